@@ -1,0 +1,42 @@
+# Two commands: `make lab` and `make test`. Each sets up .venv by itself, once (tools/setup.py).
+# Written for GNU make 3.81, which macOS ships.
+
+SET_UP = @sh tools/with-python tools/setup.py
+
+.PHONY: help lab test lint format build clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make lab      open JupyterLab on the first notebook     ARGS="--no-browser --port 8899" go to JupyterLab
+lab:
+	$(SET_UP) lab
+	@.venv/bin/taskref lab $(ARGS)
+
+## make test     run every test, the linters and the type checker           ARGS="-k queue" go to pytest
+test:
+	$(SET_UP) dev
+	@.venv/bin/python tools/test.py $(ARGS)
+
+## make lint     run the linters and the type checker only
+lint:
+	$(SET_UP) dev
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/pyright --pythonpath .venv/bin/python
+
+## make format   format the code
+format:
+	$(SET_UP) dev
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+## make build    write notebooks/ anew from authoring/
+build:
+	$(SET_UP) dev
+	.venv/bin/taskref build
+
+## make clean    remove what was set up and all caches; notebooks and your progress stay
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

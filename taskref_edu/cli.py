@@ -1,0 +1,59 @@
+"""The `taskref` command.
+
+A subcommand is a function here and one call of `add`: its name, its help (the docstring) and its
+exit code come from the function. What a subcommand needs is imported inside it, so that none pays
+for another. Read next: `launch.py`, behind `taskref lab`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from taskref_edu.errors import TaskrefError
+
+
+def lab(arguments: argparse.Namespace) -> int:
+    """Open JupyterLab on the first notebook; further arguments go to JupyterLab."""
+    from taskref_edu import launch
+
+    return launch.start(arguments.rest)
+
+
+def parser() -> argparse.ArgumentParser:
+    """All the subcommands, each with its arguments."""
+    taskref = argparse.ArgumentParser(prog="taskref", description="The lab of taskref_edu, from a terminal.")
+    commands = taskref.add_subparsers(metavar="COMMAND", required=True)
+    add(commands, lab, passes_on=True)
+    return taskref
+
+
+def add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    run: Callable[[argparse.Namespace], int],
+    passes_on: bool = False,
+) -> argparse.ArgumentParser:
+    """A subcommand for the function; with `passes_on`, unknown arguments reach it as `arguments.rest`."""
+    command = commands.add_parser(
+        run.__name__, help=(run.__doc__ or "").splitlines()[0], description=run.__doc__, allow_abbrev=False
+    )
+    command.set_defaults(run=run, passes_on=passes_on)
+    return command
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand; an error of ours is one line and exit code 1."""
+    taskref = parser()
+    arguments, arguments.rest = taskref.parse_known_args(argv)
+    if arguments.rest and not arguments.passes_on:
+        taskref.error(f"unrecognized arguments: {' '.join(arguments.rest)}")
+    try:
+        return arguments.run(arguments)
+    except TaskrefError as error:
+        print(f"taskref: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
