@@ -1,0 +1,46 @@
+"""The bell that wakes this process's workers when something was committed.
+
+A hint only: a session joined to an outer transaction rings it before that one commits, and other processes
+never ring it. A worker therefore always looks at the database, rung or not.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session
+
+_KEY = "taskref_ring"  # in Session.info: the database to ring for once the session commits
+# By database, not by engine: a panel and a worker may each have opened the same file.
+_bells: dict[str, weakref.WeakSet[threading.Event]] = {}
+_lock = threading.Lock()
+
+
+def bell_of(engine: Engine) -> threading.Event:
+    """A new event that is set after each commit that enqueued something in the engine's database."""
+    bell = threading.Event()
+    with _lock:
+        _bells.setdefault(_name(engine), weakref.WeakSet()).add(bell)
+    return bell
+
+
+def ring_after_commit(session: Session) -> None:
+    """Ring once `session` has committed."""
+    if _KEY not in session.info:
+        session.info[_KEY] = _name(session.get_bind().engine)
+
+
+def _name(engine: Engine) -> str:
+    return engine.url.render_as_string()
+
+
+@event.listens_for(Session, "after_commit")
+def _ring(session: Session) -> None:
+    name = session.info.pop(_KEY, None)
+    if name in _bells:
+        with _lock:
+            bells = list(_bells[name])
+        for bell in bells:
+            bell.set()

@@ -1,0 +1,110 @@
+"""The SQLite connection that instruments attach to: it sees every statement, and costs nothing unobserved.
+
+SQLAlchemy's own events miss COMMIT and raw driver calls; SQLite's trace callback repeats a statement for
+each trigger that it fires. A subclass of the driver's connection sees each one exactly once.
+Read next: `database.py`, which opens these.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+
+class Observer(Protocol):
+    """Something that stands around every statement of an engine's connections."""
+
+    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+        """Call `run()` to let the statement reach SQLite, and return what it returns."""
+        ...
+
+
+class Observers:
+    """The observers of one engine; every connection of the engine shares this list."""
+
+    def __init__(self) -> None:
+        self.active: tuple[Observer, ...] = ()
+
+    @contextmanager
+    def attached(self, observer: Observer) -> Iterator[None]:
+        """Attach `observer` for the time of the block; the first one attached stands closest to SQLite."""
+        self.active = (*self.active, observer)
+        try:
+            yield
+        finally:
+            self.active = tuple(other for other in self.active if other is not observer)
+
+
+class Connection(sqlite3.Connection):
+    """A driver connection whose statements, COMMIT and ROLLBACK included, go through the observers."""
+
+    observers = Observers()  # replaced by the engine's own as soon as it connects
+
+    @property
+    def isolation_level(self) -> None:  # type: ignore[override]
+        """Always None: BEGIN is ours. Ignores being set, since SQLAlchemy sets "" after AUTOCOMMIT."""
+        return None
+
+    @isolation_level.setter
+    def isolation_level(self, value: str | None) -> None: ...
+
+    def observed(self, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+        """Run a statement through all observers, the latest one outermost."""
+        for observer in self.observers.active:
+            run = _step(observer, self, sql, parameters, run)
+        return run()
+
+    def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
+        # A permanent Python cursor class would cost every statement; it is handed out only while observed.
+        if factory is None:
+            factory = ObservedCursor if self.observers.active else sqlite3.Cursor
+        return super().cursor(factory)
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if not self.observers.active:
+            return super().execute(sql, parameters)
+        return self.cursor().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        return self.cursor().executemany(sql, parameters)
+
+    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
+        return self.cursor().executescript(sql_script)
+
+    def commit(self) -> None:
+        self._end("COMMIT", super().commit)
+
+    def rollback(self) -> None:
+        self._end("ROLLBACK", super().rollback)
+
+    def _end(self, sql: str, run: Callable[[], None]) -> None:
+        if self.observers.active and self.in_transaction:  # outside a transaction the driver sends nothing
+            self.observed(sql, (), run)
+        else:
+            run()
+
+
+class ObservedCursor(sqlite3.Cursor):
+    """The cursor handed out while somebody observes."""
+
+    connection: Connection
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        run = super().execute
+        return self.connection.observed(sql, parameters, lambda: run(sql, parameters))
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        run, rows = super().executemany, list(parameters)
+        return self.connection.observed(sql, rows, lambda: run(sql, rows))
+
+    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
+        run = super().executescript
+        return self.connection.observed(sql_script, (), lambda: run(sql_script))
+
+
+def _step(
+    observer: Observer, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]
+) -> Callable[[], Any]:
+    return lambda: observer.around(connection, sql, parameters, run)

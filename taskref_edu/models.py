@@ -1,0 +1,149 @@
+"""The two tables, the statuses and the moves between them, and what the database itself enforces.
+
+Leaves out: every query (see `queue.py`), and what each approach adds to the tables (see `schema.py`).
+Read next: `schema.py`, then `database.py`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Enum,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+# SQLite numbers rows itself only for a column declared exactly INTEGER; PostgreSQL needs the 64 bits said.
+BIG = BigInteger().with_variant(Integer(), "sqlite")
+# None is SQL's NULL, not JSON's null: "no payload" is one thing, not two.
+JSON_TYPE = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands; stored as these lower-case words, because learners read the raw rows."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+# status -> {the status it may move to: the verbs of the queue that move it}
+TRANSITIONS: dict[TaskStatus, dict[TaskStatus, tuple[str, ...]]] = {
+    TaskStatus.PENDING: {
+        TaskStatus.RUNNING: ("claim",),
+        TaskStatus.CANCELLED: ("cancel",),
+    },
+    TaskStatus.RUNNING: {
+        TaskStatus.SUCCEEDED: ("complete",),
+        TaskStatus.FAILED: ("fail", "reclaim"),
+        TaskStatus.PENDING: ("fail", "reclaim"),
+        TaskStatus.CANCELLED: ("stop", "fail", "reclaim"),
+    },
+    TaskStatus.SUCCEEDED: {},
+    TaskStatus.FAILED: {},
+    TaskStatus.CANCELLED: {},
+}
+LIVE = tuple(status for status, moves in TRANSITIONS.items() if moves)
+ENDED = tuple(status for status, moves in TRANSITIONS.items() if not moves)
+
+
+def transitions_diagram() -> str:
+    """TRANSITIONS as text, one move a line: `pending    --claim--> running`."""
+    return "\n".join(
+        f"{source:<10} --{' | '.join(verbs)}--> {target}"
+        for source, moves in TRANSITIONS.items()
+        for target, verbs in moves.items()
+    )
+
+
+def utc_now() -> datetime:
+    """The time, aware and in UTC: the only kind that the tables take."""
+    return datetime.now(UTC)
+
+
+def words(statuses: tuple[TaskStatus, ...]) -> str:
+    """The statuses as a list of SQL literals; a partial index serves literals best."""
+    return ", ".join(f"'{status}'" for status in statuses)
+
+
+# One CASE, because a CHECK of the form `status IN (…)` makes every write markedly slower on SQLite.
+STATUS_CHECK = """CASE status
+    WHEN 'pending'   THEN lease_expires_at IS NULL AND finished_at IS NULL
+    WHEN 'running'   THEN lease_expires_at IS NOT NULL AND finished_at IS NULL
+    WHEN 'succeeded' THEN lease_expires_at IS NULL AND finished_at IS NOT NULL
+    WHEN 'failed'    THEN lease_expires_at IS NULL AND finished_at IS NOT NULL AND error IS NOT NULL
+    WHEN 'cancelled' THEN lease_expires_at IS NULL AND finished_at IS NOT NULL
+    ELSE FALSE END"""
+
+
+class Base(SQLModel):
+    """A MetaData of our own, so that a learner's tables and ours do not mix."""
+
+    metadata: ClassVar[MetaData] = MetaData()
+
+
+class Task(Base, table=True):
+    """One unit of background work."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        CheckConstraint(STATUS_CHECK, name="task_status"),
+        # The claim: due pending tasks in order. The reclaim: running tasks by the end of their lease.
+        Index("task_pending", "available_at", "id", sqlite_where=text("status = 'pending'"),
+              postgresql_where=text("status = 'pending'")),
+        Index("task_running", "lease_expires_at", sqlite_where=text("status = 'running'"),
+              postgresql_where=text("status = 'running'")),
+        # AUTOINCREMENT: a reused id would make an old reference point at a stranger.
+        {"sqlite_autoincrement": True},
+    )
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    type: str
+    payload: Any = Field(default=None, sa_column=Column(JSON_TYPE))
+    status: TaskStatus = Field(
+        default=TaskStatus.PENDING,
+        sa_column=Column(
+            Enum(TaskStatus, native_enum=False, length=9, create_constraint=False,
+                 values_callable=lambda statuses: [str(status) for status in statuses]),
+            nullable=False,
+        ),
+    )
+    attempt: int = 0  # attempts begun
+    max_attempts: int = 3
+    lease_token: int = Field(default=0, sa_column=Column(BIG, nullable=False))  # only ever rises
+    available_at: datetime = Field(default_factory=utc_now)  # not to be claimed before
+    lease_expires_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
+    created_at: datetime = Field(default_factory=utc_now)
+    started_at: datetime | None = None  # the latest attempt's
+    finished_at: datetime | None = None
+    error: str | None = None
+
+
+class Order(Base, table=True):
+    """The business object of the document: something to be paid."""
+
+    __tablename__ = "orders"  # `order` is a word of SQL
+
+    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    customer: str
+    amount: int  # cents
+    status: str = "new"  # new, paid
+    processing_task_id: int | None = Field(
+        default=None,
+        sa_column=Column(BIG, ForeignKey("task.id", ondelete="SET NULL", name="orders_processing_task"), nullable=True),
+    )

@@ -1,0 +1,241 @@
+"""The queue: the only module that changes a task's status.
+
+Each verb is one move of `models.TRANSITIONS` and one guarded UPDATE. A verb of the holder (heartbeat,
+complete, fail, stop) names status and lease token in its guard, so that a holder whose lease is over
+changes nothing. No verb commits: the caller's transaction decides.
+
+Leaves out: priorities, rate limits, periodic tasks; the statements stand in `statements.py`.
+Read next: `statements.py`, `running.py`, then `worker.py`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Engine, Executable, Row
+from sqlalchemy.orm import make_transient_to_detached
+from sqlmodel import Session
+
+from . import statements
+from .bell import ring_after_commit
+from .database import refuse_reading
+from .errors import StaleLease, TaskCancelled, TaskNotFound
+from .handlers import BackgroundFunction, H, Handlers
+from .models import Task, TaskStatus, utc_now
+from .payload import MAX_BYTES, checked, clean
+from .running import RunningTask
+
+MAX_ERROR = 2_000  # characters of an error that are kept
+
+
+class TaskQueue:
+    """A queue of tasks in the database of `engine`.
+
+    lease: seconds for which a claim holds without a heartbeat.
+    max_attempts: attempts that a task gets unless enqueue() says otherwise.
+    backoff: seconds before the first retry; doubled for each further one, up to `max_backoff`.
+    now, jitter: where time and randomness come from; jitter() returns a factor for the backoff.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        lease: float = 30.0,
+        max_attempts: int = 3,
+        backoff: float = 1.0,
+        max_backoff: float = 3600.0,
+        max_payload: int = MAX_BYTES,
+        now: Callable[[], datetime] = utc_now,
+        jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.0),
+    ) -> None:
+        if lease <= 0 or max_attempts < 1 or backoff < 0:
+            raise ValueError(f"lease {lease}, max_attempts {max_attempts}, backoff {backoff} found; > 0, ≥ 1, ≥ 0 expected")
+        self.engine = engine
+        self.lease = lease
+        self.max_attempts = max_attempts
+        self.backoff = backoff
+        self.max_backoff = max_backoff
+        self.max_payload = max_payload
+        self.now = now
+        self.jitter = jitter
+        self.handlers = Handlers()
+
+    def handler(self, type: str) -> Callable[[H], H]:
+        """Decorator: register a function as the handler of `type`."""
+
+        def register(function: H) -> H:
+            self.handlers.add(type, function)
+            return function
+
+        return register
+
+    def task(self, function: Callable[..., Any]) -> BackgroundFunction:
+        """Decorator: a function whose calls can run in the background, with its arguments as the payload."""
+        background = BackgroundFunction(self, function)
+        self.handlers.add(background.__name__, background.handle)
+        return background
+
+    # The caller's side
+
+    def enqueue(
+        self,
+        session: Session,
+        type: str,
+        payload: Any = None,
+        *,
+        available_at: datetime | None = None,
+        max_attempts: int | None = None,
+    ) -> Task:
+        """Insert a task in the caller's transaction; return it, detached. It exists once the caller commits.
+
+        Raises PayloadError for what is not JSON, ReadOnlySession inside reading().
+        """
+        refuse_reading(session, "enqueue")
+        values = self._new(type, payload, available_at, max_attempts)
+        result = session.execute(statements.ENQUEUE, values)
+        ring_after_commit(session)
+        task = Task(id=result.inserted_primary_key[0], **values)  # type: ignore[attr-defined]
+        make_transient_to_detached(task)
+        return task
+
+    def enqueue_many(self, session: Session, type: str, payloads: Iterable[Any]) -> int:
+        """Insert a task for each payload in the caller's transaction; return how many. All are checked first."""
+        refuse_reading(session, "enqueue_many")
+        rows = [self._new(type, payload, None, None) for payload in payloads]
+        if rows:
+            session.execute(statements.ENQUEUE, rows)
+            ring_after_commit(session)
+        return len(rows)
+
+    def cancel(self, session: Session, task_id: int) -> bool:
+        """Cancel a pending task for good, or ask a running one to stop. False: it had already ended.
+
+        Raises TaskNotFound if there is no such task.
+        """
+        if _moved(session, statements.CANCEL, task_id=task_id, now=self.now()):
+            return True
+        if _look(session, task_id) is None:
+            raise TaskNotFound(f"task {task_id} not found: it never existed, or it was pruned")
+        return False
+
+    # The holder's side
+
+    def claim(self, session: Session) -> RunningTask | None:
+        """Take the oldest due task; None if there is none."""
+        refuse_reading(session, "claim")
+        now = self.now()
+        row = session.execute(statements.CLAIM, {"now": now, "until": self._until(now)}).one_or_none()
+        return row and RunningTask(*row, queue=self)
+
+    def heartbeat(self, session: Session, task: RunningTask) -> None:
+        """Extend the lease by its full length from now. Raises StaleLease."""
+        _moved_by_holder(session, statements.HEARTBEAT, task, until=self._until(self.now()))
+
+    def complete(self, session: Session, task: RunningTask) -> None:
+        """Record success, even of a task that was asked to stop: a finished effect is not half undone.
+
+        Raises StaleLease.
+        """
+        _moved_by_holder(session, statements.COMPLETE, task, now=self.now())
+
+    def fail(self, session: Session, task: RunningTask, error: str, *, retry: bool = True) -> None:
+        """Record a failure: back to pending after the backoff, or failed if there is no attempt left.
+
+        A task that was asked to stop becomes cancelled instead of tried again. Raises StaleLease.
+        """
+        now = self.now()
+        later = now + timedelta(seconds=self.delay(task.attempt))
+        text = clean(error)[:MAX_ERROR] or "no error text"
+        _moved_by_holder(session, statements.FAIL, task, now=now, later=later, retry=retry, error=text)
+
+    def stop(self, session: Session, task: RunningTask) -> None:
+        """Record that the holder stopped because it was asked to. Raises StaleLease if nobody asked."""
+        _moved_by_holder(session, statements.STOP, task, now=self.now())
+
+    def check(self, session: Session, task: RunningTask) -> None:
+        """Raise TaskCancelled if the task was asked to stop, StaleLease if the lease is over."""
+        row = _look(session, task.id)
+        if row is None or (row.status, row.lease_token) != (TaskStatus.RUNNING, task.token):
+            raise _stale(task, row)
+        if row.cancel_requested_at is not None:
+            raise TaskCancelled(f"task {task.id} was asked to stop")
+
+    # Housekeeping
+
+    def reclaim(self, session: Session) -> int:
+        """Return the tasks whose lease ran out to pending, or fail those without an attempt left; how many."""
+        return _moved(session, statements.RECLAIM, now=self.now())
+
+    def prune(self, session: Session, older_than: timedelta, *, limit: int = 10_000) -> int:
+        """Delete up to `limit` tasks that ended more than `older_than` ago; how many. Orders stay."""
+        return _moved(session, statements.PRUNE, before=self.now() - older_than, limit=limit)
+
+    def counts(self, session: Session) -> dict[TaskStatus, int]:
+        """How many tasks have each status; every status is there."""
+        found = {status: number for status, number in session.execute(statements.COUNTS)}
+        return {status: found.get(status, 0) for status in TaskStatus}
+
+    def next_due(self, session: Session) -> datetime | None:
+        """When the next pending task becomes due (perhaps in the past); None if none is pending."""
+        return session.execute(statements.NEXT_DUE).scalar_one()
+
+    def delay(self, attempt: int) -> float:
+        """Seconds to wait after failed attempt number `attempt` (from 1), with jitter."""
+        return min(self.max_backoff, self.backoff * 2 ** min(attempt - 1, 60)) * self.jitter()
+
+    def _until(self, now: datetime) -> datetime:
+        return now + timedelta(seconds=self.lease)
+
+    def _new(self, type: str, payload: Any, available_at: datetime | None, max_attempts: int | None) -> dict[str, Any]:
+        now = self.now()
+        if not isinstance(type, str) or not type or "\x00" in type:
+            raise ValueError(f"type {type!r} found, the name of a type expected")
+        if available_at is not None and available_at.utcoffset() is None:
+            raise ValueError(f"available_at {available_at!r} has no time zone: use datetime.now(UTC)")
+        if max_attempts is not None and max_attempts < 1:
+            raise ValueError(f"max_attempts {max_attempts} found, 1 or more expected")
+        return {
+            "type": type,
+            "payload": checked(payload, self.max_payload),
+            "status": TaskStatus.PENDING,
+            "attempt": 0,
+            "max_attempts": max_attempts or self.max_attempts,
+            "lease_token": 0,
+            "available_at": available_at or now,
+            "created_at": now,
+        }
+
+
+def _look(session: Session, task_id: int) -> Row[Any] | None:
+    return session.execute(statements.LOOK, {"task_id": task_id}).one_or_none()
+
+
+def _moved(session: Session, statement: Executable, **values: Any) -> int:
+    """Run one guarded statement; how many tasks it moved. Copies that the session holds are read again."""
+    refuse_reading(session, "a change of a task")
+    result = session.execute(statement, values)
+    for held in list(session.identity_map.values()):
+        if isinstance(held, Task):
+            session.expire(held)
+    return result.rowcount  # type: ignore[attr-defined]
+
+
+def _moved_by_holder(session: Session, statement: Executable, task: RunningTask, **values: Any) -> None:
+    if not _moved(session, statement, task_id=task.id, token=task.token, **values):
+        raise _stale(task, _look(session, task.id))
+
+
+def _stale(task: RunningTask, row: Row[Any] | None) -> StaleLease:
+    if row is None:
+        found = "the task is gone"
+    elif row.lease_token != task.token:
+        found = f"lease token {task.token} is stale, {row.lease_token} was given out since"
+    elif row.status != TaskStatus.RUNNING:
+        found = f"it is {row.status}, not running"
+    else:
+        found = "nobody asked it to stop"
+    return StaleLease(f"task {task.id}: {found}; drop this result")

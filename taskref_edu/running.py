@@ -1,0 +1,55 @@
+"""The task as its handler sees it: frozen values, and three ways to touch the database.
+
+Read next: `worker.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlmodel import Session
+
+from .database import reading, writing
+
+if TYPE_CHECKING:
+    from .queue import TaskQueue
+
+
+@dataclass(frozen=True)
+class RunningTask:
+    """One claimed task and the lease on it; `token` is what proves the claim."""
+
+    id: int
+    type: str
+    payload: Any
+    attempt: int
+    token: int
+    queue: TaskQueue = field(repr=False, compare=False)
+    # Filled once the handler has completed the task itself, so that the worker does not do it again.
+    completed: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A read transaction, for what the handler needs to know before its slow work."""
+        return reading(self.queue.engine)
+
+    @contextmanager
+    def completing(self) -> Iterator[Session]:
+        """One write transaction for the handler's effect and the task's completion: both commit, or neither.
+
+        Its first statement proves the lease, so a stale holder is refused (StaleLease) before its effect,
+        and locks are taken task first, then object. Keep slow work out of it: it blocks every writer.
+        """
+        with writing(self.queue.engine) as session:
+            self.queue.heartbeat(session, self)
+            yield session
+            session.flush()
+            self.queue.complete(session, self)
+        self.completed.append(True)
+
+    def checkpoint(self) -> None:
+        """Raise TaskCancelled if somebody asked the task to stop, StaleLease if the lease is over."""
+        with self.reading() as session:
+            self.queue.check(session, self)

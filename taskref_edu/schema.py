@@ -1,0 +1,90 @@
+"""What each approach adds to the two tables: indexes, a trigger, a generated column. As data: one SQL text each.
+
+Leaves out migrations: a database written by another version is refused, not changed. Read next: `database.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sqlalchemy import Connection as SqlConnection
+
+from .models import ENDED, LIVE, Base, words
+
+SCHEMA_VERSION = 1
+SchemaName = Literal["both", "classic", "inverted", "as_written"]
+
+# The order's id inside a payload. An expression index serves this literal text and no other spelling:
+# a bound path or SQLite's ->> scans.
+PAYLOAD_ORDER_ID = {
+    "sqlite": "json_extract(payload, '$.order_id')",
+    "postgresql": "(payload->>'order_id')::bigint",
+}
+
+
+def reference_index(table: str, column: str) -> str:
+    """The one index that a reference needs: unique, and over the live references only.
+
+    `IS NOT NULL` does not use a plain index on SQLite; this one serves the list, the look-up,
+    the clearing and the foreign key's SET NULL.
+    """
+    return f"CREATE UNIQUE INDEX {table}_{column} ON {table} ({column}) WHERE {column} IS NOT NULL"
+
+
+def clearing_trigger(table: str, column: str, dialect: str) -> list[str]:
+    """Statements that clear `table.column` when the task it names ends, whoever ends it.
+
+    In the database, so that it also holds for raw SQL and for programs that do not know the model.
+    """
+    name = f"{table}_{column}_cleared"
+    ended = words(ENDED)
+    when = f"WHEN (NEW.status IN ({ended}) AND OLD.status NOT IN ({ended}))"
+    clear = f"UPDATE {table} SET {column} = NULL WHERE {column} = NEW.id;"
+    if dialect == "sqlite":
+        return [f"CREATE TRIGGER {name} AFTER UPDATE OF status ON task {when} BEGIN {clear} END"]
+    return [
+        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {clear} RETURN NULL; END $$",
+        f"CREATE TRIGGER {name} AFTER UPDATE OF status ON task FOR EACH ROW {when} EXECUTE FUNCTION {name}()",
+    ]
+
+
+def _inverted(dialect: str) -> list[str]:
+    return [
+        reference_index("orders", "processing_task_id"),
+        *clearing_trigger("orders", "processing_task_id", dialect),
+    ]
+
+
+def _one_live_payment(dialect: str) -> list[str]:
+    """Classic's guard against duplicates: one live payment task for each order id in a payload."""
+    return [
+        f"CREATE UNIQUE INDEX task_live_payment ON task (({PAYLOAD_ORDER_ID[dialect]}))"
+        f" WHERE type = 'process_payment' AND status IN ({words(LIVE)})"
+    ]
+
+
+def _payload_foreign_key(dialect: str) -> list[str]:
+    """Classic's guard against typos: the id in the payload as a column that the database can check."""
+    kind = {"sqlite": "VIRTUAL", "postgresql": "STORED"}[dialect]
+    return [
+        f"ALTER TABLE task ADD COLUMN order_id BIGINT GENERATED ALWAYS AS ({PAYLOAD_ORDER_ID[dialect]}) {kind}"
+        " CONSTRAINT task_order REFERENCES orders (id)"
+        " CONSTRAINT task_payment_has_order CHECK (type <> 'process_payment' OR order_id IS NOT NULL)"
+    ]
+
+
+# "both" leaves the generated column out: its CHECK would refuse inverted's tasks, which have no payload.
+ADDITIONS = {
+    "both": (_inverted, _one_live_payment),
+    "classic": (_one_live_payment, _payload_foreign_key),
+    "inverted": (_inverted,),
+    "as_written": (),
+}
+
+
+def create_schema(connection: SqlConnection, name: SchemaName) -> None:
+    """Create the tables and what the schema `name` adds to them, in the caller's transaction."""
+    Base.metadata.create_all(connection)
+    for addition in ADDITIONS[name]:
+        for statement in addition(connection.dialect.name):
+            connection.exec_driver_sql(statement)
