@@ -4,8 +4,23 @@ Importing this pulls in no widgets, no IPython, no matplotlib. Read the files in
 """
 
 from . import errors
+from .approaches import as_written, classic, inverted
 from .database import open_database, reading, writing
 from .models import Order, Task, TaskStatus
 from .queue import TaskQueue
+from .worker import Worker
 
-__all__ = ["Order", "Task", "TaskQueue", "TaskStatus", "errors", "open_database", "reading", "writing"]
+__all__ = [
+    "Order",
+    "Task",
+    "TaskQueue",
+    "TaskStatus",
+    "Worker",
+    "as_written",
+    "classic",
+    "errors",
+    "inverted",
+    "open_database",
+    "reading",
+    "writing",
+]

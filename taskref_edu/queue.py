@@ -180,7 +180,7 @@ class TaskQueue:
         return {status: found.get(status, 0) for status in TaskStatus}
 
     def next_due(self, session: Session) -> datetime | None:
-        """When the next pending task becomes due (perhaps in the past); None if none is pending."""
+        """When the next pending task becomes due or the next lease runs out (perhaps in the past); or None."""
         return session.execute(statements.NEXT_DUE).scalar_one()
 
     def delay(self, attempt: int) -> float:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     null,
     select,
+    union_all,
     update,
 )
 
@@ -131,4 +132,9 @@ PRUNE = delete(TASK).where(C.id.in_(_OLD))
 
 LOOK = select(C.status, C.lease_token, C.cancel_requested_at).where(THIS_TASK)
 COUNTS = select(C.status, func.count()).group_by(C.status)
-NEXT_DUE = select(func.min(C.available_at, type_=C.available_at.type)).where(C.status == PENDING)
+
+_moments = union_all(
+    select(func.min(C.available_at, type_=C.available_at.type).label("moment")).where(C.status == PENDING),
+    select(func.min(C.lease_expires_at, type_=C.available_at.type)).where(C.status == RUNNING),
+).subquery()
+NEXT_DUE = select(func.min(_moments.c.moment, type_=C.available_at.type))

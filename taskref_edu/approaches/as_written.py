@@ -1,0 +1,166 @@
+"""The document's snippets, translated line by line, their faults included: each is marked FAULT.
+
+Every function takes an engine, and each statement commits by itself, as in Django outside `atomic()`. What the
+document calls `order.save()` is an UPDATE by id. Use it on a database opened with `schema="as_written"`: the
+indexes and the trigger of the others would mend some of the faults.
+
+Leaves out: repairs. They are in `classic.py` and `inverted.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sqlalchemy import Engine, func, update
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlmodel import Session, col, select
+
+from ..database import reading, writing
+from ..models import Order, Task, TaskStatus
+from ..queue import TaskQueue
+from ..running import RunningTask
+
+logger = logging.getLogger(__name__)
+PAYMENT = "process_payment"
+
+
+def enqueue(engine: Engine, type: str, payload: Any = None) -> Task:
+    """The document's `task_queue.enqueue`: a transaction of its own."""
+    with writing(engine) as session:
+        return TaskQueue(engine).enqueue(session, type, payload)
+
+
+def cancel(engine: Engine, task_id: int) -> bool:
+    """The document's `task_queue.cancel`: a transaction of its own."""
+    with writing(engine) as session:
+        return TaskQueue(engine).cancel(session, task_id)
+
+
+def save_reference(engine: Engine, order: Order, task_id: int | None) -> None:
+    """`order.processing_task_id = task_id; order.save()`."""
+    with writing(engine) as session:
+        _save_reference(session, order, task_id)
+
+
+def _save_reference(session: Session, order: Order, task_id: int | None) -> None:
+    # Django's save() writes every column, SQLAlchemy only the changed one; here, too, only this one.
+    session.execute(update(Order).where(col(Order.id) == order.id).values(processing_task_id=task_id))
+    set_committed_value(order, "processing_task_id", task_id)
+
+
+def _load(engine: Engine, order: Order) -> Order:
+    """The order as the request that handles the click reads it: in a transaction that is over at once."""
+    with reading(engine) as session:
+        return session.get_one(Order, order.id)
+
+
+# Classic
+
+
+def classic_enqueue_payment(engine: Engine, order: Order) -> Task:
+    """`enqueue('process_payment', {'order_id': order.id})`"""
+    return enqueue(engine, PAYMENT, {"order_id": order.id})
+
+
+def classic_process_payment(task: RunningTask) -> None:
+    """Load the order named by the payload, and pay it."""
+    try:
+        order_id = task.payload["order_id"]
+        with task.reading() as session:
+            order = session.get_one(Order, order_id)
+    except KeyError:
+        logger.error("Missing order_id in payload")
+        return  # FAULT: to return is to succeed. The payment is lost in silence.
+    _pay(task, order)
+
+
+def classic_enqueue_payment_once(engine: Engine, order: Order) -> Task | None:
+    """Search the pending tasks; enqueue if none is found."""
+    with reading(engine) as session:
+        # FAULT: status='pending' overlooks a task that is running.
+        existing_tasks = session.exec(select(Task.id).where(*_payments_of(order), Task.status == TaskStatus.PENDING))
+        exists = existing_tasks.first() is not None
+    # FAULT: between the search and the enqueue, somebody else may enqueue.
+    if not exists:
+        return enqueue(engine, PAYMENT, {"order_id": order.id})
+    return None
+
+
+def classic_cancel_payment(engine: Engine, order: Order) -> int:
+    """Search the tasks by payload; cancel each."""
+    with reading(engine) as session:
+        # FAULT: no status, so every payment that this order ever had is found and cancelled again.
+        task_ids = session.exec(select(Task.id).where(*_payments_of(order))).all()
+    return sum(cancel(engine, task_id) for task_id in task_ids if task_id)
+
+
+def classic_orders_in_process(engine: Engine) -> list[Order]:
+    """Search the pending tasks; collect the ids; load these orders."""
+    with reading(engine) as session:
+        # FAULT: status='pending' leaves out the order that is being paid right now.
+        query = select(Task).where(Task.type == PAYMENT, Task.status == TaskStatus.PENDING)
+        pending_tasks = session.exec(query).all()
+    # FAULT: a typo's get() puts None into the list; and a long list is too many SQL variables.
+    order_ids = [(task.payload or {}).get("order_id") for task in pending_tasks]
+    with reading(engine) as session:
+        return list(session.exec(select(Order).where(col(Order.id).in_(order_ids))))
+
+
+# Inverted
+
+
+def inverted_enqueue_payment(engine: Engine, order: Order) -> Task:
+    """`with transaction.atomic():` enqueue, and store the reference."""
+    with writing(engine) as session:
+        task = TaskQueue(engine).enqueue(session, PAYMENT)
+        _save_reference(session, order, task.id)
+    return task
+
+
+def inverted_process_payment(task: RunningTask) -> None:
+    """Load the order that references the task, and pay it."""
+    with task.reading() as session:
+        order = session.exec(select(Order).where(Order.processing_task_id == task.id)).one()
+    _pay(task, order)
+    # FAULT: nothing clears the reference. The order stays "in process", and cannot be paid again, for ever.
+
+
+def inverted_enqueue_payment_once(engine: Engine, order: Order) -> Task | None:
+    """Look at the reference; enqueue if it is empty."""
+    order = _load(engine, order)
+    # FAULT: between the look and the save, somebody else may look, too.
+    if not order.processing_task_id:
+        # FAULT: the document's atomic() is gone from here on; a crash or a fast worker in between finds an orphan.
+        task = enqueue(engine, PAYMENT)
+        save_reference(engine, order, task.id)
+        return task
+    return None
+
+
+def inverted_cancel_payment(engine: Engine, order: Order) -> int:
+    """Cancel the referenced task; clear the reference."""
+    order = _load(engine, order)
+    if order.processing_task_id:
+        cancelled = cancel(engine, order.processing_task_id)
+        # FAULT: cleared even while the task runs on. The reference was the lock: the next click pays twice.
+        save_reference(engine, order, None)
+        return int(cancelled)
+    return 0
+
+
+def inverted_orders_in_process(engine: Engine) -> list[Order]:
+    """The orders that have a reference."""
+    with reading(engine) as session:
+        return list(session.exec(select(Order).where(col(Order.processing_task_id).is_not(None))))
+
+
+def _payments_of(order: Order) -> list[Any]:
+    # SQLite has no `payload__contains`; like containment, this does not confuse the orders 1 and 12.
+    return [Task.type == PAYMENT, func.json_extract(Task.payload, "$.order_id") == order.id]
+
+
+def _pay(task: RunningTask, order: Order) -> None:
+    """`# Process order...`, then save(): a transaction of its own, before the task's completion."""
+    with writing(task.queue.engine) as session:
+        session.execute(update(Order).where(col(Order.id) == order.id).values(status="paid"))

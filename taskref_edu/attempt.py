@@ -1,0 +1,80 @@
+"""One attempt: run the handler of a claimed task, and record how it ended.
+
+Read next: `worker.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy import exc as sqlalchemy_errors
+from sqlmodel import Session
+
+from .database import writing
+from .errors import PermanentFailure, StaleLease, TaskCancelled
+from .payload import clean
+from .queue import TaskQueue
+from .running import RunningTask
+
+AGAIN = 0.25  # seconds until a record that the database refused is tried again
+Record = Callable[[Session], None]
+
+
+def run_attempt(queue: TaskQueue, task: RunningTask) -> str | None:
+    """Run the handler and record the outcome; return the text of what went wrong, None if nothing did.
+
+    Nothing that a handler raises gets out, SystemExit included, except a KeyboardInterrupt: that one is
+    meant for the program. Raises a database's error if the outcome cannot be recorded within a lease.
+    """
+    try:
+        queue.handlers.of(task.type)(task)
+    except TaskCancelled:
+        return _settle(queue, lambda session: _stopped(queue, session, task))
+    except BaseException as error:
+        trouble = _failed(queue, task, error)
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        return trouble
+    if task.completed:
+        return None
+    return _settle(queue, lambda session: queue.complete(session, task))
+
+
+def describe(error: BaseException) -> str:
+    """`ValueError: no such card`, for any error, also one whose own text cannot be had."""
+    try:
+        text = str(error)
+    except Exception as second:
+        text = f"(its text raised {type(second).__name__})"
+    return clean(f"{type(error).__name__}: {text}")
+
+
+def _failed(queue: TaskQueue, task: RunningTask, error: BaseException) -> str:
+    text, retry = describe(error), not isinstance(error, PermanentFailure)
+    if task.completed:
+        return f"task {task.id} was completed, then its handler raised {text}"
+    return _settle(queue, lambda session: queue.fail(session, task, text, retry=retry)) or text
+
+
+def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
+    try:
+        queue.stop(session, task)
+    except StaleLease:  # or nobody had asked: then raising TaskCancelled is a failure as any other
+        queue.fail(session, task, "TaskCancelled: raised by the handler, though nobody asked the task to stop")
+
+
+def _settle(queue: TaskQueue, record: Record) -> str | None:
+    """Record the outcome, however long the database is locked, as long as the lease can hold."""
+    until = time.monotonic() + queue.lease
+    while True:
+        try:
+            with writing(queue.engine) as session:
+                record(session)
+            return None
+        except StaleLease as error:
+            return describe(error)
+        except sqlalchemy_errors.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(AGAIN)

@@ -1,0 +1,99 @@
+"""How an idle worker learns at once that there is work, and costs next to nothing while there is none.
+
+In this process the bell rings. For other processes SQLite's `PRAGMA data_version` is polled: it changes when
+somebody else commits, and reading it takes no lock. It goes on answering after the file was deleted, so the
+file itself is looked at, too.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from .bell import bell_of
+from .database import file_of, reading
+from .errors import DatabaseGone
+from .queue import TaskQueue
+
+LOOK_AT_FILE = 0.5  # seconds between two looks at the file
+LONGEST_WAIT = 60.0  # seconds after which the database is looked at even if nothing seems to have changed
+
+
+class WakeUp:
+    """Waits for work on one queue. Not shared between threads, but for `bell`, which anybody may set."""
+
+    def __init__(self, queue: TaskQueue, poll: float) -> None:
+        self.bell = bell_of(queue.engine)
+        self._queue = queue
+        self._poll = poll
+        self._probe: Any = None
+        self._file = file_of(queue.engine)
+        self._identity = self._look_at_file()
+        self._looked = time.monotonic()
+
+    def wait(self, interrupted: Callable[[], bool]) -> None:
+        """Return when a task may be due, a lease may have run out, or `interrupted()`.
+
+        Raises DatabaseGone if the file was deleted or replaced.
+        """
+        while not interrupted():
+            self.bell.clear()
+            version = self._version()  # before the look at the tasks, so that no commit falls between the two
+            remaining = self._seconds_until_next()
+            if remaining <= 0:
+                return
+            self._doze(version, time.monotonic() + remaining)
+
+    def check_file(self) -> None:
+        """Raise DatabaseGone if the file is not the one it was; look at most every half second."""
+        if self._file is None or time.monotonic() - self._looked < LOOK_AT_FILE:
+            return
+        self._looked = time.monotonic()
+        found, expected = self._look_at_file(), self._identity
+        if found != expected:
+            self._queue.engine.dispose()  # connections that hold the file that is gone
+        if found is None:
+            raise DatabaseGone(f"{self._file} was deleted: put it back, or stop the worker and open another database")
+        if found != expected:
+            self._identity = found
+            raise DatabaseGone(f"{self._file} was replaced by another file: going on with the new one")
+
+    def close(self) -> None:
+        """Give back the connection that watches."""
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None
+
+    def _doze(self, version: int | None, until: float) -> None:
+        while not self.bell.wait(min(self._poll, max(0.0, until - time.monotonic()))):
+            self.check_file()
+            if time.monotonic() >= until or self._version() != version or version is None:
+                return
+
+    def _version(self) -> int | None:
+        if self._file is None:
+            return None
+        if self._probe is None:
+            self._probe = self._queue.engine.raw_connection()
+        return self._probe.driver_connection.execute("PRAGMA data_version").fetchone()[0]
+
+    def _seconds_until_next(self) -> float:
+        with reading(self._queue.engine) as session:
+            when = self._queue.next_due(session)
+        return LONGEST_WAIT if when is None else min(LONGEST_WAIT, _seconds(when, self._queue.now()))
+
+    def _look_at_file(self) -> tuple[int, int] | None:
+        if self._file is None:
+            return None
+        try:
+            found = os.stat(self._file)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+
+def _seconds(when: datetime, now: datetime) -> float:
+    return (when - now).total_seconds()

@@ -1,0 +1,208 @@
+"""The worker: claim a task, run its handler, record how it ended; on a thread, or one step at a time.
+
+Nothing that a handler or the database does ends the thread: a handler's error fails the attempt, a database
+that is locked or gone is reported and tried again. A handler runs outside any transaction of ours.
+
+Leaves out: several handlers at a time (start more workers). Waiting is in `wakeup.py`, the lease in `heartbeat.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from .attempt import AGAIN, describe, run_attempt
+from .database import writing
+from .errors import WorkerBusy
+from .heartbeat import Heartbeat
+from .queue import TaskQueue
+from .running import RunningTask
+from .wakeup import WakeUp
+
+# stopped: no thread. blocked: the database does not answer. unresponsive: a task was asked to stop and goes on,
+# or stop() ran out of time. dead: the thread ended, and nobody stopped it.
+State = Literal["stopped", "idle", "busy", "paused", "blocked", "unresponsive", "dead"]
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """What a worker is doing: `since` is a time of time.monotonic(), `error` the latest one that it met."""
+
+    state: State
+    task: RunningTask | None
+    since: float
+    done: int
+    error: str | None
+
+
+class Worker:
+    """Runs the tasks of one queue, one at a time.
+
+    poll: seconds between two looks for commits of other processes.
+    patience: seconds after which a task that was asked to stop and goes on is called unresponsive.
+    """
+
+    def __init__(self, queue: TaskQueue, *, name: str = "worker", poll: float = 0.01, patience: float = 2.0) -> None:
+        self.queue = queue
+        self.name = name
+        self._poll = poll
+        self._patience = patience
+        self._thread: threading.Thread | None = None
+        self._heartbeat = Heartbeat(queue, name)
+        self._wake_up: WakeUp | None = None
+        self._stopping = threading.Event()
+        self._pausing = threading.Event()
+        self._task: RunningTask | None = None
+        self._since = time.monotonic()
+        self._done = 0
+        self._error: str | None = None
+        self._blocked = self._stop_timed_out = False
+        self._reclaimed_at = 0.0
+
+    # Control, from any thread
+
+    def start(self) -> None:
+        """Start the thread; nothing happens if it runs. Raises WorkerBusy if a stopped one still holds a task."""
+        if self._thread is not None and self._thread.is_alive():
+            if self._stopping.is_set():
+                raise WorkerBusy(f"{self._thread.name} was stopped and is still in {self._task}: start another Worker")
+            return
+        # Python lets a computing thread keep the interpreter for 5 ms each time another one wants it, and an
+        # enqueue wants it about ten times: a handler that computes would hold up everybody else noticeably.
+        sys.setswitchinterval(min(sys.getswitchinterval(), 0.001))
+        self._stopping.clear()
+        self._pausing.clear()
+        self._stop_timed_out = self._blocked = False
+        self._error = None
+        self._thread = threading.Thread(target=self._loop, name=self.name, daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """Let the thread end after the task it runs; whether it has ended within `timeout` seconds."""
+        self._stopping.set()
+        self._nudge()
+        if self._thread is None or self._thread is threading.current_thread():
+            return self._thread is None
+        self._thread.join(timeout)
+        self._stop_timed_out = self._thread.is_alive()
+        return not self._stop_timed_out
+
+    def pause(self) -> None:
+        """Claim no further task until resume(); the one that runs goes on."""
+        self._pausing.set()
+        self._nudge()
+
+    def resume(self) -> None:
+        """Claim tasks again."""
+        self._pausing.clear()
+        self._nudge()
+
+    def __enter__(self) -> Worker:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def status(self) -> WorkerStatus:
+        """A snapshot, for showing."""
+        task = self._task
+        return WorkerStatus(self._state(task), task, self._since, self._done, self._error)
+
+    # Work, on the calling thread
+
+    def step(self) -> bool:
+        """Claim and run one task on this thread; False if none was due. The lease gets no heartbeat here.
+
+        Raises WorkerBusy while the worker's own thread runs a task or may claim one.
+        """
+        if self._thread is not None and self._thread.is_alive() and not (self._pausing.is_set() and not self._task):
+            raise WorkerBusy(f"{self.name} runs on its own thread: pause() or stop() it before step()")
+        return self._work()
+
+    def run_until_idle(self) -> int:
+        """Run tasks on this thread until none is due; how many. Does not wait for retries that are due later."""
+        count = 0
+        while self.step():
+            count += 1
+        return count
+
+    # Inside
+
+    def _loop(self) -> None:
+        self._heartbeat = Heartbeat(self.queue, self.name)
+        self._heartbeat.start()
+        try:
+            while not self._stopping.is_set():
+                try:
+                    self._turn()
+                    self._blocked = False
+                except BaseException as error:  # promise: nothing ends this thread but stop()
+                    self._error, self._blocked = describe(error), True
+                    self._let_go()
+                    self._stopping.wait(AGAIN)
+        finally:
+            self._heartbeat.stop()
+            self._let_go()
+
+    def _turn(self) -> None:
+        if self._wake_up is None:
+            self._wake_up = WakeUp(self.queue, self._poll)
+        self._wake_up.check_file()
+        if self._pausing.is_set():
+            self._wake_up.bell.wait(AGAIN)
+            self._wake_up.bell.clear()
+        elif not self._work():
+            self._wake_up.wait(lambda: self._stopping.is_set() or self._pausing.is_set())
+
+    def _work(self) -> bool:
+        task = self._claim()
+        if task is None:
+            return False
+        self._task, self._since = task, time.monotonic()
+        self._heartbeat.task = task
+        try:
+            self._error = run_attempt(self.queue, task) or self._error
+        finally:
+            self._heartbeat.task = self._task = None
+            self._since = time.monotonic()
+            self._done += 1
+        return True
+
+    def _claim(self) -> RunningTask | None:
+        with writing(self.queue.engine) as session:
+            task = self.queue.claim(session)
+            # Dead workers' tasks: looked for when there is nothing else to do, and four times in a lease.
+            if task is None or time.monotonic() - self._reclaimed_at > self.queue.lease / 4:
+                self._reclaimed_at = time.monotonic()
+                if self.queue.reclaim(session) and task is None:
+                    task = self.queue.claim(session)
+            return task
+
+    def _state(self, task: RunningTask | None) -> State:
+        if self._thread is None:
+            return "busy" if task else "stopped"
+        if not self._thread.is_alive():
+            return "stopped" if self._stopping.is_set() else "dead"
+        if task and (self._stop_timed_out or self._ignores_cancel(task)):
+            return "unresponsive"
+        if task:
+            return "busy"
+        return "blocked" if self._blocked else "paused" if self._pausing.is_set() else "idle"
+
+    def _ignores_cancel(self, task: RunningTask) -> bool:
+        asked = self._heartbeat.asked_to_stop
+        return asked is not None and asked[0] == task.id and time.monotonic() - asked[1] > self._patience
+
+    def _nudge(self) -> None:
+        if self._wake_up is not None:
+            self._wake_up.bell.set()
+
+    def _let_go(self) -> None:
+        if self._wake_up is not None:
+            self._wake_up.close()
+            self._wake_up = None
