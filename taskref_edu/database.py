@@ -113,7 +113,9 @@ def observers_of(engine: Engine) -> Observers:
     try:
         return _OBSERVERS[engine.dialect]
     except KeyError:
-        raise TypeError(f"{engine!r} found; only an engine of open_database() on a SQLite file can be observed") from None
+        raise TypeError(
+            f"{engine!r} found; only an engine of open_database() on a SQLite file can be observed"
+        ) from None
 
 
 def file_of(engine: Engine) -> Path | None:
@@ -141,7 +143,9 @@ def _open_file(url: URL | None, synchronous: str, timeout: float) -> Engine:
     folder = None if url else tempfile.mkdtemp(prefix="taskref-")
     path = Path(folder, "tasks.db") if folder else Path(url.database or ":memory:").absolute()  # type: ignore[union-attr]
     if path.name == ":memory:":
-        raise CannotOpen("an in-memory database is invisible to a second thread: leave the path out for a temporary file")
+        raise CannotOpen(
+            "an in-memory database is invisible to a second thread: leave the path out for a temporary file"
+        )
     _check_file(path)
     engine = sqlite_engine(path, synchronous=synchronous, timeout=timeout)
     if folder:
@@ -195,8 +199,12 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
     def connect() -> Connection:
         # mode=rw: a file that was deleted meanwhile must be an error, not a new empty database.
         connection = sqlite3.connect(
-            _uri(path, "rw"), uri=True, timeout=timeout, isolation_level=None,
-            check_same_thread=False, factory=Connection,
+            _uri(path, "rw"),
+            uri=True,
+            timeout=timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=Connection,
         )
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -229,9 +237,13 @@ def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where
 def _check_version(found: tuple[int, str], schema: SchemaName | None, where: Path | URL) -> None:
     version, name = found
     if version > SCHEMA_VERSION:
-        raise SchemaTooNew(f"{where} has schema version {version}, this package knows {SCHEMA_VERSION}: update taskref_edu")
+        raise SchemaTooNew(
+            f"{where} has schema version {version}, this package knows {SCHEMA_VERSION}: update taskref_edu"
+        )
     if schema not in (None, name):
-        raise CannotOpen(f"{where} has the schema {name!r}, {schema!r} was asked for: leave it out, or use another file")
+        raise CannotOpen(
+            f"{where} has the schema {name!r}, {schema!r} was asked for: leave it out, or use another file"
+        )
 
 
 @contextmanager

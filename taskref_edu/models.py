@@ -103,10 +103,19 @@ class Task(Base, table=True):
     __table_args__ = (
         CheckConstraint(STATUS_CHECK, name="task_status"),
         # The claim: due pending tasks in order. The reclaim: running tasks by the end of their lease.
-        Index("task_pending", "available_at", "id", sqlite_where=text("status = 'pending'"),
-              postgresql_where=text("status = 'pending'")),
-        Index("task_running", "lease_expires_at", sqlite_where=text("status = 'running'"),
-              postgresql_where=text("status = 'running'")),
+        Index(
+            "task_pending",
+            "available_at",
+            "id",
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index(
+            "task_running",
+            "lease_expires_at",
+            sqlite_where=text("status = 'running'"),
+            postgresql_where=text("status = 'running'"),
+        ),
         # AUTOINCREMENT: a reused id would make an old reference point at a stranger.
         {"sqlite_autoincrement": True},
     )
@@ -117,8 +126,13 @@ class Task(Base, table=True):
     status: TaskStatus = Field(
         default=TaskStatus.PENDING,
         sa_column=Column(
-            Enum(TaskStatus, native_enum=False, length=9, create_constraint=False,
-                 values_callable=lambda statuses: [str(status) for status in statuses]),
+            Enum(
+                TaskStatus,
+                native_enum=False,
+                length=9,
+                create_constraint=False,
+                values_callable=lambda statuses: [str(status) for status in statuses],
+            ),
             nullable=False,
         ),
     )

@@ -32,5 +32,7 @@ def checked(payload: Any, max_bytes: int = MAX_BYTES) -> Any:
     if found := _REFUSED.search(text.replace("\\u0000", "\x00")):
         raise PayloadError(f"the payload holds {found.group()!r}, which PostgreSQL cannot store: remove it")
     if len(text.encode()) > max_bytes:
-        raise PayloadError(f"the payload has {len(text.encode()):,} bytes, {max_bytes:,} are allowed: store it elsewhere")
+        raise PayloadError(
+            f"the payload has {len(text.encode()):,} bytes, {max_bytes:,} are allowed: store it elsewhere"
+        )
     return json.loads(text)

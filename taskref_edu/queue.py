@@ -53,7 +53,9 @@ class TaskQueue:
         jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.0),
     ) -> None:
         if lease <= 0 or max_attempts < 1 or backoff < 0:
-            raise ValueError(f"lease {lease}, max_attempts {max_attempts}, backoff {backoff} found; > 0, ≥ 1, ≥ 0 expected")
+            raise ValueError(
+                f"lease {lease}, max_attempts {max_attempts}, backoff {backoff} found; > 0, ≥ 1, ≥ 0 expected"
+            )
         self.engine = engine
         self.lease = lease
         self.max_attempts = max_attempts
@@ -176,7 +178,7 @@ class TaskQueue:
 
     def counts(self, session: Session) -> dict[TaskStatus, int]:
         """How many tasks have each status; every status is there."""
-        found = {status: number for status, number in session.execute(statements.COUNTS)}
+        found = dict(session.execute(statements.COUNTS).tuples().all())
         return {status: found.get(status, 0) for status in TaskStatus}
 
     def next_due(self, session: Session) -> datetime | None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    DateTime,
     Integer,
     Text,
     bindparam,
@@ -25,7 +24,7 @@ from sqlalchemy import (
     update,
 )
 
-from .models import ENDED, LIVE, Task, TaskStatus
+from .models import Task, TaskStatus
 
 TASK = Task.__table__  # type: ignore[attr-defined]
 C = TASK.c

@@ -7,7 +7,6 @@ file itself is looked at, too.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -89,7 +88,7 @@ class WakeUp:
         if self._file is None:
             return None
         try:
-            found = os.stat(self._file)
+            found = self._file.stat()
         except OSError:
             return None
         return found.st_dev, found.st_ino
