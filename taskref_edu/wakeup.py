@@ -38,13 +38,14 @@ class WakeUp:
 
         Raises DatabaseGone if the file was deleted or replaced.
         """
+        self.bell.clear()  # always before the look at `interrupted`: cleared after it, a stop() would go unheard
         while not interrupted():
-            self.bell.clear()
             version = self._version()  # before the look at the tasks, so that no commit falls between the two
             remaining = self._seconds_until_next()
             if remaining <= 0:
                 return
             self._doze(version, time.monotonic() + remaining)
+            self.bell.clear()
 
     def check_file(self) -> None:
         """Raise DatabaseGone if the file is not the one it was; look at most every half second."""

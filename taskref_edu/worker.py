@@ -29,13 +29,18 @@ State = Literal["stopped", "idle", "busy", "paused", "blocked", "unresponsive", 
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What a worker is doing: `since` is a time of time.monotonic(), `error` the latest one that it met."""
+    """What a worker is doing: `since` is a time of time.monotonic(), `error` the latest one that it met.
+
+    `pausing`, `stopping`: it was asked to, and does so once the task that it runs has ended.
+    """
 
     state: State
     task: RunningTask | None
     since: float
     done: int
     error: str | None
+    pausing: bool = False
+    stopping: bool = False
 
 
 class Worker:
@@ -81,14 +86,15 @@ class Worker:
         self._thread.start()
 
     def stop(self, timeout: float = 5.0) -> bool:
-        """Let the thread end after the task it runs; whether it has ended within `timeout` seconds."""
+        """Let the thread end after the task it runs; whether it has ended within `timeout` seconds (0: just ask)."""
         self._stopping.set()
         self._nudge()
         if self._thread is None or self._thread is threading.current_thread():
             return self._thread is None
         self._thread.join(timeout)
-        self._stop_timed_out = self._thread.is_alive()
-        return not self._stop_timed_out
+        alive = self._thread.is_alive()
+        self._stop_timed_out = alive and timeout > 0
+        return not alive
 
     def pause(self) -> None:
         """Claim no further task until resume(); the one that runs goes on."""
@@ -111,7 +117,8 @@ class Worker:
     def status(self) -> WorkerStatus:
         """A snapshot, for showing."""
         task = self._task
-        return WorkerStatus(self._state(task), task, self._since, self._done, self._error)
+        pausing, stopping = self._pausing.is_set(), self._stopping.is_set()
+        return WorkerStatus(self._state(task), task, self._since, self._done, self._error, pausing, stopping)
 
     # Work, on the calling thread
 
@@ -184,10 +191,10 @@ class Worker:
             return task
 
     def _state(self, task: RunningTask | None) -> State:
-        if self._thread is None:
-            return "busy" if task else "stopped"
-        if not self._thread.is_alive():
-            return "stopped" if self._stopping.is_set() else "dead"
+        if self._thread is None or not self._thread.is_alive():
+            if task:  # inside step()
+                return "busy"
+            return "stopped" if self._thread is None or self._stopping.is_set() else "dead"
         if task and (self._stop_timed_out or self._ignores_cancel(task)):
             return "unresponsive"
         if task:
