@@ -93,13 +93,13 @@ STATUS_CHECK = """CASE status
 class Base(SQLModel):
     """A MetaData of our own, so that a learner's tables and ours do not mix."""
 
-    metadata: ClassVar[MetaData] = MetaData()
+    metadata: ClassVar[MetaData] = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class Task(Base, table=True):
     """One unit of background work."""
 
-    __tablename__ = "task"
+    __tablename__ = "task"  # pyright: ignore[reportAssignmentType]
     __table_args__ = (
         CheckConstraint(STATUS_CHECK, name="task_status"),
         # The claim: due pending tasks in order. The reclaim: running tasks by the end of their lease.
@@ -149,9 +149,9 @@ class Task(Base, table=True):
 
 
 class Order(Base, table=True):
-    """The business object of the document: something to be paid."""
+    """The business object of the document: something to be paid. Its table is `orders`; ORDER is a word of SQL."""
 
-    __tablename__ = "orders"  # `order` is a word of SQL
+    __tablename__ = "orders"  # pyright: ignore[reportAssignmentType]
 
     id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
     customer: str

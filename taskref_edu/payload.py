@@ -32,7 +32,7 @@ def checked(payload: Any, max_bytes: int = MAX_BYTES) -> Any:
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(f"the payload is not JSON: {error}. Pass numbers, strings, lists and dicts only") from None
     if _NOT_JSONB.search(text):
-        raise PayloadError("the payload holds NUL or half of a surrogate pair, which PostgreSQL cannot store: remove it")
+        raise PayloadError("the payload holds NUL or half of a surrogate pair, which PostgreSQL refuses: remove it")
     if (size := len(text.encode())) > max_bytes:
         raise PayloadError(f"the payload has {size:,} bytes, {max_bytes:,} are allowed: store it elsewhere")
     return stored

@@ -131,7 +131,7 @@ class TaskQueue:
         refuse_reading(session, "claim")
         now = self.now()
         row = session.execute(statements.CLAIM, {"now": now, "until": self._until(now)}).one_or_none()
-        return row and RunningTask(*row, queue=self)
+        return None if row is None else RunningTask(*row, queue=self)
 
     def heartbeat(self, session: Session, task: RunningTask) -> None:
         """Extend the lease by its full length from now. Raises StaleLease."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine, delete, select, update
-from sqlmodel import Session, col
+from sqlalchemy import Engine, delete, update
+from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, errors, reading, writing
 from taskref_edu.models import TRANSITIONS, transitions_diagram
@@ -33,7 +33,7 @@ class TestEnqueue:
     def test_rolled_back_with_the_callers_transaction(self, queue: TaskQueue) -> None:
         with pytest.raises(ZeroDivisionError), writing(queue.engine) as session:
             queue.enqueue(session, "work")
-            1 / 0  # noqa: B018 - the caller's own error
+            raise ZeroDivisionError("the caller's own error")
         assert in_transaction(queue.engine, queue.counts)[TaskStatus.PENDING] == 0
 
     @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_every_move_is_one_of_the_table_or_refused(
         _try(queue, task, verb)
         assert row(queue, task.id).status in (targets or {status})
     else:
-        with pytest.raises((errors.StaleLease, AssertionError), match="drop this result|refused|nothing to do"):
+        with pytest.raises((errors.StaleLease, AssertionError), match=r"drop this result|refused|nothing to do"):
             _try(queue, task, verb)
         assert row(queue, task.id) == before
 
@@ -349,7 +349,7 @@ class TestPrune:
         )
         assert [prune(3), prune(3), prune(3)] == [3, 1, 0]
         with reading(queue.engine) as session:
-            assert session.scalars(select(Task.id).order_by(col(Task.id))).all() == [live.id, done.id]
+            assert session.exec(select(Task.id).order_by(col(Task.id))).all() == [live.id, done.id]
 
     def test_never_deletes_or_blocks_an_order(self, queue: TaskQueue, clock: Clock) -> None:
         (order,) = new_orders(queue.engine, 1)
@@ -405,7 +405,7 @@ def test_the_sugar_checks_names_at_the_call_and_payloads_at_the_run(queue: TaskQ
         queue.handlers.of(task.type)(task)
     assert received == [(1, False), (7, False), (8, True)]
     broken = RunningTask(9, "send_receipt", {"orderid": 7}, 1, 1, queue)
-    with pytest.raises(errors.PayloadError, match="task 9: payload {'orderid': 7} does not fit send_receipt"):
+    with pytest.raises(errors.PayloadError, match=r"task 9: payload {'orderid': 7} does not fit send_receipt"):
         send_receipt.handle(broken)
     with pytest.raises(errors.PayloadError):
         send_receipt.handle(RunningTask(9, "send_receipt", [7], 1, 1, queue))

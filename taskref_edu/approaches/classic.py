@@ -57,14 +57,14 @@ def enqueue_payment_once(session: Session, queue: TaskQueue, order: Order) -> Ta
         with session.begin_nested():
             return enqueue_payment(session, queue, order)
     except sqlalchemy_errors.IntegrityError:
-        if not session.exec(_live_payments(session, order)).first():
+        if not session.execute(_live_payments(session, order)).first():
             raise  # refused for another reason
         return None
 
 
 def cancel_payment(session: Session, queue: TaskQueue, order: Order) -> int:
     """Cancel the order's payments; how many tasks were cancelled or asked to stop."""
-    task_ids = session.exec(_live_payments(session, order)).all()
+    task_ids = session.scalars(_live_payments(session, order)).all()
     return sum(queue.cancel(session, task_id) for task_id in task_ids)
 
 
