@@ -31,20 +31,22 @@ def parser() -> argparse.ArgumentParser:
 
 def add(
     commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    run: Callable[[argparse.Namespace], int],
+    function: Callable[[argparse.Namespace], int],
     passes_on: bool = False,
 ) -> argparse.ArgumentParser:
     """A subcommand for the function; with `passes_on`, unknown arguments reach it as `arguments.rest`."""
     command = commands.add_parser(
-        run.__name__, help=(run.__doc__ or "").splitlines()[0], description=run.__doc__, allow_abbrev=False
+        function.__name__,
+        help=(function.__doc__ or "").splitlines()[0],
+        description=function.__doc__,
+        allow_abbrev=False,
     )
-    command.set_defaults(run=run, passes_on=passes_on)
+    command.set_defaults(run=function, passes_on=passes_on)
     return command
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one subcommand; an error of ours is one line and exit code 1."""
-    taskref = parser()
+def run(taskref: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> int:
+    """Parse and call one subcommand; an error of ours is one line and exit code 1."""
     arguments, arguments.rest = taskref.parse_known_args(argv)
     if arguments.rest and not arguments.passes_on:
         taskref.error(f"unrecognized arguments: {' '.join(arguments.rest)}")
@@ -53,6 +55,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except TaskrefError as error:
         print(f"taskref: {error}", file=sys.stderr)
         return 1
+
+
+def main() -> int:
+    """The command itself: returns its exit code."""
+    return run(parser())
 
 
 if __name__ == "__main__":

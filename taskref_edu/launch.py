@@ -69,7 +69,11 @@ def require_free_port(arguments: Sequence[str]) -> None:
         found, _ = asked.parse_known_args(arguments)
     except argparse.ArgumentError:  # not a number: JupyterLab says so itself
         return
-    if found.port and is_taken(found.ip, found.port):
+    if found.port is None:
+        return
+    if not 0 <= found.port < 65536:
+        raise CannotStart(f"found --port {found.port}, needs a number from 0 to 65535: choose another.")
+    if is_taken(found.ip, found.port):
         free = next((port for port in range(found.port + 1, 65536) if not is_taken(found.ip, port)), 8888)
         raise CannotStart(
             f"found port {found.port} taken by another program: choose another "
@@ -86,8 +90,6 @@ def is_taken(host: str, port: int) -> bool:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OverflowError:  # not a port at all: JupyterLab says so itself
-            return False
         except OSError as error:
             return error.errno == errno.EADDRINUSE
     return False
