@@ -48,18 +48,18 @@ class WakeUp:
             self.bell.clear()
 
     def check_file(self) -> None:
-        """Raise DatabaseGone if the file is not the one it was; look at most every half second."""
+        """Raise DatabaseGone if the file is not the one it was; looks every half second while it is."""
         if self._file is None or time.monotonic() - self._looked < LOOK_AT_FILE:
             return
-        self._looked = time.monotonic()
         found, expected = self._look_at_file(), self._identity
-        if found != expected:
-            self._queue.engine.dispose()  # connections that hold the file that is gone
+        if found == expected:
+            self._looked = time.monotonic()
+            return
+        self._queue.engine.dispose()  # its connections hold the file that is gone
         if found is None:
             raise DatabaseGone(f"{self._file} was deleted: put it back, or stop the worker and open another database")
-        if found != expected:
-            self._identity = found
-            raise DatabaseGone(f"{self._file} was replaced by another file: going on with the new one")
+        self._identity = found
+        raise DatabaseGone(f"{self._file} was replaced by another file: going on with the new one")
 
     def close(self) -> None:
         """Give back the connection that watches."""

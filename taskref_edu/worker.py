@@ -53,11 +53,10 @@ class Worker:
     def __init__(self, queue: TaskQueue, *, name: str = "worker", poll: float = 0.01, patience: float = 2.0) -> None:
         self.queue = queue
         self.name = name
-        self._poll = poll
         self._patience = patience
         self._thread: threading.Thread | None = None
         self._heartbeat = Heartbeat(queue, name)
-        self._wake_up: WakeUp | None = None
+        self._wake_up = WakeUp(queue, poll)
         self._stopping = threading.Event()
         self._pausing = threading.Event()
         self._task: RunningTask | None = None
@@ -88,7 +87,7 @@ class Worker:
     def stop(self, timeout: float = 5.0) -> bool:
         """Let the thread end after the task it runs; whether it has ended within `timeout` seconds (0: just ask)."""
         self._stopping.set()
-        self._nudge()
+        self._wake_up.bell.set()
         if self._thread is None or self._thread is threading.current_thread():
             return self._thread is None
         self._thread.join(timeout)
@@ -99,12 +98,12 @@ class Worker:
     def pause(self) -> None:
         """Claim no further task until resume(); the one that runs goes on."""
         self._pausing.set()
-        self._nudge()
+        self._wake_up.bell.set()
 
     def resume(self) -> None:
         """Claim tasks again."""
         self._pausing.clear()
-        self._nudge()
+        self._wake_up.bell.set()
 
     def __enter__(self) -> Worker:
         self.start()
@@ -150,15 +149,13 @@ class Worker:
                     self._blocked = False
                 except BaseException as error:  # promise: nothing ends this thread but stop()
                     self._error, self._blocked = describe(error), True
-                    self._let_go()
+                    self._wake_up.close()
                     self._stopping.wait(AGAIN)
         finally:
             self._heartbeat.stop()
-            self._let_go()
+            self._wake_up.close()
 
     def _turn(self) -> None:
-        if self._wake_up is None:
-            self._wake_up = WakeUp(self.queue, self._poll)
         self._wake_up.check_file()
         if self._pausing.is_set():
             self._wake_up.bell.wait(AGAIN)
@@ -204,12 +201,3 @@ class Worker:
     def _ignores_cancel(self, task: RunningTask) -> bool:
         asked = self._heartbeat.asked_to_stop
         return asked is not None and asked[0] == task.id and time.monotonic() - asked[1] > self._patience
-
-    def _nudge(self) -> None:
-        if self._wake_up is not None:
-            self._wake_up.bell.set()
-
-    def _let_go(self) -> None:
-        if self._wake_up is not None:
-            self._wake_up.close()
-            self._wake_up = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -123,3 +124,11 @@ def in_transaction(engine: Engine, act: Callable[[Session], T]) -> T:
     """What `act` returns, run in a write transaction of its own."""
     with writing(engine) as session:
         return act(session)
+
+
+def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
+    """Wait for a condition; an error if it does not come true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true in time"
+        time.sleep(0.005)

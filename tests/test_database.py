@@ -20,6 +20,10 @@ from taskref_edu.database import file_of, observers_of, sqlite_engine
 from tests.conftest import OpenDatabase, new_orders
 
 
+def run_python(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+
 def scalar(engine: Engine, sql: str) -> object:
     with engine.connect() as connection:
         return connection.execute(text(sql)).scalar()
@@ -96,7 +100,7 @@ class TestOpening:
     def test_a_damaged_database_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "damaged.db"
         path.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
-        with pytest.raises(errors.CannotOpen, match="cannot open .*damaged.db"):
+        with pytest.raises(errors.CannotOpen, match=r"cannot open .*damaged\.db"):
             open_database(path)
 
     def test_a_newer_schema_is_left_as_it_is(self, tmp_path: Path) -> None:
@@ -141,7 +145,7 @@ class TestOpening:
 
     def test_an_old_sqlite_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
-        with pytest.raises(errors.CannotOpen, match="3.35 or newer needed"):
+        with pytest.raises(errors.CannotOpen, match=r"3\.35 or newer needed"):
             open_database()
 
     def test_two_programs_may_open_it_at_the_same_moment(self, tmp_path: Path) -> None:
