@@ -21,11 +21,54 @@ def lab(arguments: argparse.Namespace) -> int:
     return launch.start(arguments.rest)
 
 
+def check(arguments: argparse.Namespace) -> int:
+    """Check one exercise (1.1), one notebook (a path), or all notebooks; 0 only if all that was attempted passed."""
+    from taskref_edu.exercises import terminal
+
+    return terminal.check(arguments.target)
+
+
+def hint(arguments: argparse.Namespace) -> int:
+    """Show the next hint for an exercise."""
+    from taskref_edu.exercises import terminal
+
+    return terminal.hint(arguments.id)
+
+
+def progress(arguments: argparse.Namespace) -> int:
+    """Show every exercise and where you stand."""
+    from taskref_edu.exercises import terminal
+
+    return terminal.progress()
+
+
+def reset(arguments: argparse.Namespace) -> int:
+    """Put an exercise back as it was given; your attempts are kept."""
+    from taskref_edu.exercises import terminal
+
+    return terminal.reset(arguments.id)
+
+
+def build(arguments: argparse.Namespace) -> int:
+    """Write the notebooks from authoring/; answers in them are carried over."""
+    from taskref_edu.series import terminal
+
+    return terminal.build(arguments.names, arguments.check, arguments.solutions)
+
+
 def parser() -> argparse.ArgumentParser:
     """All the subcommands, each with its arguments."""
     taskref = argparse.ArgumentParser(prog="taskref", description="The lab of taskref_edu, from a terminal.")
     commands = taskref.add_subparsers(metavar="COMMAND", required=True)
     add(commands, lab, passes_on=True)
+    add(commands, check).add_argument("target", nargs="?", metavar="ID|NOTEBOOK", help="1.1, or a path")
+    add(commands, hint).add_argument("id", metavar="ID")
+    add(commands, progress)
+    add(commands, reset).add_argument("id", metavar="ID")
+    building = add(commands, build)
+    building.add_argument("names", nargs="*", metavar="NAME", help="how a notebook's name begins: 01; all if left out")
+    building.add_argument("--check", action="store_true", help="write nothing; list what breaks a rule for authors")
+    building.add_argument("--solutions", metavar="OUT", help="write solved notebooks to this folder instead")
     return taskref
 
 

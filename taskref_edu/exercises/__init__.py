@@ -1,0 +1,37 @@
+"""Exercises that check themselves: in a notebook by running the cell, in a terminal by pytest or `taskref check`.
+
+    from taskref_edu.exercises import exercise
+
+    @exercise("1.1")
+    def order_of(session, task): ...
+
+Importing this inside IPython installs the check after each cell; elsewhere it does nothing.
+The files in reading order: `declaring`, `cells`, `loader`, `checking`, `outcomes`, `learner`, then `catalog/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from . import notebook_hook
+from .guesses import guess, reveal
+from .learner import check, hint, progress, reset, solution
+
+__all__ = ["check", "exercise", "guess", "hint", "progress", "reset", "reveal", "solution"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def exercise(id: str) -> Callable[[F], F]:
+    """Decorator: the function below answers exercise `id`. The function itself is returned as it is."""
+    if not isinstance(id, str):
+        raise TypeError(f'{id!r} found, an id in quotes expected: write @exercise("1.1")')
+
+    def mark(function: F) -> F:
+        return function
+
+    return mark
+
+
+notebook_hook.install()

@@ -1,0 +1,213 @@
+"""1.1: from a task to its order, by the order's reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from taskref_edu import Order, TaskQueue, inverted, open_database, reading, writing
+from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.models import Task
+
+OrderOf = Callable[[Session, Any], Any]
+
+
+@contextmanager
+def five_payments() -> Iterator[tuple[Any, dict[int, int]]]:
+    """A database with five orders in process, and which order belongs to which task: no two ids are the same."""
+    engine = open_database(schema="inverted")
+    try:
+        queue = TaskQueue(engine)
+        with writing(engine) as session:
+            orders = [Order(id=100 + number, customer=f"customer {number}", amount=1000) for number in range(5)]
+            # Orders that a wrong look-up by the task's id would find.
+            strangers = [Order(id=number, customer=f"stranger {number}", amount=1) for number in range(1, 10)]
+            session.add_all([*orders, *strangers])
+            session.flush()
+            # Not in the order of their ids, so that a constant offset is no answer either.
+            owners = {_id(inverted.enqueue_payment(session, queue, orders[n])): 100 + n for n in (3, 0, 4, 1, 2)}
+        yield engine, owners
+    finally:
+        engine.dispose()
+
+
+def _id(task: Task) -> int:
+    assert task.id is not None
+    return task.id
+
+
+def check_right_order(order_of: OrderOf) -> None:
+    """Each of five tasks leads to the order that references it, although no ids match."""
+    with five_payments() as (engine, owners):
+        for task_id, order_id in owners.items():
+            with reading(engine) as session:
+                found = order_of(session, session.get_one(Task, task_id))
+                _judge(found, task_id, order_id)
+
+
+def _judge(found: Any, task_id: int, order_id: int) -> None:
+    expected = f"expected is order {order_id}, whose `processing_task_id` is {task_id}"
+    what = f"For task {task_id} the function returned"
+    assert found is not None, f"{what} nothing; {expected}."
+    assert isinstance(found, Order), f"{what} `{found!r:.60}`; {expected}."
+    own_id = f"{what} order {found.id}: the order's own id was compared with the task's; {expected}."
+    assert found.id != task_id, own_id
+    assert found.id == order_id, f"{what} order {found.id}; {expected}."
+
+
+def check_no_payload_needed(order_of: OrderOf) -> None:
+    """The task's payload plays no part: a payload that names a stranger changes nothing."""
+    with five_payments() as (engine, owners):
+        task_id, order_id = next(iter(owners.items()))
+        with writing(engine) as session:
+            session.get_one(Task, task_id).payload = {"order_id": 1}
+        with reading(engine) as session:
+            found = order_of(session, session.get_one(Task, task_id))
+            assert isinstance(found, Order), f"With a payload on task {task_id}, the function returned `{found!r:.60}`."
+            assert found.id == order_id, (
+                f"The payload of task {task_id} was changed to name order {found.id}, and the function followed it. "
+                "In the inverted approach the order's reference decides."
+            )
+
+
+def check_follows_now(order_of: OrderOf) -> None:
+    """The reference is read from the database as it stands: after it moved, the new order is found."""
+    with five_payments() as (engine, owners):
+        task_id, order_id = next(iter(owners.items()))
+        with writing(engine) as session:
+            session.get_one(Order, order_id).processing_task_id = None
+            session.flush()
+            session.get_one(Order, 9).processing_task_id = task_id
+        with reading(engine) as session:
+            found = order_of(session, session.get_one(Task, task_id))
+            now = session.exec(select(Order).where(col(Order.processing_task_id) == task_id)).one()
+            assert isinstance(found, Order), f"After the reference moved, the function returned `{found!r:.60}`."
+            assert found.id == now.id, (
+                f"The reference to task {task_id} moved to order {now.id}; the function still returns order {found.id}."
+            )
+
+
+EXERCISE = Exercise(
+    id="1.1",
+    title="Follow the arrow",
+    objective="1-follow",
+    core=True,
+    goal="""
+Write `order_of(session, task)`: return the order that references the task.
+
+The arrow points from the order to the task, in the column `Order.processing_task_id`. The task has no payload.
+""",
+    stub='''
+from sqlmodel import select
+
+from taskref_edu import Order
+
+
+def order_of(session, task):
+    """The order that references the task."""
+    ...
+''',
+    checks=[check_right_order, check_no_payload_needed, check_follows_now],
+    errors=[
+        (
+            "'NoneType' object (is not subscriptable|has no attribute)",
+            "The task has no payload: it does not name the order, the order names it",
+        )
+    ],
+    hints=[
+        "Which of the two tables holds the arrow? Look there, and not into the task.",
+        "You want the row of `orders` whose `processing_task_id` equals the task's id. In SQL: "
+        "`SELECT * FROM orders WHERE processing_task_id = :task_id`.",
+        """
+`select(Order).where(…)` says it in Python; `session.exec(query).one()` runs it and insists on one row:
+
+```python
+query = select(Order).where(Order.processing_task_id == ...)
+return session.exec(query).one()
+```
+""",
+    ],
+    solution='''
+from sqlmodel import select
+
+from taskref_edu import Order
+
+
+def order_of(session, task):
+    """The order that references the task."""
+    return session.exec(select(Order).where(Order.processing_task_id == task.id)).one()
+''',
+    discussion="""
+The task's id and the order's id are two different numbers; that they often coincide in a small database hides
+the mistake until the first task without an order.
+
+`one()` raises an error if no order references the task. What to make of that is a question of its own: the orphan.
+""",
+    wrong_answers=[
+        Wrong(
+            """
+from taskref_edu import Order
+
+def order_of(session, task):
+    return session.get(Order, task.id)
+""",
+            "the order's own id was compared with the task's",
+        ),
+        Wrong(
+            """
+from taskref_edu import Order
+
+def order_of(session, task):
+    return session.get(Order, task.payload["order_id"])
+""",
+            "The task has no payload",
+        ),
+        Wrong(
+            """
+from sqlmodel import select
+from taskref_edu import Order
+
+def order_of(session, task):
+    if task.payload:
+        return session.get(Order, task.payload["order_id"])
+    return session.exec(select(Order).where(Order.processing_task_id == task.id)).one()
+""",
+            "In the inverted approach the order's reference decides",
+        ),
+        Wrong(
+            """
+from sqlmodel import select
+from taskref_edu import Order
+
+def order_of(session, task):
+    return session.exec(select(Order).where(Order.processing_task_id != None)).first()
+""",
+            "the function returned order",
+        ),
+        Wrong(
+            """
+from sqlmodel import select
+from taskref_edu import Order
+
+def order_of(session, task):
+    return session.exec(select(Order.id).where(Order.processing_task_id == task.id)).one()
+""",
+            "the function returned `10",
+        ),
+        Wrong(
+            """
+from sqlmodel import select
+from taskref_edu import Order
+
+def order_of(session, task, known={}):
+    if task.id not in known:
+        known[task.id] = session.exec(select(Order.id).where(Order.processing_task_id == task.id)).one()
+    return session.get(Order, known[task.id])
+""",
+            "the function still returns order",
+        ),
+    ],
+)

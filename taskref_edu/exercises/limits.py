@@ -1,0 +1,175 @@
+"""Run a function so that it ends in time and leaves the process as it found it.
+
+On the main thread a repeating SIGALRM raises inside the function, also in one that swallows exceptions; on
+another thread, and on Windows, a watchdog does it with PyThreadState_SetAsyncExc, which cannot interrupt a
+sleep. SQL that runs on is interrupted at its connections. What cannot be stopped: one long call into C that is
+not SQLite's, and `os._exit`. Read next: `checking.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import signal
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+AGAIN = 0.02  # seconds between two tries to stop a function that is over its time
+# Attributes that Python, pydantic and SQLAlchemy replace by themselves.
+FILLED_IN = frozenset({"_", "__doc__", "__annotations__", "__abstractmethods__", "__warningregistry__", "_abc_impl"})
+PATIENCE = 0.5  # seconds for threads that were left running to end
+
+
+class OutOfTime(BaseException):
+    """Raised inside a function that is over its time; not an Exception, so that few handlers swallow it."""
+
+
+class Limited:
+    """One run of a function under a limit of `seconds`."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.expired = False
+        self._over = True  # no function of ours is running
+        self._done = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.get_ident()
+        self._by_signal = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Call the function; OutOfTime if it had to be stopped, even if it then returned."""
+        watchdog = threading.Thread(target=self._watch, name="exercise time limit", daemon=True)
+        with self._alarm():
+            watchdog.start()
+            try:
+                try:
+                    self._over = False
+                    result = function()
+                finally:
+                    self._over = True
+            finally:  # once more, because the stop may have hit the line above
+                self._over = True
+                self._finish()
+        if self.expired:
+            raise OutOfTime
+        return result
+
+    def _finish(self) -> None:
+        with self._lock:
+            self._done.set()
+        if not self._by_signal:
+            _raise_in(self._thread, None)
+
+    @contextlib.contextmanager
+    def _alarm(self) -> Iterator[None]:
+        if not self._by_signal:
+            yield
+            return
+        before = signal.signal(signal.SIGALRM, self._on_alarm)
+        # An outer limit of somebody else's goes on afterwards, shortened by what was used up.
+        outer, repeat = signal.setitimer(signal.ITIMER_REAL, self.seconds, AGAIN)
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+            if outer:
+                signal.setitimer(signal.ITIMER_REAL, max(0.001, outer - (time.monotonic() - began)), repeat)
+
+    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+        self.expired = True
+        # In this module, before the function begins and after it ended, there is nothing to stop: it would escape.
+        if not self._over and (frame is None or frame.f_globals.get("__name__") != __name__):
+            raise OutOfTime
+
+    def _watch(self) -> None:
+        if self._done.wait(self.seconds):
+            return
+        self.expired = True
+        while not self._done.wait(AGAIN):
+            for connection in [found for found in gc.get_objects() if isinstance(found, sqlite3.Connection)]:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.interrupt()
+            with self._lock:
+                if not self._by_signal and not self._over:
+                    _raise_in(self._thread, OutOfTime)
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    """Raise in another thread at its next bytecode; None takes back what was not raised yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error) if error else None)
+
+
+@contextlib.contextmanager
+def threads_ended(filename: str) -> Iterator[list[str]]:
+    """End new threads that still run code of `filename`; yields a list that then names those that would not end."""
+    before = set(threading.enumerate())
+    stubborn: list[str] = []
+    try:
+        yield stubborn
+    finally:
+        deadline = time.monotonic() + PATIENCE
+        left = [thread for thread in threading.enumerate() if thread not in before and _runs(thread, filename)]
+        while left and time.monotonic() < deadline:
+            for thread in left:
+                if thread.ident:
+                    _raise_in(thread.ident, SystemExit)
+            left[0].join(AGAIN)
+            left = [thread for thread in left if thread.is_alive()]
+        stubborn += [thread.name for thread in left]
+
+
+def _runs(thread: threading.Thread, filename: str) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        if frame.f_code.co_filename == filename:
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextlib.contextmanager
+def library_restored() -> Iterator[list[str]]:
+    """Undo what the block patches in this package and in a few modules it relies on; yields what was patched."""
+    holders = list(_holders())
+    before = [(holder, dict(vars(holder))) for holder in holders]
+    patched: list[str] = []
+    try:
+        yield patched
+    finally:
+        for holder, names in before:
+            patched += [f"{holder.__name__}.{name}" for name in _restore(holder, names)]
+
+
+def _holders() -> Iterator[Any]:
+    """The modules and classes whose attributes are watched."""
+    package = __name__.partition(".")[0]
+    watched = ("builtins", "json", "random", "sqlite3", "threading", "time", "sqlmodel.orm.session")
+    for name, module in list(sys.modules.items()):
+        ours = name == package or name.startswith(f"{package}.")
+        if module is not None and (ours or name in watched):
+            yield module
+            if ours or name == "sqlmodel.orm.session":
+                yield from (
+                    kind for kind in vars(module).values() if isinstance(kind, type) and kind.__module__ == name
+                )
+
+
+def _restore(holder: Any, names: dict[str, Any]) -> list[str]:
+    """Set back what is no longer the same object; what is new stays, because lazy imports and mappers add names."""
+    now = dict(vars(holder))
+    restored = []
+    for name, value in names.items():
+        if name not in FILLED_IN and now.get(name, holder) is not value:
+            with contextlib.suppress(AttributeError, TypeError):
+                setattr(holder, name, value)
+                restored.append(name)
+    return restored

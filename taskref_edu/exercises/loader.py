@@ -1,0 +1,151 @@
+"""From a cell's text to the learner's function: the one loader that the notebook and the terminal share.
+
+What is run: the imports of all cells; then this cell's imports, functions, classes and constants, in a fresh
+namespace. Nothing else of the notebook exists there, so a check cannot pass by what some earlier cell left behind.
+Read next: `checking.py`.
+"""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import builtins
+import linecache
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import cells
+from .declaring import Exercise, function_of
+
+MAX_PRINTED = 50  # lines that a check keeps
+
+
+class NotAllowed(Exception):
+    """The learner's code did what a check cannot wait for: it asked the keyboard."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The text of one answer and what it may rely on.
+
+    imports: the import statements of all cells of the notebook, as text.
+    elsewhere: names that other cells bind, for the message when one is missing.
+    place: what the cell is called in messages.
+    """
+
+    id: str
+    source: str
+    imports: tuple[str, ...] = ()
+    elsewhere: frozenset[str] = frozenset()
+    place: str = "your cell"
+
+    @property
+    def filename(self) -> str:
+        """What the compiled code is called; tracebacks are cut down to it."""
+        return f"<exercise {self.id}>"
+
+
+@dataclass
+class Loaded:
+    """The learner's function, ready to be called, and what it printed."""
+
+    function: Callable[..., Any]
+    printed: list[str] = field(default_factory=list)
+
+
+def attempt_from(id: str, source: str, other_cells: Iterable[str], place: str = "your cell") -> Attempt:
+    """An attempt in a notebook with these other cells; those that are not Python are passed over."""
+    lines: dict[str, None] = {}
+    names: set[str] = set()
+    for text in other_cells:
+        try:
+            tree = cells.parse(text)
+        except (SyntaxError, ValueError):
+            continue
+        lines.update(dict.fromkeys(ast.unparse(node) for node in cells.imports(tree)))
+        names |= cells.bound_names(tree)
+    return Attempt(id, source, tuple(lines), frozenset(names), place)
+
+
+def is_attempted(exercise: Exercise, source: str) -> bool:
+    """Whether the function's body differs from the stub's, docstrings aside. A syntax error is an attempt."""
+    try:
+        functions = [answer.function for answer in cells.answers(cells.parse(source)) if answer.id == exercise.id]
+    except (SyntaxError, ValueError):
+        return True
+    return not functions or not cells.same_body(functions[-1], function_of(exercise.stub))
+
+
+def load(attempt: Attempt) -> Loaded:
+    """Run imports and definitions of the attempt; raises what they raise, with the cell's own line numbers."""
+    tree = cells.parse(attempt.source)
+    target = [answer.function for answer in cells.answers(tree) if answer.id == attempt.id][-1]
+    printed: list[str] = []
+    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": _builtins(printed)}
+    for line in attempt.imports:
+        try:
+            exec(compile(line, "<imports>", "exec"), namespace)
+        except Exception:  # another cell's import is another cell's business
+            continue
+    text = attempt.source
+    linecache.cache[attempt.filename] = (len(text), None, text.splitlines(keepends=True), attempt.filename)
+    for node in _definitions(tree, namespace):
+        code = compile(ast.Module([node], []), attempt.filename, "exec", _future(tree), dont_inherit=True)
+        exec(code, namespace)
+    return Loaded(namespace[target.name], printed)
+
+
+def _future(tree: ast.Module) -> int:
+    """The compiler flags of the cell's `from __future__ import …`."""
+    names = [
+        name.name for node in cells.imports(tree) for name in node.names if vars(node).get("module") == "__future__"
+    ]
+    return sum({getattr(__future__, name).compiler_flag for name in names if name in __future__.all_feature_names})
+
+
+def _definitions(tree: ast.Module, namespace: dict[str, Any]) -> Iterable[ast.stmt]:
+    """Imports, functions, classes and constants. A constant is an assignment from names that exist by then."""
+    for node in tree.body:
+        match node:
+            case ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
+                yield node
+            case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
+                if _known(value, namespace) and not _calls_an_answer(value, tree):
+                    yield node
+
+
+def _known(value: ast.expr, namespace: dict[str, Any]) -> bool:
+    names = [leaf for leaf in ast.walk(value) if isinstance(leaf, ast.Name)]
+    made_here = {leaf.id for leaf in names if isinstance(leaf.ctx, ast.Store)}
+    made_here |= {leaf.arg for leaf in ast.walk(value) if isinstance(leaf, ast.arg)}
+    return all(leaf.id in namespace or leaf.id in made_here or hasattr(builtins, leaf.id) for leaf in names)
+
+
+def _calls_an_answer(value: ast.expr, tree: ast.Module) -> bool:
+    own = {answer.function.name for answer in cells.answers(tree)}
+    return any(isinstance(leaf, ast.Name) and leaf.id in own for leaf in ast.walk(value))
+
+
+def _builtins(printed: list[str]) -> dict[str, Any]:
+    """Python's builtins, save those that would wait for the keyboard, end the kernel, or flood the cell."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise NotAllowed("input() found in an exercise; a check cannot type: take what you need from the parameters")
+
+    def leave(code: object = None) -> None:
+        raise SystemExit(code)
+
+    def keep(*values: Any, sep: str = " ", end: str = "\n", file: Any = None, flush: bool = False) -> None:
+        if file is not None:
+            print(*values, sep=sep, end=end, file=file, flush=flush)
+        elif len(printed) < MAX_PRINTED:
+            printed.append(sep.join(map(str, values))[:500])
+
+    changed: dict[str, Any] = {"input": refuse, "breakpoint": refuse, "exit": leave, "quit": leave, "print": keep}
+    return {**vars(builtins), **changed}
+
+
+def known_ids(sources: Sequence[str]) -> list[str]:
+    """The exercise ids in these cells, each once, in their order."""
+    return list(dict.fromkeys(id for source in sources for id in cells.ids_in(source)))

@@ -1,0 +1,54 @@
+"""The few marks that hints and messages use: paragraphs, `code`, fences. As escaped HTML, and as plain text.
+
+A widget shows HTML only, and a full renderer would let a message carry markup. Everything is escaped first.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from html import escape
+
+FENCE = re.compile(r"^```\w*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+
+
+def html_of(text: str) -> str:
+    """The text as HTML; a single paragraph comes without a paragraph around it."""
+    pieces = FENCE.split(text.strip() + "\n")
+    blocks: list[str] = []
+    for number, piece in enumerate(pieces):
+        if number % 2:
+            blocks.append(f'<pre style="margin:6px 0;white-space:pre-wrap">{escape(piece.rstrip())}</pre>')
+        else:
+            blocks += [_inline(paragraph.strip()) for paragraph in re.split(r"\n\s*\n", piece) if paragraph.strip()]
+    if len(blocks) == 1:
+        return blocks[0]
+    return "".join(block if block.startswith("<pre") else f'<p style="margin:6px 0">{block}</p>' for block in blocks)
+
+
+def _inline(text: str) -> str:
+    # Odd pieces stood between backticks.
+    return "".join(
+        f"<code>{escape(piece)}</code>" if number % 2 else escape(piece) for number, piece in enumerate(text.split("`"))
+    )
+
+
+def text_of(text: str) -> str:
+    """The text for a terminal: fences become an indent, backticks stay."""
+    return FENCE.sub(lambda match: re.sub(r"^", "    ", match[1].rstrip(), flags=re.MULTILINE), text)
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something to read: a heading and a text of marks. Shows itself in a notebook and in a terminal."""
+
+    heading: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.heading}\n{text_of(self.text)}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return f'<div role="status"><b>{escape(self.heading)}</b><div>{html_of(self.text)}</div></div>'

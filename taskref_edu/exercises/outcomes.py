@@ -1,0 +1,85 @@
+"""How a check ended: four outcomes, each with what was found and what to do next, as text and as HTML.
+
+Three lines, then what folds away. No outcome is told by colour alone: a word and a shape stand beside it, and
+each badge brings its own background, so that it reads the same in a light and in a dark theme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from html import escape
+
+from .markdown import html_of, text_of
+
+
+class Verdict(StrEnum):
+    """The four ways in which a check can end."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "raised an error"
+    NOT_ATTEMPTED = "not attempted"
+
+
+# verdict -> shape, text colour, background (contrast at least 4.5 : 1, held by a test)
+BADGES = {
+    Verdict.PASSED: ("✔", "#ffffff", "#166534"),
+    Verdict.FAILED: ("✘", "#ffffff", "#b91c1c"),
+    Verdict.ERROR: ("▲", "#1c1917", "#fbbf24"),
+    Verdict.NOT_ATTEMPTED: ("○", "#ffffff", "#4b5563"),
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One check's result.
+
+    message: the behaviour that was found, one sentence. next_step: what to do now. facts: what folds away, each
+    a heading and something to show (text, or an object with `_repr_html_`). notes: said below, never folded.
+    broken_check: the check itself failed, not the answer.
+    """
+
+    id: str
+    title: str
+    verdict: Verdict
+    message: str
+    next_step: str
+    facts: Sequence[tuple[str, object]] = ()
+    notes: Sequence[str] = ()
+    broken_check: bool = False
+    seconds: float = field(default=0.0, compare=False)
+
+    def __str__(self) -> str:
+        shape = BADGES[self.verdict][0]
+        lines = [f"{shape} {self.id} {self.title}: {self.verdict}", f"  {self.message}", f"  Next: {self.next_step}"]
+        for heading, fact in self.facts:
+            lines += [f"  {heading}:", *(f"    {line}" for line in str(fact).splitlines())]
+        lines += [f"  Note: {note}" for note in self.notes]
+        return text_of("\n".join(lines))
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        shape, colour, background = BADGES[self.verdict]
+        badge = f"padding:1px 8px;border-radius:4px;font-weight:600;color:{colour};background:{background}"
+        lines = [
+            f'<span style="{badge}">{shape} {self.verdict}</span> <b>{escape(self.id)} {escape(self.title)}</b>',
+            html_of(self.message),
+            f"<b>Next:</b> {html_of(self.next_step)}",
+        ]
+        rows = "".join(f'<div style="margin:2px 0">{line}</div>' for line in lines)
+        folded = "".join(map(_folded, self.facts))
+        notes = "".join(f"<div><b>Note:</b> {html_of(note)}</div>" for note in self.notes)
+        frame = f"border-left:4px solid {background};padding:2px 0 2px 10px;margin:4px 0;line-height:1.5"
+        return f'<div role="status" style="{frame}">{rows}{folded}{notes}</div>'
+
+
+def _folded(fact: tuple[str, object]) -> str:
+    heading, shown = fact
+    draw = getattr(shown, "_repr_html_", None)
+    inner = draw() if callable(draw) else None
+    if not isinstance(inner, str):
+        inner = f'<pre style="margin:4px 0;white-space:pre-wrap">{escape(str(shown))}</pre>'
+    return f"<details><summary>{escape(heading)}</summary>{inner}</details>"

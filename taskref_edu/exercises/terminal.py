@@ -1,0 +1,117 @@
+"""The exercises from a terminal: what `taskref check`, `hint`, `progress` and `reset` do.
+
+Each returns an exit code: 0 only if all that was attempted passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from . import files, learner
+from .declaring import UnknownExercise, catalog, find
+from .files import Answered, BadNotebook
+from .outcomes import Outcome, Verdict
+
+
+def check(target: str | None) -> int:
+    """Check an exercise by id, a notebook by path, or every notebook of the series; print how each ended."""
+    if target and target in catalog():
+        return _check_one(target)
+    if target and not target.endswith(".ipynb"):
+        raise UnknownExercise(f"{target!r} is neither an exercise ({', '.join(catalog())}) nor a notebook")
+    paths = [Path(target)] if target else files.notebooks()
+    if not paths:
+        raise BadNotebook(f"no notebooks in {files.root() / 'notebooks'}: run this inside a clone of the repository")
+    return _summed_up([_check_notebook(path, named=bool(target)) for path in paths])
+
+
+def _check_one(id: str) -> int:
+    problems = []
+    for path in files.notebooks():
+        try:
+            found = files.answered(path)
+        except BadNotebook as error:
+            problems.append(str(error))
+            continue
+        if any(attempt.id == id for attempt in found.attempts):
+            return _summed_up([_Checked([_show(outcome, path) for outcome in _outcomes(found, only=id)], False)])
+    raise BadNotebook("\n".join([f"no notebook in {files.root() / 'notebooks'} answers {id}", *problems]))
+
+
+class _Checked:
+    """The outcomes of one notebook, and whether it could not be read."""
+
+    def __init__(self, outcomes: list[Outcome], bad: bool) -> None:
+        self.outcomes = outcomes
+        self.bad = bad
+
+
+def _check_notebook(path: Path, named: bool) -> _Checked:
+    try:
+        found = files.answered(path)
+    except BadNotebook as error:
+        print(f"✘ {error}\n")
+        return _Checked([], True)
+    if named and not found.attempts:
+        raise BadNotebook(f"{path} answers no exercise: there is no cell with @exercise(…) in it")
+    return _Checked([_show(outcome, path) for outcome in _outcomes(found)], False)
+
+
+def _outcomes(found: Answered, only: str | None = None) -> Iterator[Outcome]:
+    for attempt in found.attempts:
+        if only in (None, attempt.id):
+            try:
+                outcome = learner.check_and_keep(attempt)
+            except UnknownExercise as error:
+                outcome = unknown(attempt.id, error)
+            yield replace(outcome, notes=[*found.notes.get(attempt.id, []), *outcome.notes])
+
+
+def unknown(id: str, error: UnknownExercise) -> Outcome:
+    """The outcome of a cell that names an exercise which does not exist."""
+    return Outcome(id, "", Verdict.ERROR, f"{error}.", "Mend the id in the line `@exercise(…)`.")
+
+
+def _show(outcome: Outcome, path: Path) -> Outcome:
+    print(f"{path.name}\n{outcome}\n")
+    return outcome
+
+
+def _summed_up(checked: Iterable[_Checked]) -> int:
+    checked = list(checked)
+    outcomes = [outcome for one in checked for outcome in one.outcomes]
+    counts = {verdict: sum(outcome.verdict == verdict for outcome in outcomes) for verdict in Verdict}
+    print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "nothing to check")
+    bad = any(one.bad for one in checked)
+    return int(bad or bool(counts[Verdict.FAILED] or counts[Verdict.ERROR]))
+
+
+def hint(id: str) -> int:
+    """Print the next hint."""
+    print(learner.hint(id))
+    return 0
+
+
+def progress() -> int:
+    """Print the table of exercises."""
+    print(learner.progress())
+    return 0
+
+
+def reset(id: str) -> int:
+    """Put the exercise's first text back into its notebook; the answer that stood there is kept in the progress."""
+    exercise = find(id)
+    for path in files.notebooks():
+        try:
+            found = [attempt for attempt in files.answered(path).attempts if attempt.id == exercise.id]
+        except BadNotebook:
+            continue
+        if found:
+            learner.check_and_keep(found[0])  # keeps the text that is about to go
+            files.replace_answer(path, exercise.id, exercise.cell())
+            learner.forget(exercise)
+            print(f"{path}: {id} is as it was given; reload the notebook if it is open. Your attempts are kept.")
+            return 0
+    raise BadNotebook(f"no notebook in {files.root() / 'notebooks'} answers {id}: `taskref build` writes them")

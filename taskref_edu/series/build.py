@@ -1,0 +1,143 @@
+"""Write the notebooks, and lose nothing: answers are carried over by id, and what was there is kept.
+
+Read next: `rules.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ..exercises.cells import ids_in
+from ..exercises.declaring import Exercise, catalog
+from ..exercises.files import BadNotebook, read_notebook
+from ..exercises.files import source as text_of
+from ..exercises.loader import is_attempted
+from ..exercises.progress import write_whole
+from .notebook import CodeOf, mark_of, solution_of, stub_of, to_notebook, to_text
+from .source import BadSource, Source, read_source, sources
+
+Answers = dict[str, str]  # exercise id -> the learner's cell
+
+
+@dataclass
+class Written:
+    """What became of one notebook."""
+
+    path: Path
+    changed: bool
+    carried: list[str] = field(default_factory=list)
+    kept: Path | None = None  # where the old file went
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        line = f"{self.path}: {'written' if self.changed else 'unchanged'}"
+        if self.carried:
+            line += f"; answers carried over: {', '.join(self.carried)}"
+        if self.kept:
+            line += f"; the file that was there is kept as {self.kept}"
+        return "\n".join([line, *(f"  {note}" for note in self.notes)])
+
+
+def build(root: Path, names: Sequence[str] = ()) -> list[Written]:
+    """Write the notebooks of `root/authoring` to `root/notebooks`; `names` are beginnings of names, none means all."""
+    folder = root / "notebooks"
+    folder.mkdir(exist_ok=True)
+    found = [read_source(path) for path in chosen(root / "authoring", names)]
+    everything = {path: answers_in(path) for path in sorted(folder.glob("*.ipynb"))}
+    backup = root / ".taskref" / "backup" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    return [_write(source, folder / f"{source.name}.ipynb", everything, backup) for source in found]
+
+
+def build_solutions(root: Path, out: Path) -> list[Path]:
+    """Write every notebook with the catalog's solutions to the folder `out`."""
+    return build_into(root / "authoring", out, solution_of)
+
+
+def build_into(authoring: Path, out: Path, code_of: CodeOf = stub_of) -> list[Path]:
+    """Write every notebook to the folder `out`, whatever is there."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for path in sources(authoring):
+        target = out / f"{path.stem}.ipynb"
+        write_whole(target, to_text(to_notebook(read_source(path), code_of)))
+        written.append(target)
+    return written
+
+
+def chosen(authoring: Path, names: Sequence[str]) -> list[Path]:
+    """The sources whose names begin so; BadSource for a name that fits none."""
+    every = sources(authoring)
+    for name in names:
+        if not any(path.name.startswith(Path(name).name) for path in every):
+            raise BadSource(f"no source in {authoring} begins with {name!r}")
+    return [path for path in every if not names or any(path.name.startswith(Path(name).name) for name in names)]
+
+
+def answers_in(path: Path) -> Answers | BadNotebook:
+    """What a learner wrote in a notebook, by exercise; stubs of this or an earlier build are no answers."""
+    try:
+        notebook = read_notebook(path)
+    except BadNotebook as error:
+        return error
+    found: Answers = {}
+    for cell in notebook["cells"]:
+        text = text_of(cell)
+        for id in ids_in(text) if cell.get("cell_type") == "code" else ():
+            exercise = catalog().get(id)
+            if exercise is not None and _touched(cell, text, exercise):
+                found[id] = text
+    return found
+
+
+def _touched(cell: dict[str, Any], text: str, exercise: Exercise) -> bool:
+    ours = cell.get("metadata", {}).get("taskref", {})
+    if isinstance(ours, dict) and ours.get("stub") == mark_of(text):
+        return False
+    return is_attempted(exercise, text)
+
+
+def _write(source: Source, path: Path, everything: dict[Path, Answers | BadNotebook], backup: Path) -> Written:
+    written = Written(path, changed=False)
+    answers = _answers_for(source, path, everything, written)
+    text = to_text(to_notebook(source, lambda exercise: answers.get(exercise.id) or stub_of(exercise)))
+    before = path.read_bytes() if path.exists() else None
+    if before == text.encode():
+        return written
+    if before is not None:
+        written.kept = backup / path.name
+        backup.mkdir(parents=True, exist_ok=True)
+        written.kept.write_bytes(before)
+    write_whole(path, text)
+    written.changed, written.carried = True, list(answers)
+    return written
+
+
+def _answers_for(
+    source: Source, path: Path, everything: dict[Path, Answers | BadNotebook], written: Written
+) -> Answers:
+    """The answers of this notebook's old file; an exercise that moved here brings the answer from where it was."""
+    own = everything.get(path, {})
+    if isinstance(own, BadNotebook):
+        written.notes.append(f"{own}; what was in it could not be carried over")
+        own = {}
+    elsewhere: Answers = {}
+    for other, answers in everything.items():
+        if other != path and not isinstance(answers, BadNotebook):
+            elsewhere.update({id: text for id, text in answers.items() if id not in elsewhere})
+    held = own.keys() | _ids_of(path)
+    return {
+        id: own[id] if id in own else elsewhere[id]
+        for id in source.exercise_ids
+        if id in own or (id in elsewhere and id not in held)
+    }
+
+
+def _ids_of(path: Path) -> set[str]:
+    try:
+        return {id for cell in read_notebook(path)["cells"] for id in ids_in(text_of(cell))}
+    except BadNotebook:
+        return set()

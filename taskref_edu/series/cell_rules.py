@@ -1,0 +1,108 @@
+"""The rules that look at one cell at a time: headings, figures, links, lengths. The others are in `rules.py`."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from ..exercises import cells
+from ..exercises.declaring import catalog
+from .source import FENCED, Block, Source, headings
+
+MAX_WORDS, MAX_LONG, MAX_LINES = 60, 3, 10
+IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
+HTML_IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)[^)]*\)")
+Found = Iterator[tuple[int, str]]
+
+
+def headings_in_order(source: Source) -> Found:
+    """One H1, which the build writes; no level is skipped."""
+    level = 1
+    for block in source.blocks:
+        if block.kind == "exercise" and level < 2:
+            yield block.line, "an exercise is a heading of level 3: put a ## above it"
+        for found, text, line in headings(block) if block.kind == "prose" else ():
+            if found == 1:
+                yield line, f"# {text}: the build writes the only H1 from the title; begin with ##"
+            elif found > level + 1:
+                yield line, f"{'#' * found} {text}: level {found} follows level {level}"
+            level = max(found, 2)
+
+
+def figures_have_words(source: Source) -> Found:
+    """Every figure has alt text, in Markdown and in HTML."""
+    for line, text in _prose_lines(source):
+        for found in IMAGE.finditer(text):
+            if len(found[1].split()) < 2:
+                yield line, f"figure {found[2]}: alt text {found[1]!r} found; say in words what it shows"
+        for image in HTML_IMAGE.findall(text):
+            if not re.search(r"\balt=[\"'][^\"']+", image):
+                yield line, f"{image}: no alt text"
+
+
+def links_lead_somewhere(source: Source) -> Found:
+    """Relative links and pictures exist, as seen from `notebooks/`; a sibling notebook has a source."""
+    notebooks = source.path.parent.parent / "notebooks"
+    for line, text in _prose_lines(source):
+        for target in LINK.findall(text) + [found[2] for found in IMAGE.finditer(text)]:
+            file = target.partition("#")[0]
+            if not file or re.match(r"[a-z][a-z0-9+.-]*:", file):
+                continue
+            sibling = source.path.parent / file.replace(".ipynb", ".md")
+            if not (notebooks / file).exists() and not (file.endswith(".ipynb") and sibling.exists()):
+                yield line, f"link {target} leads nowhere (relative to notebooks/)"
+
+
+def prose_is_short(source: Source) -> Found:
+    """Prose cells have up to 60 words; three may be longer. Code in fences, tables and tags do not count."""
+    texts = [(block.line, block.text) for block in source.blocks if block.kind == "prose"]
+    texts += [
+        (block.line, catalog()[block.head].goal)
+        for block in source.blocks
+        if block.kind == "exercise" and block.head in catalog()
+    ]
+    long = [(line, count_words(text)) for line, text in texts if count_words(text) > MAX_WORDS]
+    if len(long) > MAX_LONG:
+        for line, count in long:
+            yield line, f"{count} words found, {MAX_WORDS} expected, and only {MAX_LONG} cells may be longer"
+
+
+def count_words(text: str) -> int:
+    """The words of a prose cell that are to be read as prose."""
+    bare = re.sub(r"<[^>]+>", " ", FENCED.sub("", text))
+    lines = [line for line in bare.splitlines() if not line.lstrip().startswith("|")]
+    return len([word for word in " ".join(lines).split() if re.search(r"\w", word)])
+
+
+def code_is_short(source: Source) -> Found:
+    """Code cells have up to 10 lines, blank ones aside, and can be parsed."""
+    for block in source.blocks:
+        if block.kind == "code":
+            count = len([line for line in block.text.splitlines() if line.strip()])
+            if count > MAX_LINES:
+                yield block.line, f"a code cell of {count} lines found, {MAX_LINES} expected"
+            try:
+                cells.parse(block.text)
+            except SyntaxError as error:
+                yield block.line + (error.lineno or 1) - 1, f"syntax error: {error.msg}"
+
+
+def code_blocks(source: Source) -> Iterator[tuple[Block, ast.Module]]:
+    """The code cells that can be parsed."""
+    for block in source.blocks:
+        if block.kind == "code":
+            try:
+                yield block, cells.parse(block.text)
+            except SyntaxError:  # reported by code_is_short
+                continue
+
+
+def _prose_lines(source: Source) -> Iterator[tuple[int, str]]:
+    """The lines of prose, recall answers included, without what stands in fences."""
+    for block in source.blocks:
+        if block.kind in ("prose", "recall"):
+            bare = FENCED.sub(lambda match: "\n" * match[0].count("\n"), block.text)
+            offset = block.line + (block.kind == "recall")
+            yield from ((offset + number, line) for number, line in enumerate(bare.splitlines()))

@@ -1,0 +1,179 @@
+"""The rules for authors: each a function over a source that yields what breaks it, with the line.
+
+Enforced by a test over `authoring/`. Leaves out what only a run can tell (`tests/series/test_run.py`) and what
+needs a reader: whether a guess stands before *each* idea, whether a picture's words say what it shows.
+Read next: `cell_rules.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..exercises import cells
+from ..exercises.declaring import catalog
+from .cell_rules import (
+    Found,
+    code_blocks,
+    code_is_short,
+    figures_have_words,
+    headings_in_order,
+    links_lead_somewhere,
+    prose_is_short,
+)
+from .notebook import slug, to_notebook
+from .source import BadSource, Block, Source, headings, read_source
+
+LEFT_OUT = "What was left out"
+FIRST = "00"  # the notebook without exercises
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A place in a source that breaks a rule."""
+
+    path: Path
+    line: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path.name}:{self.line}: {self.text}"
+
+
+Rule = Callable[[Source], Found]
+
+
+def problems(paths: Iterable[Path]) -> list[Problem]:
+    """Everything in these sources that breaks a rule, by file and line."""
+    found: list[Problem] = []
+    for path in paths:
+        try:
+            source = read_source(path)
+        except BadSource as error:
+            found.append(Problem(path, 1, str(error)))
+            continue
+        found += sorted({Problem(path, *one) for rule in RULES for one in rule(source)}, key=lambda one: one.line)
+    return found
+
+
+def frame_is_complete(source: Source) -> Found:
+    """Title, question and minutes stand in the front matter."""
+    for key in ("title", "question", "minutes"):
+        if not source.frame.get(key):
+            yield 1, f"the front matter has no {key}"
+    minutes = source.frame.get("minutes")
+    allowed = [5] if source.number == FIRST else MINUTES
+    if minutes and minutes not in allowed:
+        yield 1, f"minutes: {minutes!r} found, {allowed[0]} to {allowed[-1]} expected"
+    if unknown := source.frame.keys() - {"title", "question", "minutes", "objectives", "jupytext", "kernelspec"}:
+        yield 1, f"the front matter has unknown keys: {', '.join(sorted(unknown))}"
+
+
+def objectives_have_exercises(source: Source) -> Found:
+    """Each objective is named by an exercise of the notebook, and the other way round."""
+    ids = [id for id in source.exercise_ids if id in catalog()]
+    named = {catalog()[id].objective for id in ids}
+    for objective in source.objectives:
+        if objective not in named:
+            yield 1, f"objective {objective} has no exercise: none of {', '.join(ids) or 'none'} names it"
+    for block in source.blocks:
+        if block.kind == "exercise" and block.head not in catalog():
+            yield block.line, f"exercise {block.head} is not in the catalog"
+        elif block.kind == "exercise" and catalog()[block.head].objective not in source.objectives:
+            yield block.line, f"exercise {block.head} names the objective {catalog()[block.head].objective}: not listed"
+    if not source.objectives and source.number != FIRST:
+        yield 1, "the front matter has no objectives"
+
+
+def two_recall_items(source: Source) -> Found:
+    """From 01 on, two questions about earlier notebooks, each with its answer."""
+    recall = [block for block in source.blocks if block.kind == "recall"]
+    if source.number != FIRST and len(recall) < 2:
+        yield 1, f"{len(recall)} recall items found, 2 expected"
+    for block in recall:
+        if not block.head or not block.text:
+            yield block.line, "a recall item needs its question on the first line and its answer below"
+
+
+def guesses_come_first(source: Source) -> Found:
+    """From 01 on, at least one guess; each stands above its reveal, and each is revealed or kept for later."""
+    calls = list(_calls(source, "guess", "reveal"))
+    guessed = [id for name, id, _, _ in calls if name == "guess"]
+    if source.number != FIRST and not guessed:
+        yield 1, "no guess found: at least one before the first experiment"
+    seen: set[str] = set()
+    for name, id, line, call in calls:
+        if name == "guess":
+            seen.add(id)
+            if not id.startswith(f"{source.number}-"):
+                yield line, f"guess {id!r}: an id of this notebook begins with {source.number}-"
+            kept = any(keyword.arg == "keep_for" for keyword in call.keywords)
+            if not kept and ("reveal", id) not in [(name, id) for name, id, _, _ in calls]:
+                yield line, f"guess {id!r} is never revealed: reveal it below, or say keep_for="
+        elif id.startswith(f"{source.number}-") and id not in seen:
+            yield line, f"reveal {id!r} stands above its guess"
+
+
+def _calls(source: Source, *names: str) -> Iterator[tuple[str, str, int, ast.Call]]:
+    for block, tree in code_blocks(source):
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(id)), *_]) if name in names:
+                    yield name, id, block.line + node.lineno - 1, node
+
+
+def claim_is_asserted(source: Source) -> Found:
+    """One of the last three code cells outside exercises asserts what the notebook claims."""
+    last = list(code_blocks(source))[-3:]
+    if not any(isinstance(node, ast.Assert) for _, tree in last for node in ast.walk(tree)):
+        yield (last[-1][0].line if last else 1), "no assert in the last three code cells: assert the claim"
+
+
+def ends_with_what_was_left_out(source: Source) -> Found:
+    """The last cell is prose under `## What was left out`."""
+    last = source.blocks[-1] if source.blocks else Block("prose", "", 1)
+    if last.kind != "prose" or not any(text == LEFT_OUT for _, text, _ in headings(last)):
+        yield last.line, f"the last cell is not prose with the heading ## {LEFT_OUT}"
+
+
+def exercises_stop_nobody(source: Source) -> Found:
+    """No cell outside an exercise uses a name that an exercise's cell defines; nor binds one."""
+    from_exercises = {
+        name
+        for id in source.exercise_ids
+        if id in catalog()
+        for text in (catalog()[id].cell(), catalog()[id].cell(catalog()[id].solution))
+        for name in cells.bound_names(cells.parse(text))
+    }
+    for block, tree in code_blocks(source):
+        for name in sorted(from_exercises & (cells.used_names(tree) | cells.bound_names(tree))):
+            yield block.line, f"{name} is defined by an exercise: an unsolved exercise would stop this cell"
+
+
+def cell_ids_differ(source: Source) -> Found:
+    """No two cells get one id."""
+    if any(id not in catalog() for id in source.exercise_ids):
+        return
+    ids = [cell["id"] for cell in to_notebook(source)["cells"]]
+    for id in sorted({id for id in ids if ids.count(id) > 1}):
+        named = [block.line for block in source.blocks if slug(str(block.options.get("name", ""))) == id]
+        yield (named or [1])[-1], f"two cells have the id {id}: a :name: or an exercise stands twice"
+
+
+RULES: Sequence[Rule] = (
+    frame_is_complete,
+    objectives_have_exercises,
+    two_recall_items,
+    guesses_come_first,
+    headings_in_order,
+    figures_have_words,
+    links_lead_somewhere,
+    prose_is_short,
+    code_is_short,
+    claim_is_asserted,
+    ends_with_what_was_left_out,
+    exercises_stop_nobody,
+    cell_ids_differ,
+)

@@ -1,0 +1,125 @@
+"""One notebook's source: a Markdown file in jupytext's MyST flavour, with blocks of our own for exercises and recall.
+
+Leaves out: what a notebook must contain (`rules.py`). Read next: `notebook.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import TaskrefError
+
+Kind = Literal["prose", "code", "exercise", "recall"]
+OWN = re.compile(r"^```\{(exercise|recall)\}[ \t]*(.*)\n((?:.*\n)*?)```[ \t]*$", re.MULTILINE)
+HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```[ \t]*$", re.MULTILINE | re.DOTALL)
+
+
+class BadSource(TaskrefError):
+    """A source that cannot be read as a notebook."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One piece of the source that becomes a cell, or two for an exercise.
+
+    line: its first line in the file. head: an exercise's id, a recall item's question.
+    options: what stands at the top of a code block (`:tags: […]`, `:name: …`).
+    """
+
+    kind: Kind
+    text: str
+    line: int
+    head: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A notebook's source: the frame (its front matter) and its blocks, in order."""
+
+    path: Path
+    frame: Mapping[str, Any]
+    blocks: Sequence[Block]
+
+    @property
+    def name(self) -> str:
+        """`01_two_arrows`."""
+        return self.path.stem
+
+    @property
+    def number(self) -> str:
+        """`01`: the notebook's number, as in the file's name."""
+        return self.name.partition("_")[0]
+
+    @property
+    def objectives(self) -> Mapping[str, str]:
+        """Each objective's text by its id."""
+        return self.frame.get("objectives") or {}
+
+    @property
+    def exercise_ids(self) -> list[str]:
+        """The exercises that the notebook holds, in order."""
+        return [block.head for block in self.blocks if block.kind == "exercise"]
+
+
+def sources(folder: Path) -> list[Path]:
+    """The sources in a folder: files whose names begin with a number."""
+    return sorted(folder.glob("[0-9]*.md"))
+
+
+def read_source(path: Path) -> Source:
+    """Read a source; raises BadSource with the line."""
+    from jupytext.myst import MystMetadataParsingError, myst_to_notebook
+
+    text = path.read_text(encoding="utf-8")
+    try:
+        notebook = myst_to_notebook(text, add_source_map=True)
+    except (MystMetadataParsingError, ValueError) as error:
+        raise BadSource(f"{path.name}: {error}") from None
+    lines = notebook.metadata.pop("source_map")
+    blocks: list[Block] = []
+    for cell, line in zip(notebook.cells, lines, strict=True):
+        if cell.cell_type == "code":
+            blocks.append(Block("code", cell.source, line + 1, options=dict(cell.metadata)))
+        else:
+            blocks += _split(cell.source, _skip_blank(text, line))
+    return Source(path, dict(notebook.metadata), blocks)
+
+
+def _skip_blank(text: str, line: int) -> int:
+    """The source map points at the blank lines before a prose cell."""
+    lines = text.splitlines()
+    while line < len(lines) and not lines[line].strip():
+        line += 1
+    return line + 1
+
+
+def _split(prose: str, line: int) -> Iterator[Block]:
+    """A prose cell as prose, exercise and recall blocks."""
+    end = 0
+    for found in OWN.finditer(prose):
+        yield from _prose(prose, end, found.start(), line)
+        kind: Any = found[1]
+        yield Block(kind, found[3].strip(), line + prose.count("\n", 0, found.start()), head=found[2].strip())
+        end = found.end()
+    yield from _prose(prose, end, len(prose), line)
+
+
+def _prose(text: str, start: int, end: int, line: int) -> Iterator[Block]:
+    piece = text[start:end]
+    if piece.strip():
+        blank = len(piece) - len(piece.lstrip())
+        yield Block("prose", piece.strip(), line + text.count("\n", 0, start + blank))
+
+
+def headings(block: Block) -> list[tuple[int, str, int]]:
+    """The headings of a prose block: level, text and line in the file; what stands in a fence is none."""
+    bare = FENCED.sub(lambda match: "\n" * match[0].count("\n"), block.text)
+    return [
+        (len(found[1]), found[2], block.line + bare.count("\n", 0, found.start())) for found in HEADING.finditer(bare)
+    ]
