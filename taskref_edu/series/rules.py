@@ -26,6 +26,7 @@ from .cell_rules import (
 from .notebook import slug, to_notebook
 from .source import BadSource, Block, Source, headings, read_source
 
+MINUTES = range(15, 46)
 LEFT_OUT = "What was left out"
 FIRST = "00"  # the notebook without exercises
 
