@@ -48,7 +48,7 @@ DATABASE = [
 def first_line(error: BaseException) -> str:
     """Type and message on one line; of SQLAlchemy's wrapped errors, the driver's."""
     cause = getattr(error, "orig", None) or error
-    text = str(cause).strip().splitlines()
+    text = re.sub(r"\(Background on this error at: .*", "", str(cause)).strip().splitlines()
     return f"{type(cause).__name__}: {text[0]}" if text else type(cause).__name__
 
 

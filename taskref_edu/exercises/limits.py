@@ -57,6 +57,7 @@ class Limited:
             finally:  # once more, because the stop may have hit the line above
                 self._over = True
                 self._finish()
+                watchdog.join(AGAIN)
         if self.expired:
             raise OutOfTime
         return result
@@ -116,15 +117,24 @@ def threads_ended(filename: str) -> Iterator[list[str]]:
     try:
         yield stubborn
     finally:
-        deadline = time.monotonic() + PATIENCE
         left = [thread for thread in threading.enumerate() if thread not in before and _runs(thread, filename)]
-        while left and time.monotonic() < deadline:
-            for thread in left:
-                if thread.ident:
-                    _raise_in(thread.ident, SystemExit)
-            left[0].join(AGAIN)
-            left = [thread for thread in left if thread.is_alive()]
-        stubborn += [thread.name for thread in left]
+        if left:
+            stubborn += _end(left)
+
+
+def _end(threads: list[threading.Thread]) -> list[str]:
+    """Raise SystemExit in these threads, again and again; the names of those that outlive our patience."""
+    deadline = time.monotonic() + PATIENCE
+    hook, threading.excepthook = threading.excepthook, lambda _: None  # a hook of pytest's reports SystemExit, too
+    try:
+        while threads and time.monotonic() < deadline:
+            for thread in threads:
+                _raise_in(thread.ident or 0, SystemExit)
+            threads[0].join(AGAIN)
+            threads = [thread for thread in threads if thread.is_alive()]
+    finally:
+        threading.excepthook = hook
+    return [thread.name for thread in threads]
 
 
 def _runs(thread: threading.Thread, filename: str) -> bool:
@@ -168,8 +178,14 @@ def _restore(holder: Any, names: dict[str, Any]) -> list[str]:
     now = dict(vars(holder))
     restored = []
     for name, value in names.items():
-        if name not in FILLED_IN and now.get(name, holder) is not value:
+        if now.get(name, holder) is not value and _is_patch(name, value):
             with contextlib.suppress(AttributeError, TypeError):
                 setattr(holder, name, value)
                 restored.append(name)
     return restored
+
+
+def _is_patch(name: str, value: Any) -> bool:
+    """Functions, classes and constants are not replaced by the library itself; its own state is."""
+    code = callable(value) or isinstance(value, property | classmethod | staticmethod)
+    return name not in FILLED_IN and (code or name.isupper())

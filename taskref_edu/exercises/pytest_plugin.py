@@ -70,7 +70,7 @@ class ExerciseItem(pytest.Item):
         for note in [*self.notes, *outcome.notes]:
             self.add_report_section("call", "exercise", note)
         if outcome.verdict == Verdict.NOT_ATTEMPTED:
-            pytest.skip(f"{outcome.id} {outcome.title}: {outcome.verdict}")
+            pytest.skip(f"{self.path.name}: {outcome.id} {outcome.title} is {outcome.verdict}")
         if outcome.verdict != Verdict.PASSED:
             raise NotPassed(outcome)
 
@@ -84,4 +84,4 @@ class ExerciseItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         """Where pytest says that the item is."""
-        return self.path, None, f"{self.path.name}::{self.name}"
+        return self.path, None, f"exercise {self.name}"

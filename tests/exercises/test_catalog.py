@@ -1,0 +1,117 @@
+"""Authoring is checked: what holds for every exercise of the catalog."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from taskref_edu.exercises import cells
+from taskref_edu.exercises.checking import check_attempt
+from taskref_edu.exercises.declaring import Exercise, catalog, catalog_modules, function_of
+from taskref_edu.exercises.loader import Attempt, attempt_from, load
+from taskref_edu.exercises.outcomes import Verdict
+
+FOLDER = Path(__file__).parents[2] / "taskref_edu" / "exercises" / "catalog"
+EVERY = pytest.mark.parametrize("exercise", catalog().values(), ids=catalog().keys())
+WRONG = pytest.mark.parametrize(
+    ("exercise", "number"),
+    [
+        pytest.param(exercise, number, id=f"{exercise.id}-{number}")
+        for exercise in catalog().values()
+        for number in range(len(exercise.wrong_answers))
+    ],
+)
+
+
+def attempt(exercise: Exercise, code: str | None = None) -> Attempt:
+    return attempt_from(exercise.id, exercise.cell(code), ())
+
+
+@EVERY
+def test_the_stub_is_not_attempted(exercise: Exercise) -> None:
+    assert check_attempt(attempt(exercise)).verdict == Verdict.NOT_ATTEMPTED
+
+
+@EVERY
+def test_the_solution_passes(exercise: Exercise) -> None:
+    outcome = check_attempt(attempt(exercise, exercise.solution))
+    assert outcome.verdict == Verdict.PASSED, outcome
+    assert not outcome.notes
+
+
+@WRONG
+def test_every_wrong_answer_fails_with_its_message(exercise: Exercise, number: int) -> None:
+    wrong = exercise.wrong_answers[number]
+    outcome = check_attempt(attempt(exercise, wrong.code))
+    assert outcome.verdict in (Verdict.FAILED, Verdict.ERROR), outcome
+    assert not outcome.broken_check, outcome
+    assert wrong.message in f"{outcome.message} {outcome.next_step}"
+
+
+@EVERY
+def test_each_check_is_failed_by_some_wrong_answer(exercise: Exercise) -> None:
+    idle = [
+        check.__name__
+        for check in exercise.checks
+        if not any(fails(check, exercise, wrong.code) for wrong in exercise.wrong_answers)
+    ]
+    assert idle == []
+
+
+def fails(check, exercise: Exercise, code: str) -> bool:
+    try:
+        check(load(attempt(exercise, code)).function)
+    except Exception:
+        return True
+    return False
+
+
+@EVERY
+def test_two_wrong_answers_or_more_with_messages_that_differ_from_the_hints(exercise: Exercise) -> None:
+    assert len(exercise.wrong_answers) >= 2
+    assert all(wrong.message.strip() for wrong in exercise.wrong_answers)
+
+
+@EVERY
+def test_hints_lead_to_code(exercise: Exercise) -> None:
+    assert len(exercise.hints) >= 3
+    assert all(hint.strip() for hint in exercise.hints)
+    assert "```python" in exercise.hints[-1]
+    assert not any("```" in hint for hint in exercise.hints[:1])
+    assert len(set(exercise.hints)) == len(exercise.hints)
+
+
+@EVERY
+def test_the_texts_are_there(exercise: Exercise) -> None:
+    for text in (exercise.title, exercise.objective, exercise.goal, exercise.discussion):
+        assert text.strip()
+    assert exercise.function in exercise.cell()
+    assert all(check.__doc__ for check in exercise.checks)
+
+
+@EVERY
+def test_stub_and_solution_define_the_same_function(exercise: Exercise) -> None:
+    stub, solution = function_of(exercise.stub), function_of(exercise.solution, exercise.function)
+    assert [argument.arg for argument in stub.args.args] == [argument.arg for argument in solution.args.args]
+    assert cells.ids_in(exercise.cell()) == [exercise.id]
+
+
+@EVERY
+def test_checks_stay_fast(exercise: Exercise) -> None:
+    """Generous, because other tests run at the same time; the benchmark is strict."""
+    assert check_attempt(attempt(exercise, exercise.solution)).seconds < 5
+
+
+def test_files_are_named_after_their_exercises() -> None:
+    for module in catalog_modules():
+        exercise: Exercise = module.EXERCISE
+        title = re.sub(r"[^a-z0-9]+", "_", exercise.title.lower()).strip("_")
+        assert module.__name__.rpartition(".")[2] == f"e{exercise.id.replace('.', '_')}_{title}"
+
+
+def test_no_stray_file() -> None:
+    modules = {Path(str(module.__file__)).name for module in catalog_modules()}
+    stray = [path.name for path in FOLDER.iterdir() if path.name not in modules and not path.name.startswith("_")]
+    assert stray == []
