@@ -71,7 +71,8 @@ def cancel_payment(session: Session, queue: TaskQueue, order: Order) -> int:
 def orders_in_process(session: Session) -> list[Order]:
     """The orders with a pending or running payment, by id."""
     live = select(_payload_order_id(session)).select_from(Task).where(*_is_live_payment())
-    return list(session.exec(select(Order).where(col(Order.id).in_(live)).order_by(col(Order.id))))
+    query = select(Order).where(col(Order.id).in_(live))
+    return sorted(session.exec(query), key=lambda order: order.id or 0)
 
 
 def process_payment(task: RunningTask) -> None:

@@ -63,8 +63,9 @@ def cancel_payment(session: Session, queue: TaskQueue, order: Order) -> int:
 
 def orders_in_process(session: Session) -> list[Order]:
     """The orders with a pending or running payment, by id."""
-    query = select(Order).where(col(Order.processing_task_id).is_not(None)).order_by(col(Order.id))
-    return list(session.exec(query))
+    # Sorted here: with ORDER BY, SQLite walks all orders by id instead of the few references in the index.
+    query = select(Order).where(col(Order.processing_task_id).is_not(None))
+    return sorted(session.exec(query), key=lambda order: order.id or 0)
 
 
 def process_payment(task: RunningTask) -> None:
