@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 
 class Observer(Protocol):
@@ -26,6 +26,17 @@ class Observers:
 
     def __init__(self) -> None:
         self.active: tuple[Observer, ...] = ()
+        self.connecting = False  # while the engine opens a connection of its own: the race lab refuses others
+
+    def connect(self, uri: str, timeout: float) -> Connection:
+        """Open a connection of ours; it is observed once its `observers` are set."""
+        self.connecting = True
+        try:
+            return sqlite3.connect(
+                uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False, factory=Connection
+            )
+        finally:
+            self.connecting = False
 
     @contextmanager
     def attached(self, observer: Observer) -> Iterator[None]:
@@ -43,12 +54,12 @@ class Connection(sqlite3.Connection):
     observers = Observers()  # replaced by the engine's own as soon as it connects
 
     @property
-    def isolation_level(self) -> None:  # type: ignore[override]
+    def isolation_level(self) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         """Always None: BEGIN is ours. Ignores being set, since SQLAlchemy sets "" after AUTOCOMMIT."""
         return None
 
     @isolation_level.setter
-    def isolation_level(self, value: str | None) -> None: ...
+    def isolation_level(self, value: str | None) -> None: ...  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def observed(self, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         """Run a statement through all observers, the latest one outermost."""
@@ -79,6 +90,14 @@ class Connection(sqlite3.Connection):
     def rollback(self) -> None:
         self._end("ROLLBACK", super().rollback)
 
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> Literal[False]:
+        # The driver's own ends the transaction without calling commit() or rollback().
+        if kind is None:
+            self.commit()
+        else:
+            self.rollback()
+        return False
+
     def _end(self, sql: str, run: Callable[[], None]) -> None:
         if self.observers.active and self.in_transaction:  # outside a transaction the driver sends nothing
             self.observed(sql, (), run)
@@ -89,7 +108,7 @@ class Connection(sqlite3.Connection):
 class ObservedCursor(sqlite3.Cursor):
     """The cursor handed out while somebody observes."""
 
-    connection: Connection
+    connection: Connection  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         run = super().execute
@@ -100,8 +119,24 @@ class ObservedCursor(sqlite3.Cursor):
         return self.connection.observed(sql, rows, lambda: run(sql, rows))
 
     def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
-        run = super().executescript
-        return self.connection.observed(sql_script, (), lambda: run(sql_script))
+        self.connection.commit()  # as the driver's own does
+        for sql in _statements(sql_script):
+            self.execute(sql)
+        return self
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for piece in script.split(";"):
+        statement += piece
+        if sqlite3.complete_statement(statement + ";"):  # not inside a string, a comment or a trigger
+            if statement.strip():
+                yield statement.strip()
+            statement = ""
+        else:
+            statement += ";"
+    if statement.strip("; \n\t"):
+        yield statement
 
 
 def _step(

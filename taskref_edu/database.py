@@ -198,14 +198,7 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
 
     def connect() -> Connection:
         # mode=rw: a file that was deleted meanwhile must be an error, not a new empty database.
-        connection = sqlite3.connect(
-            _uri(path, "rw"),
-            uri=True,
-            timeout=timeout,
-            isolation_level=None,
-            check_same_thread=False,
-            factory=Connection,
-        )
+        connection = observers.connect(_uri(path, "rw"), timeout)
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -1,0 +1,144 @@
+"""Every statement that reaches SQLite, as SQL that could be pasted into a shell, with its query plan on request.
+
+Leaves out: the statements that triggers run (SQLite runs those by itself), and connections opened elsewhere.
+Read next: `world.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from sqlalchemy import Engine
+
+from ..connection import Connection
+from ..database import observers_of
+from .steps import is_many
+
+# Text, names and comments, in which a question mark is no parameter; or a parameter.
+_TOKEN = re.compile(
+    r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|(\?\d*|[:@$]\w+)", re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement: `sql` has the parameters filled in; `template` and `parameters` are what the driver was given.
+
+    plan: SQLite's query plan, a line each, where it was asked for. error: what SQLite answered, if it refused.
+    """
+
+    sql: str
+    template: str
+    parameters: Any
+    plan: tuple[str, ...] = ()
+    error: str | None = None
+
+
+class Statements(list[Statement]):
+    """The statements of a capture, in order; prints as a table, and shows as one in a notebook."""
+
+    def __str__(self) -> str:
+        lines = []
+        for number, statement in enumerate(self, 1):
+            lines.append(f"{number:>4}  {statement.sql}")
+            lines += [f"      | {line}" for line in statement.plan]
+            lines += [f"      ! {statement.error}"] if statement.error else []
+        return "\n".join(lines) or "(no statement)"
+
+    def _repr_html_(self) -> str:
+        with_plan = any(statement.plan for statement in self)
+        heads = ["#", "SQL", "plan"] if with_plan else ["#", "SQL"]
+        header = "".join(f'<th scope="col">{head}</th>' for head in heads)
+        rows = "".join(_row(number, statement, with_plan) for number, statement in enumerate(self, 1))
+        return f"<table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+@contextmanager
+def capture_sql(engine: Engine, *, plans: bool = False, all_threads: bool = False) -> Iterator[Statements]:
+    """Collect the statements that reach SQLite during the block, BEGIN, COMMIT and ROLLBACK included.
+
+    plans: ask SQLite for the plan of each. all_threads: also those of other threads than the caller's.
+    Raises TypeError for an engine that cannot be observed.
+    """
+    statements = Statements()
+    with observers_of(engine).attached(_Capture(statements, plans, None if all_threads else threading.get_ident())):
+        yield statements
+
+
+class _Capture:
+    def __init__(self, statements: Statements, plans: bool, thread: int | None) -> None:
+        self._statements = statements
+        self._plans = plans
+        self._thread = thread
+
+    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+        if self._thread not in (None, threading.get_ident()):
+            return run()
+        plan = plan_of(connection, sql, parameters) if self._plans else ()
+        text = filled_in(connection, sql, parameters)
+        error = None
+        try:
+            return run()
+        except sqlite3.Error as found:
+            error = str(found)
+            raise
+        finally:
+            self._statements.append(Statement(text, sql, parameters, plan, error))
+
+
+def filled_in(connection: sqlite3.Connection, sql: str, parameters: Any) -> str:
+    """`sql` with its parameters in place, each written as SQLite's own quote() writes it on `connection`."""
+    rows = parameters if is_many(parameters) else [parameters]
+    named = isinstance(rows[0], Mapping)
+    literals = [_quoted(connection, value) for value in (rows[0].values() if named else rows[0])]
+    by_name = dict(zip(rows[0], literals, strict=True)) if named else {}
+    places = iter(range(len(literals)))
+
+    def literal(match: re.Match[str]) -> str:
+        mark = match[1]
+        if mark is None:
+            return match[0]
+        if mark[0] != "?":
+            return by_name.get(mark[1:], mark)
+        place = int(mark[1:]) - 1 if mark[1:] else next(places, len(literals))
+        return literals[place] if place < len(literals) else mark
+
+    more = f"  -- and {len(rows) - 1} more" if len(rows) > 1 else ""
+    return _TOKEN.sub(literal, sql) + more
+
+
+def _quoted(connection: sqlite3.Connection, value: Any) -> str:
+    try:
+        return sqlite3.Cursor(connection).execute("SELECT quote(?)", (value,)).fetchone()[0]
+    except sqlite3.Error:  # a value that SQLite does not take: the statement itself will be refused
+        return repr(value)
+
+
+def plan_of(connection: sqlite3.Connection, sql: str, parameters: Any) -> tuple[str, ...]:
+    """SQLite's query plan for `sql`, indented as its tree; empty for what has none. Nobody observes the question."""
+    try:
+        cursor = sqlite3.Cursor(connection)
+        rows = cursor.execute("EXPLAIN QUERY PLAN " + sql, parameters[0] if is_many(parameters) else parameters)
+        depth = {0: -1}
+        lines = []
+        for number, parent, _, detail in rows.fetchall():
+            depth[number] = depth.get(parent, -1) + 1
+            lines.append("  " * depth[number] + detail)
+        return tuple(lines)
+    except sqlite3.Error:
+        return ()
+
+
+def _row(number: int, statement: Statement, with_plan: bool) -> str:
+    error = f"<br><strong>refused:</strong> {escape(statement.error)}" if statement.error else ""
+    plan = f"<td style='text-align:left'><pre>{escape(chr(10).join(statement.plan))}</pre></td>" if with_plan else ""
+    return (
+        f"<tr><td>{number}</td><td style='text-align:left'><code>{escape(statement.sql)}</code>{error}</td>{plan}</tr>"
+    )

@@ -1,0 +1,214 @@
+"""The stage of an exploration: actors on one database, let go one step at a time.
+
+Read next: `walk.py`, which decides who goes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from string import ascii_uppercase
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Engine
+
+from . import guard
+from .actors import Actor, Function
+from .errors import ActorNeverEnds, Deadlock, LabError
+from .locks import Locks
+from .steps import Statements
+from .world import Journal, SchemaName, World
+
+DIES = "x"  # in a schedule: here the crashing actor dies
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where an exploration stops.
+
+    schedules: how many are run at most. steps: how many one actor may take.
+    patience: seconds that an actor may take from one step to the next.
+    """
+
+    schedules: int = 20_000
+    steps: int = 100
+    patience: float = 5.0
+
+
+@dataclass(frozen=True)
+class Crash:
+    """The actor of this index dies before its step of this number (from 1)."""
+
+    actor: int
+    step: int
+
+
+@dataclass
+class Outcome:
+    """How one schedule went: the actors' errors and return values, by letter; the SQL that one died before."""
+
+    schedule: str
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+    crashed: str | None = None
+
+    def forget(self) -> None:
+        """Let go of tracebacks: their frames would keep sessions and cursors alive."""
+        for error in self.errors.values():
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+
+
+OnStep = Callable[[Actor, bool], None]  # the actor that made a step, and whether it died instead
+
+
+class Stage:
+    """The actors of an exploration and their database. Use it in a `with` block."""
+
+    def __init__(
+        self,
+        functions: Sequence[Function],
+        *,
+        setup: Callable[[Engine], object] | None,
+        schema: SchemaName | None,
+        journal: Journal,
+        limits: Limits,
+    ) -> None:
+        if not 1 <= len(functions) <= len(ascii_uppercase):
+            raise ValueError(f"{len(functions)} actors found, 1 to {len(ascii_uppercase)} expected")
+        self.limits = limits
+        self.world = World(setup, schema, journal)
+        self.locks = Locks(rollback_journal=journal == "delete")
+        statements = Statements()
+        self.actors = [
+            Actor(letter, function, self.world, self.locks, statements)
+            for letter, function in zip(ascii_uppercase, functions, strict=False)
+        ]
+        self.crash: Crash | None = None
+        self.on_step: OnStep | None = None
+        self.turn = 0
+        self.running = False
+        self._current = self.actors[0]
+
+    def __enter__(self) -> Stage:
+        guard.begin_guarding()
+        self._watchdog = guard.Watchdog(self, self.limits.patience)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        for actor in self.actors:
+            with suppress(LabError):
+                self.kill(actor)
+            actor.renew()
+        self._watchdog.close()
+        guard.end_guarding()
+        self.world.close()
+        if kind is guard.Stuck:  # it came a moment too late to meet its actor
+            raise ActorNeverEnds(self._too_slow())
+
+    @property
+    def going(self) -> list[Actor]:
+        """The actors that have not ended."""
+        return [actor for actor in self.actors if not actor.ended]
+
+    def start(self) -> Outcome:
+        """Restore the database and call every function as far as its first step."""
+        if any(actor.disturbed for actor in self.actors):
+            self.world.restore_file()  # a setting of the file may have been among it
+        else:
+            self.world.restore()
+        for actor in self.actors:
+            self._let(actor, actor.start)
+        return Outcome("")
+
+    def may_go(self, actor: Actor) -> bool:
+        """False if it is certain without trying that the actor's step has to wait."""
+        return self._dies_now(actor) or not actor.must_wait(self._connections())
+
+    def go(self, actor: Actor, outcome: Outcome) -> bool:
+        """Let the actor make its step, or die; False if it has to wait."""
+        dies = self._dies_now(actor)
+        if dies:
+            outcome.crashed = actor.step.sql if actor.step else ""
+            self._let(actor, actor.die)
+            outcome.schedule += DIES
+        elif self.may_go(actor) and self._let(actor, actor.advance):
+            outcome.schedule += actor.letter
+        else:
+            return False
+        if self.on_step is not None:
+            self.on_step(actor, dies)
+        if not actor.ended and actor.steps >= self.limits.steps:
+            raise ActorNeverEnds(self._too_many_steps(actor, outcome))
+        return True
+
+    def kill(self, actor: Actor) -> None:
+        """End the actor, wherever it stands."""
+        if not actor.ended:
+            self._let(actor, actor.die)
+
+    def give_up(self, outcome: Outcome) -> None:
+        """End a schedule in which everybody waits."""
+        waiting = "; ".join(self.why_waiting(actor) for actor in self.going)
+        for actor in self.going:
+            self.kill(actor)
+            actor.error = Deadlock(waiting)
+
+    def why_waiting(self, actor: Actor) -> str:
+        """Whom the actor waits for, and with which SQL."""
+        holders = [other.letter for other in self.actors if self.locks.writer in other.connections]
+        whom = "itself" if holders == [actor.letter] else " and ".join(holders) or "whoever reads"
+        return f"{actor.letter} waits for {whom} ({actor.step.sql if actor.step else 'no step'})"
+
+    def end(self, outcome: Outcome) -> Outcome:
+        """Collect errors and results once all have ended."""
+        for actor in self.actors:
+            if actor.error is not None:
+                outcome.errors[actor.letter] = actor.error
+            elif not actor.dead:
+                outcome.results[actor.letter] = actor.result
+            actor.tidy()
+            actor.error = actor.result = None
+        return outcome
+
+    def interrupt(self) -> None:
+        """Stop the SQL that the current actor runs."""
+        for connection in self._current.connections:
+            with suppress(sqlite3.Error):  # closed meanwhile
+                connection.interrupt()
+
+    def _let(self, actor: Actor, act: Callable[[], Any]) -> Any:
+        self.turn += 1
+        self._current, self.running = actor, True
+        result = None
+        with suppress(guard.Stuck):
+            result = act()
+        self.running = False
+        if self._watchdog.fired_at == self.turn:
+            self._watchdog.cancel()
+            raise ActorNeverEnds(self._too_slow())
+        if actor.fault is not None:
+            raise actor.fault
+        return result
+
+    def _dies_now(self, actor: Actor) -> bool:
+        crash = self.crash
+        return crash is not None and self.actors[crash.actor] is actor and actor.steps == crash.step - 1
+
+    def _connections(self) -> list[Any]:
+        return [connection for actor in self.actors for connection in actor.connections]
+
+    def _too_slow(self) -> str:
+        return (
+            f"{self._current.letter} took more than {self.limits.patience} seconds from one statement to the next:"
+            " does it loop without touching the database? (patience= allows more)"
+        )
+
+    def _too_many_steps(self, actor: Actor, outcome: Outcome) -> str:
+        next_sql = actor.step.sql if actor.step else ""
+        return (
+            f"{actor.letter} made {actor.steps} steps in {outcome.schedule!r} and goes on with {next_sql!r}:"
+            " does it try again in a loop? (max_steps= allows more)"
+        )

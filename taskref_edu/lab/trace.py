@@ -1,0 +1,94 @@
+"""One schedule, written down: who ran which SQL, and the rows after each step.
+
+Read next: `lanes.py`, which shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .actors import Actor
+from .sqltrace import filled_in
+from .stage import DIES, Crash, Outcome, Stage
+from .walk import play
+from .wording import error_text
+from .world import Rows
+
+
+@dataclass(frozen=True)
+class TraceStep:
+    """One step: the actor's letter, its SQL with the parameters filled in, and every table's rows after it.
+
+    committed: whether others see these rows, too; if not, they are what the actor's own transaction sees.
+    """
+
+    actor: str
+    sql: str
+    error: str | None
+    rows: Rows
+    committed: bool
+
+
+@dataclass
+class Trace:
+    """A schedule with the rows before it and after each step. Times differ from one replay to the next."""
+
+    schedule: str
+    names: dict[str, str]
+    start: Rows = field(default_factory=dict)
+    steps: list[TraceStep] = field(default_factory=list)
+    errors: dict[str, str] = field(default_factory=dict)
+    broken: tuple[str, ...] = ()
+    times: frozenset[str] = frozenset()  # columns that hold times
+
+    def __str__(self) -> str:
+        from .lanes import lanes_as_text
+
+        return lanes_as_text(self)
+
+    def _repr_html_(self) -> str:
+        from .lanes import lanes_as_html
+
+        return lanes_as_html(self)
+
+
+def traced(
+    stage: Stage,
+    schedule: str,
+    judge: Callable[[Outcome], tuple[str, ...]],
+    *,
+    crash: Crash | None = None,
+    recover: Callable[[], str | None] | None = None,
+) -> Trace:
+    """Run `schedule` once more and write down what happens."""
+    world = stage.world
+    names = {actor.letter: name_of(actor.function) for actor in stage.actors}
+    trace = Trace(schedule, names, times=frozenset(world.times()))
+    world.restore()
+    trace.start = world.rows()
+
+    def on_step(actor: Actor, died: bool) -> None:
+        step = actor.ran
+        if died or step is None:
+            trace.steps.append(TraceStep(actor.letter, DIES, None, world.rows(), True))
+            return
+        error = error_text(step.error) if step.error else None
+        rows = world.rows() if step.rows is None else step.rows
+        sql = filled_in(world.keeper, step.sql, step.parameters)
+        trace.steps.append(TraceStep(actor.letter, sql, error, rows, step.rows is None))
+
+    outcome = play(stage, schedule, on_step, crash=crash)
+    trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
+    if recover is not None:
+        error = recover()
+        trace.steps.append(TraceStep("", "recovery", error, world.rows(), True))
+    trace.broken = judge(outcome)
+    outcome.forget()
+    return trace
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """The name of a function, for showing."""
+    return getattr(function, "__name__", None) or repr(function)
