@@ -52,6 +52,8 @@ def _check_notebook(path: Path, named: bool) -> _Checked:
     try:
         found = files.answered(path)
     except BadNotebook as error:
+        if named:
+            raise
         print(f"✘ {error}\n")
         return _Checked([], True)
     if named and not found.attempts:

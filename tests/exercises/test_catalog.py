@@ -69,7 +69,7 @@ def fails(check, exercise: Exercise, code: str) -> bool:
 
 
 @EVERY
-def test_two_wrong_answers_or_more_with_messages_that_differ_from_the_hints(exercise: Exercise) -> None:
+def test_two_wrong_answers_or_more_with_messages(exercise: Exercise) -> None:
     assert len(exercise.wrong_answers) >= 2
     assert all(wrong.message.strip() for wrong in exercise.wrong_answers)
 

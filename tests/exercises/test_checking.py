@@ -112,7 +112,10 @@ def test_imports_of_other_cells_are_there() -> None:
 
 
 def test_helpers_and_constants_of_the_cell_are_there() -> None:
-    code = "TWO = 2\nPAIR = (TWO, lambda x: x * TWO)\n\ndef double(n):\n    return helper(n)\n\ndef helper(n):\n    return PAIR[1](n)"
+    code = (
+        "TWO = 2\nPAIR = (TWO, lambda x: x * TWO)\n\n"
+        "def double(n):\n    return helper(n)\n\ndef helper(n):\n    return PAIR[1](n)"
+    )
     assert outcome_of(code).verdict == Verdict.PASSED
 
 
@@ -171,7 +174,8 @@ def timed(code: str, **changes) -> Outcome:
 ENDLESS = {
     "loop": "    while True:\n        pass",
     "sleep": "    import time\n    time.sleep(100)",
-    "swallows": "    while True:\n        try:\n            while True: pass\n        except BaseException:\n            pass",
+    "swallows": "    while True:\n        try:\n            while True: pass\n"
+    "        except BaseException:\n            pass",
     "bare": "    while True:\n        try:\n            n += 1\n        except:\n            continue",
     "waits": "    import threading\n    threading.Event().wait()",
     "sql": "    import sqlite3\n    sqlite3.connect(':memory:').execute('WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL "
@@ -232,7 +236,10 @@ def test_a_thread_left_running_is_ended() -> None:
 
 def test_a_patched_library_is_put_back() -> None:
     claim = TaskQueue.claim
-    code = "import json\nfrom taskref_edu import TaskQueue, queue\n\ndef double(n):\n    TaskQueue.claim = None\n    queue.TaskQueue = json.dumps = 1\n    return 2 * n"
+    code = (
+        "import json\nfrom taskref_edu import TaskQueue, queue\n\n"
+        "def double(n):\n    TaskQueue.claim = None\n    queue.TaskQueue = json.dumps = 1\n    return 2 * n"
+    )
     outcome = timed(code)
     assert claim is TaskQueue.claim
     assert "The code replaced `json.dumps`; it was put back." in outcome.notes
