@@ -51,7 +51,7 @@ def links_lead_somewhere(source: Source) -> Found:
             if not file or re.match(r"[a-z][a-z0-9+.-]*:", file):
                 continue
             sibling = source.path.parent / file.replace(".ipynb", ".md")
-            if not (notebooks / file).exists() and not (file.endswith(".ipynb") and sibling.exists()):
+            if not (notebooks / file).resolve().exists() and not (file.endswith(".ipynb") and sibling.exists()):
                 yield line, f"link {target} leads nowhere (relative to notebooks/)"
 
 

@@ -75,11 +75,12 @@ def sources(folder: Path) -> list[Path]:
 def read_source(path: Path) -> Source:
     """Read a source; raises BadSource with the line."""
     from jupytext.myst import MystMetadataParsingError, myst_to_notebook
+    from nbformat import ValidationError
 
     text = path.read_text(encoding="utf-8")
     try:
         notebook = myst_to_notebook(text, add_source_map=True)
-    except (MystMetadataParsingError, ValueError) as error:
+    except (MystMetadataParsingError, ValidationError, ValueError) as error:
         raise BadSource(f"{path.name}: {error}") from None
     lines = notebook.metadata.pop("source_map")
     blocks: list[Block] = []

@@ -29,7 +29,8 @@ def test_check_repeats_the_last_attempt() -> None:
 
 
 def test_check_remembers_the_imports_of_other_cells() -> None:
-    code = "def order_of(session, task):\n    return session.exec(select(Order).where(Order.processing_task_id == task.id)).one()"
+    query = "select(Order).where(Order.processing_task_id == task.id)"
+    code = f"def order_of(session, task):\n    return session.exec({query}).one()"
     assert attempt(code, "from sqlmodel import select", "from taskref_edu import *") == Verdict.PASSED
     assert check("1.1").verdict == Verdict.PASSED
 

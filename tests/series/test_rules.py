@@ -1,0 +1,96 @@
+"""Each rule for authors is broken once, and found with its line."""
+
+from __future__ import annotations
+
+import pytest
+
+from taskref_edu.series.cell_rules import count_words
+from taskref_edu.series.rules import RULES, problems
+
+from .conftest import Series
+
+# what is replaced, by what, and what the rule must say; the line where it matters
+SLIPS = [
+    ("title: Two arrows\n", "", "1: the front matter has no title"),
+    ("question: Which way?\n", "", "1: the front matter has no question"),
+    ("minutes: 20", "minutes: 50", "1: minutes: 50 found, 15 to 45 expected"),
+    ("minutes: 20", "minutes: 20\ncolour: red", "1: the front matter has unknown keys: colour"),
+    ("  1-follow: F", "  1-other: Something.\n  1-follow: F", "1: objective 1-other has no exercise"),
+    ("  1-follow: F", "  1-other: F", "exercise 1.1 names the objective 1-follow: not listed"),
+    ("{exercise} 1.1", "{exercise} 9.9", "exercise 9.9 is not in the catalog"),
+    ("objectives:\n  1-follow: Find the order of a task.\n", "", "1: the front matter has no objectives"),
+    ("```{recall} Who claims?\nThe worker.\n```\n", "", "1: 1 recall items found, 2 expected"),
+    ("{recall} Who claims?", "{recall}", "21: a recall item needs its question"),
+    ('guess("01-a", None)', "guess", "1: no guess found"),
+    ('guess("01-a"', 'guess("02-a"', "an id of this notebook begins with 01-"),
+    ('reveal("01-a", total)', "", "28: guess '01-a' is never revealed"),
+    ('guess("01-a", None)', 'reveal("01-a", 1); guess("01-a", None)', "28: reveal '01-a' stands above its guess"),
+    ("## Look", "# Look", "13: # Look: the build writes the only H1"),
+    ("## Look", "### Look", "13: ### Look: level 3 follows level 1"),
+    ("## Look", "Look", "an exercise is a heading of level 3: put a ## above it"),
+    ("More prose.", "![](https://example.org/a.svg)", "15: figure https://example.org/a.svg: alt text '' found"),
+    ("More prose.", "\n<img src='a.svg'>", "16: <img src='a.svg'>: no alt text"),
+    ("More prose.", "![Two arrows that meet](../docs/a.svg)", "15: link ../docs/a.svg leads nowhere"),
+    ("The caller.", "[here](02_missing.ipynb#part)", "18: link 02_missing.ipynb#part leads nowhere"),
+    ("total = 1 + 1", "total = 1 + 1\n" + "x = 1\n" * 9, "a code cell of 11 lines found, 10 expected"),
+    ("total = 1 + 1", "total = 1 +", "syntax error"),
+    ("assert total == 2", "total == 2", "no assert in the last three code cells"),
+    ("## What was left out", "## The end", "the last cell is not prose with the heading ## What was left out"),
+    ("assert total == 2", "assert total == 2\norder_of(1, 2)", "order_of is defined by an exercise"),
+    ("assert total == 2", "assert total == 2\norder_of = 1", "order_of is defined by an exercise"),
+    ("```{code-cell}\nassert", "```{code-cell}\n:name: the sum\nassert", "two cells have the id the-sum"),
+]
+
+
+def test_the_small_series_breaks_no_rule(series: Series) -> None:
+    assert problems([series.source]) == []
+
+
+@pytest.mark.parametrize(("old", "new", "said"), SLIPS)
+def test_a_slip_is_found(series: Series, old: str, new: str, said: str) -> None:
+    series.change(old, new)
+    found = [f"{problem.line}: {problem.text}" for problem in problems([series.source])]
+    assert any(said in one for one in found), found
+
+
+def test_three_cells_may_be_long_and_no_fourth(series: Series) -> None:
+    long = "word " * 61
+    series.change("Some prose.", "\n\n+++\n\n".join([long] * 3))
+    assert problems([series.source]) == []
+    series.change("More prose.", long)
+    found = problems([series.source])
+    assert len(found) == 4
+    assert "61 words found, 60 expected, and only 3 cells may be longer" in str(found[0])
+
+
+def test_words_that_do_not_count() -> None:
+    text = "Two words.\n\n| a | table |\n|---|---|\n\n```sql\nSELECT many words\n```\n<details>\n\nand – three."
+    assert count_words(text) == 4
+
+
+def test_links_that_lead_somewhere(series: Series) -> None:
+    (series.root / "docs").mkdir()
+    (series.root / "docs" / "a.svg").touch()
+    (series.root / "authoring" / "02_more.md").touch()
+    links = "[a](../docs/a.svg) [b](02_more.ipynb) [c](https://example.org) [d](#look) `[e](nowhere)`\n"
+    series.change("More prose.", links.replace("`[e](nowhere)`", "\n```\n[e](nowhere)\n```"))
+    assert problems([series.source]) == []
+
+
+def test_the_first_notebook_needs_no_exercise(series: Series) -> None:
+    text = series.source.read_text().replace("01-a", "00-a").replace("minutes: 20", "minutes: 5")
+    text = text.replace("objectives:\n  1-follow: Find the order of a task.\n", "")
+    text = text.replace("```{exercise} 1.1\n```\n", "").replace("```{recall} Who claims?\nThe worker.\n```\n", "")
+    first = series.root / "authoring" / "00_start_here.md"
+    first.write_text(text)
+    assert problems([first]) == []
+
+
+def test_a_source_that_cannot_be_read_is_a_problem(series: Series) -> None:
+    series.change("title: Two", "title: [Two")
+    (problem,) = problems([series.source])
+    assert "01_two_arrows.md" in str(problem)
+
+
+def test_every_rule_says_what_it_is() -> None:
+    assert all(rule.__doc__ for rule in RULES)
