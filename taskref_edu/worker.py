@@ -161,6 +161,7 @@ class Worker:
             self._wake_up.bell.wait(AGAIN)
             self._wake_up.bell.clear()
         elif not self._work():
+            self._blocked = False  # the database has answered; the wait below may be long
             self._wake_up.wait(lambda: self._stopping.is_set() or self._pausing.is_set())
 
     def _work(self) -> bool:
