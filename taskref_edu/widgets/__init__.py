@@ -1,0 +1,5 @@
+"""Live views of a queue for notebooks. Needs the extra `lab`; `import taskref_edu` does not import this."""
+
+from .panel import Panel
+
+__all__ = ["Panel"]

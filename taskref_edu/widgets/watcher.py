@@ -1,0 +1,41 @@
+"""The one thread of a panel that writes its widgets. Read next: `panel.py`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+EVERY = 0.2  # seconds between two looks, which also bounds the messages to the browser
+
+
+class Watcher:
+    """Calls `look` every 0.2 s, and at once after `hurry()`; `last` once, at the end, on the same thread."""
+
+    def __init__(self, look: Callable[[], None], last: Callable[[], None], name: str) -> None:
+        self._look = look
+        self._last = last
+        self._hurry = threading.Event()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def hurry(self) -> None:
+        """Look at once: somebody clicked."""
+        self._hurry.set()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """End the thread after its last look. May be called twice, and from any thread."""
+        self._ended.set()
+        self._hurry.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+
+    def _loop(self) -> None:
+        while not self._ended.is_set():
+            self._look()
+            self._hurry.wait(EVERY)
+            self._hurry.clear()
+        self._last()

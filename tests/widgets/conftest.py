@@ -1,0 +1,84 @@
+"""Panels without a browser: their buttons are clicked from Python, their widgets are read as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from taskref_edu import TaskQueue, open_database
+from taskref_edu.widgets import Panel
+from tests.conftest import until
+
+
+class Hand:
+    """Somebody in front of a panel."""
+
+    def __init__(self, panel: Panel) -> None:
+        self.panel = panel
+
+    def click(self, name: str, expect: str | None = None) -> None:
+        """Click the button; wait for the answer in the status line, if one is given."""
+        self.panel.controls.buttons[name].click()
+        if expect is not None:
+            self.reads(expect)
+
+    def reads(self, text: str) -> None:
+        """Wait until the status line holds the text."""
+        try:
+            until(lambda: text in self.panel.status.text)
+        except AssertionError:
+            assert text in self.panel.status.text
+
+    def pay_new_orders(self, count: int) -> None:
+        for _ in range(count):
+            self.click("new_order")
+            self.click("pay")
+
+    def worker(self, side: int = 0) -> str:
+        """The worker's state as shown."""
+        return text_of(self.panel.views[side].worker.value).removeprefix("Worker: ")
+
+    def orders(self, side: int = 0) -> list[str]:
+        return rows_of(self.panel.views[side].orders.value)
+
+    def tasks(self, side: int = 0) -> list[str]:
+        return rows_of(self.panel.views[side].tasks.value)
+
+
+def rows_of(html: str) -> list[str]:
+    """The lines of a table's body, their cells separated by one space."""
+    body = html.partition("<tbody>")[2]
+    return [text_of(row) for row in re.findall("<tr>.*?</tr>", body)]
+
+
+def text_of(html: str) -> str:
+    return " ".join(unescape(re.sub("<[^>]*>", " ", html)).split())
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Engine]:
+    engine = open_database(tmp_path / "tasks.db")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def open_panel(database: Engine) -> Iterator[Callable[..., Hand]]:
+    """open_panel(approach, seconds=0.0, queue=…): a panel whose payments take that long."""
+    opened: list[Panel] = []
+
+    def open_one(approach: Any = "inverted", seconds: float = 0.0, queue: TaskQueue | None = None) -> Hand:
+        panel = Panel(queue or TaskQueue(database, backoff=0), approach)
+        panel.controls.seconds.value = seconds
+        opened.append(panel)
+        return Hand(panel)
+
+    yield open_one
+    for panel in opened:
+        panel.stop()
