@@ -71,7 +71,8 @@ def prose_is_short(source: Source) -> Found:
 
 def count_words(text: str) -> int:
     """The words of a prose cell that are to be read as prose."""
-    bare = re.sub(r"<[^>]+>", " ", FENCED.sub("", text))
+    bare = re.sub(r"`[^`]+`", "code", FENCED.sub("", text))  # a piece of code in a sentence is one word
+    bare = re.sub(r"<[^>]+>", " ", bare)
     lines = [line for line in bare.splitlines() if not line.lstrip().startswith("|")]
     return len([word for word in " ".join(lines).split() if re.search(r"\w", word)])
 

@@ -49,10 +49,10 @@ def test_no_other_colour_is_set() -> None:
 
 @pytest.mark.parametrize(("place", "verdict"), [*product(PLACES, Verdict)])
 def test_everything_is_escaped(place: str, verdict: Verdict) -> None:
-    values = {name: HOSTILE if name == place else "x" for name in ("title", "message", "next_step")}
+    title, message, next_step = (HOSTILE if place == name else "x" for name in PLACES[:3])
     facts = [(HOSTILE, HOSTILE)] if place == "fact" else []
     notes = [HOSTILE] if place == "note" else []
-    html = Outcome("1.1", verdict=verdict, facts=facts, notes=notes, **values)._repr_html_()
+    html = Outcome("1.1", title, verdict, message, next_step, facts, notes)._repr_html_()
     assert "<script>" not in html
     assert "<b>`" not in html
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -130,7 +129,7 @@ def test_home_is_in_the_clone_around_the_working_directory(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path / "notebooks" / "deep")
     assert home() == tmp_path / ".taskref"
     monkeypatch.setenv("TASKREF_HOME", "~/elsewhere")
-    assert home() == Path(os.path.expanduser("~/elsewhere"))
+    assert home() == Path("~/elsewhere").expanduser()
 
 
 def test_the_scoreboard_as_text_and_as_html() -> None:
