@@ -5,6 +5,7 @@ Importing this pulls in no widgets, no IPython, no matplotlib. Read the files in
 
 from . import errors
 from .approaches import as_written, classic, inverted
+from .approaches.reference import TaskReference
 from .database import open_database, reading, writing
 from .models import Order, Task, TaskStatus
 from .queue import TaskQueue
@@ -14,6 +15,7 @@ __all__ = [
     "Order",
     "Task",
     "TaskQueue",
+    "TaskReference",
     "TaskStatus",
     "Worker",
     "as_written",

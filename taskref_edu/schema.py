@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal
 
 from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import Dialect
 
 from .models import ENDED, LIVE, Base, words
 
@@ -22,52 +23,56 @@ PAYLOAD_ORDER_ID = {
 }
 
 
-def reference_index(table: str, column: str) -> str:
+def reference_index(table: str, column: str, dialect: Dialect) -> str:
     """The one index that a reference needs: unique, and over the live references only.
 
     `IS NOT NULL` does not use a plain index on SQLite; this one serves the list, the look-up,
     the clearing and the foreign key's SET NULL.
     """
-    return f"CREATE UNIQUE INDEX {table}_{column} ON {table} ({column}) WHERE {column} IS NOT NULL"
+    quote = dialect.identifier_preparer.quote
+    name, table, column = (quote(text) for text in (f"{table}_{column}", table, column))
+    return f"CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {table} ({column}) WHERE {column} IS NOT NULL"
 
 
-def clearing_trigger(table: str, column: str, dialect: str) -> list[str]:
+def clearing_trigger(table: str, column: str, dialect: Dialect) -> list[str]:
     """Statements that clear `table.column` when the task it names ends, whoever ends it.
 
     In the database, so that it also holds for raw SQL and for programs that do not know the model.
     """
-    name = f"{table}_{column}_cleared"
+    quote = dialect.identifier_preparer.quote
+    name, table, column = (quote(text) for text in (f"{table}_{column}_cleared", table, column))
     ended = words(ENDED)
     when = f"WHEN (NEW.status IN ({ended}) AND OLD.status NOT IN ({ended}))"
     clear = f"UPDATE {table} SET {column} = NULL WHERE {column} = NEW.id;"
-    if dialect == "sqlite":
-        return [f"CREATE TRIGGER {name} AFTER UPDATE OF status ON task {when} BEGIN {clear} END"]
+    if dialect.name == "sqlite":
+        return [f"CREATE TRIGGER IF NOT EXISTS {name} AFTER UPDATE OF status ON task {when} BEGIN {clear} END"]
     return [
-        f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {clear} RETURN NULL; END $$",
-        f"CREATE TRIGGER {name} AFTER UPDATE OF status ON task FOR EACH ROW {when} EXECUTE FUNCTION {name}()",
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {clear} RETURN NULL; END $$",
+        f"CREATE OR REPLACE TRIGGER {name} AFTER UPDATE OF status ON task"
+        f" FOR EACH ROW {when} EXECUTE FUNCTION {name}()",
     ]
 
 
-def _inverted(dialect: str) -> list[str]:
+def _inverted(dialect: Dialect) -> list[str]:
     return [
-        reference_index("orders", "processing_task_id"),
+        reference_index("orders", "processing_task_id", dialect),
         *clearing_trigger("orders", "processing_task_id", dialect),
     ]
 
 
-def _one_live_payment(dialect: str) -> list[str]:
+def _one_live_payment(dialect: Dialect) -> list[str]:
     """Classic's guard against duplicates: one live payment task for each order id in a payload."""
     return [
-        f"CREATE UNIQUE INDEX task_live_payment ON task (({PAYLOAD_ORDER_ID[dialect]}))"
+        f"CREATE UNIQUE INDEX task_live_payment ON task (({PAYLOAD_ORDER_ID[dialect.name]}))"
         f" WHERE type = 'process_payment' AND status IN ({words(LIVE)})"
     ]
 
 
-def _payload_foreign_key(dialect: str) -> list[str]:
+def _payload_foreign_key(dialect: Dialect) -> list[str]:
     """Classic's guard against typos: the id in the payload as a column that the database can check."""
-    kind = {"sqlite": "VIRTUAL", "postgresql": "STORED"}[dialect]
+    kind = {"sqlite": "VIRTUAL", "postgresql": "STORED"}[dialect.name]
     return [
-        f"ALTER TABLE task ADD COLUMN order_id BIGINT GENERATED ALWAYS AS ({PAYLOAD_ORDER_ID[dialect]}) {kind}"
+        f"ALTER TABLE task ADD COLUMN order_id BIGINT GENERATED ALWAYS AS ({PAYLOAD_ORDER_ID[dialect.name]}) {kind}"
         " CONSTRAINT task_order REFERENCES orders (id)"
         " CONSTRAINT task_payment_has_order CHECK (type <> 'process_payment' OR order_id IS NOT NULL)"
     ]
@@ -86,5 +91,5 @@ def create_schema(connection: SqlConnection, name: SchemaName) -> None:
     """Create the tables and what the schema `name` adds to them, in the caller's transaction."""
     Base.metadata.create_all(connection)
     for addition in ADDITIONS[name]:
-        for statement in addition(connection.dialect.name):
+        for statement in addition(connection.dialect):
             connection.exec_driver_sql(statement)

@@ -83,6 +83,7 @@ def test_public_names() -> None:
         "Order",
         "Task",
         "TaskQueue",
+        "TaskReference",
         "TaskStatus",
         "Worker",
         "as_written",

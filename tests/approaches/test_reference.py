@@ -1,0 +1,121 @@
+"""TaskReference on a model that the package does not know, with a name that needs quotes."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import Column, ForeignKey, MetaData, String, text
+from sqlmodel import Field, SQLModel
+
+from taskref_edu import Order, Task, TaskQueue, TaskReference, TaskStatus, Worker, errors, reading, writing
+from tests.conftest import OpenDatabase, claim, in_transaction
+
+TASK_ID = Task.__table__.c.id  # type: ignore[attr-defined]
+HOSTILE = 'shipping "label"; DROP TABLE task; --'
+
+
+class Parcel(SQLModel, table=True):
+    """A second model: text ids, two references, hostile names."""
+
+    __tablename__ = "parcel; --"  # pyright: ignore[reportAssignmentType]
+    metadata = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride, reportAssignmentType]
+
+    barcode: str = Field(sa_column=Column("bar code", String, primary_key=True))
+    printing_task_id: int | None = Field(
+        default=None, sa_column=Column(HOSTILE, ForeignKey(TASK_ID, ondelete="SET NULL"), nullable=True)
+    )
+    sending_task_id: int | None = Field(
+        default=None, sa_column=Column("sending", ForeignKey(TASK_ID, ondelete="SET NULL"), nullable=True)
+    )
+
+
+PRINTING = TaskReference[Parcel](Parcel.printing_task_id, "print_label")
+SENDING = TaskReference[Parcel](Parcel.sending_task_id, "send_parcel")
+
+
+@pytest.fixture
+def queue(open_any: OpenDatabase) -> TaskQueue:
+    engine = open_any(schema="inverted")
+    Parcel.metadata.create_all(engine)
+    for reference in (PRINTING, SENDING, PRINTING):  # to install twice does no harm
+        reference.install(engine)
+    with writing(engine) as session:
+        session.add_all([Parcel(barcode="a"), Parcel(barcode="b")])
+    return TaskQueue(engine)
+
+
+def parcel(queue: TaskQueue, barcode: str) -> Parcel:
+    with reading(queue.engine) as session:
+        return session.get_one(Parcel, barcode)
+
+
+def test_each_column_has_a_task_of_its_own(queue: TaskQueue) -> None:
+    a = parcel(queue, "a")
+    with writing(queue.engine) as session:
+        printing = PRINTING.enqueue_once(session, queue, a)
+        sending = SENDING.enqueue_once(session, queue, a, {"express": True})
+        assert PRINTING.enqueue_once(session, queue, a) is None
+    assert printing
+    assert sending
+    found = parcel(queue, "a")
+    assert (found.printing_task_id, found.sending_task_id) == (printing.id, sending.id)
+    with reading(queue.engine) as session:
+        assert PRINTING.row_for(session, printing).barcode == "a"
+        assert SENDING.row_for(session, sending).barcode == "a"
+        with pytest.raises(errors.OrphanTask):
+            SENDING.row_for(session, printing)
+
+
+def test_the_database_clears_the_right_column(queue: TaskQueue) -> None:
+    with writing(queue.engine) as session:
+        PRINTING.enqueue(session, queue, session.get_one(Parcel, "a"))
+        SENDING.enqueue(session, queue, session.get_one(Parcel, "a"))
+    printing = claim(queue)
+    in_transaction(queue.engine, lambda session: queue.complete(session, printing))
+    found = parcel(queue, "a")
+    assert found.printing_task_id is None
+    assert found.sending_task_id is not None
+
+
+def test_cancel_and_list(queue: TaskQueue) -> None:
+    with writing(queue.engine) as session:
+        for barcode in ("b", "a"):
+            PRINTING.enqueue(session, queue, session.get_one(Parcel, barcode))
+    with reading(queue.engine) as session:
+        assert [row.barcode for row in PRINTING.in_process(session)] == ["a", "b"]
+        assert SENDING.in_process(session) == []
+    assert in_transaction(queue.engine, lambda session: PRINTING.cancel(session, queue, parcel(queue, "a"))) == 1
+    assert in_transaction(queue.engine, lambda session: SENDING.cancel(session, queue, parcel(queue, "a"))) == 0
+    with reading(queue.engine) as session:
+        assert [row.barcode for row in PRINTING.in_process(session)] == ["b"]
+
+
+def test_a_handler_with_it(queue: TaskQueue) -> None:
+    printed: list[str] = []
+
+    @queue.handler("print_label")
+    def print_label(task) -> None:  # type: ignore[no-untyped-def]
+        with task.completing() as session:
+            printed.append(PRINTING.row_for(session, task).barcode)
+
+    with writing(queue.engine) as session:
+        PRINTING.enqueue(session, queue, session.get_one(Parcel, "b"))
+    Worker(queue).run_until_idle()
+    assert printed == ["b"]
+    assert in_transaction(queue.engine, queue.counts)[TaskStatus.SUCCEEDED] == 1
+
+
+def test_a_row_that_is_not_there_is_named(queue: TaskQueue) -> None:
+    with pytest.raises(errors.OrphanTask, match="parcel; -- missing not found"), writing(queue.engine) as session:
+        PRINTING.enqueue(session, queue, Parcel(barcode="missing"))
+    assert sum(in_transaction(queue.engine, queue.counts).values()) == 0
+
+
+def test_nothing_was_dropped(queue: TaskQueue) -> None:
+    with queue.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM task")).scalar() == 0
+
+
+@pytest.mark.parametrize("column", [Order.amount, Order.customer, "processing_task_id", Order])
+def test_a_column_of_another_kind_is_refused(column: object) -> None:
+    with pytest.raises(TypeError, match=r"expected|needs a foreign key"):
+        TaskReference(column, "work")
