@@ -39,7 +39,6 @@ class Limited:
         self.expired = False
         self._over = True  # no function of ours is running
         self._done = threading.Event()
-        self._lock = threading.Lock()
         self._thread = threading.get_ident()
         self._by_signal = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
 
@@ -49,22 +48,21 @@ class Limited:
         with self._alarm():
             watchdog.start()
             try:
+                self._over = False
+                result = function()
+            finally:
+                self._over = True  # from here on nobody raises, save what is on its way already
                 try:
-                    self._over = False
-                    result = function()
-                finally:
-                    self._over = True
-            finally:  # once more, because the stop may have hit the line above
-                self._over = True
-                self._finish()
-                watchdog.join(AGAIN)
+                    self._finish(watchdog)
+                except OutOfTime:
+                    self._finish(watchdog)
         if self.expired:
             raise OutOfTime
         return result
 
-    def _finish(self) -> None:
-        with self._lock:
-            self._done.set()
+    def _finish(self, watchdog: threading.Thread) -> None:
+        self._done.set()
+        watchdog.join()  # once it has ended, nothing new can be on its way
         if not self._by_signal:
             _raise_in(self._thread, None)
 
@@ -95,13 +93,12 @@ class Limited:
         if self._done.wait(self.seconds):
             return
         self.expired = True
-        while not self._done.wait(AGAIN):
+        while not self._done.wait(AGAIN) and not self._over:
             for connection in [found for found in gc.get_objects() if isinstance(found, sqlite3.Connection)]:
                 with contextlib.suppress(sqlite3.Error):
                     connection.interrupt()
-            with self._lock:
-                if not self._by_signal and not self._over:
-                    _raise_in(self._thread, OutOfTime)
+            if not self._by_signal and not self._over:
+                _raise_in(self._thread, OutOfTime)
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:
@@ -178,14 +175,16 @@ def _restore(holder: Any, names: dict[str, Any]) -> list[str]:
     now = dict(vars(holder))
     restored = []
     for name, value in names.items():
-        if now.get(name, holder) is not value and _is_patch(name, value):
+        if now.get(name, holder) is not value and _is_patch(holder, name, value):
+            # Past a metaclass: SQLModel's would map the attribute anew.
+            set_back = type.__setattr__ if isinstance(holder, type) else setattr
             with contextlib.suppress(AttributeError, TypeError):
-                setattr(holder, name, value)
+                set_back(holder, name, value)
                 restored.append(name)
     return restored
 
 
-def _is_patch(name: str, value: Any) -> bool:
-    """Functions, classes and constants are not replaced by the library itself; its own state is."""
-    code = callable(value) or isinstance(value, property | classmethod | staticmethod)
-    return name not in FILLED_IN and (code or name.isupper())
+def _is_patch(holder: Any, name: str, value: Any) -> bool:
+    """A module replaces its own state, a class what is private; functions, classes and constants neither does."""
+    fixed = not name.startswith("_") if isinstance(holder, type) else name.isupper()
+    return name not in FILLED_IN and (fixed or callable(value))

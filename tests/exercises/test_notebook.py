@@ -1,0 +1,170 @@
+"""In a real kernel: running a cell checks it, and shows how it ended with buttons below."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from jupyter_client.manager import KernelManager
+from nbclient import NotebookClient
+
+from taskref_edu.exercises.declaring import find
+
+ROOT = Path(__file__).parents[2]
+SOLVED, STUB = find("1.1").cell(find("1.1").solution), find("1.1").cell()
+WRONG = find("1.1").cell(find("1.1").wrong_answers[0].code)
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+class Kernel:
+    """A kernel in which cells are run one after the other."""
+
+    def __init__(self, client: NotebookClient) -> None:
+        self._client = client
+
+    def run(self, text: str, allow_errors: bool = False) -> list[Any]:
+        """Run a cell; its outputs."""
+        cell = nbformat.v4.new_code_cell(text, metadata={"tags": ["raises-exception"]} if allow_errors else {})
+        self._client.nb.cells.append(cell)
+        self._client.execute_cell(cell, len(self._client.nb.cells) - 1)
+        return cell.outputs
+
+    def shown(self, text: str, allow_errors: bool = False) -> str:
+        """Run a cell; the text of what it shows."""
+        return "\n".join(
+            output.get("data", {}).get("text/plain", output.get("text", "")) for output in self.run(text, allow_errors)
+        )
+
+
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kernel]:
+    """One kernel for the module: what one test does to it, the next one must survive."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("TASKREF_HOME", str(home))
+        patch.setenv("JUPYTER_PLATFORM_DIRS", "1")
+        client = NotebookClient(nbformat.v4.new_notebook(), timeout=60, kernel_name="python3")
+        with client.setup_kernel():
+            assert isinstance(client.km, KernelManager)
+            yield Kernel(client)
+
+
+def test_the_first_cell_that_imports_it_is_checked(kernel: Kernel) -> None:
+    feedback, buttons = kernel.run(SOLVED)
+    assert feedback.data["text/plain"].startswith("✔ 1.1 Follow the arrow: passed")
+    assert 'role="status"' in feedback.data["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in buttons.data
+
+
+def test_a_stub_a_wrong_answer_and_an_error(kernel: Kernel) -> None:
+    assert "○ 1.1 Follow the arrow: not attempted" in kernel.shown(STUB)
+    assert "✘ 1.1 Follow the arrow: failed" in kernel.shown(WRONG)
+    assert "▲ 1.1 Follow the arrow: raised an error" in kernel.shown(SOLVED.replace(".one()", ".two()"))
+
+
+def test_the_function_is_the_learners_own_afterwards(kernel: Kernel) -> None:
+    kernel.run(SOLVED)
+    assert kernel.shown("order_of.__name__, order_of.__module__") == "('order_of', '__main__')"
+
+
+def test_cells_without_an_exercise_show_nothing(kernel: Kernel) -> None:
+    assert kernel.run("x = 1") == []
+
+
+def test_imports_of_earlier_cells_count_and_their_helpers_do_not(kernel: Kernel) -> None:
+    kernel.run("from math import prod as product\n\ndef helper(n): return n")
+    code = '@exercise("1.1")\ndef order_of(session, task):\n    product([1])\n    return helper(1)'
+    shown = kernel.shown(code)
+    assert "Move `helper` into this cell." in shown
+
+
+def test_magic_does_not_hide_an_exercise(kernel: Kernel) -> None:
+    assert "1.1 Follow the arrow: passed" in kernel.shown(f"%%time\n{SOLVED}")
+
+
+def test_a_cell_that_does_not_run_is_told_where(kernel: Kernel) -> None:
+    shown = kernel.shown(SOLVED + "\n(", allow_errors=True)
+    assert "▲ 1.1 Follow the arrow: raised an error" in shown
+    assert "'(' was never closed" in shown
+
+
+def test_a_line_that_fails_below_the_answer_does_not_spoil_it(kernel: Kernel) -> None:
+    assert "passed" in kernel.shown(f"{SOLVED}\n1 / 0", allow_errors=True)
+
+
+def test_an_id_that_does_not_exist(kernel: Kernel) -> None:
+    assert "exercise '1.11' not found; there are 1.1" in kernel.shown(STUB.replace("1.1", "1.11"))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("import sys; sys.exit()", "sys.exit()"),
+        ("input('?')", "waits for the keyboard"),
+        ("exit()", "sys.exit()"),
+        ("from taskref_edu import Order; Order.id = None", "was put back"),
+    ],
+)
+def test_the_kernel_survives(kernel: Kernel, body: str, said: str) -> None:
+    code = f'@exercise("1.1")\ndef order_of(session, task):\n    {body}'
+    assert said in kernel.shown(code)
+    assert "passed" in kernel.shown(SOLVED)
+
+
+@pytest.mark.slow
+def test_the_kernel_survives_a_loop_that_swallows_exceptions(kernel: Kernel) -> None:
+    loop = "while True:\n        try:\n            x = 1\n        except BaseException:\n            pass"
+    shown = kernel.shown(f'@exercise("1.1")\ndef order_of(session, task):\n    {loop}')
+    assert "Stopped after 10 s" in shown
+    assert "passed" in kernel.shown(SOLVED)
+
+
+def test_the_functions_show_themselves(kernel: Kernel) -> None:
+    kernel.run("from taskref_edu.exercises import *")
+    kernel.run(SOLVED)
+    assert "1.1 Follow the arrow: passed" in kernel.shown('check("1.1")')
+    assert "Hint 1 of 3" in kernel.shown('hint("1.1")')
+    assert "processing_task_id == task.id" in kernel.shown('solution("1.1")')
+    assert "1.1   Follow the arrow" in kernel.shown("progress()")
+    assert "No guess yet" in kernel.shown('guess("01-a", None)')
+
+
+def test_buttons_do_what_the_functions_do(kernel: Kernel) -> None:
+    kernel.run("from taskref_edu.exercises.buttons import buttons\nrow, answer = buttons('1.1').children")
+    kernel.run("reset('1.1')\nprint(*[button.description for button in row.children])")
+    assert kernel.shown("row.children[0].click()\nprint(answer.value)").count("Hint 1 of 3") == 1
+    assert "You have not passed it yet" in kernel.shown("row.children[1].click()\nprint(answer.value)")
+    assert "as it was given" in kernel.shown("row.children[2].click()\nprint(answer.value)")
+    assert "Hint for 1.1: one hint at a time" in kernel.shown("print(row.children[0].tooltip)")
+
+
+def test_reset_offers_the_stub_in_a_new_cell(kernel: Kernel) -> None:
+    kernel.run("payloads = []\nip = get_ipython()\nip.payload_manager.write_payload")
+    shown = kernel.shown("note = reset('1.1')\nprint([one['text'] for one in ip.payload_manager.read_payload()])")
+    assert "def order_of(session, task)" in shown
+
+
+def test_importing_twice_checks_once(kernel: Kernel) -> None:
+    kernel.run("import importlib, taskref_edu.exercises\nimportlib.reload(taskref_edu.exercises)")
+    assert kernel.shown(SOLVED).count("1.1 Follow the arrow") == 1
+
+
+def test_two_exercises_in_one_cell(kernel: Kernel) -> None:
+    other = find("1.2").cell(find("1.2").solution)
+    shown = kernel.shown(f"{SOLVED}\n\n{other}")
+    assert "1.1 Follow the arrow: passed" in shown
+    assert "1.2 All or nothing: passed" in shown
+
+
+def test_progress_survives_a_restart(kernel: Kernel) -> None:
+    kernel.run(SOLVED)
+    path = kernel.shown("import os; print(os.environ['TASKREF_HOME'])").strip()
+    known = json.loads((Path(path) / "progress.json").read_text())
+    assert known["exercises"]["1.1"]["outcome"] == "passed"
+    assert known["exercises"]["1.1"]["attempts"][-1]["source"] == SOLVED
