@@ -8,19 +8,20 @@ Read next: `cells.py`, then a file of the catalog.
 from __future__ import annotations
 
 import ast
-import functools
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from textwrap import dedent
-from types import ModuleType
 from typing import Any
 
 from ..errors import TaskrefError
 
 SECONDS = 10.0  # the time limit of one exercise's checks together
 IMPORT = "from taskref_edu.exercises import exercise"
+
+FILE = re.compile(r"e(\d+)_(\d+)_\w+\Z")  # the name of an exercise's file gives its id
 
 Check = Callable[[Callable[..., Any]], None]
 
@@ -104,35 +105,36 @@ def _first_line(function: ast.FunctionDef) -> int:
     return min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)]) - 1
 
 
-@functools.cache
-def catalog() -> dict[str, Exercise]:
-    """Every exercise by id, in the order of their ids. Raises ValueError on a stray file or a repeated id."""
-    found: dict[str, Exercise] = {}
-    for module in catalog_modules():
-        exercise = getattr(module, "EXERCISE", None)
-        if not isinstance(exercise, Exercise):
-            raise ValueError(f"{module.__name__} declares no EXERCISE: a file of the catalog declares exactly one")
-        if exercise.id in found:
-            raise ValueError(f"exercise {exercise.id} is declared twice, the second time in {module.__name__}")
-        found[exercise.id] = exercise
-    return dict(sorted(found.items(), key=lambda item: order(item[0])))
+def names() -> dict[str, str]:
+    """The module of each exercise by id, in the order of their ids; read off the files' names, nothing is imported.
 
-
-def catalog_modules() -> list[ModuleType]:
-    """The modules of the catalog, by name; names that begin with an underscore are helpers of several."""
-    package = importlib.import_module(f"{__package__}.catalog")
-    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
-    return [importlib.import_module(f"{package.__name__}.{name}") for name in names if not name.startswith("_")]
-
-
-def order(id: str) -> tuple[int, ...]:
-    """A key that sorts 2.10 after 2.9."""
-    return tuple(int(part) if part.isdecimal() else -1 for part in id.split("."))
+    Raises ValueError on a stray file or an id that is there twice. A name with an underscore in front is a helper's.
+    """
+    found: dict[str, str] = {}
+    for module in pkgutil.iter_modules(importlib.import_module(f"{__package__}.catalog").__path__):
+        if module.name.startswith("_"):
+            continue
+        named = FILE.match(module.name)
+        if named is None:
+            raise ValueError(f"catalog/{module.name}.py found; a name such as e1_1_follow_the_arrow.py expected")
+        id = f"{named[1]}.{named[2]}"
+        if id in found:
+            raise ValueError(f"catalog/{found[id]}.py and catalog/{module.name}.py are both {id}")
+        found[id] = module.name
+    return dict(sorted(found.items(), key=lambda item: [int(part) for part in item[0].split(".")]))
 
 
 def find(id: str) -> Exercise:
-    """The exercise with this id; UnknownExercise names those there are."""
-    try:
-        return catalog()[str(id)]
-    except KeyError:
-        raise UnknownExercise(f"exercise {id!r} not found; there are {', '.join(catalog())}") from None
+    """The exercise with this id, and only its file is imported; UnknownExercise names those there are."""
+    known = names()
+    if id not in known:
+        raise UnknownExercise(f"exercise {id!r} not found; there are {', '.join(known)}")
+    exercise = getattr(importlib.import_module(f"{__package__}.catalog.{known[id]}"), "EXERCISE", None)
+    if not isinstance(exercise, Exercise) or exercise.id != id:
+        raise ValueError(f"catalog/{known[id]}.py must declare EXERCISE = Exercise(id={id!r}, …)")
+    return exercise
+
+
+def catalog() -> dict[str, Exercise]:
+    """Every exercise by id, in the order of their ids."""
+    return {id: find(id) for id in names()}

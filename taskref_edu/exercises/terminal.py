@@ -10,17 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import files, learner
-from .declaring import UnknownExercise, catalog, find
+from .declaring import UnknownExercise, find, names
 from .files import Answered, BadNotebook
 from .outcomes import Outcome, Verdict
 
 
 def check(target: str | None) -> int:
     """Check an exercise by id, a notebook by path, or every notebook of the series; print how each ended."""
-    if target and target in catalog():
+    if target in names():
         return _check_one(target)
     if target and not target.endswith(".ipynb"):
-        raise UnknownExercise(f"{target!r} is neither an exercise ({', '.join(catalog())}) nor a notebook")
+        raise UnknownExercise(f"{target!r} is neither an exercise ({', '.join(names())}) nor a notebook")
     paths = [Path(target)] if target else files.notebooks()
     if not paths:
         raise BadNotebook(f"no notebooks in {files.root() / 'notebooks'}: run this inside a clone of the repository")

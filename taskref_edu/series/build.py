@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..exercises.cells import ids_in
-from ..exercises.declaring import Exercise, catalog
+from ..exercises.declaring import Exercise, find, names
 from ..exercises.files import BadNotebook, read_notebook
 from ..exercises.files import source as text_of
 from ..exercises.loader import is_attempted
@@ -87,8 +87,7 @@ def answers_in(path: Path) -> Answers | BadNotebook:
     for cell in notebook["cells"]:
         text = text_of(cell)
         for id in ids_in(text) if cell.get("cell_type") == "code" else ():
-            exercise = catalog().get(id)
-            if exercise is not None and _touched(cell, text, exercise):
+            if id in names() and _touched(cell, text, find(id)):
                 found[id] = text
     return found
 

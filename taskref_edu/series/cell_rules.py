@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from ..exercises import cells
-from ..exercises.declaring import catalog
+from ..exercises.declaring import find, names
 from .source import FENCED, Block, Source, headings
 
 MAX_WORDS, MAX_LONG, MAX_LINES = 60, 3, 10
@@ -59,9 +59,9 @@ def prose_is_short(source: Source) -> Found:
     """Prose cells have up to 60 words; three may be longer. Code in fences, tables and tags do not count."""
     texts = [(block.line, block.text) for block in source.blocks if block.kind == "prose"]
     texts += [
-        (block.line, catalog()[block.head].goal)
+        (block.line, find(block.head).goal)
         for block in source.blocks
-        if block.kind == "exercise" and block.head in catalog()
+        if block.kind == "exercise" and block.head in names()
     ]
     long = [(line, count_words(text)) for line, text in texts if count_words(text) > MAX_WORDS]
     if len(long) > MAX_LONG:

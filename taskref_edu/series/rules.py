@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..exercises import cells
-from ..exercises.declaring import catalog
+from ..exercises.declaring import find, names
 from .cell_rules import (
     Found,
     code_blocks,
@@ -74,16 +74,16 @@ def frame_is_complete(source: Source) -> Found:
 
 def objectives_have_exercises(source: Source) -> Found:
     """Each objective is named by an exercise of the notebook, and the other way round."""
-    ids = [id for id in source.exercise_ids if id in catalog()]
-    named = {catalog()[id].objective for id in ids}
+    ids = [id for id in source.exercise_ids if id in names()]
+    named = {find(id).objective for id in ids}
     for objective in source.objectives:
         if objective not in named:
             yield 1, f"objective {objective} has no exercise: none of {', '.join(ids) or 'none'} names it"
     for block in source.blocks:
-        if block.kind == "exercise" and block.head not in catalog():
+        if block.kind == "exercise" and block.head not in names():
             yield block.line, f"exercise {block.head} is not in the catalog"
-        elif block.kind == "exercise" and catalog()[block.head].objective not in source.objectives:
-            yield block.line, f"exercise {block.head} names the objective {catalog()[block.head].objective}: not listed"
+        elif block.kind == "exercise" and find(block.head).objective not in source.objectives:
+            yield block.line, f"exercise {block.head} names the objective {find(block.head).objective}: not listed"
     if not source.objectives and source.number != FIRST:
         yield 1, "the front matter has no objectives"
 
@@ -144,8 +144,8 @@ def exercises_stop_nobody(source: Source) -> Found:
     from_exercises = {
         name
         for id in source.exercise_ids
-        if id in catalog()
-        for text in (catalog()[id].cell(), catalog()[id].cell(catalog()[id].solution))
+        if id in names()
+        for text in (find(id).cell(), find(id).cell(find(id).solution))
         for name in cells.bound_names(cells.parse(text))
     }
     for block, tree in code_blocks(source):
@@ -155,7 +155,7 @@ def exercises_stop_nobody(source: Source) -> Found:
 
 def cell_ids_differ(source: Source) -> Found:
     """No two cells get one id."""
-    if any(id not in catalog() for id in source.exercise_ids):
+    if any(id not in names() for id in source.exercise_ids):
         return
     ids = [cell["id"] for cell in to_notebook(source)["cells"]]
     for id in sorted({id for id in ids if ids.count(id) > 1}):

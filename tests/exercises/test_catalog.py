@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from taskref_edu.exercises import catalog as catalog_folder
 from taskref_edu.exercises import cells
 from taskref_edu.exercises.checking import check_attempt
-from taskref_edu.exercises.declaring import Exercise, catalog, catalog_modules, function_of
+from taskref_edu.exercises.declaring import Exercise, catalog, function_of, names
 from taskref_edu.exercises.loader import Attempt, attempt_from, load
 from taskref_edu.exercises.outcomes import Verdict
 
@@ -105,13 +106,34 @@ def test_checks_stay_fast(exercise: Exercise) -> None:
 
 
 def test_files_are_named_after_their_exercises() -> None:
-    for module in catalog_modules():
-        exercise: Exercise = module.EXERCISE
-        title = re.sub(r"[^a-z0-9]+", "_", exercise.title.lower()).strip("_")
-        assert module.__name__.rpartition(".")[2] == f"e{exercise.id.replace('.', '_')}_{title}"
+    for id, name in names().items():
+        title = re.sub(r"[^a-z0-9]+", "_", catalog()[id].title.lower()).strip("_")
+        assert name == f"e{id.replace('.', '_')}_{title}"
 
 
 def test_no_stray_file() -> None:
-    modules = {Path(str(module.__file__)).name for module in catalog_modules()}
-    stray = [path.name for path in FOLDER.iterdir() if path.name not in modules and not path.name.startswith("_")]
+    known = {f"{name}.py" for name in names().values()}
+    stray = [path.name for path in FOLDER.iterdir() if path.name not in known and not path.name.startswith("_")]
     assert stray == []
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("e1_1_again", "are both 1.1"),
+        ("helpers", "helpers.py found; a name such as e1_1_follow_the_arrow.py expected"),
+        ("e98_1_empty", r"must declare EXERCISE = Exercise\(id='98.1'"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, said: str) -> None:
+    (tmp_path / f"{file}.py").touch()
+    monkeypatch.setattr(catalog_folder, "__path__", [*catalog_folder.__path__, str(tmp_path)])
+    with pytest.raises(ValueError, match=said):
+        catalog()
+
+
+def test_ids_are_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file in ("e98_10_b", "e98_9_a", "_shared"):
+        (tmp_path / f"{file}.py").touch()
+    monkeypatch.setattr(catalog_folder, "__path__", [*catalog_folder.__path__, str(tmp_path)])
+    assert list(names())[-2:] == ["98.9", "98.10"]

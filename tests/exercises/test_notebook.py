@@ -18,7 +18,11 @@ ROOT = Path(__file__).parents[2]
 SOLVED, STUB = find("1.1").cell(find("1.1").solution), find("1.1").cell()
 WRONG = find("1.1").cell(find("1.1").wrong_answers[0].code)
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.xdist_group("kernel"),  # one kernel for all of them
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),  # of the kernel's client
+]
 
 
 class Kernel:
@@ -117,7 +121,6 @@ def test_the_kernel_survives(kernel: Kernel, body: str, said: str) -> None:
     assert "passed" in kernel.shown(SOLVED)
 
 
-@pytest.mark.slow
 def test_the_kernel_survives_a_loop_that_swallows_exceptions(kernel: Kernel) -> None:
     loop = "while True:\n        try:\n            x = 1\n        except BaseException:\n            pass"
     shown = kernel.shown(f'@exercise("1.1")\ndef order_of(session, task):\n    {loop}')

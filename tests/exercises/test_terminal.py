@@ -169,6 +169,7 @@ def run_pytest(clone: Path, *arguments: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_pytest_collects_one_item_for_each_exercise(clone: Path) -> None:
     write(clone, "00_start_here", "x = 1")
     write(clone, "01_two_arrows", SOLVED, find("1.2").cell())
@@ -181,6 +182,7 @@ def test_pytest_collects_one_item_for_each_exercise(clone: Path) -> None:
     assert not Progress().path.exists()
 
 
+@pytest.mark.slow
 def test_pytest_selects_by_id_and_shows_the_outcome(clone: Path) -> None:
     write(clone, "01_two_arrows", WRONG, find("1.2").cell() + "(", SOLVED.replace("1.1", "7.77"))
     code, out = run_pytest(clone, "notebooks/01_two_arrows.ipynb", "-k", "1.1")
@@ -196,6 +198,7 @@ def test_pytest_selects_by_id_and_shows_the_outcome(clone: Path) -> None:
     assert "exercise '7.77' not found" in out
 
 
+@pytest.mark.slow
 def test_pytest_says_what_is_broken_and_goes_on(clone: Path) -> None:
     (clone / "notebooks" / "01.ipynb").write_text('{"cells": "exercise("')
     (clone / "notebooks" / "00.ipynb").write_text("not ours")

@@ -9,8 +9,9 @@ import nbformat
 import pytest
 
 from taskref_edu import cli
+from taskref_edu.exercises.catalog import e1_1_follow_the_arrow
 from taskref_edu.exercises.cells import ids_in
-from taskref_edu.exercises.declaring import Exercise, catalog, find
+from taskref_edu.exercises.declaring import Exercise, find
 from taskref_edu.series import build as building
 from taskref_edu.series.build import build, build_solutions
 from taskref_edu.series.notebook import slug
@@ -177,7 +178,7 @@ def test_the_last_of_two_answers_is_carried(series: Series) -> None:
 def test_an_untouched_stub_gives_way_to_a_new_stub(series: Series, monkeypatch: pytest.MonkeyPatch) -> None:
     build(series.root)
     new = Exercise(**{**vars(find("1.1")), "stub": find("1.1").stub.replace("...", "return session.first")})
-    monkeypatch.setitem(catalog(), "1.1", new)
+    monkeypatch.setattr(e1_1_follow_the_arrow, "EXERCISE", new)
     (written,) = build(series.root)
     assert written.carried == []
     assert cells(series.notebook)["exercise-1-1"] + "\n" == new.cell()
