@@ -45,13 +45,10 @@ class DeadConnection(Connection):
 
     in_transaction = False  # type: ignore[assignment]
 
-    def cursor(self, factory: Any = None) -> NoReturn:  # type: ignore[override]
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise ActorKilled
 
-    execute = executemany = executescript = commit = cursor  # type: ignore[assignment]
-
-    def observed(self, sql: str, parameters: Any, run: Callable[[], Any]) -> NoReturn:
-        raise ActorKilled
+    cursor = execute = executemany = executescript = commit = observed = _refuse  # type: ignore[assignment]
 
     def rollback(self) -> None: ...
 
@@ -80,6 +77,7 @@ class Actor:
         observers_of(self.engine).active = (self,)
         event.listen(self.engine, "connect", self._connected)
         self._reset()
+        self.ended = True  # until it is started
 
     def _reset(self) -> None:
         self.steps = 0

@@ -1,8 +1,8 @@
 """What keeps an exploration honest and finite: no connection past the explorer, no actor that never ends.
 
 The audit hook sees every `sqlite3.connect` of the process. Python cannot remove a hook, so there is one, added at
-the first exploration, and it does nothing outside of one. The watchdog stops Python code and running SQL;
-a call into other C code that does not return cannot be stopped.
+the first exploration, and it does nothing outside of one. The watchdog stops Python code and running SQL. It cannot
+stop a call into other C code that does not return, nor a loop around a call that swallows every BaseException.
 
 Read next: `stage.py`.
 """
@@ -26,9 +26,7 @@ class Turns(Protocol):
     """What the watchdog looks at."""
 
     turn: int  # rises whenever an actor is let go on
-
-    @property
-    def running(self) -> bool: ...
+    running: bool
 
     def interrupt(self) -> None:
         """Stop the SQL that runs; called on the watchdog's thread."""
@@ -40,6 +38,7 @@ class Watchdog:
 
     def __init__(self, turns: Turns, patience: float) -> None:
         self.fired_at = -1  # the turn that was stopped
+        self.lock = threading.Lock()  # held to look whether a turn goes on, and to end one
         self._turns = turns
         self._patience = patience
         self._victim = threading.get_ident()
@@ -51,21 +50,24 @@ class Watchdog:
         """Stop watching."""
         self._ended.set()
         self._thread.join()
+        self.cancel()
 
     def _watch(self) -> None:
         turn, since = -1, time.monotonic()
         while not self._ended.wait(min(self._patience / 5, 0.1)):
-            if self._turns.turn != turn or not self._turns.running:
-                turn, since = self._turns.turn, time.monotonic()
-            elif time.monotonic() - since > self._patience:
-                # Again and again, since `except BaseException: pass` in a loop may swallow one.
-                self.fired_at = turn
-                _raise_in(self._victim, Stuck)
-                self._turns.interrupt()
+            with self.lock:
+                if self._turns.turn != turn or not self._turns.running:
+                    turn, since = self._turns.turn, time.monotonic()
+                elif time.monotonic() - since > self._patience:
+                    # Again and again, since `except BaseException: pass` in a loop may swallow one.
+                    self.fired_at = turn
+                    _raise_in(self._victim, Stuck)
+                    self._turns.interrupt()
 
     def cancel(self) -> None:
         """Take back a Stuck that has not been raised yet."""
-        _raise_in(self._victim, None)
+        if self.fired_at >= 0:
+            _raise_in(self._victim, None)
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:

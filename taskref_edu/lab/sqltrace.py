@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from ..connection import Connection
 from ..database import observers_of
-from .steps import is_many
+from .steps import REFUSED, is_many
 
 # Text, names and comments, in which a question mark is no parameter; or a parameter.
 _TOKEN = re.compile(
@@ -117,7 +117,7 @@ def filled_in(connection: sqlite3.Connection, sql: str, parameters: Any) -> str:
 def _quoted(connection: sqlite3.Connection, value: Any) -> str:
     try:
         return sqlite3.Cursor(connection).execute("SELECT quote(?)", (value,)).fetchone()[0]
-    except sqlite3.Error:  # a value that SQLite does not take: the statement itself will be refused
+    except REFUSED:  # a value that SQLite does not take: the statement itself will be refused
         return repr(value)
 
 
@@ -132,7 +132,7 @@ def plan_of(connection: sqlite3.Connection, sql: str, parameters: Any) -> tuple[
             depth[number] = depth.get(parent, -1) + 1
             lines.append("  " * depth[number] + detail)
         return tuple(lines)
-    except sqlite3.Error:
+    except REFUSED:
         return ()
 
 

@@ -98,13 +98,15 @@ class Stage:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        for actor in self.actors:
-            with suppress(LabError):
-                self.kill(actor)
-            actor.renew()
-        self._watchdog.close()
-        guard.end_guarding()
-        self.world.close()
+        try:
+            for actor in self.actors:
+                with suppress(LabError):
+                    self.kill(actor)
+                actor.renew()
+        finally:
+            self._watchdog.close()
+            guard.end_guarding()
+            self.world.close()
         if kind is guard.Stuck:  # it came a moment too late to meet its actor
             raise ActorNeverEnds(self._too_slow())
 
@@ -128,7 +130,9 @@ class Stage:
         return self._dies_now(actor) or not actor.must_wait(self._connections())
 
     def go(self, actor: Actor, outcome: Outcome) -> bool:
-        """Let the actor make its step, or die; False if it has to wait."""
+        """Let the actor make its step, or die; False if it has to wait, or has ended."""
+        if actor.ended:
+            return False
         dies = self._dies_now(actor)
         if dies:
             outcome.crashed = actor.step.sql if actor.step else ""
@@ -183,14 +187,19 @@ class Stage:
         self.turn += 1
         self._current, self.running = actor, True
         result = None
-        with suppress(guard.Stuck):
+        try:
             result = act()
-        self.running = False
+        except guard.Stuck:
+            pass
+        finally:
+            with self._watchdog.lock:
+                self.running = False
         if self._watchdog.fired_at == self.turn:
             self._watchdog.cancel()
             raise ActorNeverEnds(self._too_slow())
-        if actor.fault is not None:
-            raise actor.fault
+        for each in self.actors:  # the fault may be in another one, whose engine the actor has used
+            if each.fault is not None:
+                raise each.fault
         return result
 
     def _dies_now(self, actor: Actor) -> bool:

@@ -30,6 +30,10 @@ _HARMLESS = {
 }
 
 
+# What the driver raises for SQL or values that it cannot take.
+REFUSED = (sqlite3.Error, OverflowError, UnicodeError, ValueError)
+
+
 class Kind(Enum):
     """What a statement means to the explorer."""
 
@@ -102,7 +106,7 @@ def _program(connection: sqlite3.Connection, sql: str, parameters: Any) -> list[
     try:
         cursor = sqlite3.Cursor(connection)  # the driver's own class: nobody observes it
         return cursor.execute("EXPLAIN " + sql, parameters[0] if is_many(parameters) else parameters).fetchall()
-    except sqlite3.Error:
+    except REFUSED:
         return None
 
 

@@ -111,7 +111,7 @@ def play(
         outcome = stage.start()
         for letter in schedule:
             actor = _actor_of(stage, letter, schedule)
-            if (actor.ended or not stage.go(actor, outcome)) and strict:
+            if not stage.go(actor, outcome) and strict:
                 why = f"{actor.letter} has no step left" if actor.ended else stage.why_waiting(actor)
                 raise NoSuchSchedule(f"{schedule!r}: after {outcome.schedule!r}, {why}")
         if strict:

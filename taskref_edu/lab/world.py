@@ -108,7 +108,7 @@ class World:
                 source.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 raise LabError(
-                    f"setup left a write transaction open ({error}): let it commit, and close its session"
+                    f"setup left a transaction open ({error}): let it commit, and close its session"
                 ) from None
             source.execute("ROLLBACK")
             source.backup(target)
