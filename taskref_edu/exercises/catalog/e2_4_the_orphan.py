@@ -1,0 +1,254 @@
+"""2.4: the inverted look-up, which says by name that no order points at the task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, text
+from sqlmodel import Session, select
+
+from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
+from taskref_edu.errors import OrphanTask
+from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.running import RunningTask
+
+FindOrder = Callable[[Session, Any], Any]
+ANN, BOB, CLEO = 111, 112, 113
+
+
+@contextmanager
+def shop() -> Iterator[tuple[Engine, TaskQueue, dict[str, int]]]:
+    """Three tasks in process, oldest first: one whose reference was never set, one whose order is deleted, Cleo's."""
+    engine = open_database(schema="inverted")
+    try:
+        queue = TaskQueue(engine, backoff=0)
+        with writing(engine) as session:
+            orders = [
+                Order(id=id, customer=name, amount=1000) for id, name in ((ANN, "Ann"), (BOB, "Bob"), (CLEO, "Cleo"))
+            ]
+            # Orders with the ids of tasks, for look-ups of the wrong id.
+            session.add_all([*orders, *(Order(id=id, customer="stranger", amount=1) for id in range(1, 6))])
+            session.flush()
+            queue.enqueue(session, "warm_up")
+            unset = queue.enqueue(session, inverted.PAYMENT)
+            deleted = inverted.enqueue_payment(session, queue, orders[1])
+            good = inverted.enqueue_payment(session, queue, orders[2])
+            session.delete(orders[1])
+        yield engine, queue, {"unset": _id(unset), "deleted": _id(deleted), "good": _id(good)}
+    finally:
+        engine.dispose()
+
+
+def _id(task: Task) -> int:
+    assert task.id is not None
+    return task.id
+
+
+def _running(queue: TaskQueue, id: int) -> RunningTask:
+    return RunningTask(id, inverted.PAYMENT, None, 1, 1, queue=queue)
+
+
+def check_finds_the_order(find_order: FindOrder) -> None:
+    """A task that an order references leads to that order."""
+    with shop() as (engine, queue, ids), reading(engine) as session:
+        found = find_order(session, _running(queue, ids["good"]))
+        expected = f"expected is order {CLEO}, whose `processing_task_id` is {ids['good']}"
+        what = f"For task {ids['good']} the function returned"
+        assert isinstance(found, Order), f"{what} `{found!r:.60}`; {expected}."
+        assert found.id == CLEO, f"{what} order {found.id}; {expected}."
+
+
+def check_names_the_orphan(find_order: FindOrder) -> None:
+    """Without an order, be it never referenced or deleted since, the look-up raises OrphanTask and names the task."""
+    with shop() as (engine, queue, ids), reading(engine) as session:
+        for name, why in (("unset", "whose reference was never set"), ("deleted", "whose order was deleted")):
+            said = _raised(find_order, session, _running(queue, ids[name]), why)
+            assert str(ids[name]) in said, (
+                f"The error for task {ids[name]} says `{said:.80}`; it does not name the task."
+            )
+
+
+def _raised(find_order: FindOrder, session: Session, task: RunningTask, why: str) -> str:
+    try:
+        found = find_order(session, task)
+    except OrphanTask as error:
+        return str(error)
+    except Exception as error:
+        kind = type(error).__name__
+        raise AssertionError(f"For a task {why} the function raised {kind}; OrphanTask is expected.") from None
+    what = f"order {found.id}" if isinstance(found, Order) else f"`{found!r:.40}`"
+    raise AssertionError(f"For a task {why} the function returned {what}; OrphanTask is expected.")
+
+
+def check_the_worker_goes_on(find_order: FindOrder) -> None:
+    """In a worker, both orphans fail at their first attempt, and the next payment is made."""
+    with shop() as (engine, queue, ids):
+
+        @queue.handler(inverted.PAYMENT)
+        def pay(task: RunningTask) -> None:
+            with task.completing() as session:
+                find_order(session, task).status = "paid"
+
+        queue.handler("warm_up")(lambda task: None)
+        Worker(queue).run_until_idle()
+        with reading(engine) as session:
+            ended = {name: session.get_one(Task, id) for name, id in ids.items()}
+            paid = session.exec(select(Order.id).where(Order.status == "paid")).all()
+        for name in ("unset", "deleted"):
+            task = ended[name]
+            how = f"`{task.status}` with `{task.error or 'no error':.80}`"
+            by_name = task.status == "failed" and "OrphanTask" in (task.error or "")
+            assert by_name, f"In a worker the orphan ends as {how}; expected is `failed` with OrphanTask."
+            assert task.attempt == 1, f"The orphan was tried {task.attempt} times; a permanent failure is tried once."
+        assert paid == [CLEO], f"After the orphans the orders {paid} are paid; expected is {[CLEO]}."
+
+
+def check_hides_nothing_else(find_order: FindOrder) -> None:
+    """A database that does not answer is no orphan: its error comes through as it is."""
+    with shop() as (engine, queue, ids):
+        with writing(engine) as session:
+            session.execute(text("ALTER TABLE orders RENAME TO moved_away"))
+        with reading(engine) as session:
+            try:
+                find_order(session, _running(queue, ids["good"]))
+            except OrphanTask:
+                raise AssertionError(
+                    "The table of orders could not be read, and the function said OrphanTask. "
+                    "Such a task would fail for good, though its order is there."
+                ) from None
+            except Exception:
+                return
+        raise AssertionError("The table of orders could not be read, and the function returned as if it had been.")
+
+
+HEAD = """
+from sqlmodel import select
+
+from taskref_edu import Order
+from taskref_edu.errors import OrphanTask
+
+"""
+
+EXERCISE = Exercise(
+    id="2.4",
+    title="The orphan",
+    objective="2-orphan",
+    goal="""
+Write `find_order(session, task)` for the inverted approach: return the order that references the task. If there is
+none, raise `OrphanTask` with a text that names the task's id. Let any other error pass as it is.
+""",
+    stub='''
+from sqlmodel import select
+
+from taskref_edu import Order
+from taskref_edu.errors import OrphanTask
+
+
+def find_order(session, task):
+    """The order that references the task; OrphanTask if there is none."""
+    ...
+''',
+    checks=[check_finds_the_order, check_names_the_orphan, check_the_worker_goes_on, check_hides_nothing_else],
+    errors=[
+        (
+            "'NoneType' object (is not subscriptable|has no attribute)",
+            "An inverted task has no payload: the order names the task",
+        )
+    ],
+    hints=[
+        "There may be one order, or none. Which of the two should raise? And what does the worker do then?",
+        "`one()` raises NoResultFound, which is not yours; `one_or_none()` returns None if there is no row. "
+        "Look at what it returned, and raise OrphanTask yourself.",
+        """
+Ask for one or none, and name the task:
+
+```python
+order = session.exec(select(Order).where(...)).one_or_none()
+if order is None:
+    raise OrphanTask(f"task {task.id}: no order references it")
+return order
+```
+""",
+    ],
+    solution='''
+from sqlmodel import select
+
+from taskref_edu import Order
+from taskref_edu.errors import OrphanTask
+
+
+def find_order(session, task):
+    """The order that references the task; OrphanTask if there is none."""
+    order = session.exec(select(Order).where(Order.processing_task_id == task.id)).one_or_none()
+    if order is None:
+        raise OrphanTask(f"task {task.id}: no order references it")
+    return order
+''',
+    discussion="""
+`OrphanTask` is a permanent failure: the worker does not try again, because nothing will point at this task later.
+
+The error can name the task and nothing else. An orphan has no payload, so that nobody can tell whose order it was:
+a failed classic task still holds the id that it was given.
+""",
+    wrong_answers=[
+        Wrong(
+            HEAD
+            + """
+def find_order(session, task):
+    return session.exec(select(Order).where(Order.processing_task_id == task.id)).first()
+""",
+            "For a task whose reference was never set the function returned `None`",
+        ),
+        Wrong(
+            HEAD
+            + """
+def find_order(session, task):
+    return session.exec(select(Order).where(Order.processing_task_id == task.id)).one()
+""",
+            "the function raised NoResultFound; OrphanTask is expected",
+        ),
+        Wrong(
+            HEAD
+            + """
+def find_order(session, task):
+    order = session.get(Order, task.id)
+    if order is None:
+        raise OrphanTask(f"task {task.id}: no order references it")
+    return order
+""",
+            "expected is order 113, whose `processing_task_id` is 4",
+        ),
+        Wrong(
+            HEAD
+            + """
+def find_order(session, task):
+    order = session.exec(select(Order).where(Order.processing_task_id == task.id)).one_or_none()
+    if order is None:
+        raise OrphanTask("no order references this task")
+    return order
+""",
+            "it does not name the task",
+        ),
+        Wrong(
+            HEAD
+            + """
+def find_order(session, task):
+    try:
+        return session.exec(select(Order).where(Order.processing_task_id == task.id)).one()
+    except Exception:
+        raise OrphanTask(f"task {task.id}: no order references it")
+""",
+            "Such a task would fail for good, though its order is there",
+        ),
+        Wrong(
+            HEAD
+            + """
+def find_order(session, task):
+    return session.get(Order, task.payload["order_id"])
+""",
+            "An inverted task has no payload",
+        ),
+    ],
+)
