@@ -63,9 +63,12 @@ class Connection(sqlite3.Connection):
 
     def observed(self, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         """Run a statement through all observers, the latest one outermost."""
-        for observer in self.observers.active:
+        if not self.observers.active:
+            return run()
+        *inner, outermost = self.observers.active
+        for observer in inner:
             run = _step(observer, self, sql, parameters, run)
-        return run()
+        return outermost.around(self, sql, parameters, run)
 
     def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
         # A permanent Python cursor class would cost every statement; it is handed out only while observed.

@@ -28,7 +28,7 @@ from .world import Rows, World
 Function = Callable[[Engine], Any]
 
 
-@dataclass
+@dataclass(slots=True)
 class Step:
     """A statement that an actor is about to run, or has run."""
 
@@ -106,9 +106,9 @@ class Actor:
         self._life.switch()
         return not self.waiting
 
-    def must_wait(self, connections: list[Connection]) -> bool:
+    def must_wait(self) -> bool:
         """Whether it is certain without trying that its step has to wait."""
-        return self.step is not None and self._locks.must_wait(self.step.connection, self.step.kind, connections)
+        return self.step is not None and self._locks.must_wait(self.step.connection, self.step.kind)
 
     def die(self) -> None:
         """Die as a process does: transactions end without a COMMIT, locks are free, no code reaches the database."""

@@ -11,7 +11,7 @@ Read next: `actors.py`.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .steps import Kind
 
@@ -48,8 +48,9 @@ def waits(connection: sqlite3.Connection, error: sqlite3.Error) -> bool:
 class Locks:
     """The locks on one database file, as far as they can be told without trying."""
 
-    def __init__(self, rollback_journal: bool) -> None:
+    def __init__(self, rollback_journal: bool, connections: Callable[[], Iterable[sqlite3.Connection]]) -> None:
         self.rollback_journal = rollback_journal
+        self._connections = connections  # all of them
         self._writer: sqlite3.Connection | None = None
 
     def ran(self, connection: sqlite3.Connection, kind: Kind, error: BaseException | None = None) -> None:
@@ -67,8 +68,10 @@ class Locks:
             self._writer = None
         return self._writer
 
-    def must_wait(self, connection: sqlite3.Connection, kind: Kind, connections: Iterable[sqlite3.Connection]) -> bool:
+    def must_wait(self, connection: sqlite3.Connection, kind: Kind) -> bool:
         """Whether a step of this kind would wait: "yes" is certain; where it says "no", trying tells."""
+        if self._writer is None and not self.rollback_journal:
+            return False
         writer = self.writer
         if kind in (Kind.BEGIN, Kind.WRITE):
             if writer is not None and writer is not connection:
@@ -78,4 +81,4 @@ class Locks:
             commits = kind is Kind.COMMIT and writer is connection
         if not (commits and self.rollback_journal):
             return False
-        return any(is_reading(other) for other in connections if other is not connection)
+        return any(is_reading(other) for other in self._connections() if other is not connection)

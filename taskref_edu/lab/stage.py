@@ -80,7 +80,7 @@ class Stage:
             raise ValueError(f"{len(functions)} actors found, 1 to {len(ascii_uppercase)} expected")
         self.limits = limits
         self.world = World(setup, schema, journal)
-        self.locks = Locks(rollback_journal=journal == "delete")
+        self.locks = Locks(journal == "delete", self._connections)
         statements = Statements()
         self.actors = [
             Actor(letter, function, self.world, self.locks, statements)
@@ -127,7 +127,7 @@ class Stage:
 
     def may_go(self, actor: Actor) -> bool:
         """False if it is certain without trying that the actor's step has to wait."""
-        return self._dies_now(actor) or not actor.must_wait(self._connections())
+        return self._dies_now(actor) or not actor.must_wait()
 
     def go(self, actor: Actor, outcome: Outcome) -> bool:
         """Let the actor make its step, or die; False if it has to wait, or has ended."""
@@ -206,7 +206,7 @@ class Stage:
         crash = self.crash
         return crash is not None and self.actors[crash.actor] is actor and actor.steps == crash.step - 1
 
-    def _connections(self) -> list[Any]:
+    def _connections(self) -> list[sqlite3.Connection]:
         return [connection for actor in self.actors for connection in actor.connections]
 
     def _too_slow(self) -> str:
