@@ -1,0 +1,261 @@
+"""7.1: reserve any row of any model, through any column that references a task, against every other click."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from textwrap import indent
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlmodel import Session, select
+
+from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
+from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.lab import explore
+from taskref_edu.lab.scenery import Invoice
+
+Reserve = Callable[..., Any]
+Model = type[Order] | type[Invoice]
+
+
+def rows(engine: Engine) -> None:
+    """Two orders and two invoices of the same ids; none is reserved."""
+    Invoice.metadata.create_all(engine)
+    with writing(engine) as session:
+        session.add_all(Order(id=id, customer=f"customer {id}", amount=1000) for id in (7, 8))
+        session.add_all(Invoice(id=id) for id in (7, 8))
+
+
+def references(session: Session) -> dict[str, int | None]:
+    """Every reference in the database, by where it stands."""
+    found: dict[str, int | None] = {}
+    for model, names in ((Order, ["processing_task_id"]), (Invoice, ["printing_task_id", "mailing_task_id"])):
+        for row in session.exec(select(model).execution_options(populate_existing=True)):
+            found |= {f"{name} of {model.__name__.lower()} {row.id}": getattr(row, name) for name in names}
+    return found
+
+
+def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> None:
+    engine = open_database(schema="inverted")
+    try:
+        rows(engine)
+        queue, place = TaskQueue(engine), f"{name} of {model.__name__.lower()} 7"
+        with writing(engine) as session:
+            row = session.get_one(model, 7)
+            said = reserve(session, queue, row, getattr(model, name), "some_work")
+            tasks, found = session.exec(select(Task.id, Task.type)).all(), references(session)
+            assert tasks, f"After reserving {model.__name__.lower()} 7 there is no task."
+            assert [type for _, type in tasks] == ["some_work"], f"Tasks found: {tasks}; expected is one, `some_work`."
+            set_to = [where for where, task_id in found.items() if task_id is not None]
+            assert set_to == [place], (
+                f"`{place}` was to reference the task; what does is: {', '.join(set_to) or 'none'}."
+            )
+            assert found[place] == tasks[0][0], f"`{place}` is {found[place]!r}; the task is {tasks[0][0]}."
+            assert isinstance(said, Task), f"The row was free; expected is the task, returned was `{said!r:.60}`."
+            again = reserve(session, queue, row, getattr(model, name), "some_work")
+            assert again is None, f"{model.__name__} 7 was reserved already; expected is None, returned was a task."
+            left = len(session.exec(select(Task.id)).all())
+            assert left == 1, f"A reservation that came too late left a task behind: {left} tasks for one row."
+            if other:
+                assert reserve(session, queue, row, getattr(model, other), "other_work"), (
+                    f"`{name}` is taken, and `{other}` of the same row was refused, too."
+                )
+            session.rollback()
+        with reading(engine) as session:
+            count = len(session.exec(select(Task.id)).all())
+        assert not count, "After the caller's `rollback()` the task is still there: the function committed by itself."
+    finally:
+        engine.dispose()
+
+
+def check_an_order(reserve: Reserve) -> None:
+    """An order is reserved once: one task, one reference, and None for whoever comes later."""
+    _reserved_alone(reserve, Order, "processing_task_id", "")
+
+
+def check_a_model_with_hostile_names(reserve: Reserve) -> None:
+    """The same for a model and columns that the function has never seen."""
+    _reserved_alone(reserve, Invoice, "printing_task_id", "mailing_task_id")
+
+
+def click_on(reserve: Reserve, model: Model, name: str, begin: Callable[[Engine], Any]) -> Callable[[Engine], bool]:
+    """A request that reads the row in a transaction that is then over, and reserves it in the next one."""
+
+    def click(engine: Engine) -> bool:
+        with reading(engine) as session:
+            row = session.get_one(model, 7)
+        with begin(engine) as session:
+            task = reserve(session, TaskQueue(engine), row, getattr(model, name), "some_work")
+            session.commit()
+        return task is not None
+
+    return click
+
+
+def one_winner(session: Session, errors: Mapping[str, BaseException], results: Mapping[str, bool]) -> list[str]:
+    """Of all clicks one won, and its task is the only one."""
+    tasks = session.exec(select(Task.id)).all()
+    owned = {task_id for task_id in references(session).values() if task_id is not None}
+    broken = [f"{len(tasks)} tasks for one row"] if len(tasks) > 1 else []
+    broken += [f"no row references task {task_id}" for task_id in tasks if task_id not in owned]
+    return broken if errors or sum(results.values()) == 1 else [*broken, f"the clicks were told {results}"]
+
+
+def check_every_schedule(reserve: Reserve) -> None:
+    """Whatever the order of two clicks' statements: one task, one winner, and nobody gets an error."""
+    earlier = "inside `writing()`, and the row read in an earlier transaction"
+    for begin, how in ((writing, earlier), (Session, "inside a deferred transaction")):
+        for model, name in ((Order, "processing_task_id"), (Invoice, "printing_task_id")):
+            clicks = [click_on(reserve, model, name, begin)] * 2
+            found = explore(clicks, setup=rows, invariant=one_winner, schema="inverted")
+            where = f"Two clicks on one {model.__name__.lower()}, each {how}"
+            if not found.complete:
+                raise CheckFailed(f"{where} take too many steps to try every order of them; three are enough.", found)
+            count = f"{len(found.broken or found.errors)} of {found.count} schedules"
+            if found.problems:
+                problem = found.problems[found.shortest or ""][0]
+                raise CheckFailed(f"{where}: {problem}, in {count}. What was read before may be old by now.", found)
+            if found.errors:
+                raise CheckFailed(
+                    f"{where}: one gets an error in {count}. Read first, write later cannot wait; write first.", found
+                )
+
+
+def _wrong(body: str, message: str) -> Wrong:
+    code = f"{IMPORTS}\ndef reserve(session, queue, row, column, type):\n{indent(body.strip(), '    ')}"
+    return Wrong(code, message)
+
+
+IMPORTS = """
+from sqlalchemy import text, update
+from sqlmodel import col
+from taskref_edu import Order
+"""
+
+EXERCISE = Exercise(
+    id="7.1",
+    title="Any column",
+    objective="7-column",
+    goal="""
+Write `reserve(session, queue, row, column, type)`: enqueue a task of this type and let `row` reference it in
+`column`, unless the row has a task there already. Return the task, or None; then no task may be left.
+
+`column` is a model's attribute, such as `Parcel.label_task_id`; `column.class_` is its model, and every model has an
+`id`. `row` may be old. Do not commit.
+""",
+    stub='''
+from sqlalchemy import update
+
+
+def reserve(session, queue, row, column, type):
+    """Enqueue a task that `row` references in `column`; None if it references one already."""
+    ...
+''',
+    checks=[check_an_order, check_a_model_with_hostile_names, check_every_schedule],
+    errors=[
+        (
+            r"'str' object is not callable",
+            "`type` is a parameter here: the name of the task's type. The row's model is `column.class_`",
+        ),
+        (
+            r"syntax error|unrecognized token|no such column|one statement at a time",
+            "A name was pasted into SQL, and this one ends it. Give SQLAlchemy the column itself, and it quotes: "
+            "`update(column.class_).values({column: task.id})`",
+        ),
+    ],
+    hints=[
+        "You know this for orders already: enqueue, then a conditional UPDATE whose row count says who won. "
+        "Where does it say `Order`, and where `processing_task_id`?",
+        "`column.class_` takes the place of `Order`, `column` that of the reference. `.values({column: task.id})` "
+        "takes a column where `.values(name=…)` needs a name. The loser's task goes with a savepoint, "
+        "`session.begin_nested()`.",
+        """
+```python
+with session.begin_nested() as savepoint:
+    task = queue.enqueue(session, type)
+    free = update(column.class_).where(column.class_.id == row.id, column.is_(None))
+    if session.execute(free.values({column: ...})).rowcount:
+        return task
+    savepoint.rollback()
+```
+""",
+    ],
+    solution='''
+from sqlalchemy import update
+
+
+def reserve(session, queue, row, column, type):
+    """Enqueue a task that `row` references in `column`; None if it references one already."""
+    model = column.class_
+    with session.begin_nested() as savepoint:
+        task = queue.enqueue(session, type)
+        free = update(model).where(model.id == row.id, column.is_(None))
+        if session.execute(free.values({column: task.id})).rowcount:
+            return task
+        savepoint.rollback()
+        return None
+''',
+    discussion="""
+The condition stands in the UPDATE itself, so that nobody can come between the look and the write. And the first
+statement writes: in a deferred transaction SQLite lets a writer wait only while it has not read anything.
+
+A column is handed over as an object, not as text. So there is nothing to quote, to misspell or to smuggle in.
+
+This is `TaskReference.enqueue_once`, all but keys of other names than `id`.
+""",
+    wrong_answers=[
+        _wrong(
+            """
+with session.begin_nested() as savepoint:
+    task = queue.enqueue(session, type)
+    free = update(Order).where(Order.id == row.id, col(Order.processing_task_id).is_(None))
+    if session.execute(free.values(processing_task_id=task.id)).rowcount:
+        return task
+    savepoint.rollback()
+""",
+            "what does is: processing_task_id of order 7",
+        ),
+        _wrong(
+            """
+with session.begin_nested() as savepoint:
+    task = queue.enqueue(session, type)
+    table, name = column.class_.__tablename__, column.key
+    sql = f"UPDATE {table} SET {name} = {task.id} WHERE id = {row.id} AND {name} IS NULL"
+    if session.execute(text(sql)).rowcount:
+        return task
+    savepoint.rollback()
+""",
+            "A name was pasted into SQL",
+        ),
+        _wrong(
+            """
+if getattr(row, column.key) is None:
+    task = queue.enqueue(session, type)
+    session.execute(update(column.class_).where(column.class_.id == row.id).values({column: task.id}))
+    setattr(row, column.key, task.id)
+    return task
+""",
+            "What was read before may be old by now",
+        ),
+        _wrong(
+            """
+row = session.get(column.class_, row.id, populate_existing=True)
+if getattr(row, column.key) is None:
+    task = queue.enqueue(session, type)
+    setattr(row, column.key, task.id)
+    return task
+""",
+            "Read first, write later cannot wait",
+        ),
+        _wrong(
+            """
+task = queue.enqueue(session, type)
+free = update(column.class_).where(column.class_.id == row.id, column.is_(None))
+return task if session.execute(free.values({column: task.id})).rowcount else None
+""",
+            "A reservation that came too late left a task behind",
+        ),
+        _wrong("return session.execute(update(type(row)).values({column: 1}))", "`type` is a parameter here"),
+        _wrong("return queue.enqueue(session, type)", "what does is: none"),
+    ],
+)

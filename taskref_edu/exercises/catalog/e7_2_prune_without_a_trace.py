@@ -1,0 +1,260 @@
+"""7.2: delete finished tasks that are old enough, so many at a time, and leave the orders as they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from textwrap import indent
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import Session, col, select
+
+from taskref_edu import Order, Task, TaskStatus, open_database, reading, writing
+from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.models import ENDED
+
+NOW = datetime(2030, 1, 31, tzinfo=UTC)
+BEFORE = NOW - timedelta(days=7)
+OLD, RECENT = BEFORE - timedelta(days=1), BEFORE + timedelta(days=1)
+LONG_AGO, ALL = BEFORE - timedelta(days=300), 100  # a limit above the number of tasks
+Prune = Callable[..., Any]
+
+# (id, status, finished); all were created long ago, and order 100 + id references each of them
+TASKS = [
+    (11, TaskStatus.SUCCEEDED, OLD),
+    (12, TaskStatus.FAILED, OLD),
+    (13, TaskStatus.CANCELLED, OLD),
+    (14, TaskStatus.SUCCEEDED, RECENT),
+    (15, TaskStatus.FAILED, BEFORE),
+    (16, TaskStatus.PENDING, None),
+    (17, TaskStatus.RUNNING, None),
+    (18, TaskStatus.SUCCEEDED, OLD),
+]
+DUE = {11, 12, 13, 18}
+LIVE = {16, 17}
+
+
+def _task(id: int, status: TaskStatus, finished: datetime | None) -> Task:
+    lease = NOW if status == TaskStatus.RUNNING else None
+    error = "no such card" if status == TaskStatus.FAILED else None
+    times = {"created_at": LONG_AGO, "finished_at": finished, "lease_expires_at": lease}
+    return Task(id=id, type="process_payment", status=status, error=error, **times)
+
+
+@contextmanager
+def eight_tasks() -> Iterator[Any]:
+    """Tasks of every status, each referenced by an order: as written, so that nobody has cleared a reference."""
+    engine = open_database(schema="as_written")
+    try:
+        with writing(engine) as session:
+            session.add_all(_task(*values) for values in TASKS)
+            session.flush()
+            session.add_all(
+                Order(id=100 + id, customer=f"customer {id}", amount=1000, processing_task_id=id) for id, *_ in TASKS
+            )
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _tasks(session: Session) -> set[int]:
+    session.flush()
+    return {id for (id,) in session.execute(text("SELECT id FROM task"))}
+
+
+def _named(ids: set[int]) -> str:
+    return ", ".join(f"task {id} ({status})" for id, status, _ in TASKS if id in ids)
+
+
+def check_only_old_and_finished(prune: Prune) -> None:
+    """Of tasks of every status and age, exactly those go that ended before the given time."""
+    with eight_tasks() as engine, writing(engine) as session:
+        prune(session, BEFORE, ALL)
+        gone = {id for id, *_ in TASKS} - _tasks(session)
+        unfinished, early, left = gone & LIVE, gone - DUE - {15}, DUE - gone
+        assert not unfinished, f"Deleted: {_named(unfinished)}. What has not ended must stay, however old it is."
+        assert not early, (
+            f"Deleted: {_named(early)}. It was created long ago, but it ended after the given time; "
+            "what counts is when a task ended."
+        )
+        assert 15 not in gone, (
+            "Task 15 ended exactly at the given time, and was deleted; only what ended *before* goes."
+        )
+        assert not left, f"Still there: {_named(left)}. It ended before the given time."
+
+
+def check_orders_as_they_should_be(prune: Prune) -> None:
+    """All orders are still there; the references to deleted tasks are NULL, and the others as they were."""
+    with eight_tasks() as engine:
+        with writing(engine) as session:
+            prune(session, BEFORE, ALL)
+        with reading(engine) as session:
+            found = {id: task_id for id, task_id in session.exec(select(Order.id, Order.processing_task_id))}  # noqa: C416
+            tasks = set(session.exec(select(Task.id).where(col(Task.status).not_in(ENDED))))
+        for id, *_ in TASKS:
+            order = f"Order {100 + id}"
+            assert 100 + id in found, f"{order} was deleted with its task; the shop still needs it."
+            reference = found[100 + id]
+            if id in DUE:
+                assert reference is None, f"{order} still references task {id}, which is gone."
+            else:
+                why = "which is still to be done" if id in tasks else "which was not pruned"
+                assert reference == id, f"{order} lost its reference to task {id}, {why}."
+
+
+def check_limit_and_count(prune: Prune) -> None:
+    """One call deletes no more than the limit, and returns how many; calls that go on come to an end."""
+    with eight_tasks() as engine, writing(engine) as session:
+        before = len(_tasks(session))
+        for number in (3, 1, 0):
+            said = prune(session, BEFORE, 3)
+            after = len(_tasks(session))
+            went, before = before - after, after
+            assert went <= 3, f"With a limit of 3, one call deleted {went} tasks."
+            assert went == number, f"With a limit of 3 and {number} left to go, a call deleted {went} tasks."
+            assert said is not None, f"{went} tasks were deleted, and the function returned `None`."
+            assert said == went, f"{went} tasks were deleted, and the function returned `{said!r}`."
+
+
+def check_does_not_commit(prune: Prune) -> None:
+    """The caller can still roll back."""
+    with eight_tasks() as engine:
+        with Session(engine) as session:
+            prune(session, BEFORE, ALL)
+            session.rollback()
+        with reading(engine) as session:
+            count = len(_tasks(session))
+        assert count == len(TASKS), (
+            "After the caller's `rollback()` the tasks are still gone: the function committed by itself. "
+            "The caller commits."
+        )
+
+
+IMPORTS = """
+from sqlalchemy import delete, update
+from sqlmodel import col, select
+from taskref_edu import Order, Task
+"""
+
+
+def _wrong(body: str, message: str) -> Wrong:
+    return Wrong(f"{IMPORTS}\ndef prune(session, before, limit):\n{indent(body.strip(), '    ')}", message)
+
+
+def _chosen(where: str, message: str) -> Wrong:
+    delete = "return session.execute(delete(Task).where(col(Task.id).in_(old))).rowcount"
+    return _wrong(f"old = select(Task.id).where({where}).limit(limit)\n{delete}", message)
+
+
+EXERCISE = Exercise(
+    id="7.2",
+    title="Prune without a trace",
+    objective="7-prune",
+    goal="""
+Write `prune(session, before, limit)`: delete the tasks that ended before the time `before`, at most `limit` in one
+call, and return how many went.
+
+Pending and running tasks stay, however old. Orders stay, all of them. Here nobody has cleared their references;
+the foreign key says `ON DELETE SET NULL`. Do not commit.
+""",
+    stub='''
+def prune(session, before, limit):
+    """Delete up to `limit` tasks that ended before `before`; return how many."""
+    ...
+''',
+    checks=[check_only_old_and_finished, check_orders_as_they_should_be, check_limit_and_count, check_does_not_commit],
+    errors=[
+        (
+            "FOREIGN KEY constraint failed",
+            "An order was made to reference a task that does not exist. Leave the references to the foreign key",
+        ),
+        (
+            'near "LIMIT"|near "ORDER"|has no attribute .limit',
+            "A `DELETE` takes no `LIMIT` here: choose the ids with a `SELECT … LIMIT`, and delete where the id is "
+            "among them",
+        ),
+    ],
+    hints=[
+        "Which column says that a task has ended, and when? One that is NULL for every live task.",
+        "The limit belongs to a `SELECT` of ids: `DELETE FROM task WHERE id IN (SELECT id FROM task WHERE … LIMIT …)`. "
+        "The orders need no statement at all.",
+        """
+The result of a `DELETE` knows how many rows it met:
+
+```python
+old = select(Task.id).where(col(Task.finished_at) < before).limit(...)
+return session.execute(delete(Task).where(col(Task.id).in_(old))).rowcount
+```
+""",
+    ],
+    solution='''
+from sqlalchemy import delete
+from sqlmodel import col, select
+
+from taskref_edu import Task
+
+
+def prune(session, before, limit):
+    """Delete up to `limit` tasks that ended before `before`; return how many."""
+    old = select(Task.id).where(col(Task.finished_at) < before).limit(limit)
+    return session.execute(delete(Task).where(col(Task.id).in_(old))).rowcount
+''',
+    discussion="""
+`finished_at` is NULL until a task has ended; the table's CHECK ties the two. So one comparison says both "ended" and
+"long ago". `NULL < before` is neither true nor false, and such a row is not chosen.
+
+The limit keeps the write transaction short: on SQLite, nobody else writes meanwhile. For each pruned task, SET NULL
+looks for the orders that reference it; without an index on the reference it reads them all.
+
+The queue's own `queue.prune(session, older_than, limit=…)` does the same, and names the statuses as well.
+""",
+    wrong_answers=[
+        _chosen('Task.status != "pending", col(Task.created_at) < before', "Deleted: task 17 (running)"),
+        _chosen(
+            'col(Task.status).in_(["succeeded", "failed", "cancelled"]), col(Task.created_at) < before',
+            "it ended after the given time",
+        ),
+        _chosen("col(Task.finished_at) <= before", "Task 15 ended exactly at the given time"),
+        _chosen(
+            'Task.status == "succeeded", col(Task.finished_at) < before',
+            "Still there: task 12 (failed), task 13 (cancelled)",
+        ),
+        _wrong(
+            """
+session.execute(update(Order).values(processing_task_id=None))
+return session.execute(delete(Task).where(col(Task.finished_at) < before)).rowcount
+""",
+            "lost its reference to task 14, which was not pruned",
+        ),
+        _wrong(
+            """
+old = session.exec(select(Task.id).where(col(Task.finished_at) < before).limit(limit)).all()
+session.execute(delete(Order).where(col(Order.processing_task_id).in_(old)))
+return session.execute(delete(Task).where(col(Task.id).in_(old))).rowcount
+""",
+            "Order 111 was deleted with its task",
+        ),
+        _wrong(
+            "return session.execute(delete(Task).where(col(Task.finished_at) < before)).rowcount",
+            "With a limit of 3, one call deleted 4 tasks",
+        ),
+        _wrong(
+            """
+for task in session.exec(select(Task).where(col(Task.finished_at) < before).limit(limit)):
+    session.delete(task)
+""",
+            "and the function returned `None`",
+        ),
+        _wrong(
+            """
+old = select(Task.id).where(col(Task.finished_at) < before).limit(limit)
+count = session.execute(delete(Task).where(col(Task.id).in_(old))).rowcount
+session.commit()
+return count
+""",
+            "the function committed by itself",
+        ),
+    ],
+)
