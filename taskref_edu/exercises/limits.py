@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import signal
 import sqlite3
 import sys
@@ -25,6 +24,8 @@ AGAIN = 0.02  # seconds between two tries to stop a function that is over its ti
 # Attributes that Python, pydantic and SQLAlchemy replace by themselves.
 FILLED_IN = frozenset({"_", "__doc__", "__annotations__", "__abstractmethods__", "__warningregistry__", "_abc_impl"})
 PATIENCE = 0.5  # seconds for threads that were left running to end
+# Connections made since a run began, by the run's thread: these may be interrupted, and no others.
+_opened: dict[int, list[sqlite3.Connection]] = {}
 
 
 class OutOfTime(BaseException):
@@ -46,6 +47,7 @@ class Limited:
         """Call the function; OutOfTime if it had to be stopped, even if it then returned."""
         watchdog = threading.Thread(target=self._watch, name="exercise time limit", daemon=True)
         with self._alarm():
+            _opened[self._thread] = []
             watchdog.start()
             try:
                 self._over = False
@@ -63,6 +65,7 @@ class Limited:
     def _finish(self, watchdog: threading.Thread) -> None:
         self._done.set()
         watchdog.join()  # once it has ended, nothing new can be on its way
+        _opened.pop(self._thread, None)
         if not self._by_signal:
             _raise_in(self._thread, None)
 
@@ -94,11 +97,19 @@ class Limited:
             return
         self.expired = True
         while not self._done.wait(AGAIN) and not self._over:
-            for connection in [found for found in gc.get_objects() if isinstance(found, sqlite3.Connection)]:
+            for connection in list(_opened.get(self._thread, ())):
                 with contextlib.suppress(sqlite3.Error):
                     connection.interrupt()
             if not self._by_signal and not self._over:
                 _raise_in(self._thread, OutOfTime)
+
+
+def _note_connection(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "sqlite3.connect/handle" and (opened := _opened.get(threading.get_ident())) is not None:
+        opened.append(arguments[0])
+
+
+sys.addaudithook(_note_connection)  # Python cannot take a hook back; outside a run this one does nothing
 
 
 def _raise_in(thread: int, error: type[BaseException] | None) -> None:

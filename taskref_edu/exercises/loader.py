@@ -10,8 +10,9 @@ import __future__
 
 import ast
 import builtins
+import functools
 import linecache
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,17 +56,30 @@ class Loaded:
 
 
 def attempt_from(id: str, source: str, other_cells: Iterable[str], place: str = "your cell") -> Attempt:
-    """An attempt in a notebook with these other cells; those that are not Python are passed over."""
+    """An attempt in a notebook with these other cells.
+
+    Passed over are cells that are not Python, and cells that answer the same exercise: in a kernel, those are what
+    this cell was before, and an import that was deleted from it must be missed as it will be in the file.
+    """
     lines: dict[str, None] = {}
     names: set[str] = set()
     for text in other_cells:
-        try:
-            tree = cells.parse(text)
-        except (SyntaxError, ValueError):
-            continue
-        lines.update(dict.fromkeys(ast.unparse(node) for node in cells.imports(tree)))
-        names |= cells.bound_names(tree)
+        answered, imported, bound = _read(text)
+        if id not in answered:
+            lines.update(dict.fromkeys(imported))
+            names |= bound
     return Attempt(id, source, tuple(lines), frozenset(names), place)
+
+
+@functools.lru_cache(maxsize=2000)  # a kernel's history is read again after each cell
+def _read(text: str) -> tuple[list[str], list[str], set[str]]:
+    """The exercises that a cell answers, its imports, and the names it binds."""
+    try:
+        tree = cells.parse(text)
+    except (SyntaxError, ValueError):
+        return [], [], set()
+    imported = [ast.unparse(node) for node in cells.imports(tree)]
+    return [answer.id for answer in cells.answers(tree)], imported, cells.bound_names(tree)
 
 
 def is_attempted(exercise: Exercise, source: str) -> bool:
@@ -144,8 +158,3 @@ def _builtins(printed: list[str]) -> dict[str, Any]:
 
     changed: dict[str, Any] = {"input": refuse, "breakpoint": refuse, "exit": leave, "quit": leave, "print": keep}
     return {**vars(builtins), **changed}
-
-
-def known_ids(sources: Sequence[str]) -> list[str]:
-    """The exercise ids in these cells, each once, in their order."""
-    return list(dict.fromkeys(id for source in sources for id in cells.ids_in(source)))

@@ -35,15 +35,18 @@ _INSTALLED = "_taskref_exercises_hook"
 
 class _Hook:
     def __init__(self, shell: Any) -> None:
-        self._shell = shell
+        # The latest text of each cell: by its id where the front end gives one, else by the text itself.
+        self._cells: dict[str, str] = {text: text for text in shell.history_manager.input_hist_raw}
 
     def after_cell(self, result: Any) -> None:
         """Check what the cell answers. Never raises: a fault of ours must not look like the learner's."""
-        text = result.info.raw_cell if result.info else ""
-        ids = cells.ids_in(text or "")
+        text = result.info.raw_cell or ""
+        self._cells.pop(text, None)  # it has an id now
+        self._cells[getattr(result.info, "cell_id", None) or text] = text
+        ids = cells.ids_in(text)
         # A cell that was interrupted by hand is not to be checked for another ten seconds.
         if ids and not isinstance(result.error_in_exec, KeyboardInterrupt):
-            show_all(ids, text, [cell for cell in self._shell.history_manager.input_hist_raw if cell != text])
+            show_all(ids, text, [cell for cell in self._cells.values() if cell != text])
 
 
 def show_all(ids: Sequence[str], text: str, others: Sequence[str]) -> None:

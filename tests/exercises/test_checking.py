@@ -111,6 +111,11 @@ def test_imports_of_other_cells_are_there() -> None:
     assert "name 'math' is not defined" in outcome_of(code).message
 
 
+def test_imports_of_an_earlier_answer_are_not() -> None:
+    code = "def double(n):\n    return math.prod([2, n])"
+    assert "name 'math' is not defined" in outcome_of(code, f'import math\n\n@exercise("0.1")\n{code}').message
+
+
 def test_helpers_and_constants_of_the_cell_are_there() -> None:
     code = (
         "TWO = 2\nPAIR = (TWO, lambda x: x * TWO)\n\n"

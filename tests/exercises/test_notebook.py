@@ -82,14 +82,32 @@ def test_cells_without_an_exercise_show_nothing(kernel: Kernel) -> None:
 
 
 def test_imports_of_earlier_cells_count_and_their_helpers_do_not(kernel: Kernel) -> None:
-    kernel.run("from math import prod as product\n\ndef helper(n): return n")
+    kernel.run("from math import prod as product\nfrom taskref_edu.exercises import *\n\ndef helper(n): return n")
     code = '@exercise("1.1")\ndef order_of(session, task):\n    product([1])\n    return helper(1)'
     shown = kernel.shown(code)
     assert "Move `helper` into this cell." in shown
 
 
+def test_a_deleted_import_is_missed_as_it_will_be_in_the_file(kernel: Kernel) -> None:
+    code = SOLVED.replace("from sqlmodel import select", "from sqlmodel import select as choose").replace(
+        "(select", "(choose"
+    )
+    assert "passed" in kernel.shown(code)
+    assert "name 'choose' is not defined" in kernel.shown(code.replace("from sqlmodel import select as choose", ""))
+
+
 def test_magic_does_not_hide_an_exercise(kernel: Kernel) -> None:
     assert "1.1 Follow the arrow: passed" in kernel.shown(f"%%time\n{SOLVED}")
+
+
+def test_an_edited_cell_is_known_by_its_id(kernel: Kernel) -> None:
+    """JupyterLab says which cell it runs; what the cell said before no longer counts."""
+    run = "_ = get_ipython().run_cell({!r}, cell_id='abc')"
+    kernel.run(run.format("from math import prod as times"))
+    code = '@exercise("1.1")\ndef order_of(session, task):\n    return times([1]) and None'
+    assert "returned nothing" in kernel.shown(code)
+    kernel.run(run.format("from math import prod"))
+    assert "name 'times' is not defined" in kernel.shown(code)
 
 
 def test_a_cell_that_does_not_run_is_told_where(kernel: Kernel) -> None:

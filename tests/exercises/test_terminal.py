@@ -85,6 +85,15 @@ def test_an_id_that_is_not_in_the_catalog(clone: Path, capsys: pytest.CaptureFix
     assert "1 passed, 1 raised an error" in out
 
 
+def test_check_rebuilds_a_damaged_progress(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(clone, "01_two_arrows", SOLVED)
+    Progress().folder.mkdir()
+    Progress().path.write_text("{")
+    assert taskref("check") == 0
+    assert "Note: `progress.json` could not be read" in capsys.readouterr().out
+    assert Progress().exercise("1.1")["outcome"] == "passed"
+
+
 BROKEN = {
     "not JSON": "{",
     "and not a notebook": '{"exercise(": 1}',
