@@ -52,6 +52,10 @@ class Limited:
             try:
                 self._over = False
                 result = function()
+            except Exception as error:
+                if self.expired:  # what an interrupted statement raised, for one
+                    raise OutOfTime from error
+                raise
             finally:
                 self._over = True  # from here on nobody raises, save what is on its way already
                 try:
