@@ -1,0 +1,260 @@
+"""4.1: the SQL that finds the live payments of one order, and no other task."""
+
+from __future__ import annotations
+
+import functools
+import json
+import random
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.schema import CreateTable
+
+from taskref_edu import Task
+from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.models import ENDED, LIVE
+
+PAYMENT = "process_payment"
+ORDERS = (1, 11, 12, 21, 112)  # whose digits hide in each other
+DATABASES = 50
+INSERT = "INSERT INTO task (type, payload, status, lease_expires_at, finished_at, error, attempt, max_attempts, "
+INSERT += "lease_token, available_at, created_at) VALUES (?, ?, ?, ?, ?, ?, 0, 3, 0, '2030-01-01', '2030-01-01')"
+Query = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A task as it stands in the table: the payload is text, because programs write JSON in several spellings."""
+
+    payload: str | None
+    type: str = PAYMENT
+    status: str = "pending"
+
+    def named(self) -> Any:
+        """The order that the payload names, by Python's own reading."""
+        payload = json.loads(self.payload) if self.payload else None
+        return payload.get("order_id") if isinstance(payload, dict) else None
+
+    def is_wanted(self, order: int) -> bool:
+        """The oracle."""
+        return self.named() == order and self.type == PAYMENT and self.status in LIVE
+
+
+@functools.cache
+def spellings(order: int) -> list[str]:
+    """Payloads that name the order."""
+    plain = {"order_id": order}
+    payloads = [plain, {**plain, "note": "gift"}, {"note": "gift", **plain}]
+    return [json.dumps(plain, separators=(",", ":")), *map(json.dumps, payloads)]
+
+
+@functools.cache
+def strangers(order: int) -> list[str | None]:
+    """Payloads that mention the number of the order, and name another one or none."""
+    payloads = [
+        {"order_id": 999, "note": f'"order_id": {order}'},
+        {"order_id": 999, "replaces": {"order_id": order}},
+        {"order_id": 999, "customer_id": order},
+        {"orderid": order},
+    ]
+    return [None, *map(json.dumps, payloads)]
+
+
+def every_trap() -> list[Row]:
+    """Each trap once, order 1 being asked for."""
+    plain = json.dumps({"order_id": 1})
+    return [
+        *(Row(json.dumps({"order_id": other})) for other in ORDERS),
+        *(Row(plain, status=status) for status in ("running", *ENDED)),
+        *map(Row, spellings(1)),
+        Row(plain, type="refund"),
+        *map(Row, strangers(1)),
+    ]
+
+
+def random_rows(dice: random.Random) -> list[Row]:
+    """Up to thirty tasks, of several orders, types, statuses and spellings."""
+    rows = []
+    for _ in range(dice.randint(5, 30)):
+        order = dice.choice(ORDERS)
+        payload = dice.choice(spellings(order) if dice.random() < 0.7 else strangers(order))
+        rows.append(Row(payload, dice.choice([PAYMENT, PAYMENT, "refund"]), dice.choice([*LIVE, *LIVE, *ENDED])))
+    return rows
+
+
+def check_is_a_query(query: Query) -> None:
+    """The function returns one SELECT of one column, with `:order` as its parameter."""
+    sql = query()
+    assert isinstance(sql, str), f"`{sql!r:.60}` returned; expected is the text of a query, in quotes."
+    assert ":order" in sql, "The query has no `:order`: it cannot be asked for another order."
+    answer(sql, every_trap(), 1)
+
+
+def check_every_trap(query: Query) -> None:
+    """Each trap once: other orders, refunds, ended tasks, other spellings, the number in another place."""
+    judge(query(), every_trap(), 1)
+
+
+def check_fifty_databases(query: Query) -> None:
+    """In 50 generated databases, the same tasks as by reading each payload in Python."""
+    dice = random.Random(41)
+    for _ in range(DATABASES):
+        judge(query(), random_rows(dice), dice.choice(ORDERS))
+
+
+def judge(sql: str, rows: Sequence[Row], order: int) -> None:
+    """Compare the query's answer with the oracle's; the message names the first task that is wrong."""
+    wanted = {number for number, row in enumerate(rows, 1) if row.is_wanted(order)}
+    found = answer(sql, rows, order)
+    for number in found:
+        if number not in wanted:
+            raise CheckFailed(too_many(number, rows, order), shown(rows, found, wanted))
+    for number in sorted(wanted.difference(found)):
+        raise CheckFailed(missing(rows[number - 1], order), shown(rows, found, wanted))
+    assert len(found) == len(wanted), f"Asked for order {order}, the query found a task twice; each is wanted once."
+
+
+def answer(sql: str, rows: Sequence[Row], order: int) -> list[Any]:
+    """The column that the query returns, on a database with these tasks, whose ids count from 1."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.execute(_task_table())
+        database.executemany(INSERT, map(_columns, rows))
+        try:
+            cursor = database.execute(sql, {"order": order})
+            found = cursor.fetchall()
+        except (sqlite3.Error, sqlite3.Warning) as error:
+            raise CheckFailed(f"SQLite refuses the query: {error}.", sql) from None
+    count = len(cursor.description or ())
+    assert count == 1, f"The query returns {count} columns; expected is one, the task's `id`."
+    return [row[0] for row in found]
+
+
+@functools.cache
+def _task_table() -> str:
+    return str(CreateTable(Task.metadata.tables["task"]).compile(dialect=sqlite.dialect()))
+
+
+def _columns(row: Row) -> tuple[Any, ...]:
+    leased = "2030-01-01" if row.status == "running" else None
+    ended = "2030-01-01" if row.status in ENDED else None
+    return row.type, row.payload, row.status, leased, ended, "card refused" if row.status == "failed" else None
+
+
+def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
+    """Which task came back and is not wanted, and why it is not."""
+    if number not in range(1, len(rows) + 1):
+        return f"`{number!r:.40}` came back, which is no task's id; expected are the ids of tasks."
+    row = rows[number - 1]
+    found = f"Asked for order {order}, the query found task {number}"
+    if row.payload is None:
+        return f"{found}, which has no payload and so names no order."
+    if row.named() != order:
+        other = f"which belongs to order {row.named()}" if row.named() in ORDERS else "which only mentions that number"
+        return f"{found}, {other}: `{row.payload}`. Expected: the key `order_id` has that value, exactly."
+    if row.type != PAYMENT:
+        return f"{found}, which is a `{row.type}` of that order; expected are its `{PAYMENT}` tasks only."
+    return f"{found}, which has `{row.status}`; expected are those that can still be stopped: pending and running."
+
+
+def missing(row: Row, order: int) -> str:
+    """Which task did not come back, and what is special about it."""
+    if row.status == "running":
+        return f"The query misses a running payment of order {order}; one that runs can still be asked to stop."
+    return f"The query misses a {row.status} payment of order {order}, whose payload is `{row.payload}`."
+
+
+def shown(rows: Sequence[Row], found: Sequence[Any], wanted: set[int]) -> str:
+    """The table, with what was wanted and what was found."""
+    lines = ["wanted  found  id  type             status     payload"]
+    for number, row in enumerate(rows, 1):
+        marks = f"{'yes' if number in wanted else '-':<8}{'yes' if number in found else '-':<7}"
+        lines.append(f"{marks}{number:<4}{row.type:<17}{row.status:<11}{row.payload or 'NULL'}")
+    return "\n".join(lines)
+
+
+def _wrong(where: str, message: str, what: str = "id") -> Wrong:
+    return Wrong(f"def payments_of():\n    return '''SELECT {what} FROM task WHERE {where}\n'''", message)
+
+
+TYPE = "type = 'process_payment'"
+STATUS = "status IN ('pending', 'running')"
+EXACT = "json_extract(payload, '$.order_id') = :order"
+
+EXERCISE = Exercise(
+    id="4.1",
+    title="Exactly this order's tasks",
+    objective="4-find",
+    core=True,
+    goal="""
+Return a query for the ids of the payments of one order that can still be stopped: tasks of type `process_payment`,
+pending or running, whose payload has an `order_id` equal to `:order`.
+
+It is tried on 50 databases, with refunds, with further keys in the payload, and with orders such as 1, 12 and 21.
+""",
+    stub='''
+def payments_of():
+    """SQL for the ids of the live payments of :order."""
+    return """
+    SELECT ...
+    """
+''',
+    checks=[check_is_a_query, check_every_trap, check_fifty_databases],
+    hints=[
+        "Text that looks like the payload is not the payload. Let the database read the JSON, and compare a value.",
+        "`json_extract(payload, '$.order_id')` is the value of that key, or NULL. Two more conditions are needed: "
+        "one on `type`, and one on `status`, which may have either of two values.",
+        '''
+Three conditions, one for each column:
+
+```python
+return """
+SELECT id FROM task
+WHERE type = ...
+  AND status IN (...)
+  AND json_extract(payload, '$.order_id') = :order
+"""
+```
+''',
+    ],
+    solution='''
+def payments_of():
+    """SQL for the ids of the live payments of :order."""
+    return """
+    SELECT id FROM task
+    WHERE type = 'process_payment'
+      AND status IN ('pending', 'running')
+      AND json_extract(payload, '$.order_id') = :order
+    """
+''',
+    discussion="""
+Three conditions, and whichever is forgotten stops the wrong work: this order's refund, a stranger's payment, or
+none at all. The query is short. It must be right in every place that cancels, and that is its price.
+
+It reads every live task, unless an index serves it. That comes at the end of this notebook.
+""",
+    wrong_answers=[
+        _wrong(f"""{TYPE} AND {STATUS} AND payload LIKE '%"order_id": ' || :order || '%'""", "belongs to order 11"),
+        _wrong(
+            f"""{TYPE} AND {STATUS} AND payload LIKE '%"order_id": ' || :order || '}}'""",
+            'whose payload is `{"order_id":1}`',
+        ),
+        _wrong(f"""{TYPE} AND {STATUS} AND payload = '{{"order_id": ' || :order || '}}'""", "misses a pending payment"),
+        _wrong(
+            f"{TYPE} AND {STATUS} AND id IN (SELECT task.id FROM json_tree(payload)"
+            " WHERE key = 'order_id' AND value = :order)",
+            "only mentions that number",
+        ),
+        _wrong(f"{STATUS} AND {EXACT}", "which is a `refund` of that order"),
+        _wrong(f"{TYPE} AND {EXACT}", "which has `succeeded`"),
+        _wrong(f"{TYPE} AND status = 'pending' AND {EXACT}", "misses a running payment"),
+        _wrong(f"{TYPE} AND status != 'succeeded' AND {EXACT}", "which has `failed`"),
+        _wrong(f"{TYPE} AND {STATUS} AND json_extract(payload, '$.order_id') = 1", "has no `:order`"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "returns 14 columns", what="*"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "which is no task's id", what="payload"),
+        _wrong(f"{TYPE} AND {STATUS} AND order_id = :order", "no such column: order_id"),
+    ],
+)

@@ -1,0 +1,259 @@
+"""4.2: cancel the payment of an order, at any moment, without letting a second one in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from textwrap import dedent, indent
+from typing import Any
+
+from sqlalchemy import Engine
+
+from taskref_edu import Order, Task, reading, writing
+from taskref_edu.exercises.catalog import _cancelling as shop
+from taskref_edu.exercises.catalog._cancelling import CancelPayment
+from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.lab import explore
+from taskref_edu.models import ENDED, LIVE, TaskStatus
+
+
+def check_spares_strangers(cancel_payment: CancelPayment) -> None:
+    """The payment of another order goes on."""
+    with shop.shop() as (engine, queue):
+        shop.order_with_payment(engine, shop.ORDER)
+        other = shop.order_with_payment(engine, 8)
+        with writing(engine) as session:
+            cancel_payment(session, queue, shop.read(engine))
+            spared = session.get_one(Task, other).cancel_requested_at is None
+    assert spared, f"Order {shop.ORDER} was to be stopped, and the payment of order 8 was stopped, too."
+
+
+def check_every_status(cancel_payment: CancelPayment) -> None:
+    """Pending ends, running is asked to stop and stays referenced, ended is left alone; the count says which."""
+    with shop.shop() as (engine, queue):
+        # The pending one last: the others are claimed on their way.
+        statuses = [*ENDED, TaskStatus.RUNNING, TaskStatus.PENDING]
+        tasks = {id: shop.order_with_payment(engine, id, status) for id, status in enumerate(statuses, 11)}
+        for (id, task_id), status in zip(tasks.items(), statuses, strict=True):
+            with writing(engine) as session:
+                count = cancel_payment(session, queue, shop.read(engine, id))
+            with reading(engine) as session:
+                judge(status, count, session.get_one(Task, task_id), session.get_one(Order, id))
+
+
+def judge(was: TaskStatus, count: Any, task: Task, order: Order) -> None:
+    """Compare one order and its task with what cancelling is to do."""
+    if was == TaskStatus.PENDING:
+        assert task.status == TaskStatus.CANCELLED, f"A pending task was to be cancelled; it is now `{task.status}`."
+    elif was == TaskStatus.RUNNING:
+        taken = f"A running task became `{task.status}` under its worker's hands; `queue.cancel` only asks it to stop."
+        assert task.status == TaskStatus.RUNNING, taken
+        assert task.cancel_requested_at is not None, "A running task was to be asked to stop; nobody asked it."
+        cleared = "The task runs on, and the order no longer references it: the next click starts a second payment."
+        assert order.processing_task_id == task.id, cleared
+    else:
+        assert task.status == was, f"A task that had `{was}` is now `{task.status}`; ended tasks stay as they are."
+    expected = int(was in LIVE)
+    assert isinstance(count, int), f"`{count!r:.40}` returned; expected is a number of tasks, here {expected}."
+    assert count == expected, f"The task was `{was}`, and {count} returned; expected is {expected}, the tasks stopped."
+
+
+def check_looks_again(cancel_payment: CancelPayment) -> None:
+    """What counts is the task that the order references now, not when it was read. Nothing is committed."""
+    with shop.shop() as (engine, queue):
+        first = shop.order_with_payment(engine, shop.ORDER)
+        order = shop.read(engine)
+        with writing(engine) as session:
+            shop.bring_to(session, queue, TaskStatus.SUCCEEDED)
+        with writing(engine) as session:
+            second = shop.pay_again(session, queue)
+        with writing(engine) as session:
+            count = cancel_payment(session, queue, order)
+            found = session.get_one(Task, second).status
+            session.rollback()
+        with reading(engine) as session:
+            kept = session.get_one(Task, second).status
+    assert found == TaskStatus.CANCELLED, (
+        f"The order was read while it referenced task {first}; by now it references task {second}, which was not "
+        f"cancelled ({count} returned). Ask the database for the reference once more."
+    )
+    committed = "The function committed: its caller rolled back, and the task stays cancelled. The caller decides."
+    assert kept == TaskStatus.PENDING, committed
+
+
+def check_every_schedule(cancel_payment: CancelPayment) -> None:
+    """Beside a worker and a second click, in every order, the order never has two live payments."""
+    actors = [shop.customer(cancel_payment, writing), shop.second_click, shop.worker]
+    _explore("inside `writing()`", actors, shop.pending)
+
+
+def check_deferred(cancel_payment: CancelPayment) -> None:
+    """The same in a deferred transaction, while the task runs; to be refused by a lock is allowed there."""
+    actors = [shop.customer(cancel_payment, shop.deferred), shop.second_click]
+    _explore("inside a deferred transaction", actors, shop.running)
+
+
+def _explore(where: str, actors: list[Callable[[Engine], Any]], setup: Callable[[Engine], None]) -> None:
+    found = explore(actors, setup=setup, invariant=shop.all_well, schema="inverted")
+    if not found.holds:
+        problem = found.problems[found.shortest or ""][0]
+        raise CheckFailed(f"{len(found.broken)} of {found.count} schedules break {where}: {problem}.", found)
+
+
+def _wrong(body: str, message: str) -> Wrong:
+    head = "from sqlmodel import select\nfrom taskref_edu import Order, Task\n\n"
+    return Wrong(f"{head}def cancel_payment(session, queue, order):\n{indent(dedent(body).strip(), '    ')}", message)
+
+
+EXERCISE = Exercise(
+    id="4.2",
+    title="Stop it",
+    objective="4-stop",
+    core=True,
+    goal="""
+Write the inverted `cancel_payment(session, queue, order)`: cancel the task that the order references. Return how many
+tasks were cancelled or asked to stop: 1 or 0. The caller commits.
+
+`order` may have been read a while ago. The trigger is there: it clears the reference when the task has ended.
+""",
+    stub='''
+from sqlmodel import select
+
+from taskref_edu import Order
+
+
+def cancel_payment(session, queue, order):
+    """Cancel the order's payment; how many tasks were cancelled or asked to stop."""
+    ...
+''',
+    checks=[check_spares_strangers, check_every_status, check_looks_again, check_every_schedule, check_deferred],
+    errors=[
+        (
+            "task None not found",
+            "There was no task to cancel: the order references none, or the reference was cleared before it was used. "
+            "Look first; with no task, return 0",
+        ),
+    ],
+    hints=[
+        "The reference is the lock: while it is set, no second payment is let in. When may it go? Who takes it away?",
+        "Ask the database which task the order references *now*, by `order.id`. If there is one, `queue.cancel` does "
+        "the rest, and its answer tells whether there was anything to stop.",
+        """
+`queue.cancel(session, task_id)` returns True or False. Nothing here clears the reference:
+
+```python
+query = select(Order.processing_task_id).where(Order.id == order.id)
+task_id = session.exec(query).one()
+if task_id is None:
+    return ...
+return int(...)
+```
+""",
+    ],
+    solution='''
+from sqlmodel import select
+
+from taskref_edu import Order
+
+
+def cancel_payment(session, queue, order):
+    """Cancel the order's payment; how many tasks were cancelled or asked to stop."""
+    task_id = session.exec(select(Order.processing_task_id).where(Order.id == order.id)).one()
+    if task_id is None:
+        return 0
+    return int(queue.cancel(session, task_id))
+''',
+    discussion="""
+The document's two extra lines, which clear the reference, are what must go. As long as the task lives, the order must
+say so; once the task has ended, the trigger clears the reference, whoever ended it.
+
+In a deferred transaction SQLite refuses the cancel with `database is locked` if somebody wrote after it had read. That
+is loud, and nothing has happened: begin with `writing()`, and it waits instead.
+""",
+    wrong_answers=[
+        _wrong(
+            """
+            order = session.get(Order, order.id)
+            if not order.processing_task_id:
+                return 0
+            cancelled = queue.cancel(session, order.processing_task_id)
+            order.processing_task_id = None
+            session.add(order)
+            return int(cancelled)
+            """,
+            "The task runs on, and the order no longer references it",
+        ),
+        _wrong(
+            """
+            order = session.get(Order, order.id)
+            order.processing_task_id = None
+            session.add(order)
+            session.flush()
+            return int(queue.cancel(session, order.processing_task_id))
+            """,
+            "the reference was cleared before it was used",
+        ),
+        _wrong(
+            """
+            if order.processing_task_id is None:
+                return 0
+            return int(queue.cancel(session, order.processing_task_id))
+            """,
+            "The order was read while it referenced task 1",
+        ),
+        _wrong(
+            """
+            task_id = session.exec(select(Order.processing_task_id).where(Order.id == order.id)).one()
+            return int(queue.cancel(session, task_id))
+            """,
+            "with no task, return 0",
+        ),
+        _wrong(
+            """
+            task_id = session.exec(select(Order.processing_task_id).where(Order.id == order.id)).one()
+            if task_id is None:
+                return 0
+            queue.cancel(session, task_id)
+            session.commit()
+            return 1
+            """,
+            "The function committed",
+        ),
+        _wrong(
+            """
+            task_id = session.exec(select(Order.processing_task_id).where(Order.id == order.id)).one()
+            task = session.get(Task, task_id) if task_id else None
+            if task is None or task.status != "pending":
+                return 0
+            return int(queue.cancel(session, task_id))
+            """,
+            "nobody asked it",
+        ),
+        _wrong(
+            """
+            from taskref_edu.models import utc_now
+            task_id = session.exec(select(Order.processing_task_id).where(Order.id == order.id)).one()
+            if task_id is None:
+                return 0
+            task = session.get(Task, task_id)
+            task.status, task.finished_at, task.lease_expires_at = "cancelled", utc_now(), None
+            return 1
+            """,
+            "under its worker's hands",
+        ),
+        _wrong(
+            """
+            task_id = session.exec(select(Order.processing_task_id).where(Order.id == order.id)).one()
+            if task_id:
+                queue.cancel(session, task_id)
+            """,
+            "expected is a number of tasks",
+        ),
+        _wrong(
+            """
+            tasks = session.exec(select(Task).where(Task.status.in_(["pending", "running"]))).all()
+            return sum(queue.cancel(session, task.id) for task in tasks)
+            """,
+            "order 8 was stopped, too",
+        ),
+    ],
+)
