@@ -27,6 +27,7 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session
 
 from .connection import Connection, Observers
+from .driver import Transaction, wrapped
 from .errors import CannotOpen, ReadOnlySession, SchemaTooNew
 from .schema import ADDITIONS, SCHEMA_VERSION, SchemaName, create_schema
 
@@ -102,9 +103,9 @@ def reading(engine: Engine) -> Iterator[Session]:
             raise ReadOnlySession(f"reading() found changed objects ({changed[0]!r}): use writing() to keep them")
 
 
-def refuse_reading(session: Session, verb: str) -> None:
-    """Raise ReadOnlySession if `session` comes from reading()."""
-    if session.info.get(_MODE) == "reading":
+def refuse_reading(transaction: Transaction, verb: str) -> None:
+    """Raise ReadOnlySession if it is a session of reading()."""
+    if isinstance(transaction, Session) and transaction.info.get(_MODE) == "reading":
         raise ReadOnlySession(f"{verb} found a session of reading(): use `with writing(engine) as session`")
 
 
@@ -213,8 +214,13 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
 
 def _begin(connection: SqlConnection) -> None:
     options = connection.get_execution_options()
-    if options.get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql(f"BEGIN {options.get(_BEGIN, '')}".rstrip())
+    if options.get("isolation_level") == "AUTOCOMMIT":
+        return
+    sql = f"BEGIN {options[_BEGIN]}" if _BEGIN in options else "BEGIN"
+    try:  # on the driver itself: through SQLAlchemy it would take a third of a whole small transaction
+        connection.connection.driver_connection.execute(sql)  # type: ignore[union-attr]
+    except sqlite3.Error as error:
+        raise wrapped(error, sql) from error
 
 
 def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where: Path | URL) -> None:

@@ -12,20 +12,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, Executable, Row
-from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy import Engine
+from sqlalchemy.orm import class_mapper, make_transient_to_detached
+from sqlalchemy.orm.attributes import instance_dict
 from sqlmodel import Session
 
 from . import statements
 from .bell import ring_after_commit
 from .database import refuse_reading
+from .driver import Statement, Transaction, change, first_row, insert_many, insert_one
 from .errors import StaleLease, TaskCancelled, TaskNotFound
 from .handlers import BackgroundFunction, H, Handlers
 from .models import Task, TaskStatus, utc_now
-from .payload import MAX_BYTES, checked, clean
+from .payload import MAX_BYTES, clean, decoded, encoded
 from .running import RunningTask
 
 MAX_ERROR = 2_000  # characters of an error that are kept
@@ -98,18 +100,16 @@ class TaskQueue:
         """
         refuse_reading(session, "enqueue")
         values = self._new(type, payload, available_at, max_attempts)
-        result = session.execute(statements.ENQUEUE, values)
+        task_id = insert_one(session, statements.ENQUEUE, values)
         ring_after_commit(session)
-        task = Task(id=result.inserted_primary_key[0], **values)  # type: ignore[attr-defined]
-        make_transient_to_detached(task)
-        return task
+        return _as_loaded(task_id, values)
 
     def enqueue_many(self, session: Session, type: str, payloads: Iterable[Any]) -> int:
         """Insert a task for each payload in the caller's transaction; return how many. All are checked first."""
         refuse_reading(session, "enqueue_many")
         rows = [self._new(type, payload, None, None) for payload in payloads]
         if rows:
-            session.execute(statements.ENQUEUE, rows)
+            insert_many(session, statements.ENQUEUE, rows)
             ring_after_commit(session)
         return len(rows)
 
@@ -130,7 +130,7 @@ class TaskQueue:
         """Take the oldest due task; None if there is none."""
         refuse_reading(session, "claim")
         now = self.now()
-        row = session.execute(statements.CLAIM, {"now": now, "until": self._until(now)}).one_or_none()
+        row = first_row(session, statements.CLAIM, now=now, until=self._until(now))
         return None if row is None else RunningTask(*row, queue=self)
 
     def heartbeat(self, session: Session, task: RunningTask) -> None:
@@ -161,9 +161,9 @@ class TaskQueue:
     def check(self, session: Session, task: RunningTask) -> None:
         """Raise TaskCancelled if the task was asked to stop, StaleLease if the lease is over."""
         row = _look(session, task.id)
-        if row is None or (row.status, row.lease_token) != (TaskStatus.RUNNING, task.token):
+        if row is None or row[:2] != (TaskStatus.RUNNING, task.token):
             raise _stale(task, row)
-        if row.cancel_requested_at is not None:
+        if row[2] is not None:
             raise TaskCancelled(f"task {task.id} was asked to stop")
 
     # Housekeeping
@@ -201,43 +201,65 @@ class TaskQueue:
         if max_attempts is not None and max_attempts < 1:
             raise ValueError(f"max_attempts {max_attempts} found, 1 or more expected")
         return {
-            "type": type,
-            "payload": checked(payload, self.max_payload),
-            "status": TaskStatus.PENDING,
-            "attempt": 0,
-            "max_attempts": max_attempts or self.max_attempts,
-            "lease_token": 0,
-            "available_at": available_at or now,
-            "created_at": now,
+            "task_type": type,
+            "json": encoded(payload, self.max_payload),
+            "attempts": max_attempts or self.max_attempts,
+            "due": available_at or now,
+            "now": now,
         }
 
 
-def _look(session: Session, task_id: int) -> Row[Any] | None:
-    return session.execute(statements.LOOK, {"task_id": task_id}).one_or_none()
+def _as_loaded(task_id: int, new: dict[str, Any]) -> Task:
+    """The task as a query would have given it, detached. Task(…) would validate each value once more, slowly."""
+    task = class_mapper(Task).class_manager.new_instance()
+    instance_dict(task).update(
+        id=task_id,
+        type=new["task_type"],
+        payload=decoded(new["json"]),
+        status=TaskStatus.PENDING,
+        attempt=0,
+        max_attempts=new["attempts"],
+        lease_token=0,
+        available_at=new["due"].astimezone(UTC),
+        lease_expires_at=None,
+        cancel_requested_at=None,
+        created_at=new["now"],
+        started_at=None,
+        finished_at=None,
+        error=None,
+    )
+    make_transient_to_detached(task)
+    return task
 
 
-def _moved(session: Session, statement: Executable, **values: Any) -> int:
+def _look(transaction: Transaction, task_id: int) -> tuple[Any, ...] | None:
+    """Status, lease token and time of a request to cancel."""
+    return first_row(transaction, statements.LOOK, task_id=task_id)
+
+
+def _moved(transaction: Transaction, statement: Statement, **values: Any) -> int:
     """Run one guarded statement; how many tasks it moved. Copies that the session holds are read again."""
-    refuse_reading(session, "a change of a task")
-    result = session.execute(statement, values)
-    for held in list(session.identity_map.values()):
-        if isinstance(held, Task):
-            session.expire(held)
-    return result.rowcount  # type: ignore[attr-defined]
+    refuse_reading(transaction, "a change of a task")
+    count = change(transaction, statement, **values)
+    if isinstance(transaction, Session):
+        for held in list(transaction.identity_map.values()):
+            if isinstance(held, Task):
+                transaction.expire(held)
+    return count
 
 
-def _moved_by_holder(session: Session, statement: Executable, task: RunningTask, **values: Any) -> None:
-    if not _moved(session, statement, task_id=task.id, token=task.token, **values):
-        raise _stale(task, _look(session, task.id))
+def _moved_by_holder(transaction: Transaction, statement: Statement, task: RunningTask, **values: Any) -> None:
+    if not _moved(transaction, statement, task_id=task.id, token=task.token, **values):
+        raise _stale(task, _look(transaction, task.id))
 
 
-def _stale(task: RunningTask, row: Row[Any] | None) -> StaleLease:
+def _stale(task: RunningTask, row: tuple[Any, ...] | None) -> StaleLease:
     if row is None:
         found = "the task is gone"
-    elif row.lease_token != task.token:
-        found = f"lease token {task.token} is stale, {row.lease_token} was given out since"
-    elif row.status != TaskStatus.RUNNING:
-        found = f"it is {row.status}, not running"
+    elif row[1] != task.token:
+        found = f"lease token {task.token} is stale, {row[1]} was given out since"
+    elif row[0] != TaskStatus.RUNNING:
+        found = f"it is {row[0]}, not running"
     else:
         found = "nobody asked it to stop"
     return StaleLease(f"task {task.id}: {found}; drop this result")

@@ -10,8 +10,10 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Dialect,
     Integer,
     Text,
+    TypeDecorator,
     bindparam,
     case,
     delete,
@@ -24,7 +26,8 @@ from sqlalchemy import (
     update,
 )
 
-from .models import Task, TaskStatus
+from .models import JSON_TYPE, Task, TaskStatus
+from .payload import decoded
 
 TASK = Task.__table__  # type: ignore[attr-defined]
 C = TASK.c
@@ -37,14 +40,34 @@ def _word(status: TaskStatus) -> ColumnElement[Any]:
 PENDING, RUNNING = _word(TaskStatus.PENDING), _word(TaskStatus.RUNNING)
 SUCCEEDED, FAILED, CANCELLED = (_word(s) for s in (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED))
 
-ONE = literal_column("1", Integer())
+ZERO, ONE = literal_column("0", Integer()), literal_column("1", Integer())
 NOW = bindparam("now", type_=C.finished_at.type)
 UNTIL = bindparam("until", type_=C.lease_expires_at.type)
 THIS_TASK = C.id == bindparam("task_id")
 # The guard of the holder: nobody else has claimed the task, reclaimed it or ended it.
 HELD = THIS_TASK & (C.status == RUNNING) & (C.lease_token == bindparam("token"))
 
-ENQUEUE = insert(TASK)
+
+class JsonText(TypeDecorator[Any]):
+    """A payload that is JSON text already: the driver of SQLite takes it so, SQLAlchemy wants the value."""
+
+    impl = JSON_TYPE
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        return decoded(value)
+
+
+ENQUEUE = insert(TASK).values(
+    type=bindparam("task_type"),
+    payload=bindparam("json", type_=JsonText()),
+    status=PENDING,
+    attempt=ZERO,
+    max_attempts=bindparam("attempts"),
+    lease_token=ZERO,
+    available_at=bindparam("due"),
+    created_at=NOW,
+)
 
 # SKIP LOCKED lets PostgreSQL's workers pass each other; SQLite has one writer at a time and ignores it.
 _OLDEST_DUE = (
@@ -52,6 +75,7 @@ _OLDEST_DUE = (
     .where(C.status == PENDING, C.available_at <= NOW)
     .order_by(C.available_at, C.id)
     .limit(ONE)
+    .offset(ZERO)  # SQLAlchemy writes one for SQLite anyway, as a parameter
     .with_for_update(skip_locked=True)
     .scalar_subquery()
 )

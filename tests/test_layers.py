@@ -14,7 +14,7 @@ PACKAGE = Path(taskref_edu.__file__).parent
 LAYERS = [
     {"errors"},
     {"models", "payload", "connection"},
-    {"schema"},
+    {"schema", "driver"},
     {"database", "bell"},
     {"running", "handlers", "statements"},
     {"queue"},

@@ -1,0 +1,128 @@
+"""How a statement of the queue reaches the database: as plain text on SQLite's driver, elsewhere through SQLAlchemy.
+
+SQLAlchemy takes several times as long to bring a statement to SQLite as SQLite takes to run it. So each
+statement is compiled once, to SQL with named parameters, and from then on handed to the driver's connection
+beneath the caller's session: the same connection, the same transaction, and observers see it as any other.
+
+Leaves out: every statement itself; they stand once, in `statements.py`, for all databases. Read next: `queue.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import JSON, Insert
+from sqlalchemy import exc as sqlalchemy_errors
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.selectable import ReturnsRows
+from sqlmodel import Session
+
+# What a verb runs in: the caller's session, or the driver's connection that a worker's thread holds.
+Transaction = Session | sqlite3.Connection
+Statement = ReturnsRows  # a SELECT or any change
+_DIALECT = sqlite.dialect(paramstyle="named")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A statement as SQLite's driver takes it: `constants` are the parameters that SQLAlchemy added itself."""
+
+    sql: str
+    constants: dict[str, Any]
+    json_columns: tuple[int, ...]
+
+
+@cache
+def prepared(statement: Statement) -> Prepared:
+    """`statement`, compiled for SQLite. Done once for each: they are constants of `statements.py`."""
+    compiled = statement.compile(dialect=_DIALECT)
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    columns = enumerate(statement.exported_columns)
+    return Prepared(str(compiled), constants, tuple(n for n, column in columns if isinstance(column.type, JSON)))
+
+
+def change(transaction: Transaction, statement: Statement, **values: Any) -> int:
+    """Run a statement that changes rows; how many it changed."""
+    driver = _driver(transaction)
+    if driver is None:
+        return transaction.execute(statement, values).rowcount  # type: ignore[union-attr,call-overload]
+    return _execute(driver, prepared(statement), values).rowcount
+
+
+def first_row(transaction: Transaction, statement: Statement, **values: Any) -> tuple[Any, ...] | None:
+    """Run a statement that returns one row or none. Of the columns only JSON is turned into Python's values."""
+    driver = _driver(transaction)
+    if driver is None:
+        return transaction.execute(statement, values).first()  # type: ignore[return-value,call-overload]
+    form = prepared(statement)
+    row = _execute(driver, form, values).fetchone()
+    return row and _with_json(row, form.json_columns)
+
+
+def insert_one(session: Session, statement: Insert, values: Mapping[str, Any]) -> int:
+    """Insert a row; its id."""
+    driver = _driver(session)
+    if driver is None:
+        return session.execute(statement, values).inserted_primary_key[0]  # type: ignore[attr-defined]
+    row_id = _execute(driver, prepared(statement), values).lastrowid
+    assert row_id is not None
+    return row_id
+
+
+def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]]) -> None:
+    """Insert rows with one call of the driver."""
+    driver = _driver(session)
+    if driver is None:
+        session.execute(statement, rows)
+        return
+    form = prepared(statement)
+    try:
+        driver.executemany(form.sql, (form.constants | _stored(values) for values in rows))
+    except sqlite3.Error as error:
+        raise wrapped(error, form.sql, rows) from error
+
+
+def stored_time(moment: datetime) -> str:
+    """A time as SQLite keeps it: text in UTC, always with microseconds, so that it sorts as the time does."""
+    if moment.tzinfo is not UTC:
+        if moment.tzinfo is None:
+            raise ValueError(f"{moment!r} has no time zone: use datetime.now(UTC)")
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(" ", "microseconds")[:26]  # without +00:00
+
+
+def wrapped(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
+    """The driver's error as SQLAlchemy would raise it: callers expect its names."""
+    return sqlalchemy_errors.DBAPIError.instance(sql, parameters, error, sqlite3.Error, dialect=_DIALECT)
+
+
+def _driver(transaction: Transaction) -> sqlite3.Connection | None:
+    if isinstance(transaction, sqlite3.Connection):
+        return transaction
+    found = transaction.connection().connection.driver_connection
+    return found if isinstance(found, sqlite3.Connection) else None
+
+
+def _execute(driver: sqlite3.Connection, form: Prepared, values: Mapping[str, Any]) -> sqlite3.Cursor:
+    try:
+        return driver.execute(form.sql, form.constants | _stored(values))
+    except sqlite3.Error as error:
+        raise wrapped(error, form.sql, values) from error
+
+
+def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: stored_time(value) if isinstance(value, datetime) else value for name, value in values.items()}
+
+
+def _with_json(row: tuple[Any, ...], columns: Iterable[int]) -> tuple[Any, ...]:
+    found = list(row)
+    for column in columns:
+        if isinstance(found[column], str):  # SQLite makes a number of the JSON text of a number
+            found[column] = json.loads(found[column])
+    return tuple(found)
