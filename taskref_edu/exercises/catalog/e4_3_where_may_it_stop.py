@@ -106,7 +106,8 @@ def check_undisturbed(arrange: Arrange) -> None:
     charges, paid, error = trial(letters_of(arrange), {})
     if error and "NameError" in error:
         raise CheckFailed("A line uses `order`, and no line above it loads one.", error)
-    said = f"Undisturbed, the card was charged {charges} time{'s' * (charges != 1)} and the order is {'paid' if paid else 'not paid'}"
+    times = f"{charges} time{'s' * (charges != 1)}"
+    said = f"Undisturbed, the card was charged {times} and the order is {'paid' if paid else 'not paid'}"
     if (charges, paid) != (1, True):
         raise CheckFailed(f"{said}; expected are one charge and a paid order.", error)
 
