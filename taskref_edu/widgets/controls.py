@@ -53,8 +53,11 @@ class Controls:
         options = [(f"{order.id} ({order.customer[:20]})", order.id) for order in orders]
         if selected is not None and selected not in [order_id for _, order_id in options]:
             options.insert(0, (str(selected), selected))
+        new_options = list(self.order.options) != options
+        if not new_options and self.order.value == selected:
+            return
         with self.order.hold_sync():
-            if list(self.order.options) != options:
+            if new_options:
                 self.order.index = None  # else new options select the first one by themselves
                 self.order.options = options
             self.order.value = selected

@@ -1,4 +1,4 @@
-"""The status line: one sentence, read out by screen readers when it changes.
+"""The status line: one sentence, read out by screen readers when it changes. It also keeps the panel's keys.
 
 An anywidget, because a live region must be there before its text changes: an HTML widget replaces its content,
 region included, and most screen readers then say nothing.
@@ -13,6 +13,8 @@ import traitlets
 class StatusLine(anywidget.AnyWidget):
     """Shows `text` as text, never as HTML."""
 
+    # JupyterLab takes arrow keys and digits for its own shortcuts, even from a list or a scrolling table that has
+    # the focus, unless that very element says otherwise. The panel's element is not there before the first frame.
     _esm = """
     export default {
       render({ model, el }) {
@@ -24,7 +26,15 @@ class StatusLine(anywidget.AnyWidget):
         const show = () => { line.textContent = model.get("text"); };
         model.on("change:text", show);
         show();
-        return () => model.off("change:text", show);
+        const keepKeys = ({ target }) => {
+          if (!target.matches("button")) target.dataset.lmSuppressShortcuts = "true";
+        };
+        let frame = requestAnimationFrame(function listen() {
+          const panel = el.closest(".taskref-panel");
+          if (panel) panel.addEventListener("focusin", keepKeys);
+          else frame = requestAnimationFrame(listen);
+        });
+        return () => { cancelAnimationFrame(frame); model.off("change:text", show); };
       },
     };
     """

@@ -69,7 +69,7 @@ def _order(order: Row[Any], approach: str) -> list[str]:
 
 def _task(task: Row[Any], rows: Rows, approach: str) -> list[str]:
     cells = [_task_status(task), f"{task.attempt} of {task.max_attempts}", shown(task.type)]
-    cells.append(f"<bdi>{shown(task.error or '')}</bdi>")
+    cells.append(f"<bdi>{shown(task.error)}</bdi>" if task.error else "")
     if approach == "classic":
         cells.insert(0, _classic_arrow(task, rows))
     elif task.type == PAYMENT and task.status in LIVE and task.id not in rows.referenced:
@@ -124,5 +124,5 @@ def _row(heads: Sequence[str], cells: list[str]) -> str:
 
 def _kind(head: str) -> str:
     """Only what somebody wrote may be broken across lines."""
-    kind = {"amount": "number", "customer": "text", "works on": "text", "error": "text"}.get(head)
+    kind = {"amount": "number", "customer": "text", "works on": "text", "error": "text taskref-error"}.get(head)
     return f' class="taskref-{kind}"' if kind else ""

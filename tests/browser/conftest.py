@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +35,6 @@ FLAGS = [
 ]
 PATIENCE = 30  # seconds for one thing to appear, on a slow machine with little else to do
 TOKEN = "browser-test"
-
-PANEL_CELL = """\
-from taskref_edu import TaskQueue, open_database
-from taskref_edu.widgets import Panel
-queue = TaskQueue(open_database())
-panel = Panel(queue, approach="{approach}")
-panel"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -98,14 +93,10 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     folder, home = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("home")
-    if (REPOSITORY / "notebooks").is_dir():
-        shutil.copytree(REPOSITORY / "notebooks", folder / "notebooks")
-    else:
-        (folder / "notebooks").mkdir()
+    for part in ("notebooks", "docs"):  # the notebooks show pictures of the docs
+        shutil.copytree(REPOSITORY / part, folder / part)
     port = free_port()
     one = Lab(folder, f"http://localhost:{port}")
-    if not (folder / "notebooks" / "00_start_here.ipynb").exists():
-        one.write("00_start_here.ipynb", PANEL_CELL.format(approach="inverted"))
     log = home / "jupyterlab.log"
     command = [sys.executable, "-m", "taskref_edu.cli", "lab", "--no-browser", "--port", str(port)]
     options = [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
@@ -179,24 +170,45 @@ class Notebook:
         self.command("notebook:run-all-cells")
 
     def run_cell(self, containing: str) -> None:
-        """Run the cell with this text, as a learner does: click into it, Ctrl+Enter."""
-        self.page.locator(".jp-CodeCell .cm-content").filter(has_text=containing).first.click()
-        self.page.keyboard.press("Control+Enter")
+        """Select the cell with this text, which brings it into view, and run it."""
+        self.page.evaluate(
+            """text => {
+                const notebook = window.jupyterapp.shell.currentWidget.content;
+                notebook.activeCellIndex = [...notebook.model.cells].findIndex(
+                    cell => cell.sharedModel.getSource().includes(text));
+            }""",
+            containing,
+        )
+        self.command("notebook:run-cell")
+
+    def save(self) -> None:
+        self.page.evaluate("window.jupyterapp.shell.currentWidget.context.save()")
+
+    def shut_down_kernel(self) -> None:
+        self.page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
 
     @property
     def panel(self) -> Locator:
         return self.page.locator(".taskref-panel:visible")
 
+    def button(self, name: str) -> Locator:
+        return self.panel.get_by_role("button", name=name, exact=True)
+
     def click(self, name: str) -> None:
-        self.panel.get_by_role("button", name=name, exact=True).click()
+        self.button(name).click()
+
+    def select_order(self, number: int) -> None:
+        """Choose the order in the list, once it is offered there."""
+        choice = self.panel.get_by_label("Selected order")
+        label = choice.locator("option").filter(has_text=re.compile(rf"^{number}\b")).inner_text()
+        choice.select_option(label=label)
 
     def expect_status(self, text: str) -> None:
         playwright.expect(self.panel.get_by_role("status")).to_have_text(text)
 
     def expect_task(self, number: int, status: str) -> None:
-        row = self.panel.locator(".taskref-tasks tbody tr").filter(
-            has=self.page.locator("th", has_text=str(number)).first
-        )
+        cell = self.page.get_by_role("rowheader", name=str(number), exact=True)
+        row = self.panel.locator(".taskref-tasks tr").filter(has=cell)
         playwright.expect(row).to_contain_text(status)
 
     def screenshot(self, name: str) -> None:
@@ -216,13 +228,18 @@ class Notebook:
 
 @pytest.fixture
 def notebook(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
+    with new_page(chromium) as page:
+        yield Notebook(page, lab)
+
+
+@contextmanager
+def new_page(chromium: Browser) -> Iterator[Page]:
+    """A page in a browser that has seen nothing before."""
     playwright.expect.set_options(timeout=PATIENCE * 1000)
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    yield Notebook(page, lab)
+    page.on("pageerror", lambda error: print("in the browser:", error))  # pytest shows it beside a failure
+    page.on("console", lambda line: print("in the browser:", line.text) if line.type == "error" else None)
+    yield page
     context.close()
-    print("in the browser's console:", *errors, sep="\n")

@@ -34,6 +34,16 @@ def test_three_enqueued_one_cancelled_the_others_succeed(open_panel: OpenPanel, 
     assert "new" in hand.orders()[1]
 
 
+def test_the_same_on_either_database(open_panel: OpenPanel, engine: Engine):
+    hand = open_panel("inverted", queue=TaskQueue(engine))
+    hand.pay_new_orders(2)
+    until(lambda: "→ task 2" in hand.orders()[-1])
+    hand.click("cancel", "order 2: payment cancelled")
+    hand.click("start")
+    until(lambda: "succeeded" in hand.tasks()[0] and "cancelled" in hand.tasks()[1])
+    hand.panel.stop()
+
+
 def test_inverted_shows_the_arrow_at_the_order(open_panel: OpenPanel):
     hand = open_panel("inverted")
     hand.pay_new_orders(1)
