@@ -49,6 +49,13 @@ def reset(arguments: argparse.Namespace) -> int:
     return terminal.reset(arguments.id)
 
 
+def grade(arguments: argparse.Namespace) -> int:
+    """Grade a folder of submissions: a CSV, a page for each learner, a summary; 0 if all could be graded."""
+    from taskref_edu.grading import terminal
+
+    return terminal.grade(arguments.folder, arguments.out, arguments.jobs)
+
+
 def build(arguments: argparse.Namespace) -> int:
     """Write the notebooks from authoring/; answers in them are carried over."""
     from taskref_edu.series import terminal
@@ -65,6 +72,10 @@ def parser() -> argparse.ArgumentParser:
     add(commands, hint).add_argument("id", metavar="ID")
     add(commands, progress)
     add(commands, reset).add_argument("id", metavar="ID")
+    grading = add(commands, grade)
+    grading.add_argument("folder", metavar="FOLDER", help="holds a folder or a notebook for each learner")
+    grading.add_argument("-o", "--out", default="grades", metavar="OUT", help="where the results go (grades)")
+    grading.add_argument("--jobs", type=int, metavar="N", help="submissions at a time (one for each core)")
     building = add(commands, build)
     building.add_argument("names", nargs="*", metavar="NAME", help="how a notebook's name begins: 01; all if left out")
     building.add_argument("--check", action="store_true", help="write nothing; list what breaks a rule for authors")

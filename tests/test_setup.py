@@ -59,7 +59,7 @@ class Clone:
 
     def run(self, *command: str, **variables: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, cwd=self.root, env=self.environment(**variables), capture_output=True, text=True, timeout=60
+            command, cwd=self.root, env=self.environment(**variables), capture_output=True, text=True, timeout=240
         )
 
     def set_up(self, extra: str = "lab", **variables: object) -> subprocess.CompletedProcess[str]:

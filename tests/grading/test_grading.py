@@ -1,0 +1,144 @@
+"""Grading a folder: honest rows for good work, and one spoilt row for whatever else comes in."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from taskref_edu.cli import parser, run
+from taskref_edu.exercises.declaring import catalog, find
+from taskref_edu.grading import grade
+from taskref_edu.grading.grader import BadFolder, Grade
+from taskref_edu.grading.report import write_report, wrong_answers_met
+
+SOLVED = find("1.1").cell(find("1.1").solution)
+WRONG = find("1.1").wrong_answers[0]
+
+
+def notebook(path: Path, *cells: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    listed = [{"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None, "source": c} for c in cells]
+    path.write_text(json.dumps({"cells": listed, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
+
+
+def attempt(body: str) -> str:
+    lines = "\n    ".join(body.splitlines())
+    head = 'import os, sys\nfrom taskref_edu.exercises import exercise\n\n@exercise("1.1")\n'
+    return f"{head}def order_of(session, task):\n    {lines}\n"
+
+
+def verdicts(grades: list[Grade]) -> dict[str, dict[str, str]]:
+    return {one.learner: {id: result["verdict"] for id, result in one.results.items()} for one in grades}
+
+
+def test_good_wrong_untouched_and_missing(tmp_path: Path) -> None:
+    notebook(tmp_path / "ann" / "01.ipynb", SOLVED, find("1.2").cell())
+    notebook(tmp_path / "bob.ipynb", find("1.1").cell(WRONG.code))
+    (tmp_path / "cleo").mkdir()
+    grades = grade(tmp_path, jobs=2)
+    assert verdicts(grades) == {
+        "ann": {"1.1": "passed", "1.2": "not attempted"},
+        "bob": {"1.1": "failed"},
+        "cleo": {},
+    }
+    assert grades[2].problems == ["no notebook found"]
+    assert wrong_answers_met(grades) == {("1.1", WRONG.message): 1}
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("os._exit(0)", "without a result"),
+        ("os.kill(os.getpid(), 9)", "by signal 9"),
+        ("sys.exit(0)", "SystemExit"),
+        ("return [0] * (1 << 33)", "MemoryError"),
+        ("open('big', 'wb').write(b'x' * (1 << 27))", "signal|OSError|File too large"),
+    ],
+    ids=["_exit", "kill", "exit", "memory", "file size"],
+)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="attempts have processes of their own only where there is fork")
+def test_a_hostile_attempt_spoils_its_own_line_only(tmp_path: Path, body: str, said: str) -> None:
+    notebook(tmp_path / "eve.ipynb", attempt(body), find("1.2").cell(find("1.2").solution))
+    (one,) = grade(tmp_path)
+    assert verdicts([one]) == {"eve": {"1.1": "raised an error", "1.2": "passed"}}
+    assert re.search(said, one.results["1.1"]["text"])
+
+
+def test_what_an_attempt_prints_is_no_result(tmp_path: Path) -> None:
+    forged = json.dumps({"notebook": "x", "id": "1.2", "verdict": "passed", "message": "", "text": ""})
+    line = (forged + "\n").encode()
+    body = f"for channel in range(1, 20):\n    try: os.write(channel, {line!r})\n    except OSError: pass"
+    notebook(tmp_path / "eve.ipynb", attempt(body), find("1.2").cell())
+    (one,) = grade(tmp_path)
+    assert one.results["1.2"]["verdict"] == "not attempted"
+    assert one.results["1.1"]["verdict"] != "passed"
+
+
+def test_broken_files_are_said_and_the_others_graded(tmp_path: Path) -> None:
+    notebook(tmp_path / "ann" / "good.ipynb", SOLVED)
+    (tmp_path / "ann" / "broken.ipynb").write_text('{"cells": [')
+    (tmp_path / "bob.ipynb").write_text("[]")
+    notebook(tmp_path / "cleo.ipynb", "x = (", SOLVED)
+    ann, bob, cleo = grade(tmp_path)
+    assert ann.results["1.1"]["verdict"] == cleo.results["1.1"]["verdict"] == "passed"
+    assert "broken.ipynb is not JSON" in ann.problems[0]
+    assert "is JSON, and not a notebook" in bob.problems[0]
+
+
+def test_of_two_answers_the_better_one_counts(tmp_path: Path) -> None:
+    notebook(tmp_path / "ann" / "1.ipynb", SOLVED)
+    notebook(tmp_path / "ann" / "2.ipynb", find("1.1").cell(WRONG.code))
+    (one,) = grade(tmp_path)
+    assert one.results["1.1"]["verdict"] == "passed"
+    assert "both answer 1.1; the better one counts" in one.problems[0]
+
+
+def test_a_submission_over_its_time_keeps_what_was_checked(tmp_path: Path) -> None:
+    notebook(tmp_path / "ann.ipynb", SOLVED)
+    (one,) = grade(tmp_path, seconds=0.01)
+    assert one.problems == ["not done after 0 s; what was checked by then counts"]
+
+
+def test_the_environment_is_bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_TOKEN", "hush")
+    notebook(tmp_path / "eve.ipynb", attempt("raise ValueError(sorted(os.environ))"))
+    (one,) = grade(tmp_path)
+    assert "ValueError" in one.results["1.1"]["text"]
+    assert "SECRET_TOKEN" not in one.results["1.1"]["text"]
+
+
+def test_the_report(tmp_path: Path) -> None:
+    hostile = "=cmd|' /C calc'!A0"
+    passed = {"1.1": {"verdict": "passed", "message": "All.", "text": "✔ ```\n<script>alert(1)</script>"}}
+    grades = [Grade(hostile, passed, ["<img src=x onerror=alert(1)>"]), Grade("../../bob", {}, ["no notebook found"])]
+    table, summary, *pages = write_report(grades, tmp_path / "out")
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert [row["passed"] for row in rows] == ["1", "0"]
+    assert rows[0]["learner"] == f"'{hostile}", "no formula"
+    assert list(rows[0])[3:-1] == list(catalog())
+    assert rows[1]["1.1"] == "missing"
+    assert all(page.parent == tmp_path / "out" / "learners" for page in pages)
+    text = pages[0].read_text(encoding="utf-8")
+    assert "<img" not in text
+    assert text.count("````") == 2, "the fence is longer than the one inside"
+    assert "2 submissions" in summary.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_folder_without_submissions_is_named(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadFolder, match="for each learner"):
+        grade(tmp_path / name)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    notebook(tmp_path / "class" / "ann.ipynb", SOLVED)
+    assert run(parser(), ["grade", str(tmp_path / "class"), "-o", str(tmp_path / "out"), "--jobs", "1"]) == 0
+    assert "1 of 1 submissions graded" in capsys.readouterr().err
+    (tmp_path / "class" / "bob.ipynb").write_text("nonsense")
+    assert run(parser(), ["grade", str(tmp_path / "class"), "-o", str(tmp_path / "out")]) == 1
