@@ -63,6 +63,13 @@ def build(arguments: argparse.Namespace) -> int:
     return terminal.build(arguments.names, arguments.check, arguments.solutions)
 
 
+def update(arguments: argparse.Namespace) -> int:
+    """Fetch the newest version with git; your answers are carried over, your old files kept."""
+    from taskref_edu.series import terminal
+
+    return terminal.update()
+
+
 def parser() -> argparse.ArgumentParser:
     """All the subcommands, each with its arguments."""
     taskref = argparse.ArgumentParser(prog="taskref", description="The lab of taskref_edu, from a terminal.")
@@ -76,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     grading.add_argument("folder", metavar="FOLDER", help="holds a folder or a notebook for each learner")
     grading.add_argument("-o", "--out", default="grades", metavar="OUT", help="where the results go (grades)")
     grading.add_argument("--jobs", type=int, metavar="N", help="submissions at a time (one for each core)")
+    add(commands, update)
     building = add(commands, build)
     building.add_argument("names", nargs="*", metavar="NAME", help="how a notebook's name begins: 01; all if left out")
     building.add_argument("--check", action="store_true", help="write nothing; list what breaks a rule for authors")

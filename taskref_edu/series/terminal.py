@@ -1,7 +1,9 @@
-"""What `taskref build` does."""
+"""What `taskref build` and `taskref update` do."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from .build import build as build_all
 from .build import build_solutions, chosen
 from .rules import problems
 from .source import BadSource
+from .update import fetch
 
 
 def build(names: Sequence[str], check: bool, solutions: str | None) -> int:
@@ -26,6 +29,13 @@ def build(names: Sequence[str], check: bool, solutions: str | None) -> int:
     for written in build_all(clone, names):
         print(written)
     return 0
+
+
+def update() -> int:
+    """Pull, then build with the code that was pulled: in a process of its own, since this one has the old code."""
+    clone = root()
+    fetch(clone)
+    return subprocess.run([sys.executable, "-m", "taskref_edu.cli", "build"], cwd=clone, check=False).returncode
 
 
 def _check(paths: Sequence[Path]) -> int:

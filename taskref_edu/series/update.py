@@ -1,0 +1,54 @@
+"""Fetch a newer version of the series without losing a learner's work.
+
+`git pull` refuses to overwrite notebooks that somebody has worked in. So they are set aside, git pulls, they are
+put back, and then `taskref build` carries the answers over into the new version. Whatever fails on the way, the
+learner's files are there again afterwards. Read next: `build.py`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..errors import TaskrefError
+
+
+class CannotUpdate(TaskrefError):
+    """The newer version could not be fetched; the notebooks are as they were."""
+
+
+def fetch(root: Path) -> None:
+    """Pull with git; the notebooks that somebody has worked in are afterwards as they were. Raises CannotUpdate."""
+    _git(root, "rev-parse", "--git-dir", why="this folder is no git clone, so there is nothing to pull from")
+    aside = root / ".taskref" / "backup" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f-update")
+    mine = _set_aside(root, aside)
+    try:
+        _git(root, "pull", "--ff-only", why="the newer version could not be fetched")
+    finally:
+        for path in mine:
+            shutil.copy2(aside / path.name, path)
+
+
+def _set_aside(root: Path, aside: Path) -> list[Path]:
+    """Copy every notebook to `aside` and restore those that git knows; the paths of those that were changed."""
+    folder = root / "notebooks"
+    shutil.copytree(folder, aside, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
+    changed = _git(root, "diff", "--name-only", "-z", "HEAD", "--", "notebooks", why="git cannot tell what changed")
+    paths = [root / name for name in changed.split("\0") if name.endswith(".ipynb")]
+    _git(root, "checkout", "HEAD", "--", "notebooks", why="the notebooks could not be set aside")
+    return [path for path in paths if (aside / path.name).exists()]
+
+
+def _git(root: Path, *arguments: str, why: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise CannotUpdate(
+            "git is not installed: install it, or copy the new version here and run `taskref build`"
+        ) from None
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise CannotUpdate(f"{why}: {said[0] if said else 'git said nothing'}. Your notebooks are as they were")
+    return done.stdout
