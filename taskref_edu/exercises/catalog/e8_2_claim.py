@@ -1,0 +1,267 @@
+"""8.2: one UPDATE … RETURNING that takes the oldest due task; two and three workers, under every schedule."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from textwrap import dedent, indent
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlmodel import Session, delete, select
+
+from taskref_edu import Task, TaskStatus, open_database, writing
+from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.lab import explore
+
+Claim = Callable[[Session, datetime, datetime], Any]
+NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+UNTIL = NOW + timedelta(seconds=30)
+ENOUGH = 200  # schedules; one statement each gives 6 with three workers
+ENDED = {"finished_at": NOW, "error": "no card"}
+STATUSES: dict[str, dict[str, Any]] = {  # and what else the table asks of each
+    "pending": {},
+    "running": {"lease_expires_at": NOW},
+    **dict.fromkeys(["succeeded", "failed", "cancelled"], ENDED),
+}
+
+
+def task(status: str, minutes: int) -> Task:
+    """A task that was or will be due `minutes` from now."""
+    due = NOW + timedelta(minutes=minutes)
+    return Task(type="process_payment", status=TaskStatus(status), available_at=due, **STATUSES[status])
+
+
+def check_takes_one(claim: Claim) -> None:
+    """Of two due tasks one is taken: running, its token raised, its lease set; the caller commits."""
+    engine = open_database()
+    try:
+        with writing(engine) as session:
+            session.add_all([task("pending", -2), task("pending", -1)])
+        with Session(engine) as session:
+            _judge_id(claim(session, NOW, UNTIL))
+            session.rollback()
+        with writing(engine) as session:
+            kept = set(session.exec(select(Task.status))) != {"pending"}
+            assert not kept, "The function commits. Leave that to the caller: it may have more to do."
+            claim(session, NOW, UNTIL)
+        with Session(engine) as session:
+            _judge_rows(session.get_one(Task, 1), session.get_one(Task, 2))
+    finally:
+        engine.dispose()
+
+
+def _judge_id(found: Any) -> None:
+    assert found is not None, "Nothing returned although a task is due; expected is its id, here 1."
+    assert isinstance(found, int), f"`{found!r:.60}` returned; expected is the bare id, 1: `scalar_one_or_none()`."
+
+
+def _judge_rows(taken: Task, other: Task) -> None:
+    assert taken.status == "running", f"The task that was taken is {taken.status}; expected is running."
+    assert other.status == "pending", "Two tasks were due and both are running: one claim took them all."
+    token = f"`lease_token` is {taken.lease_token} after the first claim, not 1: each claim needs a number of its own."
+    assert taken.lease_token == 1, token
+    assert taken.lease_expires_at == UNTIL, f"`lease_expires_at` is {taken.lease_expires_at}; expected is `until`."
+
+
+def check_oldest_due_first(claim: Claim) -> None:
+    """On six random tables: the oldest due pending task, the smaller id among equals, and none early."""
+    engine = open_database()
+    try:
+        for seed in range(6):
+            _judge_order(engine, claim, random.Random(seed))
+    finally:
+        engine.dispose()
+
+
+def _judge_order(engine: Engine, claim: Claim, chance: random.Random) -> None:
+    statuses = ["pending"] * 7 + list(STATUSES)
+    with writing(engine) as session:
+        session.execute(delete(Task))
+        rows = [task(status, chance.randint(-3, 2)) for status in chance.sample(statuses, len(statuses))]
+        session.add_all(rows)
+    by_id = {row.id: row for row in rows}
+    due = [row for row in rows if row.status == "pending" and row.available_at <= NOW]
+    for expected in [*sorted(due, key=lambda row: (row.available_at, row.id)), None]:
+        with writing(engine) as session:
+            found = claim(session, NOW, UNTIL)
+        if found != (expected and expected.id):
+            raise AssertionError(f"{_order_text(by_id.get(found), expected)}.")
+        if expected:
+            expected.status = TaskStatus.RUNNING
+
+
+def _order_text(found: Task | None, expected: Task | None) -> str:
+    """What is wrong with claiming `found`."""
+    if found is None:
+        return f"Nothing returned, and task {expected.id if expected else ''} is due"
+    if found.status != "pending":
+        return f"Task {found.id} was claimed, and it is {found.status}: only pending tasks are free"
+    if found.available_at > NOW:
+        return f"Task {found.id} was claimed before its `available_at`: it is not due yet"
+    first = expected.id if expected else "none"
+    return f"Task {found.id} was claimed before task {first}, which has been due for longer or has the smaller id"
+
+
+def check_every_schedule(claim: Claim) -> None:
+    """Two workers, each statement its own transaction: under every schedule each gets a task of its own."""
+    _explore(claim, 2, isolation_level="AUTOCOMMIT")
+
+
+def check_nobody_is_refused(claim: Claim) -> None:
+    """Two workers, each in one deferred transaction: none gets `database is locked`."""
+    _explore(claim, 2)
+
+
+def check_three(claim: Claim) -> None:
+    """Three workers, each statement its own transaction: each gets a task of its own."""
+    _explore(claim, 3, isolation_level="AUTOCOMMIT")
+
+
+def _explore(claim: Claim, workers: int, **options: str) -> None:
+    def worker(engine: Engine) -> Any:
+        with engine.connect().execution_options(**options) as connection, Session(connection) as session:
+            got = claim(session, NOW, UNTIL)
+            session.commit()
+            return got
+
+    def a_task_for_each(engine: Engine) -> None:
+        with writing(engine) as session:
+            session.add_all([task("pending", minutes) for minutes in range(-workers, 0)])
+
+    found = explore([worker] * workers, setup=a_task_for_each, invariant=_one_each, max_schedules=ENOUGH)
+    of = f"of the {found.count} schedules of {workers} workers"
+    if found.broken:
+        worst = max(problem for problems in found.problems.values() for problem in problems)  # "two …" before "a …"
+        raise CheckFailed(f"In {len(found.broken)} {of}, {worst}.", found)
+    if found.errors:
+        why = "`database is locked`: who reads first and writes later cannot wait"
+        raise CheckFailed(f"In {len(found.errors)} {of}, a worker gets {why}.", found)
+    more = f"Not proven: {workers} workers have more than {ENOUGH} schedules; with one statement each there are few."
+    assert found.complete, more
+
+
+def _one_each(session: Session, errors: Mapping[str, BaseException], results: Mapping[str, Any]) -> list[str]:
+    taken = [got for got in results.values() if got is not None]
+    problems = [f"two workers get task {got}" for got in sorted(set(taken)) if taken.count(got) > 1]
+    return problems if len(taken) == len(results) else [*problems, "a worker gets none although one is left for it"]
+
+
+SOLUTION = '''
+from sqlmodel import select, update
+
+from taskref_edu import Task
+
+
+def claim(session, now, until):
+    """Take the oldest due task; its id, or None."""
+    due = (Task.status == "pending") & (Task.available_at <= now)
+    oldest = select(Task.id).where(due).order_by(Task.available_at, Task.id).limit(1).scalar_subquery()
+    taken = (
+        update(Task)
+        .where(Task.id == oldest, Task.status == "pending")
+        .values(status="running", lease_token=Task.lease_token + 1, lease_expires_at=until)
+        .returning(Task.id)
+    )
+    return session.execute(taken).scalar_one_or_none()
+'''
+TAKES_ALL = SOLUTION.replace(".scalar_one_or_none()", ".scalars().first()")
+ONLY_BY_ID = SOLUTION.replace('oldest, Task.status == "pending"', "oldest")
+COMMITS = SOLUTION.replace("return session.execute", "id = session.execute") + "    session.commit()\n    return id\n"
+
+
+def _changed(old: str, new: str, message: str, code: str = SOLUTION) -> Wrong:
+    """The solution with one thing changed."""
+    return Wrong(code.replace(old, new), message)
+
+
+def _look_first(take: str, message: str) -> Wrong:
+    """An answer that looks with a SELECT, and takes with a second statement."""
+    head = """
+from sqlmodel import select, update
+from taskref_edu import Task
+
+def claim(session, now, until):
+    query = select(Task).where(Task.status == "pending", Task.available_at <= now)
+    task = session.exec(query.order_by(Task.available_at, Task.id).limit(1)).first()
+    if task is None:
+        return None
+    new = {"status": "running", "lease_token": Task.lease_token + 1, "lease_expires_at": until}
+    this = update(Task).where(Task.id == task.id)
+"""
+    return Wrong(head + indent(dedent(take).strip(), "    "), message)
+
+
+EXERCISE = Exercise(
+    id="8.2",
+    title="Claim",
+    objective="8-claim",
+    goal="""
+Write `claim(session, now, until)`: in **one statement**, take the oldest due task and return its id, or `None`.
+
+A task is due if it is pending and `available_at` is not after `now`; among equals the smaller id comes first.
+Set `status`, raise `lease_token` by one, set `lease_expires_at` to `until`. The caller commits.
+""",
+    stub='''
+from sqlmodel import select, update
+
+from taskref_edu import Task
+
+
+def claim(session, now, until):
+    """Take the oldest due task; its id, or None."""
+    ...
+''',
+    checks=[check_takes_one, check_oldest_due_first, check_every_schedule, check_nobody_is_refused, check_three],
+    hints=[
+        "A SELECT that finds, then an UPDATE that takes, leaves a gap between the two. How could the UPDATE do the "
+        "finding itself?",
+        "An UPDATE may hold a SELECT: `UPDATE task SET … WHERE id = (SELECT id FROM task WHERE … ORDER BY … LIMIT 1) "
+        "RETURNING id`.",
+        """
+`scalar_subquery()` makes a SELECT usable as one value:
+
+```python
+oldest = select(Task.id).where(...).order_by(...).limit(1).scalar_subquery()
+taken = update(Task).where(Task.id == oldest).values(status="running", ...).returning(Task.id)
+return session.execute(taken).scalar_one_or_none()
+```
+""",
+    ],
+    solution=SOLUTION,
+    discussion="""
+The status stands twice. On SQLite once is enough: one writer at a time. On PostgreSQL two UPDATEs may find the same
+id; the second waits, then looks at its WHERE again, and the second `status` is what makes it take nothing.
+There one also writes `FOR UPDATE SKIP LOCKED`, so that workers pass each other instead of waiting.
+""",
+    wrong_answers=[
+        _look_first(
+            """
+            task.status, task.lease_token, task.lease_expires_at = "running", task.lease_token + 1, until
+            session.flush()
+            return task.id
+            """,
+            "two workers get task 1",
+        ),
+        _look_first(
+            "return task.id if session.execute(this.where(Task.status == 'pending').values(new)).rowcount else None",
+            "a worker gets none although one is left for it",
+        ),
+        _look_first(
+            """
+            taken = session.execute(this.where(Task.status == "pending").values(new)).rowcount
+            return task.id if taken else claim(session, now, until)
+            """,
+            "who reads first and writes later cannot wait",
+        ),
+        _changed("Task.id == oldest, ", "Task.available_at <= now, ", "one claim took them all", TAKES_ALL),
+        _changed('(Task.status == "pending") & ', "", "only pending tasks are free", ONLY_BY_ID),
+        _changed(" & (Task.available_at <= now)", "", "it is not due yet"),
+        _changed("order_by(Task.available_at, Task.id)", "order_by(Task.id)", "which has been due for longer"),
+        _changed(" lease_token=Task.lease_token + 1,", "", "each claim needs a number of its own"),
+        _changed(".scalar_one_or_none()", ".one_or_none()", "expected is the bare id"),
+        _changed("return session", "found = session", "Nothing returned although a task is due"),
+        Wrong(COMMITS, "The function commits"),
+    ],
+)

@@ -1,0 +1,67 @@
+"""8.5 is an attack with many right answers: each way in is accepted, and what is none is told apart."""
+
+from __future__ import annotations
+
+import pytest
+
+from taskref_edu.exercises.checking import check_attempt
+from taskref_edu.exercises.declaring import find
+from taskref_edu.exercises.loader import attempt_from
+from taskref_edu.exercises.outcomes import Outcome, Verdict
+
+NO_TEXT = """
+class NoText(Exception):
+    def __str__(self):
+        raise RuntimeError
+raise NoText
+"""
+COMPLETED = """
+with task.completing():
+    pass
+"""
+DELETED = """
+from sqlalchemy import text
+from taskref_edu import writing
+with writing(task.queue.engine) as session:
+    session.execute(text("DELETE FROM task WHERE id = :id"), {"id": task.id})
+"""
+ENDS = {
+    "sys.exit": "import sys; sys.exit(1)",
+    "exit": "exit()",
+    "base exception": "raise BaseException",
+    "keyboard interrupt": "raise KeyboardInterrupt",
+    "cancelled by asyncio": "import asyncio; raise asyncio.CancelledError",
+    "cancelled by nobody": "from taskref_edu.errors import TaskCancelled; raise TaskCancelled",
+    "an error without a text": NO_TEXT,
+    "completed": COMPLETED,
+    "completed, then an error": COMPLETED + "raise ValueError",
+    "deleted": DELETED,
+}
+ENDS_NOT = {
+    "recursion": ("def f(): f()\nf()", "catches `RecursionError`"),
+    "a lone surrogate": (r"raise ValueError('\ud800')", "catches `ValueError`"),
+    "signal": ("import signal; signal.raise_signal(signal.SIGINT)", "End the worker, not the world"),
+    "kill": ("import os; os.kill(os.getpid(), 9)", "End the worker, not the world"),
+    "the queue is closed": ("task.queue.closed = True", "the next one is pending"),
+}
+
+
+def outcome_of(body: str) -> Outcome:
+    """How a handler with this body ends."""
+    exercise = find("8.5")
+    lines = "\n    ".join(body.strip().splitlines())
+    return check_attempt(attempt_from("8.5", exercise.cell(f"def handler(task):\n    {lines}"), ()))
+
+
+@pytest.mark.parametrize("body", ENDS.values(), ids=ENDS.keys())
+def test_it_ends_the_naive_worker_only__yes(body: str) -> None:
+    outcome = outcome_of(body)
+    assert outcome.verdict == Verdict.PASSED, outcome
+    assert not outcome.notes
+
+
+@pytest.mark.parametrize(("body", "said"), ENDS_NOT.values(), ids=ENDS_NOT.keys())
+def test_it_ends_the_naive_worker_only__no(body: str, said: str) -> None:
+    outcome = outcome_of(body)
+    assert outcome.verdict == Verdict.FAILED, outcome
+    assert said in outcome.message
