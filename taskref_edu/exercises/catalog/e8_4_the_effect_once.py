@@ -129,7 +129,8 @@ def _undisturbed(session: Session, errors: Mapping[str, BaseException]) -> list[
     if count != 1:
         return [f"there are {count} rows in the ledger; the payment is one"]
     status = session.execute(text("SELECT status FROM task")).scalar_one()
-    return [] if status == "succeeded" else [f"the payment is in the ledger, and the task is {status} for ever"]
+    again = f"the payment is in the ledger, and the task is still {status}: it will be paid again"
+    return [] if status == "succeeded" else [again]
 
 
 def _meaning(problems: Mapping[str, tuple[str, ...]]) -> str:
@@ -196,7 +197,7 @@ A charge at a card company is not: there you need a key by which *they* see that
     wrong_answers=[
         _wrong("BCAC", "nobody was paid, so the effect is lost"),
         _wrong("ACBC", "so it is paid twice"),
-        _wrong("AC", "the task is running for ever"),
+        _wrong("AC", "the task is still running: it will be paid again"),
         _wrong("AB", "there are 0 rows in the ledger"),
         _wrong("ABCAC", "there are 2 rows in the ledger"),
         _wrong("BC", "there are 0 rows in the ledger"),
