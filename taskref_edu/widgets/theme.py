@@ -37,8 +37,9 @@ TABLE_STYLE = """<style>
   border-bottom: 1px solid var(--jp-border-color2); }
 .taskref-table.taskref-table thead th { font-weight: 600; }
 .taskref-table.taskref-table .taskref-number { text-align: right; }
-.taskref-table.taskref-table .taskref-text { min-width: 5em; max-width: 24em; white-space: normal;
+.taskref-table.taskref-table td.taskref-text { max-width: 24em; white-space: normal;
   overflow-wrap: anywhere; }
+.taskref-table.taskref-table td.taskref-text:not(:empty) { min-width: 5em; }
 .taskref-table.taskref-table td.taskref-error:not(:empty) { min-width: 14em; }
 .taskref-badge { display: inline-block; padding: 0 6px; border: 1px solid var(--tone); border-radius: 8px;
   background: color-mix(in srgb, var(--tone) 16%, transparent); --tone: #808790; white-space: nowrap; }
