@@ -33,6 +33,8 @@ def letters_of(arrange: Arrange) -> str:
     assert letters, 'No letter returned; expected are letters in quotes, such as `"ABC"`.'
     unknown = [letter for letter in letters if letter not in LINES]
     assert not unknown, f"There is no line `{unknown[0]}`; the lines are {', '.join(LINES)}."
+    twice = [letter for letter in LINES if letters.count(letter) > 1]  # also keeps the exploration small
+    assert not twice, f"Line {twice[0]} stands there more than once; each line is used once or not at all."
     return letters
 
 
@@ -180,6 +182,7 @@ The document's later snippets drop `transaction.atomic()`. That is line F, and i
         _wrong("ABC", "order 7 references no task"),
         _wrong("ABCDF", "2 tasks are enqueued"),
         _wrong("ACDB", "a line uses `task`, and no line above it makes one"),
+        _wrong("ABBCD", "Line B stands there more than once"),
         _wrong("BCD", "An indented line needs its `with` above it"),
     ],
 )
