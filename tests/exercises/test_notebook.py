@@ -12,7 +12,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
-from taskref_edu.exercises.declaring import find
+from taskref_edu.exercises.declaring import IMPORT, find
 
 ROOT = Path(__file__).parents[2]
 SOLVED, STUB = find("1.1").cell(find("1.1").solution), find("1.1").cell()
@@ -82,8 +82,8 @@ def test_cells_without_an_exercise_show_nothing(kernel: Kernel) -> None:
 
 
 def test_imports_of_earlier_cells_count_and_their_helpers_do_not(kernel: Kernel) -> None:
-    kernel.run("from math import prod as product\nfrom taskref_edu.exercises import *\n\ndef helper(n): return n")
-    code = '@exercise("1.1")\ndef order_of(session, task):\n    product([1])\n    return helper(1)'
+    kernel.run("from math import prod as product\n\ndef helper(n): return n")
+    code = f'{IMPORT}\n@exercise("1.1")\ndef order_of(session, task):\n    product([1])\n    return helper(1)'
     shown = kernel.shown(code)
     assert "Move `helper` into this cell." in shown
 
@@ -102,15 +102,17 @@ def test_magic_does_not_hide_an_exercise(kernel: Kernel) -> None:
 
 def test_an_edited_cell_is_known_by_its_id(kernel: Kernel) -> None:
     """JupyterLab says which cell it runs; what the cell said before no longer counts."""
+    kernel.run("import taskref_edu.exercises")
     run = "_ = get_ipython().run_cell({!r}, cell_id='abc')"
     kernel.run(run.format("from math import prod as times"))
-    code = '@exercise("1.1")\ndef order_of(session, task):\n    return times([1]) and None'
+    code = f'{IMPORT}\n@exercise("1.1")\ndef order_of(session, task):\n    return times([1]) and None'
     assert "returned nothing" in kernel.shown(code)
     kernel.run(run.format("from math import prod"))
     assert "name 'times' is not defined" in kernel.shown(code)
 
 
 def test_a_cell_that_does_not_run_is_told_where(kernel: Kernel) -> None:
+    kernel.run("import taskref_edu.exercises")
     shown = kernel.shown(SOLVED + "\n(", allow_errors=True)
     assert "▲ 1.1 Follow the arrow: raised an error" in shown
     assert "'(' was never closed" in shown
@@ -134,14 +136,14 @@ def test_an_id_that_does_not_exist(kernel: Kernel) -> None:
     ],
 )
 def test_the_kernel_survives(kernel: Kernel, body: str, said: str) -> None:
-    code = f'@exercise("1.1")\ndef order_of(session, task):\n    {body}'
+    code = f'{IMPORT}\n@exercise("1.1")\ndef order_of(session, task):\n    {body}'
     assert said in kernel.shown(code)
     assert "passed" in kernel.shown(SOLVED)
 
 
 def test_the_kernel_survives_a_loop_that_swallows_exceptions(kernel: Kernel) -> None:
     loop = "while True:\n        try:\n            x = 1\n        except BaseException:\n            pass"
-    shown = kernel.shown(f'@exercise("1.1")\ndef order_of(session, task):\n    {loop}')
+    shown = kernel.shown(f'{IMPORT}\n@exercise("1.1")\ndef order_of(session, task):\n    {loop}')
     assert "Stopped after 10 s" in shown
     assert "passed" in kernel.shown(SOLVED)
 
@@ -157,6 +159,7 @@ def test_the_functions_show_themselves(kernel: Kernel) -> None:
 
 
 def test_buttons_do_what_the_functions_do(kernel: Kernel) -> None:
+    kernel.run("from taskref_edu.exercises import *")
     kernel.run("from taskref_edu.exercises.buttons import buttons\nrow, answer = buttons('1.1').children")
     kernel.run("reset('1.1')\nprint(*[button.description for button in row.children])")
     assert kernel.shown("row.children[0].click()\nprint(answer.value)").count("Hint 1 of 3") == 1
@@ -166,6 +169,7 @@ def test_buttons_do_what_the_functions_do(kernel: Kernel) -> None:
 
 
 def test_reset_offers_the_stub_in_a_new_cell(kernel: Kernel) -> None:
+    kernel.run("from taskref_edu.exercises import *")
     kernel.run("payloads = []\nip = get_ipython()\nip.payload_manager.write_payload")
     shown = kernel.shown("note = reset('1.1')\nprint([one['text'] for one in ip.payload_manager.read_payload()])")
     assert "def order_of(session, task)" in shown
