@@ -19,10 +19,13 @@ from .running import RunningTask
 
 AGAIN = 0.25  # seconds until a record that the database refused is tried again
 Record = Callable[[Session], None]
+Complete = Callable[[RunningTask], str | None]
 
 
-def run_attempt(queue: TaskQueue, task: RunningTask) -> str | None:
+def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete) -> str | None:
     """Run the handler and record the outcome; return the text of what went wrong, None if nothing did.
+
+    complete: records the success of a task that has not recorded it itself.
 
     Nothing that a handler raises gets out, SystemExit included, except a KeyboardInterrupt: that one is
     meant for the program. Raises a database's error if the outcome cannot be recorded within a lease.
@@ -38,6 +41,11 @@ def run_attempt(queue: TaskQueue, task: RunningTask) -> str | None:
         return trouble
     if task.completed:
         return None
+    return complete(task)
+
+
+def complete_alone(queue: TaskQueue, task: RunningTask) -> str | None:
+    """Record success in a transaction of its own, however long that takes; the text of what went wrong, or None."""
     return _settle(queue, lambda session: queue.complete(session, task))
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -124,5 +125,8 @@ def _with_json(row: tuple[Any, ...], columns: Iterable[int]) -> tuple[Any, ...]:
     found = list(row)
     for column in columns:
         if isinstance(found[column], str):  # SQLite makes a number of the JSON text of a number
-            found[column] = json.loads(found[column])
+            # Text that somebody wrote past us and that is no JSON goes on as text: the task's handler shall
+            # meet it, and not every worker at every claim.
+            with suppress(ValueError, RecursionError):
+                found[column] = json.loads(found[column])
     return tuple(found)

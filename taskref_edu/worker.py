@@ -14,8 +14,8 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from .attempt import AGAIN, describe, run_attempt
-from .database import writing
+from .attempt import AGAIN, Complete, complete_alone, describe, run_attempt
+from .desk import Desk
 from .errors import WorkerBusy
 from .heartbeat import Heartbeat
 from .queue import TaskQueue
@@ -57,6 +57,8 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._heartbeat = Heartbeat(queue, name)
         self._wake_up = WakeUp(queue, poll)
+        self._desk = Desk(queue)
+        self._next: RunningTask | None = None  # claimed by the thread, not yet begun
         self._stopping = threading.Event()
         self._pausing = threading.Event()
         self._task: RunningTask | None = None
@@ -64,7 +66,6 @@ class Worker:
         self._done = 0
         self._error: str | None = None
         self._blocked = self._stop_timed_out = False
-        self._reclaimed_at = 0.0
 
     # Control, from any thread
 
@@ -128,7 +129,10 @@ class Worker:
         """
         if self._thread is not None and self._thread.is_alive() and not (self._pausing.is_set() and not self._task):
             raise WorkerBusy(f"{self.name} runs on its own thread: pause() or stop() it before step()")
-        return self._work()
+        task = self._desk.claim()
+        if task is not None:
+            self._run(task, lambda task: complete_alone(self.queue, task))
+        return task is not None
 
     def run_until_idle(self) -> int:
         """Run tasks on this thread until none is due; how many. Does not wait for retries that are due later."""
@@ -142,51 +146,54 @@ class Worker:
     def _loop(self) -> None:
         self._heartbeat = Heartbeat(self.queue, self.name)
         self._heartbeat.start()
+        desk = Desk(self.queue, hold=True)
         try:
-            while not self._stopping.is_set():
+            while self._next or not self._stopping.is_set():
                 try:
-                    self._turn()
+                    self._turn(desk)
                     self._blocked = False
                 except BaseException as error:  # promise: nothing ends this thread but stop()
                     self._error, self._blocked = describe(error), True
                     self._wake_up.close()
+                    desk.close()
                     self._stopping.wait(AGAIN)
         finally:
             self._heartbeat.stop()
             self._wake_up.close()
+            desk.close()
 
-    def _turn(self) -> None:
+    def _turn(self, desk: Desk) -> None:
         self._wake_up.check_file()
-        if self._pausing.is_set():
+        task, self._next = self._next, None
+        if task is None and self._pausing.is_set():
             self._wake_up.bell.wait(AGAIN)
             self._wake_up.bell.clear()
-        elif not self._work():
-            self._blocked = False  # the database has answered; the wait below may be long
-            self._wake_up.wait(lambda: self._stopping.is_set() or self._pausing.is_set())
+        elif task := task or desk.claim():
+            self._run(task, lambda task: self._complete_and_claim(desk, task))
+        else:
+            self._wake_up.wait(self._asked_to_rest)
 
-    def _work(self) -> bool:
-        task = self._claim()
-        if task is None:
-            return False
+    def _run(self, task: RunningTask, complete: Complete) -> None:
         self._task, self._since = task, time.monotonic()
         self._heartbeat.task = task
         try:
-            self._error = run_attempt(self.queue, task) or self._error
+            self._error = run_attempt(self.queue, task, complete) or self._error
         finally:
             self._heartbeat.task = self._task = None
             self._since = time.monotonic()
             self._done += 1
-        return True
 
-    def _claim(self) -> RunningTask | None:
-        with writing(self.queue.engine) as session:
-            task = self.queue.claim(session)
-            # Dead workers' tasks: looked for when there is nothing else to do, and four times in a lease.
-            if task is None or time.monotonic() - self._reclaimed_at > self.queue.lease / 4:
-                self._reclaimed_at = time.monotonic()
-                if self.queue.reclaim(session) and task is None:
-                    task = self.queue.claim(session)
-            return task
+    def _complete_and_claim(self, desk: Desk, task: RunningTask) -> str | None:
+        if self._asked_to_rest():
+            return complete_alone(self.queue, task)
+        try:
+            trouble, self._next = desk.complete_and_claim(task)
+        except Exception:  # locked, gone, a claim that cannot be: the completion is what must not be lost
+            return complete_alone(self.queue, task)
+        return trouble
+
+    def _asked_to_rest(self) -> bool:
+        return self._stopping.is_set() or self._pausing.is_set()
 
     def _state(self, task: RunningTask | None) -> State:
         if self._thread is None or not self._thread.is_alive():
