@@ -5,43 +5,16 @@ from __future__ import annotations
 import functools
 import json
 import random
-import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.schema import CreateTable
-
-from taskref_edu import Task
+from taskref_edu.exercises.catalog._in_memory import PAYMENT, Row, answer
 from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
 from taskref_edu.models import ENDED, LIVE
 
-PAYMENT = "process_payment"
 ORDERS = (1, 11, 12, 21, 112)  # whose digits hide in each other
 DATABASES = 50
-INSERT = "INSERT INTO task (type, payload, status, lease_expires_at, finished_at, error, attempt, max_attempts, "
-INSERT += "lease_token, available_at, created_at) VALUES (?, ?, ?, ?, ?, ?, 0, 3, 0, '2030-01-01', '2030-01-01')"
 Query = Callable[[], Any]
-
-
-@dataclass(frozen=True)
-class Row:
-    """A task as it stands in the table: the payload is text, because programs write JSON in several spellings."""
-
-    payload: str | None
-    type: str = PAYMENT
-    status: str = "pending"
-
-    def named(self) -> Any:
-        """The order that the payload names, by Python's own reading."""
-        payload = json.loads(self.payload) if self.payload else None
-        return payload.get("order_id") if isinstance(payload, dict) else None
-
-    def is_wanted(self, order: int) -> bool:
-        """The oracle."""
-        return self.named() == order and self.type == PAYMENT and self.status in LIVE
 
 
 @functools.cache
@@ -91,7 +64,7 @@ def check_is_a_query(query: Query) -> None:
     sql = query()
     assert isinstance(sql, str), f"`{sql!r:.60}` returned; expected is the text of a query, in quotes."
     assert ":order" in sql, "The query has no `:order`: it cannot be asked for another order."
-    answer(sql, every_trap(), 1)
+    answer(sql, every_trap(), order=1)
 
 
 def check_every_trap(query: Query) -> None:
@@ -108,40 +81,14 @@ def check_fifty_databases(query: Query) -> None:
 
 def judge(sql: str, rows: Sequence[Row], order: int) -> None:
     """Compare the query's answer with the oracle's; the message names the first task that is wrong."""
-    wanted = {number for number, row in enumerate(rows, 1) if row.is_wanted(order)}
-    found = answer(sql, rows, order)
+    wanted = {number for number, row in enumerate(rows, 1) if row.is_live_payment() and row.named() == order}
+    found = answer(sql, rows, order=order)
     for number in found:
         if number not in wanted:
             raise CheckFailed(too_many(number, rows, order), shown(rows, found, wanted))
     for number in sorted(wanted.difference(found)):
         raise CheckFailed(missing(rows[number - 1], order), shown(rows, found, wanted))
     assert len(found) == len(wanted), f"Asked for order {order}, the query found a task twice; each is wanted once."
-
-
-def answer(sql: str, rows: Sequence[Row], order: int) -> list[Any]:
-    """The column that the query returns, on a database with these tasks, whose ids count from 1."""
-    with closing(sqlite3.connect(":memory:")) as database:
-        database.execute(_task_table())
-        database.executemany(INSERT, map(_columns, rows))
-        try:
-            cursor = database.execute(sql, {"order": order})
-            found = cursor.fetchall()
-        except (sqlite3.Error, sqlite3.Warning) as error:
-            raise CheckFailed(f"SQLite refuses the query: {error}.", sql) from None
-    count = len(cursor.description or ())
-    assert count == 1, f"The query returns {count} columns; expected is one, the task's `id`."
-    return [row[0] for row in found]
-
-
-@functools.cache
-def _task_table() -> str:
-    return str(CreateTable(Task.metadata.tables["task"]).compile(dialect=sqlite.dialect()))
-
-
-def _columns(row: Row) -> tuple[Any, ...]:
-    leased = "2030-01-01" if row.status == "running" else None
-    ended = "2030-01-01" if row.status in ENDED else None
-    return row.type, row.payload, row.status, leased, ended, "card refused" if row.status == "failed" else None
 
 
 def too_many(number: Any, rows: Sequence[Row], order: int) -> str:

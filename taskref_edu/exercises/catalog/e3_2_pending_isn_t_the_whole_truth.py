@@ -1,0 +1,164 @@
+"""3.2: the document's classic check overlooks a running payment; mend its one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, delete
+from sqlmodel import Session
+
+from taskref_edu import Order, Task, TaskQueue, open_database, writing
+from taskref_edu.exercises.catalog._bug_hunt import require_few_changes
+from taskref_edu.exercises.catalog._clicks import ORDER, PAYMENT, bring_to, one_order
+from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.models import LIVE, TaskStatus
+
+Click = Callable[[Session, TaskQueue, Order], Any]
+
+STUB = '''
+from sqlalchemy import func
+from sqlmodel import col, select
+
+from taskref_edu import Task
+
+
+def enqueue_if_none(session, queue, order):
+    """Enqueue a payment unless one is in process; None if one is."""
+    query = select(Task.id).where(Task.type == "process_payment")
+    query = query.where(func.json_extract(Task.payload, "$.order_id") == order.id)
+    query = query.where(Task.status == "pending")
+    if session.exec(query).first() is None:
+        return queue.enqueue(session, "process_payment", {"order_id": order.id})
+    return None
+'''
+LINE = 'query.where(Task.status == "pending")'
+
+
+@contextmanager
+def shop() -> Iterator[tuple[Engine, TaskQueue]]:
+    """A database without tasks; order 7 is the one that is clicked."""
+    engine = open_database(schema="as_written")
+    try:
+        one_order(engine)
+        yield engine, TaskQueue(engine)
+    finally:
+        engine.dispose()
+
+
+def clicked(click: Click, engine: Engine, queue: TaskQueue) -> Any:
+    """What a click on order 7 returns."""
+    with writing(engine) as session:
+        return click(session, queue, session.get_one(Order, ORDER))
+
+
+def check_every_status(click: Click) -> None:
+    """A click while a payment waits or runs enqueues nothing; after it ended, and at the first time, it enqueues."""
+    with shop() as (engine, queue):
+        for status in (None, *TaskStatus):
+            with writing(engine) as session:
+                session.execute(delete(Task))
+                if status is not None:
+                    queue.enqueue(session, PAYMENT, {"order_id": ORDER})
+                    bring_to(session, queue, status)
+            _as_it_should(status, clicked(click, engine, queue))
+
+
+def _as_it_should(status: TaskStatus | None, got: Any) -> None:
+    while_ = f"while the payment is `{status}`" if status else "with no payment before"
+    if status in LIVE:
+        assert got is None, f"A click {while_} enqueues another one: the order is paid twice."
+    else:
+        again = "it has ended, and must not stand in the way" if status else "nothing stands in the way"
+        assert isinstance(got, Task), f"A click {while_} enqueues nothing; {again}."
+
+
+def check_this_payment_only(click: Click) -> None:
+    """Tasks of other orders and of other types do not stand in the way."""
+    with shop() as (engine, queue):
+        for type, order_id in ((PAYMENT, 70), ("send_receipt", ORDER)):
+            with writing(engine) as session:
+                session.execute(delete(Task))
+                queue.enqueue(session, type, {"order_id": order_id})
+                bring_to(session, queue, TaskStatus.RUNNING)
+            got = clicked(click, engine, queue)
+            assert isinstance(got, Task), f"A running `{type}` of order {order_id} stops the payment of order {ORDER}."
+
+
+def check_one_line(click: Click) -> None:
+    """The repair is one line."""
+    require_few_changes(click, STUB, 1)
+
+
+THREE_LINES = "".join(
+    f'    query = query.where(Task.status != "{end}")\n' for end in ("succeeded", "failed", "cancelled")
+)
+
+
+def _mended(line: str) -> str:
+    return STUB.replace(LINE, line)
+
+
+EXERCISE = Exercise(
+    id="3.2",
+    title="Pending isn't the whole truth",
+    objective="3-live",
+    core=True,
+    goal="""
+This is the document's classic check. Change **one line**, so that a click enqueues nothing while a payment of the
+order waits *or runs*. A payment that has ended, however it ended, must not stand in the way of another one.
+""",
+    stub=STUB,
+    checks=[check_every_status, check_this_payment_only, check_one_line],
+    hints=[
+        "There are five statuses. Which of them mean that the payment may still happen?",
+        "A task that waits is `pending`, a task that is being worked on is `running`. The other three are ends: "
+        "`succeeded`, `failed`, `cancelled`. Name the two that you want, not those that you do not want.",
+        """
+`col(…)` gives the column its `in_`:
+
+```python
+query = query.where(col(Task.status).in_([..., ...]))
+```
+""",
+    ],
+    solution=_mended('query.where(col(Task.status).in_(["pending", "running"]))'),
+    discussion="""
+`!= "succeeded"` looks the same on the first day. Then a card is refused, the task ends as `failed`, and the order
+can never be paid again. Name what you mean: the statuses that are alive.
+
+The check is still only a look. Two clicks can look at the same moment; that is the rest of this notebook.
+""",
+    wrong_answers=[
+        Wrong(_mended('query.where(Task.status != "succeeded")'), "while the payment is `failed` enqueues nothing"),
+        Wrong(
+            _mended('query.where(col(Task.status).in_(["pending", "running", "failed"]))'),
+            "while the payment is `failed` enqueues nothing",
+        ),
+        Wrong(
+            _mended('query.where(col(Task.status).in_(["pending", "running", "succeeded"]))'),
+            "while the payment is `succeeded` enqueues nothing",
+        ),
+        Wrong(_mended("query"), "while the payment is `succeeded` enqueues nothing"),
+        Wrong(_mended('query.where(Task.status == "running")'), "while the payment is `pending` enqueues another one"),
+        Wrong(
+            _mended('query.where(Task.status == "pending" or Task.status == "running")'),
+            "while the payment is `pending` enqueues another one",
+        ),
+        Wrong(
+            STUB.replace(
+                '    query = query.where(func.json_extract(Task.payload, "$.order_id") == order.id)\n', ""
+            ).replace(LINE, 'query.where(col(Task.status).in_(["pending", "running"]))'),
+            "A running `process_payment` of order 70 stops the payment of order 7",
+        ),
+        Wrong(
+            STUB.replace(
+                "    if session.exec",
+                '    running = select(Task.id).where(Task.status == "running")\n    if session.exec',
+            ).replace("is None:", "is None and session.exec(running).first() is None:"),
+            "A running `process_payment` of order 70 stops the payment of order 7",
+        ),
+        Wrong(STUB.replace(f"    query = {LINE}\n", THREE_LINES), "3 lines of the function are new or changed"),
+    ],
+)

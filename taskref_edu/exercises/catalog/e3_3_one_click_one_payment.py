@@ -1,0 +1,274 @@
+"""3.3: enqueue at most once, in whatever transaction; two and three clicks explored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from sqlalchemy import Engine, func
+from sqlmodel import select
+
+from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
+from taskref_edu.exercises.catalog._clicks import (
+    ORDER,
+    Once,
+    bring_to,
+    click_in,
+    click_on,
+    explore_clicks,
+    live_payments,
+    one_order,
+)
+from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.models import LIVE, TaskStatus
+
+
+@contextmanager
+def shop() -> Iterator[tuple[Engine, TaskQueue]]:
+    """Orders 7 and 8, and nothing in process."""
+    engine = open_database(schema="inverted")
+    try:
+        one_order(engine)
+        with writing(engine) as session:
+            session.add(Order(id=8, customer="Bob", amount=900))
+        yield engine, TaskQueue(engine)
+    finally:
+        engine.dispose()
+
+
+def seen(engine: Engine) -> Order:
+    """Order 7 as it is now, read in a transaction that is over."""
+    with reading(engine) as session:
+        return session.get_one(Order, ORDER)
+
+
+def check_enqueues_for_the_caller(once: Once) -> None:
+    """The first click returns its task, the order references it, and the caller's transaction decides."""
+    with shop() as (engine, queue):
+        with writing(engine) as session:
+            task = once(session, queue, seen(engine))
+            session.rollback()
+        assert isinstance(task, Task), f"The first click returned `{task!r:.60}`; its task is expected."
+        with reading(engine) as session:
+            left = session.exec(select(func.count()).select_from(Task)).one()
+        assert not left, "The caller rolled back, and the task is stored. Leave out `commit()`: the caller commits."
+        with writing(engine) as session:
+            task = once(session, queue, seen(engine))
+        assert task, (
+            "The caller rolled a click back, and the next one gets nothing. Only the database knows what holds."
+        )
+        reference = seen(engine).processing_task_id
+        assert reference == task.id, f"Task {task.id} was returned, and the order references {reference}."
+
+
+def check_refuses_the_second(once: Once) -> None:
+    """A later click gets None, leaves no task behind, and spoils nothing that the caller did."""
+    with shop() as (engine, queue):
+        free, second = seen(engine), seen(engine)
+        with writing(engine) as session:
+            once(session, queue, free)
+        with writing(engine) as session:
+            session.get_one(Order, 8).customer = "Bob B."
+            session.flush()
+            again = once(session, queue, second)
+        with reading(engine) as session:
+            live, renamed = live_payments(session), session.get_one(Order, 8).customer == "Bob B."
+        got = f"task {again.id}" if isinstance(again, Task) else f"`{again!r:.40}`"
+        assert again is None, f"A second click, which had seen the order free, got {got}; None is expected."
+        assert len(live) == 1, (
+            f"The second click got None, and its task stays: tasks {live} wait, and a worker runs both."
+        )
+        assert renamed, "What the caller changed in the same transaction is gone: `rollback()` ended the transaction."
+
+
+def check_pays_again_afterwards(once: Once) -> None:
+    """Once a payment has ended, however it ended, the order can be paid again."""
+    with shop() as (engine, queue):
+        for status in (status for status in TaskStatus if status not in LIVE):
+            with writing(engine) as session:
+                once(session, queue, seen(engine))
+            with writing(engine) as session:
+                other = once(session, queue, session.get_one(Order, 8))
+                session.rollback()
+            assert isinstance(other, Task), f"The payment of order {ORDER} stops that of order 8."
+            with writing(engine) as session:
+                bring_to(session, queue, status)
+            with writing(engine) as session:
+                again = once(session, queue, seen(engine))
+                session.rollback()
+            assert isinstance(again, Task), f"After a payment that ended as `{status}`, a click enqueues nothing."
+
+
+def check_two_clicks(once: Once) -> None:
+    """Two clicks that both saw the order free, in every order of their statements: one payment."""
+    locked = any(isinstance(value, type(Lock())) for value in once.__globals__.values())
+    assert not locked, "A lock in Python holds in one process only, and the second web worker is another one."
+    explore_clicks([click_in(once, immediate=True)] * 2, "two clicks")
+
+
+def check_two_clicks_without_a_lock(once: Once) -> None:
+    """The same where the caller's transaction took no lock at its start."""
+    explore_clicks([click_in(once, immediate=False)] * 2, "two clicks in transactions without a lock")
+
+
+def check_three_clicks(once: Once) -> None:
+    """Three clicks that all saw the order free, in every order of their statements: one payment."""
+
+    def click(engine: Engine) -> bool:
+        return click_on(once, engine, Order(id=ORDER, customer="Ann", amount=2500), immediate=False)
+
+    explore_clicks([click] * 3, "three clicks in transactions without a lock")
+
+
+HEAD = """
+from sqlalchemy import update
+from sqlmodel import col
+
+from taskref_edu import Order
+
+
+def enqueue_payment_once(session, queue, order):
+"""
+UPDATED = (
+    HEAD
+    + """
+    task = queue.enqueue(session, "process_payment")
+    free = (col(Order.id) == order.id) & col(Order.processing_task_id).is_(None)
+    done = session.execute(update(Order).where(free).values(processing_task_id=task.id))
+"""
+)
+LOOKED = (
+    HEAD
+    + """
+    if LOOK:
+        return None
+    task = queue.enqueue(session, "process_payment")
+    session.execute(update(Order).where(Order.id == order.id).values(processing_task_id=task.id))
+    return task
+"""
+)
+READ_AGAIN = "session.get_one(Order, order.id, populate_existing=True).processing_task_id"
+SOLUTION = '''
+from sqlalchemy import update
+from sqlmodel import col
+
+from taskref_edu import Order
+
+
+def enqueue_payment_once(session, queue, order):
+    """Enqueue a payment unless one is in process; None if one is."""
+    with session.begin_nested() as savepoint:
+        task = queue.enqueue(session, "process_payment")
+        free = (col(Order.id) == order.id) & col(Order.processing_task_id).is_(None)
+        done = session.execute(update(Order).where(free).values(processing_task_id=task.id))
+        if done.rowcount == 1:
+            return task
+        savepoint.rollback()
+    return None
+'''
+
+EXERCISE = Exercise(
+    id="3.3",
+    title="One click, one payment",
+    objective="3-guard",
+    core=True,
+    goal="""
+Write `enqueue_payment_once`: enqueue a payment, let the order reference it, and return the task; or return None, and
+leave nothing behind, if a payment is in process.
+
+`order` may have been read long ago. The caller commits, and may have begun with a plain BEGIN.
+""",
+    stub='''
+from sqlalchemy import update
+from sqlmodel import col
+
+from taskref_edu import Order
+
+
+def enqueue_payment_once(session, queue, order):
+    """Enqueue a payment unless one is in process; None if one is."""
+    ...
+''',
+    checks=[
+        check_enqueues_for_the_caller,
+        check_refuses_the_second,
+        check_pays_again_afterwards,
+        check_two_clicks,
+        check_two_clicks_without_a_lock,
+        check_three_clicks,
+    ],
+    errors=[
+        ("failed: orders.processing_task_id", "The UPDATE changed more than one order: its WHERE must name the order")
+    ],
+    hints=[
+        "To look and then to write leaves a gap. Which single statement both looks at the reference and sets it? And "
+        "how does it tell you whether it did?",
+        "`UPDATE orders SET processing_task_id = … WHERE id = … AND processing_task_id IS NULL` changes one row, or "
+        "none: `session.execute(…).rowcount`. Enqueue first, because the UPDATE needs the task's id. "
+        "If no row changed, the task must go again, but nothing else of the caller's.",
+        """
+A savepoint takes back the loser's task and nothing else:
+
+```python
+with session.begin_nested() as savepoint:
+    task = queue.enqueue(session, "process_payment")
+    free = (col(Order.id) == order.id) & col(Order.processing_task_id).is_(None)
+    done = session.execute(update(Order).where(free).values(processing_task_id=task.id))
+    if done.rowcount == ...:
+        return task
+    savepoint.rollback()
+```
+""",
+    ],
+    solution=SOLUTION,
+    discussion="""
+Check and set are one statement, so that nothing comes between them. And the first statement of all is an INSERT: it
+takes the write lock before anything was read, so that even a plain BEGIN can wait for its turn.
+
+This is what "natural prevention of duplicates" needs. The column alone prevents nothing.
+""",
+    wrong_answers=[
+        Wrong(
+            LOOKED.replace("LOOK", "order.processing_task_id"),
+            "A second click, which had seen the order free, got task 2",
+        ),
+        Wrong(LOOKED.replace("LOOK", READ_AGAIN), "a click dies of `database is locked`: it reads before it writes"),
+        Wrong(
+            HEAD
+            + """
+    if order.processing_task_id is None:
+        task = queue.enqueue(session, "process_payment")
+        order.processing_task_id = task.id
+        return task
+""",
+            "Task 1 was returned, and the order references None",
+        ),
+        Wrong(UPDATED + "    return task\n", "A second click, which had seen the order free, got task 2"),
+        Wrong(
+            UPDATED + "    return task if done.rowcount else None\n", "The second click got None, and its task stays"
+        ),
+        Wrong(
+            UPDATED + "    if done.rowcount:\n        return task\n    session.rollback()\n",
+            "`rollback()` ended the transaction",
+        ),
+        Wrong(
+            UPDATED + "    session.commit()\n    return task if done.rowcount else None\n",
+            "The caller rolled back, and the task is stored",
+        ),
+        Wrong(SOLUTION.replace("return task", "return task.id"), "The first click returned `1`"),
+        Wrong(
+            SOLUTION.replace("def enqueue", "PAID = set()\n\n\ndef enqueue").replace(
+                "    with", "    if order.id in PAID:\n        return None\n    PAID.add(order.id)\n    with", 1
+            ),
+            "Only the database knows what holds",
+        ),
+        Wrong(SOLUTION.replace("(col(Order.id) == order.id) & ", ""), "The UPDATE changed more than one order"),
+        Wrong(
+            SOLUTION.replace("def enqueue", "from threading import Lock\n\nLOCK = Lock()\n\n\ndef enqueue").replace(
+                "with session.begin_nested()", "with LOCK, session.begin_nested()"
+            ),
+            "A lock in Python holds in one process only",
+        ),
+    ],
+)

@@ -1,0 +1,179 @@
+"""3.4: the index with which the database refuses a second live payment, in the classic approach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, delete, text
+from sqlalchemy import exc as sqlalchemy_errors
+from sqlmodel import Session
+
+from taskref_edu import Order, Task, TaskQueue, as_written, open_database, reading, writing
+from taskref_edu.exercises.catalog._clicks import ORDER, PAYMENT, bring_to, one_live_payment, one_order
+from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.lab import explore
+from taskref_edu.models import LIVE, TaskStatus
+
+Index = Callable[[], Any]
+
+
+def ddl_of(index: Index) -> str:
+    """What the learner returned, once it is text."""
+    ddl = index()
+    assert isinstance(ddl, str), f"`{ddl!r:.60}` returned; expected is one statement of SQL in quotes."
+    assert ddl.strip(), "An empty text returned; expected is one statement that begins with `CREATE UNIQUE INDEX`."
+    return ddl
+
+
+@contextmanager
+def shop(ddl: str) -> Iterator[tuple[Engine, TaskQueue]]:
+    """The document's tables and the learner's index; no task."""
+    engine = open_database(schema="as_written")
+    try:
+        with writing(engine) as session:
+            session.connection().exec_driver_sql(ddl)
+        yield engine, TaskQueue(engine)
+    finally:
+        engine.dispose()
+
+
+def refused(engine: Engine, queue: TaskQueue, payload: Any, type: str = PAYMENT) -> bool:
+    """Whether the database refuses this task."""
+    try:
+        with writing(engine) as session:
+            queue.enqueue(session, type, payload)
+    except sqlalchemy_errors.IntegrityError:
+        return True
+    return False
+
+
+def check_it_is_a_unique_index(index: Index) -> None:
+    """The statement is SQL that SQLite takes, and makes a unique index on `task`."""
+    ddl = ddl_of(index)
+    try:
+        with shop(ddl) as (engine, _), reading(engine) as session:
+            made = session.execute(text("SELECT name, \"unique\" FROM pragma_index_list('task') WHERE origin = 'c'"))
+            kinds = {name: unique for name, unique in made if name not in ("task_pending", "task_running")}
+    except sqlalchemy_errors.DBAPIError as error:
+        raise AssertionError(f"SQLite does not take the statement: {error.orig}.") from None
+    assert kinds, "The statement runs, and makes no index on `task`."
+    assert all(kinds.values()), "The index is not unique: it makes the search fast, and refuses nothing."
+
+
+def check_one_live_payment(index: Index) -> None:
+    """While a payment waits or runs, the database refuses a second one; after its end it takes one."""
+    with shop(ddl_of(index)) as (engine, queue):
+        for status in TaskStatus:
+            with writing(engine) as session:
+                session.execute(delete(Task))
+                queue.enqueue(session, PAYMENT, {"order_id": ORDER})
+                bring_to(session, queue, status)
+            no = refused(engine, queue, {"order_id": ORDER, "note": "once more"})
+            if status in LIVE:
+                assert no, f"While a payment of the order is `{status}`, a second one is stored."
+            else:
+                assert not no, f"After a payment that ended as `{status}`, the order can never be paid again."
+
+
+def check_nobody_else_is_stopped(index: Index) -> None:
+    """Other orders, other types of task and tasks without a payload are none of its business."""
+    with shop(ddl_of(index)) as (engine, queue):
+        refused(engine, queue, {"order_id": ORDER})
+        assert not refused(engine, queue, {"order_id": 8}), f"A payment of order {ORDER} stops that of order 8."
+        for _ in range(2):
+            no = refused(engine, queue, {"order_id": ORDER}, "send_receipt")
+            assert not no, "A `send_receipt` for the order is refused: the index must hold for payments only."
+
+
+def check_two_clicks(index: Index) -> None:
+    """Two of the document's clicks, in every order of their statements, leave one live payment."""
+    ddl = ddl_of(index)
+
+    def setup(engine: Engine) -> None:
+        one_order(engine)
+        with writing(engine) as session:
+            session.connection().exec_driver_sql(ddl)
+
+    found = explore([click, click], setup=setup, invariant=never_two, schema="as_written")
+    if found.broken:
+        raise CheckFailed(
+            f"In {len(found.broken)} of {found.count} schedules, {found.problems[found.broken[0]][0]}.", found
+        )
+
+
+def click(engine: Engine) -> None:
+    """The document's click: it looks, then it enqueues."""
+    as_written.classic_enqueue_payment_once(engine, Order(id=ORDER, customer="Ann", amount=2500))
+
+
+def never_two(session: Session, errors: Mapping[str, BaseException]) -> list[str]:
+    """At most one live payment. A click that the database refused is as it should be; another error is not."""
+    strange = [error for error in errors.values() if not isinstance(error, sqlalchemy_errors.IntegrityError)]
+    return [f"a click dies of {type(error).__name__}" for error in strange] or one_live_payment(session)
+
+
+def _answer(where: str, what: str = "json_extract(payload, '$.order_id')", kind: str = "UNIQUE INDEX") -> str:
+    condition = f"\n        WHERE {where}" if where else ""
+    statement = f"\n        CREATE {kind} one_live_payment ON task ({what}){condition}\n    "
+    return f'def live_payment_index():\n    """The DDL of the index."""\n    return """{statement}"""\n'
+
+
+RIGHT = "type = 'process_payment' AND status IN ('pending', 'running')"
+
+EXERCISE = Exercise(
+    id="3.4",
+    title="Classic can do it too",
+    objective="3-index",
+    goal="""
+Return the `CREATE UNIQUE INDEX …` with which the database refuses a second *live* payment of one order in the classic
+approach. The order's id is in the payload: `json_extract(payload, '$.order_id')`. Other orders, other types and
+payments that have ended must not matter.
+""",
+    stub='''
+def live_payment_index():
+    """The DDL of the index."""
+    return ""
+''',
+    checks=[check_it_is_a_unique_index, check_one_live_payment, check_nobody_else_is_stopped, check_two_clicks],
+    hints=[
+        "Which value may appear only once? And among which rows only? An index can have an expression in place of a "
+        "column, and a WHERE.",
+        "The value is the order's id in the payload. The rows are payments, by their type, that are `pending` or "
+        "`running`. Parentheses around the expression, then `WHERE … AND …`.",
+        """
+The shape, with two gaps:
+
+```python
+return \"\"\"
+    CREATE UNIQUE INDEX one_live_payment ON task (json_extract(payload, '$.order_id'))
+    WHERE type = ... AND status IN (...)
+\"\"\"
+```
+""",
+    ],
+    solution=_answer(RIGHT),
+    discussion="""
+The document's click needed no change: where it would have paid twice, it now dies of an IntegrityError.
+`classic.enqueue_payment_once` catches that, and returns None.
+
+`WHERE status = 'pending'` would be the document's own mistake once more, now in an index: a task that is claimed leaves
+the index, and the next click gets in.
+""",
+    wrong_answers=[
+        Wrong(_answer(""), "the order can never be paid again"),
+        Wrong(
+            _answer("type = 'process_payment' AND status = 'pending'"),
+            "While a payment of the order is `running`, a second one is stored",
+        ),
+        Wrong(_answer("status IN ('pending', 'running')"), "the index must hold for payments only"),
+        Wrong(_answer(RIGHT, kind="INDEX"), "The index is not unique"),
+        Wrong(_answer(RIGHT, what="payload"), "While a payment of the order is `pending`, a second one is stored"),
+        Wrong(_answer(RIGHT, what="type"), "stops that of order 8"),
+        Wrong(_answer("type = 'process_payment' AND status <> 'succeeded'"), "ended as `failed`"),
+        Wrong(_answer(RIGHT, what="order_id"), "SQLite does not take the statement: no such column: order_id"),
+        Wrong(_answer(RIGHT, what="payload.order_id"), "SQLite does not take the statement"),
+        Wrong(_answer(RIGHT, what="json_extract(payload, '$.order')"), "a second one is stored"),
+    ],
+)

@@ -1,0 +1,168 @@
+"""5.2: an index that SQLite uses for `IS NOT NULL`, judged by plans and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy import exc as sqlalchemy_errors
+from sqlmodel import text
+
+from taskref_edu import writing
+from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.explaining import first_line
+from taskref_edu.lab import measure
+from taskref_edu.lab.cost import Cost
+from taskref_edu.lab.many_orders import add_orders, many_orders
+
+LIST = "SELECT * FROM orders WHERE processing_task_id IS NOT NULL"
+LOOK_UP = "SELECT * FROM orders WHERE processing_task_id = :task"
+LIVE, FEW, MANY = 20, 1_000, 10_000
+Index = Callable[[], Any]
+
+
+@contextmanager
+def shop(index: Index) -> Iterator[Engine]:
+    """A thousand orders, twenty of them in process, and the learner's index."""
+    ddl = index()
+    assert isinstance(ddl, str), f"`{ddl!r:.60}` returned; expected is a statement in quotes, `CREATE INDEX …`."
+    engine = many_orders(FEW, LIVE)
+    try:
+        with writing(engine) as session:
+            session.connection().exec_driver_sql(ddl)
+        yield engine
+    except (sqlalchemy_errors.DBAPIError, sqlalchemy_errors.ResourceClosedError) as error:
+        raise CheckFailed(f"SQLite refuses the statement: {first_line(error)}.", ddl) from None
+    finally:
+        engine.dispose()
+
+
+def cost_of(engine: Engine, sql: str) -> Cost:
+    """The cost of one query."""
+    return measure(engine, lambda session: session.execute(text(sql), {"task": FEW}).all())
+
+
+def check_creates_an_index(index: Index) -> None:
+    """The statement creates one index on `orders`, and changes nothing else."""
+    with shop(index) as engine:
+        names = _indexes(engine)
+        assert len(names) == 1, f"{len(names)} indexes on `orders` found after the statement; one was expected."
+
+
+def check_serves_the_list(index: Index) -> None:
+    """The list searches; its steps follow the orders in process, not the orders that there are."""
+    with shop(index) as engine:
+        few = cost_of(engine, LIST)
+        with writing(engine) as session:
+            add_orders(session, MANY - FEW, live=False)
+        many = cost_of(engine, LIST)
+        with writing(engine) as session:
+            add_orders(session, LIVE, live=True)
+        doubled = cost_of(engine, LIST)
+    steps = f"{few.vm_steps:,} steps at {FEW:,} orders, {many.vm_steps:,} at {MANY:,}, for the same {LIVE} in process"
+    if many.vm_steps > 1.5 * few.vm_steps:
+        raise CheckFailed(f"The index is there, and SQLite does not use it: {steps}.", many)
+    assert doubled.vm_steps < 2.5 * many.vm_steps, f"Twice as many in process took {doubled.vm_steps:,} steps; {steps}."
+
+
+def check_serves_the_worker(index: Index) -> None:
+    """The worker's look-up by `processing_task_id = …` searches in the same index."""
+    with shop(index) as engine:
+        cost = cost_of(engine, LOOK_UP)
+    if not any(line.startswith("SEARCH") for line in cost.plan):
+        raise CheckFailed(
+            f"The list is served, the worker is not: `{LOOK_UP}` takes {cost.vm_steps:,} steps. "
+            "Expected: one index for both, on the column that both ask for.",
+            cost,
+        )
+
+
+def check_holds_live_orders_only(index: Index) -> None:
+    """The index has an entry for each order in process, and none for the others."""
+    with shop(index) as engine:
+        with writing(engine) as session:
+            session.execute(text("ANALYZE"))
+            query = "SELECT stat FROM sqlite_stat1 WHERE tbl = 'orders' AND idx IS NOT NULL"
+            entries = sum(int(stat.split()[0]) for stat in session.execute(text(query)).scalars())
+    assert entries == LIVE, (
+        f"The index has {entries:,} entries for {LIVE} orders in process; expected is one for each, and no other: "
+        "every paid order would carry its entry for ever."
+    )
+
+
+def _indexes(engine: Engine) -> list[str]:
+    with writing(engine) as session:
+        query = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = 'orders' AND sql IS NOT NULL"
+        return list(session.execute(text(query)).scalars())
+
+
+def _wrong(ddl: str, message: str) -> Wrong:
+    return Wrong(f'def index_for_the_list():\n    return "{ddl}"', message)
+
+
+EXERCISE = Exercise(
+    id="5.2",
+    title="The index that isn't used",
+    objective="5-index",
+    core=True,
+    goal=f"""
+Return the `CREATE INDEX` statement that serves both of these: the list of the orders in process, and the worker's
+look-up. It should have an entry for each order in process, and for no other.
+
+```sql
+{LIST};
+{LOOK_UP};
+```
+""",
+    stub='''
+def index_for_the_list():
+    """The CREATE INDEX statement."""
+    return """
+    CREATE INDEX ...
+    """
+''',
+    checks=[check_creates_an_index, check_serves_the_list, check_serves_the_worker, check_holds_live_orders_only],
+    hints=[
+        "An index over all orders holds all the NULLs, too. SQLite does not consider it for `IS NOT NULL`. "
+        "Can an index leave rows out?",
+        "A *partial* index has a WHERE of its own. SQLite uses it for a query whose WHERE implies the index's; it is "
+        "not clever at that, so write the same words.",
+        """
+```python
+return "CREATE UNIQUE INDEX orders_in_process ON orders (...) WHERE ..."
+```
+""",
+    ],
+    solution='''
+def index_for_the_list():
+    """The CREATE INDEX statement."""
+    return """
+    CREATE UNIQUE INDEX orders_processing_task
+    ON orders (processing_task_id) WHERE processing_task_id IS NOT NULL
+    """
+''',
+    discussion="""
+`processing_task_id = 7` implies that it is not NULL, so the partial index serves the look-up, too; and the clearing,
+and the foreign key. UNIQUE is not needed here. It costs nothing, and says that a task belongs to one order.
+
+An order in process has an entry, all others have none: the index stays as small as the work that is going on.
+""",
+    wrong_answers=[
+        _wrong("CREATE INDEX i ON orders (processing_task_id)", "SQLite does not use it"),
+        _wrong("CREATE UNIQUE INDEX i ON orders (processing_task_id)", "SQLite does not use it"),
+        _wrong(
+            "CREATE INDEX i ON orders (processing_task_id) WHERE processing_task_id > 0",
+            "SQLite does not use it",
+        ),
+        _wrong("CREATE INDEX i ON orders (processing_task_id) WHERE status = 'new'", "SQLite does not use it"),
+        _wrong("CREATE INDEX i ON orders (id) WHERE processing_task_id IS NOT NULL", "The list is served, the worker"),
+        _wrong("CREATE INDEX i ON orders (processing_task)", "SQLite refuses the statement"),
+        _wrong("CREATE INDEX i ON task (status)", "0 indexes on `orders` found"),
+        _wrong(
+            "CREATE INDEX i ON orders (processing_task_id) WHERE processing_task_id IS NOT NULL OR status = 'paid'",
+            "entries for 20 orders in process",
+        ),
+    ],
+)

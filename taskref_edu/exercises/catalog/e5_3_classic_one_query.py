@@ -1,0 +1,223 @@
+"""5.3: classic's list of the orders in process as one query, which its index serves."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlmodel import text
+
+from taskref_edu import writing
+from taskref_edu.exercises.catalog._in_memory import PAYMENT, Row, answer
+from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.lab import measure
+from taskref_edu.lab.many_orders import add_orders, many_orders
+from taskref_edu.models import ENDED, LIVE
+
+INDEX = """CREATE UNIQUE INDEX task_live_payment ON task (json_extract(payload, '$.order_id'))
+WHERE type = 'process_payment' AND status IN ('pending', 'running')"""
+DATABASES = 30
+LIVE_ORDERS, FEW, MANY = 20, 200, 2_000
+Query = Callable[[], Any]
+
+
+def sql_of(query: Query) -> str:
+    """The text of the query, once it is text."""
+    sql = query()
+    assert isinstance(sql, str), f"`{sql!r:.60}` returned; expected is the text of a query, in quotes."
+    return sql
+
+
+def payment(order: Any, status: str = "pending", key: str = "order_id") -> Row:
+    """A payment task of this order."""
+    return Row(json.dumps({key: order}), status=status)
+
+
+def every_trap() -> tuple[list[Row], list[int]]:
+    """Tasks and orders with each trap once: in process are the orders 2 and 3."""
+    ended = [payment(3 + n, status) for n, status in enumerate(ENDED, 1)]
+    rows = [
+        payment(2),
+        payment(3, "running"),
+        *ended,
+        payment(7, key="orderid"),
+        Row(json.dumps({"order_id": 8}), type="refund"),
+        payment(999),
+        Row(None),
+        payment(2, "failed"),
+    ]
+    return rows, list(range(1, 11))
+
+
+def random_shop(dice: random.Random) -> tuple[list[Row], list[int]]:
+    """Up to twenty orders, some deleted; each with a past, and perhaps with one payment that is live."""
+    rows, orders = [], list(range(1, dice.randint(5, 20)))
+    for order in orders:
+        past = [payment(order, dice.choice(ENDED)) for _ in range(dice.randint(0, 2))]
+        live = [payment(order, dice.choice(LIVE), dice.choice(["order_id", "order_id", "orderid"]))]
+        refund = [Row(json.dumps({"order_id": order}), "refund", dice.choice([*LIVE, *ENDED]))]
+        rows += [*past, *live * dice.randint(0, 1), *refund * (dice.random() < 0.3)]
+    dice.shuffle(rows)
+    return rows, [order for order in orders if dice.random() < 0.8]
+
+
+def check_every_trap(query: Query) -> None:
+    """Each trap once: running, ended, a typo, a refund, a deleted order, an empty payload, an order with a past."""
+    _judge(sql_of(query), *every_trap())
+
+
+def check_thirty_shops(query: Query) -> None:
+    """In 30 generated shops, the same orders as by reading each payload in Python."""
+    dice = random.Random(53)
+    for _ in range(DATABASES):
+        _judge(sql_of(query), *random_shop(dice))
+
+
+def _judge(sql: str, rows: Sequence[Row], orders: Sequence[int]) -> None:
+    found = answer(sql, rows, orders)
+    named = {row.named(): row.status for row in rows if row.is_live_payment()}
+    wanted = {order for order in orders if order in named}
+    for order in [each for each in found if each not in wanted]:
+        raise CheckFailed(_too_many(order, rows, orders), _shown(rows, orders, found, wanted))
+    for order in sorted(wanted.difference(found)):
+        problem = f"Order {order} was left out; it is in process, because its payment is `{named[order]}`."
+        raise CheckFailed(problem, _shown(rows, orders, found, wanted))
+    assert len(found) == len(wanted), "An order came back more than once; each is wanted once."
+
+
+def _too_many(order: Any, rows: Sequence[Row], orders: Sequence[int]) -> str:
+    if order is None:
+        return "NULL came back, from a payload without an `order_id`; expected are the ids of orders."
+    if order not in orders:
+        return f"`{order!r:.40}` came back, and there is no such order; expected are rows of `orders`."
+    about = [row for row in rows if row.named() == order]
+    if any(row.type != PAYMENT and row.status in LIVE for row in about):
+        return f"Order {order} came back, and only a `refund` of it is live; expected are payments."
+    tasks = ", ".join(row.status for row in about) or "none"
+    return f"Order {order} came back, and no payment of it is pending or running (its tasks: {tasks})."
+
+
+def _shown(rows: Sequence[Row], orders: Sequence[int], found: Sequence[Any], wanted: set[int]) -> str:
+    lines = [f"wanted {sorted(wanted)}", f"found  {found}", f"orders {list(orders)}", "tasks:"]
+    return "\n".join([*lines, *(f"  {row.type:<17}{row.status:<11}{row.payload or 'NULL'}" for row in rows)])
+
+
+def check_served_by_the_index(query: Query) -> None:
+    """With classic's index, ten times as many paid orders take no more steps."""
+    sql = sql_of(query)
+    engine = many_orders(FEW, LIVE_ORDERS)
+    try:
+        with writing(engine) as session:
+            session.execute(text(INDEX))
+        few = measure(engine, lambda session: session.connection().exec_driver_sql(sql).all())
+        with writing(engine) as session:
+            add_orders(session, MANY - FEW, live=False)
+        many = measure(engine, lambda session: session.connection().exec_driver_sql(sql).all())
+    finally:
+        engine.dispose()
+    if many.vm_steps > 1.5 * few.vm_steps:
+        raise CheckFailed(
+            f"The list is right, and slow: {few.vm_steps:,} steps at {FEW:,} orders, {many.vm_steps:,} at {MANY:,} for "
+            f"the same {LIVE_ORDERS} in process. Something in it reads every row; the plan says what.",
+            many,
+        )
+
+
+def _wrong(sql: str, message: str) -> Wrong:
+    return Wrong(f"def list_in_process():\n    return '''{sql}'''", message)
+
+
+PATH = "json_extract(payload, '$.order_id')"
+LIVE_PAYMENT = "type = 'process_payment' AND status IN ('pending', 'running')"
+
+EXERCISE = Exercise(
+    id="5.3",
+    title="Classic, one query",
+    objective="5-classic",
+    goal=f"""
+Return one query for the ids of the orders in process, by their payments' payloads: no id of a deleted order, no NULL,
+none twice. With this index in place, its steps must not grow with the orders that are paid.
+
+```sql
+{INDEX};
+```
+""",
+    stub='''
+def list_in_process():
+    """SQL for the ids of the orders with a live payment."""
+    return """
+    SELECT ...
+    """
+''',
+    checks=[check_every_trap, check_thirty_shops, check_served_by_the_index],
+    hints=[
+        "Begin with `orders`, and keep those whose id is among the ids in the payloads of the live payments.",
+        "`SELECT id FROM orders WHERE id IN (SELECT … FROM task WHERE …)`. The inner WHERE must imply the index's; "
+        "SQLite sees that only if it is written in the same words, in the same order.",
+        '''
+The inner WHERE is the index's own:
+
+```python
+return """
+SELECT id FROM orders WHERE id IN (
+    SELECT json_extract(payload, '$.order_id') FROM task
+    WHERE ... AND status IN ('pending', 'running'))
+"""
+```
+''',
+    ],
+    solution='''
+def list_in_process():
+    """SQL for the ids of the orders with a live payment."""
+    return """
+    SELECT id FROM orders WHERE id IN (
+        SELECT json_extract(payload, '$.order_id') FROM task
+        WHERE type = 'process_payment' AND status IN ('pending', 'running'))
+    """
+''',
+    discussion="""
+One query is also one snapshot: nothing can move between its two halves.
+
+`IN ('running', 'pending')` is the same condition to us and another one to SQLite, which then reads every task. So is
+a bound parameter in place of the literal. A partial index is a contract on the wording of a query, and nothing warns
+you when it is broken.
+""",
+    wrong_answers=[
+        _wrong(
+            f"SELECT id FROM orders WHERE id IN (SELECT {PATH} FROM task"
+            " WHERE type = 'process_payment' AND status = 'pending')",
+            "it is in process, because its payment is `running`",
+        ),
+        _wrong(f"SELECT {PATH} FROM task WHERE {LIVE_PAYMENT}", "NULL came back"),
+        _wrong(
+            f"SELECT {PATH} FROM task WHERE {LIVE_PAYMENT} AND {PATH} IS NOT NULL",
+            "there is no such order",
+        ),
+        _wrong(
+            f"SELECT id FROM orders WHERE id IN (SELECT {PATH} FROM task WHERE status IN ('pending', 'running'))",
+            "only a `refund` of it is live",
+        ),
+        _wrong(
+            f"SELECT id FROM orders WHERE id IN (SELECT {PATH} FROM task WHERE type = 'process_payment')",
+            "no payment of it is pending or running",
+        ),
+        _wrong(
+            f"SELECT id FROM orders WHERE id IN (SELECT {PATH} FROM task"
+            " WHERE type = 'process_payment' AND status IN ('running', 'pending'))",
+            "The list is right, and slow",
+        ),
+        _wrong(
+            f"SELECT id FROM orders WHERE id IN (SELECT {PATH} FROM task"
+            " WHERE type = 'process_payment' AND finished_at IS NULL)",
+            "The list is right, and slow",
+        ),
+        _wrong(
+            "SELECT id FROM orders WHERE EXISTS (SELECT 1 FROM task WHERE type = 'process_payment'"
+            f" AND task.status IN ('pending', 'running') AND {PATH} = orders.id)",
+            "The list is right, and slow",
+        ),
+        _wrong(f"SELECT * FROM orders WHERE id IN (SELECT {PATH} FROM task WHERE {LIVE_PAYMENT})", "expected is one"),
+    ],
+)
