@@ -171,6 +171,7 @@ class Worker:
         elif task := task or desk.claim():
             self._run(task, lambda task: self._complete_and_claim(desk, task))
         else:
+            self._blocked = False  # the database has answered; the wait below may be long
             self._wake_up.wait(self._asked_to_rest)
 
     def _run(self, task: RunningTask, complete: Complete) -> None:
