@@ -10,7 +10,9 @@ Read next: `guard.py`, then `stage.py`.
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -80,6 +82,7 @@ class Actor:
         self.ended = True  # until it is started
 
     def _reset(self) -> None:
+        self._cursors: list[weakref.ref[sqlite3.Cursor]] = []
         self.steps = 0
         self.step: Step | None = None  # the one that it stands before
         self.ran: Step | None = None  # the latest one that it ran
@@ -124,7 +127,13 @@ class Actor:
 
     def renew(self) -> None:
         """Close every connection; the next schedule opens new ones."""
+        # With a cursor open somewhere, as in a traceback, SQLite would only pretend to close, and keep the locks.
+        for cursor in filter(None, (reference() for reference in self._cursors)):
+            with suppress(sqlite3.ProgrammingError):  # its connection is closed already
+                sqlite3.Cursor.close(cursor)
         for connection in self.connections:
+            if in_transaction(connection):
+                sqlite3.Connection.rollback(connection)
             sqlite3.Connection.close(connection)
             connection.__class__ = DeadConnection
         self.connections.clear()
@@ -181,6 +190,8 @@ class Actor:
                 raise
             self._done(step)
             self._lingers(connection, statement)
+            if result is not None:
+                self._cursors.append(weakref.ref(result))
             return result
 
     def _around_elsewhere(self, current: greenlet, run: Callable[[], Any]) -> Any:
