@@ -37,7 +37,7 @@ class Point:
     broken: int = 0
 
 
-@dataclass
+@dataclass(repr=False)
 class Crashes(Found):
     """The result of explore_crashes(): as Found, and what broke at each crash point."""
 
@@ -61,7 +61,7 @@ class Crashes(Found):
         return (
             f"def test_every_crash_of_{list(self.names.values())[self.crash]}() -> None:\n"
             f"    lost = explore_crashes([{actors}],{crash}{setup}{recover} invariant={self.invariant_name})\n"
-            "    assert lost.holds, lost\n"
+            "    assert lost.holds, str(lost)\n"
         )
 
     def _headline(self) -> str:

@@ -25,7 +25,7 @@ def switches(schedule: str) -> int:
     return sum(one != other for one, other in pairwise(schedule))
 
 
-@dataclass
+@dataclass(repr=False)
 class Found:
     """The result of explore(); prints as text, shows as a map and lanes in a notebook.
 
@@ -93,7 +93,7 @@ class Found:
             f"def test_the_schedule_{schedule}() -> None:\n"
             f"    # found: {problem!r}\n"
             f"    found = explore([{actors}],{setup} invariant={self.invariant_name}, schedules=[{schedule!r}])\n"
-            "    assert found.holds, found\n"
+            "    assert found.holds, str(found)\n"
         )
 
     def add(self, outcome: Outcome, problems: tuple[str, ...]) -> None:
@@ -113,7 +113,7 @@ class Found:
         asked = progress is not None and progress(self.count) is True
         return asked or self.count >= max_schedules
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         parts = [self._headline(), *self._bounds(), *self._summary()]
         if self.trace is not None:
             parts += ["", self._shortest_headline(), lanes_as_text(self.trace)]

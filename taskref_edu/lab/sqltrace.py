@@ -44,7 +44,7 @@ class Statement:
 class Statements(list[Statement]):
     """The statements of a capture, in order; prints as a table, and shows as one in a notebook."""
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = []
         for number, statement in enumerate(self, 1):
             lines.append(f"{number:>4}  {statement.sql}")

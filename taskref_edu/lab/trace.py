@@ -31,7 +31,7 @@ class TraceStep:
     committed: bool
 
 
-@dataclass
+@dataclass(repr=False)
 class Trace:
     """A schedule with the rows before it and after each step. Times differ from one replay to the next."""
 
@@ -43,7 +43,7 @@ class Trace:
     broken: tuple[str, ...] = ()
     times: frozenset[str] = frozenset()  # columns that hold times
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         from .lanes import lanes_as_text
 
         return lanes_as_text(self)

@@ -32,7 +32,7 @@ class TestCounts:
             [autocommitted(m), autocommitted(n)], setup=one_order, invariant=amounts_add_up(m, n), journal=journal
         )
         assert found.count == comb(m + n, n)
-        assert found.holds, found
+        assert found.holds, str(found)
         assert found.errors == []
 
     @pytest.mark.parametrize(("k", "m", "n"), [(1, 1, 1), (2, 2, 2), (1, 2, 4)])
@@ -40,7 +40,7 @@ class TestCounts:
         functions = [autocommitted(k), autocommitted(m), autocommitted(n)]
         found = explore(functions, setup=one_order, invariant=amounts_add_up(k, m, n))
         assert found.count == factorial(k + m + n) / factorial(k) / factorial(m) / factorial(n)
-        assert found.holds, found
+        assert found.holds, str(found)
 
     def test_one_actor_has_one_schedule(self) -> None:
         assert explore([autocommitted(3)], setup=one_order, invariant=nothing).count == 1
@@ -236,7 +236,7 @@ class TestKindsOfActors:
             return [str(error) for error in errors.values()]
 
         found = explore([work, work], setup=setup, invariant=once)
-        assert found.holds, found
+        assert found.holds, str(found)
         assert found.count > 1
         assert done == {"A", "B"}  # never both, never neither
 
