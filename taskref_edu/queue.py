@@ -126,7 +126,7 @@ class TaskQueue:
 
     # The holder's side
 
-    def claim(self, session: Session) -> RunningTask | None:
+    def claim(self, session: Transaction) -> RunningTask | None:
         """Take the oldest due task; None if there is none."""
         refuse_reading(session, "claim")
         now = self.now()
@@ -137,7 +137,7 @@ class TaskQueue:
         """Extend the lease by its full length from now. Raises StaleLease."""
         _moved_by_holder(session, statements.HEARTBEAT, task, until=self._until(self.now()))
 
-    def complete(self, session: Session, task: RunningTask) -> None:
+    def complete(self, session: Transaction, task: RunningTask) -> None:
         """Record success, even of a task that was asked to stop: a finished effect is not half undone.
 
         Raises StaleLease.
@@ -168,7 +168,7 @@ class TaskQueue:
 
     # Housekeeping
 
-    def reclaim(self, session: Session) -> int:
+    def reclaim(self, session: Transaction) -> int:
         """Return the tasks whose lease ran out to pending, or fail those without an attempt left; how many."""
         return _moved(session, statements.RECLAIM, now=self.now())
 

@@ -235,7 +235,7 @@ def test_an_interrupted_set_up_is_done_afresh(ready, tmp_path):
     ) as process:
         wait_for(hanging)
         os.killpg(process.pid, signal.SIGINT)  # as the terminal does on Control-C
-        _, stderr = process.communicate(timeout=20)
+        _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "stopped; the next run starts the set-up afresh" in stderr
     assert "Traceback" not in stderr
@@ -291,7 +291,7 @@ def test_two_set_ups_take_turns(ready):
             assert process.stdout
             assert process.stdout.readline() == "Another set-up is running in this folder; waiting for it.\n"
             fcntl.flock(held, fcntl.LOCK_UN)
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=120) == 0
 
 
 def test_usage(clone):

@@ -64,7 +64,7 @@ def worker_lines(how: How, side: Side) -> int:
 
 def simpler(how: How, side: Side) -> Seen:
     """Fewer lines than the other side's."""
-    (other,) = (one for one in SIDES if one != side)
+    other: Side = "inverted" if side == "classic" else "classic"
     lines = worker_lines(how, side)
     return lines < worker_lines(how, other), f"{lines} lines of handler and look-up"
 
@@ -133,7 +133,7 @@ def _compare(verdict: Verdict, place: int) -> None:
         who, seen = run(claim, how)
         if said[claim][place] != who:
             rows = Table({"side": side, "seen": words} for side, words in seen.items())
-            other = next(side for side in SIDES if (who in ("both", side)) != (said[claim][place] in ("both", side)))
+            other = next(side for side in seen if (who in ("both", side)) != (said[claim][place] in ("both", side)))
             raise CheckFailed(
                 f'Claim {claim} ({title}), {how}: you say "{said[claim][place]}", and the run says "{who}". '
                 f"{other.capitalize()}: {seen[other]}.",

@@ -14,9 +14,10 @@ from typing import Any
 from unittest import mock
 
 from sqlalchemy import Engine
-from sqlmodel import Session, select
+from sqlmodel import select
 
 from taskref_edu import Task, TaskQueue, Worker, open_database, reading, writing
+from taskref_edu.driver import Transaction
 from taskref_edu.exercises.declaring import Exercise, Wrong
 from taskref_edu.running import RunningTask
 
@@ -52,7 +53,7 @@ class ClosingQueue(TaskQueue):
 
     closed = False
 
-    def claim(self, session: Session) -> RunningTask | None:
+    def claim(self, session: Transaction) -> RunningTask | None:
         """As the library's, until it is closed."""
         return None if self.closed else super().claim(session)
 

@@ -1,4 +1,4 @@
-"""3.2: the document's classic check overlooks a running payment; mend its one line."""
+"""3.1: the document's classic check overlooks a running payment; mend its one line."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _mended(line: str) -> str:
 
 
 EXERCISE = Exercise(
-    id="3.2",
+    id="3.1",
     title="Pending isn't the whole truth",
     objective="3-live",
     core=True,

@@ -1,4 +1,4 @@
-"""3.1: predict what two simultaneous clicks do to four versions of one check; the check explores each of them."""
+"""3.2: predict what two simultaneous clicks do to four versions of one check; the check explores each of them."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _answer(**said: str) -> str:
 
 
 EXERCISE = Exercise(
-    id="3.1",
+    id="3.2",
     title="Two clicks, four versions",
     objective="3-window",
     core=True,
@@ -146,7 +146,7 @@ A transaction protects what it encloses. In `around_the_write` the look is outsi
 stop it: the customer sees an error. `immediate` and `write_first` take the lock *before* they look.
 """,
     wrong_answers=[
-        Wrong(_answer(around_the_write="neither"), "`around_the_write`: you predicted `neither`; in fact, in 12 of 14"),
+        Wrong(_answer(around_the_write="neither"), "`around_the_write`: you predicted `neither`; in fact, in"),
         Wrong(_answer(around_the_write="error"), "the order ends with two live payments"),
         Wrong(_answer(around_all="neither"), "`around_all`: you predicted `neither`; in fact, nobody pays twice, but"),
         Wrong(_answer(around_all="duplicate"), "a click dies: database is locked"),
