@@ -133,10 +133,12 @@ def _compare(verdict: Verdict, place: int) -> None:
         who, seen = run(claim, how)
         if said[claim][place] != who:
             rows = Table({"side": side, "seen": words} for side, words in seen.items())
-            other = next(side for side in seen if (who in ("both", side)) != (said[claim][place] in ("both", side)))
+            differing: list[Side] = [
+                side for side in seen if (who in ("both", side)) != (said[claim][place] in ("both", side))
+            ]
             raise CheckFailed(
                 f'Claim {claim} ({title}), {how}: you say "{said[claim][place]}", and the run says "{who}". '
-                f"{other.capitalize()}: {seen[other]}.",
+                f"{differing[0].capitalize()}: {seen[differing[0]]}.",
                 rows,
             )
 
