@@ -55,12 +55,11 @@ class Crashes(Found):
     def as_test(self, schedule: str | None = None) -> str:
         """A pytest case for all crash points: they are few, and a repair may move them."""
         actors = ", ".join(self.names.values())
-        setup = f" setup={self.setup_name}," if self.setup_name else ""
         recover = f" recover={self.recover_name}," if self.recover_name else ""
         crash = f" crash={self.crash}," if len(self.names) > 1 else ""
         return (
             f"def test_every_crash_of_{list(self.names.values())[self.crash]}() -> None:\n"
-            f"    lost = explore_crashes([{actors}],{crash}{setup}{recover} invariant={self.invariant_name})\n"
+            f"    lost = explore_crashes([{actors}],{crash}{recover}{self.arguments()})\n"
             "    assert lost.holds, str(lost)\n"
         )
 
@@ -123,6 +122,7 @@ def explore_crashes(
             setup_name=name_of(setup) if setup else None,
             invariant_name=name_of(invariant),
             replaying=replay,
+            schema=schema,
             crash=crash,
             recover_name=name_of(recover) if recover else None,
         )

@@ -37,6 +37,7 @@ class Found:
     setup_name: str | None
     invariant_name: str
     replaying: Callable[[str], Trace] = field(repr=False)
+    schema: str | None = "both"
     count: int = 0
     left: int = 0
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
@@ -86,15 +87,20 @@ class Found:
         schedule = schedule or self.shortest
         if schedule is None:
             return "# nothing broke: there is no schedule to keep as a test"
-        setup = f" setup={self.setup_name}," if self.setup_name else ""
         actors = ", ".join(self.names.values())
         problem = "; ".join(self.problems.get(schedule, ("nothing broke",)))
         return (
             f"def test_the_schedule_{schedule}() -> None:\n"
             f"    # found: {problem!r}\n"
-            f"    found = explore([{actors}],{setup} invariant={self.invariant_name}, schedules=[{schedule!r}])\n"
+            f"    found = explore([{actors}],{self.arguments()}, schedules=[{schedule!r}])\n"
             "    assert found.holds, str(found)\n"
         )
+
+    def arguments(self) -> str:
+        """The arguments of this exploration, besides the actors, as they are written in a call."""
+        setup = f" setup={self.setup_name}," if self.setup_name else ""
+        schema = "" if self.schema == "both" else f", schema={self.schema!r}"
+        return f"{setup} invariant={self.invariant_name}{schema}"
 
     def add(self, outcome: Outcome, problems: tuple[str, ...]) -> None:
         """Take note of one schedule."""

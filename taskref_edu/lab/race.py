@@ -70,6 +70,7 @@ def explore(
             setup_name=name_of(setup) if setup else None,
             invariant_name=name_of(invariant),
             replaying=replay,
+            schema=schema,
         )
         walk = Walk(trial.stage)
         outcomes = walk if schedules is None else (play(trial.stage, each, strict=False) for each in schedules)

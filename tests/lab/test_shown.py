@@ -149,6 +149,13 @@ def test_as_test_is_a_case_that_fails_until_the_code_is_mended(found: Found) -> 
                 case()
 
 
+def test_as_test_names_the_schema_if_it_is_not_the_usual_one() -> None:
+    usual = explore([autocommitted(1)], setup=one_order, invariant=nothing).as_test("A")
+    assert "schema=" not in usual
+    other = explore([autocommitted(1)], setup=one_order, invariant=nothing, schema="as_written").as_test("A")
+    assert ", schema='as_written', schedules=['A'])" in other
+
+
 def test_as_test_of_nothing() -> None:
     assert "nothing broke" in explore([autocommitted(1)], setup=one_order, invariant=nothing).as_test()
 
