@@ -116,9 +116,8 @@ def check_every_schedule(reserve: Reserve) -> None:
                 problem = found.problems[found.shortest or ""][0]
                 raise CheckFailed(f"{where}: {problem}, in {count}. What was read before may be old by now.", found)
             if found.errors:
-                raise CheckFailed(
-                    f"{where}: one gets an error in {count}. Read first, write later cannot wait; write first.", found
-                )
+                why = "Read first, write later cannot wait; write first"
+                raise CheckFailed(f"{where}: one gets an error in {count}. {why}.", found)
 
 
 def _wrong(body: str, message: str) -> Wrong:
@@ -126,11 +125,7 @@ def _wrong(body: str, message: str) -> Wrong:
     return Wrong(code, message)
 
 
-IMPORTS = """
-from sqlalchemy import text, update
-from sqlmodel import col
-from taskref_edu import Order
-"""
+IMPORTS = "from sqlalchemy import text, update\nfrom sqlmodel import col\nfrom taskref_edu import Order\n"
 
 EXERCISE = Exercise(
     id="7.1",
