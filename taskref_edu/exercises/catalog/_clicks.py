@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from taskref_edu import Order, Task, TaskQueue, reading, writing
+from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
 from taskref_edu.exercises.declaring import CheckFailed
 from taskref_edu.lab import explore
 from taskref_edu.models import LIVE, TaskStatus
@@ -23,6 +24,25 @@ def one_order(engine: Engine) -> None:
     """The start of every run: one order, and nothing in process."""
     with writing(engine) as session:
         session.add(Order(id=ORDER, customer="Ann", amount=2500))
+
+
+@contextmanager
+def shop() -> Iterator[tuple[Engine, TaskQueue]]:
+    """Orders 7 and 8, and nothing in process."""
+    engine = open_database(schema="inverted")
+    try:
+        one_order(engine)
+        with writing(engine) as session:
+            session.add(Order(id=8, customer="Bob", amount=900))
+        yield engine, TaskQueue(engine)
+    finally:
+        engine.dispose()
+
+
+def seen(engine: Engine) -> Order:
+    """Order 7 as it is now, read in a transaction that is over."""
+    with reading(engine) as session:
+        return session.get_one(Order, ORDER)
 
 
 def live_payments(session: Session) -> list[int]:

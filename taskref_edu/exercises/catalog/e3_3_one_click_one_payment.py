@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Lock
 
 from sqlalchemy import Engine, func
 from sqlmodel import select
 
-from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
+from taskref_edu import Order, Task, reading, writing
 from taskref_edu.exercises.catalog._clicks import (
     ORDER,
     Once,
@@ -18,29 +16,11 @@ from taskref_edu.exercises.catalog._clicks import (
     click_on,
     explore_clicks,
     live_payments,
-    one_order,
+    seen,
+    shop,
 )
 from taskref_edu.exercises.declaring import Exercise, Wrong
 from taskref_edu.models import LIVE, TaskStatus
-
-
-@contextmanager
-def shop() -> Iterator[tuple[Engine, TaskQueue]]:
-    """Orders 7 and 8, and nothing in process."""
-    engine = open_database(schema="inverted")
-    try:
-        one_order(engine)
-        with writing(engine) as session:
-            session.add(Order(id=8, customer="Bob", amount=900))
-        yield engine, TaskQueue(engine)
-    finally:
-        engine.dispose()
-
-
-def seen(engine: Engine) -> Order:
-    """Order 7 as it is now, read in a transaction that is over."""
-    with reading(engine) as session:
-        return session.get_one(Order, ORDER)
 
 
 def check_enqueues_for_the_caller(once: Once) -> None:
