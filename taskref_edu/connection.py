@@ -52,14 +52,16 @@ class Connection(sqlite3.Connection):
     """A driver connection whose statements, COMMIT and ROLLBACK included, go through the observers."""
 
     observers = Observers()  # replaced by the engine's own as soon as it connects
+    begins = True  # not while SQLAlchemy was asked for AUTOCOMMIT
 
     @property
     def isolation_level(self) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """Always None: BEGIN is ours. Ignores being set, since SQLAlchemy sets "" after AUTOCOMMIT."""
+        """Always None: BEGIN is ours. SQLAlchemy sets None for AUTOCOMMIT and "" after it."""
         return None
 
     @isolation_level.setter
-    def isolation_level(self, value: str | None) -> None: ...  # pyright: ignore[reportIncompatibleVariableOverride]
+    def isolation_level(self, value: str | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.begins = value is not None
 
     def observed(self, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         """Run a statement through all observers, the latest one outermost."""
@@ -88,10 +90,12 @@ class Connection(sqlite3.Connection):
         return self.cursor().executescript(sql_script)
 
     def commit(self) -> None:
-        self._end("COMMIT", super().commit)
+        if self.in_transaction:  # outside a transaction the driver sends nothing, too
+            self.execute("COMMIT")  # the driver's own commit() compiles this text each time
 
     def rollback(self) -> None:
-        self._end("ROLLBACK", super().rollback)
+        if self.in_transaction:
+            self.execute("ROLLBACK")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> Literal[False]:
         # The driver's own ends the transaction without calling commit() or rollback().
@@ -100,12 +104,6 @@ class Connection(sqlite3.Connection):
         else:
             self.rollback()
         return False
-
-    def _end(self, sql: str, run: Callable[[], None]) -> None:
-        if self.observers.active and self.in_transaction:  # outside a transaction the driver sends nothing
-            self.observed(sql, (), run)
-        else:
-            run()
 
 
 class ObservedCursor(sqlite3.Cursor):

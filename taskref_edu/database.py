@@ -17,24 +17,26 @@ import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from sqlalchemy import URL, Dialect, Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import URL, Dialect, Engine, PoolProxiedConnection, create_engine, inspect, make_url, text
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session
 
 from .connection import Connection, Observers
-from .driver import Transaction, wrapped
+from .driver import Transaction
 from .errors import CannotOpen, ReadOnlySession, SchemaTooNew
 from .schema import ADDITIONS, SCHEMA_VERSION, SchemaName, create_schema
 
 LOWEST_SQLITE = (3, 35, 0)  # UPDATE … RETURNING
 Synchronous = Literal["NORMAL", "FULL"]
 _MODE = "taskref_mode"  # key in Session.info
-_BEGIN = "taskref_begin"  # execution option of a connection
+# How the transaction begins that is about to begin; an option of the connection would take far longer to set.
+_begin_with: ContextVar[str] = ContextVar("begin_with", default="BEGIN")
 # By dialect: engines derived with execution_options() share it, and it survives engine.dispose().
 _OBSERVERS: weakref.WeakKeyDictionary[Dialect, Observers] = weakref.WeakKeyDictionary()
 
@@ -68,9 +70,8 @@ def open_database(
     else:
         engine = _open_file(url, synchronous, timeout)
     try:
-        with _naming(engine.url), engine.connect().execution_options(**{_BEGIN: "IMMEDIATE"}) as connection:
-            _create_or_check(connection, schema, file_of(engine) or engine.url)
-            connection.commit()
+        with _naming(engine.url), writing(engine) as session:
+            _create_or_check(session.connection(), schema, file_of(engine) or engine.url)
     except BaseException:
         engine.dispose()
         raise
@@ -85,7 +86,11 @@ def writing(engine: Engine) -> Iterator[Session]:
     """
     with Session(engine, expire_on_commit=False) as session:
         session.info[_MODE] = "writing"
-        session.connection(execution_options={_BEGIN: "IMMEDIATE"})
+        before = _begin_with.set("BEGIN IMMEDIATE")
+        try:
+            session.connection()  # begins
+        finally:
+            _begin_with.reset(before)
         yield session
         session.commit()
 
@@ -200,6 +205,8 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
     def connect() -> Connection:
         # mode=rw: a file that was deleted meanwhile must be an error, not a new empty database.
         connection = observers.connect(_uri(path, "rw"), timeout)
+        # Before WAL, and without effect on a file that has tables: a commit writes whole pages, and our rows are small.
+        connection.execute("PRAGMA page_size = 2048")
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -208,19 +215,16 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
 
     engine = create_engine(URL.create("sqlite", database=str(path)), creator=connect, max_overflow=100)
     _OBSERVERS[engine.dialect] = observers
-    event.listen(engine, "begin", _begin)
+    # What SQLAlchemy calls to begin a transaction. Its event "begin" would do, but costs each transaction more
+    # than SQLite's own BEGIN does.
+    engine.dialect.do_begin = _begin
     return engine
 
 
-def _begin(connection: SqlConnection) -> None:
-    options = connection.get_execution_options()
-    if options.get("isolation_level") == "AUTOCOMMIT":
-        return
-    sql = f"BEGIN {options[_BEGIN]}" if _BEGIN in options else "BEGIN"
-    try:  # on the driver itself: through SQLAlchemy it would take a third of a whole small transaction
-        connection.connection.driver_connection.execute(sql)  # type: ignore[union-attr]
-    except sqlite3.Error as error:
-        raise wrapped(error, sql) from error
+def _begin(dbapi_connection: PoolProxiedConnection) -> None:
+    driver: Connection = dbapi_connection.driver_connection  # type: ignore[assignment]
+    if driver.begins:
+        driver.execute(_begin_with.get())
 
 
 def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where: Path | URL) -> None:

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+
+from sqlalchemy import Engine, PoolProxiedConnection
 
 from .attempt import describe
 from .database import writing
@@ -32,19 +31,18 @@ class Desk:
 
     def __init__(self, queue: TaskQueue, *, hold: bool = False) -> None:
         self._queue = queue
-        self._hold = hold and queue.engine.dialect.name == "sqlite"
-        self._held: Any = None
+        self._held = Held(queue.engine) if hold and queue.engine.dialect.name == "sqlite" else None
         self._reclaimed_at = 0.0
 
     def claim(self) -> RunningTask | None:
         """Take the oldest due task; None if there is none."""
-        with self._transaction() as transaction:
+        with self._held or writing(self._queue.engine) as transaction:
             return self._next(transaction)
 
     def complete_and_claim(self, task: RunningTask) -> tuple[str | None, RunningTask | None]:
         """Record the success of `task` and take the next one: what went wrong with the first, and the second."""
         trouble = None
-        with self._transaction() as transaction:
+        with self._held or writing(self._queue.engine) as transaction:
             try:
                 self._queue.complete(transaction, task)
             except StaleLease as error:  # it changed nothing, so there is nothing to roll back
@@ -54,8 +52,7 @@ class Desk:
     def close(self) -> None:
         """Give back the connection; the next transaction takes another one."""
         if self._held is not None:
-            self._held.close()  # rolls back what is open
-            self._held = None
+            self._held.close()
 
     def _next(self, transaction: Transaction) -> RunningTask | None:
         task = self._queue.claim(transaction)
@@ -66,22 +63,38 @@ class Desk:
                 task = self._queue.claim(transaction)
         return task
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Transaction]:
-        if not self._hold:
-            with writing(self._queue.engine) as session:
-                yield session
-            return
+
+class Held:
+    """A connection that is kept; each `with` is one write transaction on it, as writing() is on a session."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pooled: PoolProxiedConnection | None = None
+
+    def __enter__(self) -> sqlite3.Connection:
+        if self._pooled is None:
+            self._pooled = self._engine.raw_connection()
+            self._driver: sqlite3.Connection = self._pooled.driver_connection  # type: ignore[assignment]
+        self._send("BEGIN IMMEDIATE")
+        return self._driver
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._send("COMMIT")
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Give it back to the pool, which rolls back what is open."""
+        if self._pooled is not None:
+            self._pooled.close()
+            self._pooled = None
+
+    def _send(self, sql: str) -> None:
         try:
-            if self._held is None:
-                self._held = self._queue.engine.raw_connection()
-            driver = self._held.driver_connection
-            driver.execute("BEGIN IMMEDIATE")
-            yield driver
-            driver.execute("COMMIT")
-        except sqlite3.Error as error:
+            self._driver.execute(sql)
+        except BaseException as error:
             self.close()
-            raise wrapped(error, "a worker's transaction") from error
-        except BaseException:
-            self.close()
+            if isinstance(error, sqlite3.Error):
+                raise wrapped(error, sql) from error
             raise

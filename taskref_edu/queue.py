@@ -16,8 +16,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.orm import class_mapper, make_transient_to_detached
-from sqlalchemy.orm.attributes import instance_dict
+from sqlalchemy.orm import class_mapper
+from sqlalchemy.orm.attributes import instance_dict, instance_state
+from sqlalchemy.orm.util import identity_key
 from sqlmodel import Session
 
 from . import statements
@@ -228,7 +229,7 @@ def _as_loaded(task_id: int, new: dict[str, Any]) -> Task:
         finished_at=None,
         error=None,
     )
-    make_transient_to_detached(task)
+    instance_state(task).key = identity_key(Task, task_id)  # it has a row, and belongs to no session
     return task
 
 

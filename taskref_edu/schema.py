@@ -10,7 +10,7 @@ from typing import Literal
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Dialect
 
-from .models import ENDED, LIVE, Base, words
+from .models import LIVE, Base, words
 
 SCHEMA_VERSION = 1
 SchemaName = Literal["both", "classic", "inverted", "as_written"]
@@ -37,18 +37,19 @@ def reference_index(table: str, column: str, dialect: Dialect) -> str:
 def clearing_trigger(table: str, column: str, dialect: Dialect) -> list[str]:
     """Statements that clear `table.column` when the task it names ends, whoever ends it.
 
-    In the database, so that it also holds for raw SQL and for programs that do not know the model.
+    In the database, so that it also holds for raw SQL and for programs that do not know the model. A task has
+    ended where `finished_at` is set: the CHECK of the table says so. A trigger on `status` would be the same,
+    but SQLite would set up OLD and NEW for it at every claim, too: a drain took a quarter longer.
     """
     quote = dialect.identifier_preparer.quote
     name, table, column = (quote(text) for text in (f"{table}_{column}_cleared", table, column))
-    ended = words(ENDED)
-    when = f"WHEN (NEW.status IN ({ended}) AND OLD.status NOT IN ({ended}))"
+    when = "WHEN (NEW.finished_at IS NOT NULL AND OLD.finished_at IS NULL)"
     clear = f"UPDATE {table} SET {column} = NULL WHERE {column} = NEW.id;"
     if dialect.name == "sqlite":
-        return [f"CREATE TRIGGER IF NOT EXISTS {name} AFTER UPDATE OF status ON task {when} BEGIN {clear} END"]
+        return [f"CREATE TRIGGER IF NOT EXISTS {name} AFTER UPDATE OF finished_at ON task {when} BEGIN {clear} END"]
     return [
         f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {clear} RETURN NULL; END $$",
-        f"CREATE OR REPLACE TRIGGER {name} AFTER UPDATE OF status ON task"
+        f"CREATE OR REPLACE TRIGGER {name} AFTER UPDATE OF finished_at ON task"
         f" FOR EACH ROW {when} EXECUTE FUNCTION {name}()",
     ]
 

@@ -126,7 +126,7 @@ FAIL = (
     .where(HELD)
     .values(
         _given_up(
-            bindparam("retry", type_=Integer()) == 1,
+            bindparam("retry", type_=Integer()) == ONE,
             bindparam("later", type_=C.available_at.type),
             bindparam("error", type_=Text()),
         )
@@ -150,6 +150,7 @@ _OLD = (
     .where(C.status.in_([SUCCEEDED, FAILED, CANCELLED]), C.finished_at < bindparam("before", type_=C.finished_at.type))
     .order_by(C.id)
     .limit(bindparam("limit", type_=Integer()))
+    .offset(ZERO)
 )
 PRUNE = delete(TASK).where(C.id.in_(_OLD))
 
