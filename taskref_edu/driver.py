@@ -64,25 +64,25 @@ def first_row(transaction: Transaction, statement: Statement, **values: Any) -> 
     return row and _with_json(row, form.json_columns)
 
 
-def insert_one(session: Session, statement: Insert, values: dict[str, Any]) -> int:
+def insert_one(session: Session, statement: Insert, **values: Any) -> int:
     """Insert a row; its id."""
     driver = _driver(session)
     if driver is None:
         return session.execute(statement, values).inserted_primary_key[0]  # type: ignore[attr-defined]
-    row_id = _execute(driver, prepared(statement), dict(values)).lastrowid
+    row_id = _execute(driver, prepared(statement), values).lastrowid
     assert row_id is not None
     return row_id
 
 
-def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]]) -> None:
-    """Insert rows with one call of the driver."""
+def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]], **shared: Any) -> None:
+    """Insert rows with one call of the driver; `shared` are the values that are the same in all of them."""
     driver = _driver(session)
     if driver is None:
-        session.execute(statement, rows)
+        session.execute(statement, [shared | row for row in rows])
         return
-    form = prepared(statement)
+    form, same = prepared(statement), _as_stored(shared)
     try:
-        driver.executemany(form.sql, map(_as_stored, rows))
+        driver.executemany(form.sql, (same | row for row in rows))
     except sqlite3.Error as error:
         raise wrapped(error, form.sql, rows) from error
 

@@ -12,13 +12,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.orm import class_mapper
-from sqlalchemy.orm.attributes import instance_dict, instance_state
-from sqlalchemy.orm.util import identity_key
 from sqlmodel import Session
 
 from . import statements
@@ -28,7 +25,8 @@ from .driver import Statement, Transaction, change, first_row, insert_many, inse
 from .errors import StaleLease, TaskCancelled, TaskNotFound
 from .handlers import BackgroundFunction, H, Handlers
 from .models import Task, TaskStatus, utc_now
-from .payload import MAX_BYTES, clean, decoded, encoded
+from .new_task import as_loaded, new_values
+from .payload import MAX_BYTES, clean, encoded
 from .running import RunningTask
 
 MAX_ERROR = 2_000  # characters of an error that are kept
@@ -100,19 +98,22 @@ class TaskQueue:
         Raises PayloadError for what is not JSON, ReadOnlySession inside reading().
         """
         refuse_reading(session, "enqueue")
-        values = self._new(type, payload, available_at, max_attempts)
-        task_id = insert_one(session, statements.ENQUEUE, values)
+        attempts = self.max_attempts if max_attempts is None else max_attempts
+        values = new_values(type, attempts, available_at, self.now())
+        json = encoded(payload, self.max_payload)
+        task_id = insert_one(session, statements.ENQUEUE, json=json, **values)
         ring_after_commit(session)
-        return _as_loaded(task_id, values)
+        return as_loaded(task_id, values, json)
 
     def enqueue_many(self, session: Session, type: str, payloads: Iterable[Any]) -> int:
         """Insert a task for each payload in the caller's transaction; return how many. All are checked first."""
         refuse_reading(session, "enqueue_many")
-        rows = [self._new(type, payload, None, None) for payload in payloads]
-        if rows:
-            insert_many(session, statements.ENQUEUE, rows)
+        values = new_values(type, self.max_attempts, None, self.now())
+        texts = [encoded(payload, self.max_payload) for payload in payloads]
+        if texts:
+            insert_many(session, statements.ENQUEUE, [{"json": json} for json in texts], **values)
             ring_after_commit(session)
-        return len(rows)
+        return len(texts)
 
     def cancel(self, session: Session, task_id: int) -> bool:
         """Cancel a pending task for good, or ask a running one to stop. False: it had already ended.
@@ -192,45 +193,6 @@ class TaskQueue:
 
     def _until(self, now: datetime) -> datetime:
         return now + timedelta(seconds=self.lease)
-
-    def _new(self, type: str, payload: Any, available_at: datetime | None, max_attempts: int | None) -> dict[str, Any]:
-        now = self.now()
-        if not isinstance(type, str) or not type or "\x00" in type:
-            raise ValueError(f"type {type!r} found, the name of a type expected")
-        if available_at is not None and available_at.utcoffset() is None:
-            raise ValueError(f"available_at {available_at!r} has no time zone: use datetime.now(UTC)")
-        if max_attempts is not None and max_attempts < 1:
-            raise ValueError(f"max_attempts {max_attempts} found, 1 or more expected")
-        return {
-            "task_type": type,
-            "json": encoded(payload, self.max_payload),
-            "attempts": max_attempts or self.max_attempts,
-            "due": available_at or now,
-            "now": now,
-        }
-
-
-def _as_loaded(task_id: int, new: dict[str, Any]) -> Task:
-    """The task as a query would have given it, detached. Task(…) would validate each value once more, slowly."""
-    task = class_mapper(Task).class_manager.new_instance()
-    instance_dict(task).update(
-        id=task_id,
-        type=new["task_type"],
-        payload=decoded(new["json"]),
-        status=TaskStatus.PENDING,
-        attempt=0,
-        max_attempts=new["attempts"],
-        lease_token=0,
-        available_at=new["due"].astimezone(UTC),
-        lease_expires_at=None,
-        cancel_requested_at=None,
-        created_at=new["now"],
-        started_at=None,
-        finished_at=None,
-        error=None,
-    )
-    instance_state(task).key = identity_key(Task, task_id)  # it has a row, and belongs to no session
-    return task
 
 
 def _look(transaction: Transaction, task_id: int) -> tuple[Any, ...] | None:

@@ -16,7 +16,7 @@ LAYERS = [
     {"models", "payload", "connection"},
     {"schema", "driver"},
     {"database", "bell"},
-    {"running", "handlers", "statements"},
+    {"running", "handlers", "statements", "new_task"},
     {"queue"},
     {"wakeup", "heartbeat", "attempt"},
     {"desk"},
