@@ -228,7 +228,12 @@ def test_a_failed_set_up_is_done_afresh(ready):
 
 def test_an_interrupted_set_up_is_done_afresh(ready, tmp_path):
     hanging = tmp_path / "hanging"
+    # A job in the background ignores Control-C, and so would all that it starts: the program sets it back first.
+    set_back = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+    )
     command = [sys.executable, "tools/setup.py", "dev"]
+    command = [sys.executable, "-c", set_back, *command]
     environment = ready.environment(HANG=hanging)
     with subprocess.Popen(
         command, cwd=ready.root, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True
