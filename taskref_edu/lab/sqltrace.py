@@ -55,7 +55,7 @@ class Statements(list[Statement]):
     def _repr_html_(self) -> str:
         with_plan = any(statement.plan for statement in self)
         heads = ["#", "SQL", "plan"] if with_plan else ["#", "SQL"]
-        header = "".join(f'<th scope="col">{head}</th>' for head in heads)
+        header = "".join(f'<th scope="col" style="text-align:left">{head}</th>' for head in heads)
         rows = "".join(_row(number, statement, with_plan) for number, statement in enumerate(self, 1))
         return f"<table><thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
 
@@ -138,7 +138,10 @@ def plan_of(connection: sqlite3.Connection, sql: str, parameters: Any) -> tuple[
 
 def _row(number: int, statement: Statement, with_plan: bool) -> str:
     error = f"<br><strong>refused:</strong> {escape(statement.error)}" if statement.error else ""
-    plan = f"<td style='text-align:left'><pre>{escape(chr(10).join(statement.plan))}</pre></td>" if with_plan else ""
+    # JupyterLab breaks the words of a <pre> anywhere; a plan is read by its words.
+    style = "margin:0;white-space:pre-wrap;word-break:normal"
+    text = escape(chr(10).join(statement.plan))
+    plan = f"<td style='text-align:left'><pre style='{style}'>{text}</pre></td>" if with_plan else ""
     return (
         f"<tr><td>{number}</td><td style='text-align:left'><code>{escape(statement.sql)}</code>{error}</td>{plan}</tr>"
     )
