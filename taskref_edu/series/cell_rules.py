@@ -90,6 +90,16 @@ def code_is_short(source: Source) -> Found:
                 yield block.line + (error.lineno or 1) - 1, f"syntax error: {error.msg}"
 
 
+def no_code_in_prose(source: Source) -> Found:
+    """A code cell that Markdown takes for prose would never run."""
+    for block in source.blocks:
+        place = block.text.find("```{code-cell}")
+        if block.kind in ("prose", "recall") and place >= 0:
+            line = block.line + block.text.count("\n", 0, place)
+            why = "a fence above is left open, or a recall question holds a backtick, which opens none"
+            yield line, f"this code cell was read as prose: {why}"
+
+
 def code_blocks(source: Source) -> Iterator[tuple[Block, ast.Module]]:
     """The code cells that can be parsed."""
     for block in source.blocks:

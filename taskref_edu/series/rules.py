@@ -21,6 +21,7 @@ from .cell_rules import (
     figures_have_words,
     headings_in_order,
     links_lead_somewhere,
+    no_code_in_prose,
     prose_is_short,
 )
 from .notebook import slug, to_notebook
@@ -173,6 +174,7 @@ RULES: Sequence[Rule] = (
     links_lead_somewhere,
     prose_is_short,
     code_is_short,
+    no_code_in_prose,
     claim_is_asserted,
     ends_with_what_was_left_out,
     exercises_stop_nobody,

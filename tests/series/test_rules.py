@@ -33,6 +33,7 @@ SLIPS = [
     ("More prose.", "![Two arrows that meet](../docs/a.svg)", "15: link ../docs/a.svg leads nowhere"),
     ("The caller.", "[here](02_missing.ipynb#part)", "18: link 02_missing.ipynb#part leads nowhere"),
     ("total = 1 + 1", "total = 1 + 1\n" + "x = 1\n" * 9, "a code cell of 11 lines found, 10 expected"),
+    ("{recall} Who claims?", "{recall} Who calls `claim`?", "25: this code cell was read as prose"),
     ("total = 1 + 1", "total = 1 +", "syntax error"),
     ("assert total == 2", "total == 2", "no assert in the last three code cells"),
     ("## What was left out", "## The end", "the last cell is not prose with the heading ## What was left out"),
