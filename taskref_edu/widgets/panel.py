@@ -114,6 +114,8 @@ class Panel:
         said = {side.name: _attempt(act, side) for side in self._sides}
         same = len(set(said.values())) == 1
         self._say("; ".join(set(said.values()) if same else (f"{name}: {text}" for name, text in said.items())))
+        for side in self._sides:
+            side.go()
 
     def _new_order(self, side: Side) -> str:
         order = side.new_order()

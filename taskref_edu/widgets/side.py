@@ -109,8 +109,12 @@ class Side:
         if status.state not in NO_THREAD and (status.task or not status.pausing):
             return "worker: works by itself; pause or stop it, then step"
         self._step = threading.Thread(target=self._take_step, name=f"{self.worker.name}-step", daemon=True)
-        self._step.start()
         return "worker: takes one step"
+
+    def go(self) -> None:
+        """Begin the step that a click has asked for: after the click's own text, which would hide the step's."""
+        if self._step is not None and self._step.ident is None:
+            self._step.start()
 
     def stop(self) -> str:
         """Ask the worker's thread to end after the task that it runs."""
@@ -123,7 +127,7 @@ class Side:
         """End every thread of this side; a slow payment is done at once. May be called twice."""
         self._closed.set()
         self.worker.stop(timeout)
-        if self._step is not None:
+        if self._step is not None and self._step.ident is not None:
             self._step.join(timeout)
 
     def _is_stepping(self) -> bool:
