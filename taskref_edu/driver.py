@@ -19,14 +19,12 @@ from typing import Any
 
 from sqlalchemy import JSON, Insert
 from sqlalchemy import exc as sqlalchemy_errors
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlmodel import Session
 
 # What a verb runs in: the caller's session, or the driver's connection that a worker's thread holds.
 Transaction = Session | sqlite3.Connection
 Statement = ReturnsRows  # a SELECT or any change
-_DIALECT = sqlite.dialect(paramstyle="named")
 _decode = json.JSONDecoder().decode
 
 
@@ -41,7 +39,9 @@ class Prepared:
 @cache
 def prepared(statement: Statement) -> Prepared:
     """`statement`, compiled for SQLite. Done once for each: they are constants of `statements.py`."""
-    compiled = statement.compile(dialect=_DIALECT)
+    from sqlalchemy.dialects import sqlite  # not needed to import this package
+
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
     columns = enumerate(statement.exported_columns)
     return Prepared(str(compiled), tuple(number for number, column in columns if isinstance(column.type, JSON)))
 
@@ -107,7 +107,7 @@ def stored_time(moment: datetime) -> str:
 
 def wrapped(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
     """The driver's error as SQLAlchemy would raise it: callers expect its names."""
-    return sqlalchemy_errors.DBAPIError.instance(sql, parameters, error, sqlite3.Error, dialect=_DIALECT)
+    return sqlalchemy_errors.DBAPIError.instance(sql, parameters, error, sqlite3.Error)
 
 
 def _driver(transaction: Transaction) -> sqlite3.Connection | None:

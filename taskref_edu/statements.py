@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from .models import JSON_TYPE, Task, TaskStatus
+from .models import Json, Task, TaskStatus
 from .payload import decoded
 
 TASK = Task.__table__  # type: ignore[attr-defined]
@@ -51,7 +51,7 @@ HELD = THIS_TASK & (C.status == RUNNING) & (C.lease_token == bindparam("token"))
 class JsonText(TypeDecorator[Any]):
     """A payload that is JSON text already: the driver of SQLite takes it so, SQLAlchemy wants the value."""
 
-    impl = JSON_TYPE
+    impl = Json
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
