@@ -21,8 +21,29 @@ from taskref_edu.schema import SchemaName
 
 # One server for all tests that need one: they run one after the other, in the same process.
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))
+# Left out of a bare `pytest`, which ends within a minute; `make test` runs them.
+THOROUGH = (
+    "tests/exercises/test_break_the_worker.py",
+    "tests/exercises/test_catalog.py",
+    "tests/grading/",
+    "tests/lab/test_as_written.py",
+    "tests/lab/test_library.py",
+    "tests/test_claims.py",
+    "tests/test_launch.py",
+    "tests/test_machine.py",
+    "tests/test_setup.py",
+    "tests/widgets/",
+    "a_handler_that_takes_5_s",
+    "postgresql",
+)
 OpenDatabase = Callable[..., Engine]
 T = TypeVar("T")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(part in item.nodeid for part in THOROUGH):
+            item.add_marker(pytest.mark.slow)
 
 
 class Clock:
