@@ -44,8 +44,8 @@ class WakeUp:
             remaining = self._seconds_until_next()
             if remaining <= 0:
                 return
-            self._doze(version, time.monotonic() + remaining)
-            self.bell.clear()
+            if self._doze(version, time.monotonic() + remaining):
+                return  # rung: the claim that follows looks at the tasks anyway
 
     def check_file(self) -> None:
         """Raise DatabaseGone if the file is not the one it was; looks every half second while it is."""
@@ -67,11 +67,13 @@ class WakeUp:
             self._probe.close()
             self._probe = None
 
-    def _doze(self, version: int | None, until: float) -> None:
+    def _doze(self, version: int | None, until: float) -> bool:
+        """Wait for the bell, a commit of somebody else, or the time; whether the bell rang."""
         while not self.bell.wait(min(self._poll, max(0.0, until - time.monotonic()))):
             self.check_file()
             if time.monotonic() >= until or self._version() != version or version is None:
-                return
+                return False
+        return True
 
     def _version(self) -> int | None:
         if self._file is None:
