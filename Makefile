@@ -3,7 +3,7 @@
 
 SET_UP = @sh tools/with-python tools/setup.py
 
-.PHONY: help lab test lint format build clean
+.PHONY: help lab test lint format build bench clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -36,7 +36,12 @@ build:
 	$(SET_UP) dev
 	.venv/bin/taskref build
 
+## make bench    measure everything and write benchmarks/RESULTS.md; 20 minutes     ARGS=--quick only tries it
+bench:
+	$(SET_UP) dev
+	.venv/bin/python -m benchmarks $(ARGS)
+
 ## make clean    remove what was set up and all caches; notebooks and your progress stay
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-bench .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
