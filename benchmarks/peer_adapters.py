@@ -5,7 +5,8 @@ synchronous = NORMAL; where a peer sets something else, the setting is made afte
 Read next: `peer_django.py`, `peer_jobs.py`.
 """
 
-# pyright: reportMissingImports=false - the peers are in an environment of their own
+# The peers live in an environment of their own.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """django-tasks-db: as `peer_adapters.py`, with the settings that Django needs."""
 
-# pyright: reportMissingImports=false - the peers are in an environment of their own
+# The peers live in an environment of their own.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@
 Read next: `compare.py`, which starts this.
 """
 
-# pyright: reportMissingImports=false - the peers are in an environment of their own
+# The peers live in an environment of their own.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
