@@ -252,7 +252,7 @@ class TestThread:
         worker.stop()
 
     def test_a_commit_of_another_process_is_seen(self, live: TaskQueue, worker: Worker) -> None:
-        """25 ms are promised; the median of several is asked for, since the machine may be busy."""
+        """Within 25 ms, as promised; the median of 15, since a second test process shares the machine."""
         delays: list[float] = []
         live.handler("work")(lambda task: delays.append(time.time() - task.payload))
         worker.start()
@@ -267,7 +267,7 @@ for _ in range(15):
 """
         subprocess.run([sys.executable, "-c", program], check=True)
         until(lambda: len(delays) == 15)
-        assert sorted(delays)[7] < 0.1, "far below the second that a queue without a watch would take"
+        assert sorted(delays)[7] < 0.025
 
     def test_a_delayed_task_starts_when_it_is_due(self, live: TaskQueue, worker: Worker) -> None:
         worker.start()
@@ -412,7 +412,7 @@ COMPUTING = "end = time.monotonic() + 5\nwhile time.monotonic() < end: sum(range
 
 @pytest.mark.parametrize("how", ["sleeping", "computing"])
 def test_a_handler_that_takes_5_s_holds_up_nobody(open_any: OpenDatabase, how: str) -> None:
-    """Enqueue, cancel and read beside it: each within 50 ms (the median of many; one may meet a busy machine)."""
+    """Enqueue, cancel and read beside it: each within 50 ms; one in 15 may meet the second test process."""
     engine = open_any()
     queue, worker = TaskQueue(engine), Worker(TaskQueue(engine))
     program = "time.sleep(5)" if how == "sleeping" else COMPUTING
@@ -438,7 +438,7 @@ def test_a_handler_that_takes_5_s_holds_up_nobody(open_any: OpenDatabase, how: s
     }
     times = {name: sorted(milliseconds(act) for _ in range(15)) for name, act in acts.items()}
     assert worker.status.state == "busy", "the handler must still run while the others are measured"
-    assert {name: measured[7] for name, measured in times.items() if measured[7] > 50} == {}
+    assert {name: measured for name, measured in times.items() if measured[-2] > 50} == {}
     until(lambda: task(engine, 1).status is TaskStatus.SUCCEEDED)
     worker.stop()
 
