@@ -61,6 +61,8 @@ class Worker:
         self._next: RunningTask | None = None  # claimed by the thread, not yet begun
         self._stopping = threading.Event()
         self._pausing = threading.Event()
+        # Set by the thread itself: pause() may come after its look at `_pausing`, and then it claims once more.
+        self._resting = threading.Event()
         self._task: RunningTask | None = None
         self._since = time.monotonic()
         self._done = 0
@@ -127,7 +129,7 @@ class Worker:
 
         Raises WorkerBusy while the worker's own thread runs a task or may claim one.
         """
-        if self._thread is not None and self._thread.is_alive() and not (self._pausing.is_set() and not self._task):
+        if self._thread is not None and self._thread.is_alive() and not self._rests():
             raise WorkerBusy(f"{self.name} runs on its own thread: pause() or stop() it before step()")
         task = self._desk.claim()
         if task is not None:
@@ -166,13 +168,24 @@ class Worker:
         self._wake_up.check_file()
         task, self._next = self._next, None
         if task is None and self._pausing.is_set():
-            self._wake_up.bell.wait(AGAIN)
-            self._wake_up.bell.clear()
+            self._rest()
         elif task := task or desk.claim():
             self._run(task, lambda task: self._complete_and_claim(desk, task))
         else:
             self._blocked = False  # the database has answered; the wait below may be long
             self._wake_up.wait(self._asked_to_rest)
+
+    def _rest(self) -> None:
+        """Claim nothing until resume() or stop()."""
+        self._blocked = False  # the file is there, and nothing else is asked of the database
+        self._resting.set()
+        try:
+            while self._pausing.is_set() and not self._stopping.is_set():
+                self._wake_up.bell.wait(AGAIN)
+                self._wake_up.bell.clear()
+                self._wake_up.check_file()
+        finally:
+            self._resting.clear()
 
     def _run(self, task: RunningTask, complete: Complete) -> None:
         self._task, self._since = task, time.monotonic()
@@ -193,6 +206,10 @@ class Worker:
             return complete_alone(self.queue, task)
         return trouble
 
+    def _rests(self) -> bool:
+        """Whether the thread claims nothing; one that was asked to pause and holds no task gets a moment for it."""
+        return self._pausing.is_set() and not self._task and self._resting.wait(AGAIN)
+
     def _asked_to_rest(self) -> bool:
         return self._stopping.is_set() or self._pausing.is_set()
 
@@ -205,7 +222,7 @@ class Worker:
             return "unresponsive"
         if task:
             return "busy"
-        return "blocked" if self._blocked else "paused" if self._pausing.is_set() else "idle"
+        return "blocked" if self._blocked else "paused" if self._resting.is_set() else "idle"
 
     def _ignores_cancel(self, task: RunningTask) -> bool:
         asked = self._heartbeat.asked_to_stop

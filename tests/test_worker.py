@@ -17,6 +17,7 @@ from sqlmodel import Session
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, errors, inverted, open_database, reading, writing
 from taskref_edu.attempt import describe
 from taskref_edu.database import file_of
+from taskref_edu.desk import Desk
 from taskref_edu.running import RunningTask
 from tests.conftest import Clock, OpenDatabase, claim, in_transaction, new_orders, until
 
@@ -233,6 +234,32 @@ class TestThread:
         enqueue(live, "nothing")
         worker.resume()
         until(lambda: task(live.engine, 2).status is TaskStatus.SUCCEEDED)
+
+    def test_paused_is_said_only_when_nothing_more_is_claimed(
+        self, live: TaskQueue, worker: Worker, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """pause() between the thread's look at it and its claim: the worker once said "paused", and claimed."""
+        reached, release, claim_at_desk = threading.Event(), threading.Event(), Desk.claim
+
+        def claim_late(desk: Desk) -> RunningTask | None:
+            reached.set()
+            release.wait(10)
+            return claim_at_desk(desk)
+
+        monkeypatch.setattr(Desk, "claim", claim_late)
+        worker.start()
+        assert reached.wait(10)
+        worker.pause()
+        assert worker.status.state != "paused"
+        with pytest.raises(errors.WorkerBusy):
+            worker.step()
+        enqueue(live, "nothing")
+        release.set()
+        until(lambda: worker.status.state == "paused")
+        assert task(live.engine, 1).status is TaskStatus.SUCCEEDED
+        enqueue(live, "nothing")
+        time.sleep(0.1)
+        assert task(live.engine, 2).status is TaskStatus.PENDING
 
     def test_step_beside_the_running_thread_is_refused(self, worker: Worker) -> None:
         worker.start()
