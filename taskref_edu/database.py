@@ -85,7 +85,6 @@ def writing(engine: Engine) -> Iterator[Session]:
     On SQLite it begins with BEGIN IMMEDIATE, so it waits for other writers at the start, never in the middle.
     """
     with Session(engine, expire_on_commit=False) as session:
-        session.info[_MODE] = "writing"
         before = _begin_with.set("BEGIN IMMEDIATE")
         try:
             session.connection()  # begins

@@ -37,30 +37,27 @@ class Desk:
     def claim(self) -> RunningTask | None:
         """Take the oldest due task; None if there is none."""
         with self._held or writing(self._queue.engine) as transaction:
-            return self._next(transaction)
+            return self._next(transaction, self._queue.claim(transaction))
 
     def complete_and_claim(self, task: RunningTask) -> tuple[str | None, RunningTask | None]:
         """Record the success of `task` and take the next one: what went wrong with the first, and the second."""
-        trouble = None
         with self._held or writing(self._queue.engine) as transaction:
             try:
-                self._queue.complete(transaction, task)
+                return None, self._next(transaction, self._queue.complete_and_claim(transaction, task))
             except StaleLease as error:  # it changed nothing, so there is nothing to roll back
-                trouble = describe(error)
-            return trouble, self._next(transaction)
+                return describe(error), self._next(transaction, self._queue.claim(transaction))
 
     def close(self) -> None:
         """Give back the connection; the next transaction takes another one."""
         if self._held is not None:
             self._held.close()
 
-    def _next(self, transaction: Transaction) -> RunningTask | None:
-        task = self._queue.claim(transaction)
+    def _next(self, transaction: Transaction, task: RunningTask | None) -> RunningTask | None:
         # Dead workers' tasks: looked for when there is nothing else to do, and four times in a lease.
         if task is None or time.monotonic() - self._reclaimed_at > self._queue.lease / 4:
             self._reclaimed_at = time.monotonic()
             if self._queue.reclaim(transaction) and task is None:
-                task = self._queue.claim(transaction)
+                return self._queue.claim(transaction)
         return task
 
 

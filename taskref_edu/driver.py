@@ -48,7 +48,7 @@ def prepared(statement: Statement) -> Prepared:
 
 def change(transaction: Transaction, statement: Statement, **values: Any) -> int:
     """Run a statement that changes rows; how many it changed."""
-    driver = _driver(transaction)
+    driver = transaction if isinstance(transaction, sqlite3.Connection) else _driver(transaction)
     if driver is None:
         return transaction.execute(statement, values).rowcount  # type: ignore[union-attr,call-overload]
     return _execute(driver, prepared(statement), values).rowcount
@@ -56,7 +56,7 @@ def change(transaction: Transaction, statement: Statement, **values: Any) -> int
 
 def first_row(transaction: Transaction, statement: Statement, **values: Any) -> tuple[Any, ...] | None:
     """Run a statement that returns one row or none. Of the columns only JSON is turned into Python's values."""
-    driver = _driver(transaction)
+    driver = transaction if isinstance(transaction, sqlite3.Connection) else _driver(transaction)
     if driver is None:
         return transaction.execute(statement, values).first()  # type: ignore[return-value,call-overload]
     form = prepared(statement)
@@ -110,10 +110,8 @@ def wrapped(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseExcepti
     return sqlalchemy_errors.DBAPIError.instance(sql, parameters, error, sqlite3.Error)
 
 
-def _driver(transaction: Transaction) -> sqlite3.Connection | None:
-    if isinstance(transaction, sqlite3.Connection):
-        return transaction
-    found = transaction.connection().connection.driver_connection
+def _driver(session: Session) -> sqlite3.Connection | None:
+    found = session.connection().connection.driver_connection
     return found if isinstance(found, sqlite3.Connection) else None
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy.orm import class_mapper
 from sqlalchemy.orm.attributes import instance_dict, instance_state
-from sqlalchemy.orm.util import identity_key
 
 from .models import Task, TaskStatus
 from .payload import decoded
@@ -29,7 +28,8 @@ def new_values(type: str, max_attempts: int, available_at: datetime | None, now:
 
 def as_loaded(task_id: int, values: dict[str, Any], json: str | None) -> Task:
     """The task as a query would have given it, detached. Task(…) would check each value once more, slowly."""
-    task = class_mapper(Task).class_manager.new_instance()
+    mapper = class_mapper(Task)
+    task = mapper.class_manager.new_instance()
     instance_dict(task).update(
         id=task_id,
         type=values["task_type"],
@@ -46,5 +46,7 @@ def as_loaded(task_id: int, values: dict[str, Any], json: str | None) -> Task:
         finished_at=None,
         error=None,
     )
-    instance_state(task).key = identity_key(Task, task_id)  # it has a row, and belongs to no session
+    instance_state(task).key = mapper.identity_key_from_primary_key(
+        (task_id,)
+    )  # it has a row, and belongs to no session
     return task

@@ -131,7 +131,19 @@ class TaskQueue:
     def claim(self, session: Transaction) -> RunningTask | None:
         """Take the oldest due task; None if there is none."""
         refuse_reading(session, "claim")
+        return self._claim(session, self.now())
+
+    def complete_and_claim(self, session: Transaction, task: RunningTask) -> RunningTask | None:
+        """complete() and claim() with one look at the clock: what a worker does from one task to the next.
+
+        Raises StaleLease before the claim.
+        """
         now = self.now()
+        if not change(session, statements.COMPLETE, now=now, task_id=task.id, token=task.token):
+            raise _stale(task, _look(session, task.id))
+        return self._claim(session, now)
+
+    def _claim(self, session: Transaction, now: datetime) -> RunningTask | None:
         row = first_row(session, statements.CLAIM, now=now, until=self._until(now))
         return None if row is None else RunningTask(*row, queue=self)
 

@@ -4,7 +4,7 @@ It observes the connections of its own engine. Before a step it hands control to
 the statement runs, or has to wait and the actor is stopped again. A killed actor's connections are closed under
 its feet, as those of a killed process are; Python's `finally` still runs, but reaches no database.
 
-Read next: `guard.py`, then `stage.py`.
+Read next: `dying.py`, `guard.py`, then `stage.py`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from __future__ import annotations
 import sqlite3
 import weakref
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from greenlet import getcurrent, greenlet
 from sqlalchemy import Engine, event
 
 from ..connection import Connection
 from ..database import observers_of
+from .dying import close_for_good
 from .errors import ActorKilled, LabError, PastTheExplorer
 from .guard import Stuck
 from .locks import Locks, in_transaction, is_reading, waits
@@ -40,21 +40,6 @@ class Step:
     parameters: Any
     error: BaseException | None = None
     rows: Rows | None = None  # as the transaction sees them, where it has something to commit
-
-
-class DeadConnection(Connection):
-    """What the connection of a killed actor becomes. Rolling it back or closing it again is harmless."""
-
-    in_transaction = False  # type: ignore[assignment]
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise ActorKilled
-
-    cursor = execute = executemany = executescript = commit = observed = _refuse  # type: ignore[assignment]
-
-    def rollback(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class _Life(greenlet):
@@ -127,15 +112,7 @@ class Actor:
 
     def renew(self) -> None:
         """Close every connection; the next schedule opens new ones."""
-        # With a cursor open somewhere, as in a traceback, SQLite would only pretend to close, and keep the locks.
-        for cursor in filter(None, (reference() for reference in self._cursors)):
-            with suppress(sqlite3.ProgrammingError):  # its connection is closed already
-                sqlite3.Cursor.close(cursor)
-        for connection in self.connections:
-            if in_transaction(connection):
-                sqlite3.Connection.rollback(connection)
-            sqlite3.Connection.close(connection)
-            connection.__class__ = DeadConnection
+        close_for_good(self.connections, self._cursors)
         self.connections.clear()
         self._savepoints.clear()
         self.engine.dispose()

@@ -59,8 +59,9 @@ def _changes(trace: Trace) -> Iterator[tuple[int, TraceStep, Rows, Rows]]:
 
 def _ending(trace: Trace) -> list[str]:
     errors = [f"{letter} ended with {error}" for letter, error in trace.errors.items()]
-    broken = [f"BROKEN: {problem}" for problem in trace.broken] or ["Nothing is broken."]
-    return errors + broken
+    if trace.standing:
+        return errors + [f"{letter} stands before: {short_sql(what)}" for letter, what in trace.standing.items()]
+    return errors + ([f"BROKEN: {problem}" for problem in trace.broken] or ["Nothing is broken."])
 
 
 def _what(step: TraceStep) -> str:

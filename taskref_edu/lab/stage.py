@@ -48,12 +48,16 @@ class Crash:
 
 @dataclass
 class Outcome:
-    """How one schedule went: the actors' errors and return values, by letter; the SQL that one died before."""
+    """How one schedule went: the actors' errors and return values, by letter; the SQL that one died before.
+
+    standing: where the actors stand that have not ended, by letter; only where a schedule was left unfinished.
+    """
 
     schedule: str
     errors: dict[str, BaseException] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     crashed: str | None = None
+    standing: dict[str, str] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Let go of tracebacks: their frames would keep sessions and cursors alive."""

@@ -42,6 +42,7 @@ class Trace:
     errors: dict[str, str] = field(default_factory=dict)
     broken: tuple[str, ...] = ()
     times: frozenset[str] = frozenset()  # columns that hold times
+    standing: dict[str, str] = field(default_factory=dict)  # what the actors do next, where steps are left
 
     def __repr__(self) -> str:
         from .lanes import lanes_as_text
@@ -61,8 +62,9 @@ def traced(
     *,
     crash: Crash | None = None,
     recover: Callable[[], str | None] | None = None,
+    unfinished: bool = False,
 ) -> Trace:
-    """Run `schedule` once more and write down what happens."""
+    """Run `schedule` once more and write down what happens. The judge is asked only if no step is left."""
     world = stage.world
     names = {actor.letter: name_of(actor.function) for actor in stage.actors}
     trace = Trace(schedule, names, times=frozenset(world.times()))
@@ -79,12 +81,14 @@ def traced(
         sql = filled_in(world.keeper, step.sql, step.parameters)
         trace.steps.append(TraceStep(actor.letter, sql, error, rows, step.rows is None))
 
-    outcome = play(stage, schedule, on_step, crash=crash)
+    outcome = play(stage, schedule, on_step, crash=crash, unfinished=unfinished)
+    trace.standing = outcome.standing
     trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
     if recover is not None:
         error = recover()
         trace.steps.append(TraceStep("", "recovery", error, world.rows(), True))
-    trace.broken = judge(outcome)
+    if not outcome.standing:
+        trace.broken = judge(outcome)
     outcome.forget()
     return trace
 

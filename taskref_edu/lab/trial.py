@@ -62,10 +62,10 @@ class Trial:
         with reading(self._engine) as session:
             return self._ask(session, known[: self._arguments - 1], outcome.schedule)
 
-    def trace(self, schedule: str, crash: Crash | None = None) -> Trace:
+    def trace(self, schedule: str, crash: Crash | None = None, *, unfinished: bool = False) -> Trace:
         """Run the schedule once more, and write down what happens."""
         recover = self.recover if self._recover is not None else None
-        return traced(self.stage, schedule, self.judge, crash=crash, recover=recover)
+        return traced(self.stage, schedule, self.judge, crash=crash, recover=recover, unfinished=unfinished)
 
     def _ask(self, session: Session, known: tuple[Any, ...], schedule: str) -> tuple[str, ...]:
         try:

@@ -97,12 +97,19 @@ def _not_repeatable(done: str, actor: Actor) -> str:
 
 
 def play(
-    stage: Stage, schedule: str, on_step: OnStep | None = None, *, strict: bool = True, crash: Crash | None = None
+    stage: Stage,
+    schedule: str,
+    on_step: OnStep | None = None,
+    *,
+    strict: bool = True,
+    unfinished: bool = False,
+    crash: Crash | None = None,
 ) -> Outcome:
     """Run one schedule.
 
     strict: raise NoSuchSchedule where it cannot be followed to the letter. Otherwise leave out the steps that
     are not there or have to wait, and run what is left in alphabetical order.
+    unfinished: the schedule may end where steps are left; then the actors that stand before them are killed.
     """
     stage.crash, stage.on_step = crash, on_step
     for actor in stage.actors:
@@ -114,8 +121,14 @@ def play(
             if not stage.go(actor, outcome) and strict:
                 why = f"{actor.letter} has no step left" if actor.ended else stage.why_waiting(actor)
                 raise NoSuchSchedule(f"{schedule!r}: after {outcome.schedule!r}, {why}")
-        if strict:
-            _refuse_rest(stage, schedule)
+        able = [actor for actor in stage.going if stage.may_go(actor)]
+        if able and unfinished:
+            outcome.standing = {actor.letter: _stands(stage, actor) for actor in stage.going}
+            for actor in stage.going:
+                stage.kill(actor)
+        elif able and strict:
+            rest = "; ".join(f"{actor.letter}: {actor.step.sql}" for actor in able if actor.step)
+            raise NoSuchSchedule(f"{schedule!r} ends too early: steps are left ({rest})")
         while stage.going:
             if not any(stage.go(actor, outcome) for actor in stage.going):
                 stage.give_up(outcome)
@@ -127,11 +140,10 @@ def play(
             actor.tracing = False
 
 
-def _refuse_rest(stage: Stage, schedule: str) -> None:
-    able = [actor for actor in stage.going if stage.may_go(actor)]
-    if able:
-        rest = "; ".join(f"{actor.letter}: {actor.step.sql}" for actor in able if actor.step)
-        raise NoSuchSchedule(f"{schedule!r} ends too early: steps are left ({rest})")
+def _stands(stage: Stage, actor: Actor) -> str:
+    if not stage.may_go(actor):
+        return stage.why_waiting(actor)
+    return actor.step.sql if actor.step else ""
 
 
 def _actor_of(stage: Stage, letter: str, schedule: str) -> Actor:

@@ -1,0 +1,86 @@
+"""One schedule, put together by hand: let A or B make a step, look at the rows, go back, try another way.
+
+    game = ByHand([click, click], setup=one_order, invariant=one_live_payment)
+    game.go("A"); game.go("B"); print(game)
+
+Each step runs everything from the start again, so that nothing is held between two of them: no lock, no greenlet,
+no thread. Read next: the widget in `widgets/scheduler.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sqlalchemy import Engine
+
+from .actors import Function
+from .errors import NoSuchSchedule
+from .lanes import lanes_as_html, lanes_as_text
+from .stage import Limits, Stage
+from .trace import Trace
+from .trial import Invariant, Trial
+from .world import Journal, SchemaName
+
+
+class ByHand:
+    """A schedule that grows with go() and shrinks with back(); prints and shows itself.
+
+    The arguments are those of explore(), as are the errors. trace: what has happened so far.
+    """
+
+    def __init__(
+        self,
+        actors: Sequence[Function],
+        *,
+        invariant: Invariant,
+        setup: Callable[[Engine], object] | None = None,
+        schema: SchemaName | None = "both",
+        journal: Journal = "wal",
+    ) -> None:
+        def open_trial() -> Trial:
+            return Trial(Stage(actors, setup=setup, schema=schema, journal=journal, limits=Limits()), invariant)
+
+        self._open_trial = open_trial
+        self.trace: Trace
+        self.restart()
+
+    @property
+    def schedule(self) -> str:
+        """The steps so far."""
+        return self.trace.schedule
+
+    @property
+    def ended(self) -> bool:
+        """Whether no step is left; `broken` is known then."""
+        return not self.trace.standing
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """What is broken at the end."""
+        return self.trace.broken
+
+    def go(self, letter: str) -> bool:
+        """Let this actor make its next step; False if it has to wait, or has ended."""
+        try:
+            self._play(self.schedule + letter)
+        except NoSuchSchedule:
+            return False
+        return True
+
+    def back(self) -> None:
+        """Take the latest step back."""
+        self._play(self.schedule[:-1])
+
+    def restart(self) -> None:
+        """Go back to the start."""
+        self._play("")
+
+    def _play(self, schedule: str) -> None:
+        with self._open_trial() as trial:
+            self.trace = trial.trace(schedule, unfinished=True)
+
+    def __repr__(self) -> str:
+        return lanes_as_text(self.trace)
+
+    def _repr_html_(self) -> str:
+        return lanes_as_html(self.trace)
