@@ -207,6 +207,15 @@ class TestReclaim:
         assert "the lease ran out" in (row(queue, 1).error or "")
         assert claim(queue).attempt == 2
 
+    def test_the_claims_own_lease_counts__not_that_of_the_next_worker(self, queue: TaskQueue, clock: Clock) -> None:
+        enqueue(queue)
+        claim(queue)
+        hasty = TaskQueue(queue.engine, lease=0.3, now=clock)
+        clock.advance(queue.lease - 1)
+        assert in_transaction(queue.engine, hasty.reclaim) == 0
+        clock.advance(1)
+        assert in_transaction(queue.engine, hasty.reclaim) == 1
+
     def test_a_heartbeat_keeps_it(self, queue: TaskQueue, clock: Clock) -> None:
         enqueue(queue)
         task = claim(queue)
