@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .queue import TaskQueue
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunningTask:
     """One claimed task and the lease on it; `token` is what proves the claim."""
 
