@@ -12,7 +12,7 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session
 
 from .database import writing
-from .errors import PermanentFailure, StaleLease, TaskCancelled
+from .errors import DatabaseError, PermanentFailure, StaleLease, TaskCancelled
 from .payload import clean
 from .queue import TaskQueue
 from .running import RunningTask
@@ -82,7 +82,7 @@ def _settle(queue: TaskQueue, record: Record) -> str | None:
             return None
         except StaleLease as error:
             return describe(error)
-        except sqlalchemy_errors.OperationalError:
+        except (DatabaseError, sqlalchemy_errors.OperationalError):
             if time.monotonic() > until:
                 raise
             time.sleep(AGAIN)

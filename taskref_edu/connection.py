@@ -53,6 +53,7 @@ class Connection(sqlite3.Connection):
 
     observers = Observers()  # replaced by the engine's own as soon as it connects
     begins = True  # not while SQLAlchemy was asked for AUTOCOMMIT
+    identity: tuple[int, int] | None = None  # of the file when it was opened
 
     @property
     def isolation_level(self) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]

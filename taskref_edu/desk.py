@@ -15,9 +15,10 @@ import time
 from sqlalchemy import Engine, PoolProxiedConnection
 
 from .attempt import describe
-from .database import writing
+from .database import file_of, writing
 from .driver import Transaction, wrapped
 from .errors import StaleLease
+from .faults import named
 from .queue import TaskQueue
 from .running import RunningTask
 
@@ -66,20 +67,26 @@ class Held:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._file = file_of(engine)
         self._pooled: PoolProxiedConnection | None = None
 
     def __enter__(self) -> sqlite3.Connection:
         if self._pooled is None:
-            self._pooled = self._engine.raw_connection()
+            try:
+                self._pooled = self._engine.raw_connection()
+            except sqlite3.Error as error:
+                raise named(error, self._file) or error from error
             self._driver: sqlite3.Connection = self._pooled.driver_connection  # type: ignore[assignment]
         self._send("BEGIN IMMEDIATE")
         return self._driver
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if error is None:
             self._send("COMMIT")
-        else:
-            self.close()
+            return
+        self.close()
+        if name := named(error, self._file):
+            raise name from error
 
     def close(self) -> None:
         """Give it back to the pool, which rolls back what is open."""
@@ -93,5 +100,5 @@ class Held:
         except BaseException as error:
             self.close()
             if isinstance(error, sqlite3.Error):
-                raise wrapped(error, sql) from error
+                raise named(error, self._file) or wrapped(error, sql) from error
             raise

@@ -9,7 +9,7 @@ import time
 from sqlalchemy import exc as sqlalchemy_errors
 
 from .database import reading, writing
-from .errors import StaleLease, TaskCancelled
+from .errors import DatabaseError, StaleLease, TaskCancelled
 from .queue import TaskQueue
 from .running import RunningTask
 
@@ -47,7 +47,7 @@ class Heartbeat:
                 if time.monotonic() - beat_at >= self._queue.lease / 3:
                     self._beat(task)
                     beat_at = time.monotonic()
-            except sqlalchemy_errors.SQLAlchemyError as error:
+            except (DatabaseError, sqlalchemy_errors.SQLAlchemyError) as error:
                 logger.info("heartbeat of task %s not sent, next try in %.1f s: %s", task.id, self._tick, error)
             except StaleLease as error:
                 logger.info("%s", error)  # the handler meets the same at its next checkpoint or completion

@@ -14,7 +14,7 @@ from typing import Any
 
 from .bell import bell_of
 from .database import file_of, reading
-from .errors import DatabaseGone
+from .faults import gone, identity_of
 from .queue import TaskQueue
 
 LOOK_AT_FILE = 0.5  # seconds between two looks at the file
@@ -30,7 +30,7 @@ class WakeUp:
         self._poll = poll
         self._probe: Any = None
         self._file = file_of(queue.engine)
-        self._identity = self._look_at_file()
+        self._identity = self._file and identity_of(self._file)
         self._looked = time.monotonic()
 
     def wait(self, interrupted: Callable[[], bool]) -> None:
@@ -51,15 +51,13 @@ class WakeUp:
         """Raise DatabaseGone if the file is not the one it was; looks every half second while it is."""
         if self._file is None or time.monotonic() - self._looked < LOOK_AT_FILE:
             return
-        found, expected = self._look_at_file(), self._identity
+        found, expected = identity_of(self._file), self._identity
         if found == expected:
             self._looked = time.monotonic()
             return
         self._queue.engine.dispose()  # its connections hold the file that is gone
-        if found is None:
-            raise DatabaseGone(f"{self._file} was deleted: put it back, or stop the worker and open another database")
-        self._identity = found
-        raise DatabaseGone(f"{self._file} was replaced by another file: going on with the new one")
+        self._identity = found or expected
+        raise gone(self._file)
 
     def close(self) -> None:
         """Give back the connection that watches."""
@@ -86,15 +84,6 @@ class WakeUp:
         with reading(self._queue.engine) as session:
             when = self._queue.next_due(session)
         return LONGEST_WAIT if when is None else min(LONGEST_WAIT, _seconds(when, self._queue.now()))
-
-    def _look_at_file(self) -> tuple[int, int] | None:
-        if self._file is None:
-            return None
-        try:
-            found = self._file.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
 
 
 def _seconds(when: datetime, now: datetime) -> float:

@@ -54,11 +54,11 @@ def test_a_locked_database(open_panel: OpenPanel, tmp_path: Path):
     hand = open_panel(queue=TaskQueue(impatient))
     with closing(sqlite3.connect(tmp_path / "locked.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        hand.click("new_order", "OperationalError: database is locked")
+        hand.click("new_order", "database is locked")
         assert "SELECT" not in hand.panel.status.text
         assert "http" not in hand.panel.status.text
         hand.click("start")
-        until(lambda: "blocked: OperationalError" in hand.worker())
+        until(lambda: "blocked: DatabaseLocked" in hand.worker())
         other.execute("ROLLBACK")
     hand.click("new_order", "order 1: new")
     until(lambda: hand.worker() == "○ idle")
