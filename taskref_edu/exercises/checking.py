@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..lab.progress import whole_only
 from .declaring import Check, Exercise, find
 from .explaining import explain, learner_lines, shown_lines
 from .limits import Limited, OutOfTime, library_restored, threads_ended
@@ -51,7 +52,7 @@ def not_attempted(exercise: Exercise) -> Outcome:
 def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
     """Run the checks within their time, and undo what the attempt did to the process."""
     run = Run([])
-    with library_restored() as patched, threads_ended(attempt.filename) as stubborn:
+    with whole_only(), library_restored() as patched, threads_ended(attempt.filename) as stubborn:
         try:
             Limited(exercise.seconds).run(lambda: _run(attempt, exercise, run))
         except BaseException as error:  # whatever learners raise, sys.exit() too, is an outcome

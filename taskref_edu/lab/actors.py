@@ -22,7 +22,7 @@ from ..connection import Connection
 from ..database import observers_of
 from .dying import close_for_good
 from .errors import ActorKilled, LabError, PastTheExplorer
-from .guard import Stuck
+from .guard import Stuck, stuck_at
 from .locks import Locks, in_transaction, is_reading, waits
 from .steps import Kind, Statement, Statements, is_many
 from .world import Rows, World
@@ -72,6 +72,7 @@ class Actor:
         self.step: Step | None = None  # the one that it stands before
         self.ran: Step | None = None  # the latest one that it ran
         self.ended = self.dead = self.waiting = self.disturbed = False
+        self.stuck_at = ""
         self.result: Any = None
         self.error: BaseException | None = None
         self.fault: LabError | None = None
@@ -122,8 +123,10 @@ class Actor:
     def _live(self) -> None:
         try:
             self.result = self.function(self.engine)
-        except (ActorKilled, Stuck):
+        except ActorKilled:
             pass
+        except Stuck as stuck:
+            self.stuck_at = stuck_at(stuck)
         except KeyboardInterrupt:
             raise  # it was meant for the exploration
         except BaseException as error:

@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine
 
+from . import keeping
 from .actors import Function
-from .errors import NoSuchSchedule
+from .errors import NoSuchSchedule, NotRepeatable
 from .lanes import lanes_as_html, lanes_as_text
 from .stage import Limits, Stage
-from .trace import Trace
+from .trace import Trace, name_of
 from .trial import Invariant, Trial
+from .walk import REPEATABLE
 from .world import Journal, SchemaName
 
 
@@ -26,6 +28,7 @@ class ByHand:
     """A schedule that grows with go() and shrinks with back(); prints and shows itself.
 
     The arguments are those of explore(), as are the errors. trace: what has happened so far.
+    refused: why the latest go() made no step.
     """
 
     def __init__(
@@ -41,6 +44,8 @@ class ByHand:
             return Trial(Stage(actors, setup=setup, schema=schema, journal=journal, limits=Limits()), invariant)
 
         self._open_trial = open_trial
+        self._arguments = keeping.arguments(name_of(setup) if setup else None, name_of(invariant), schema, journal)
+        self.refused = ""
         self.trace: Trace
         self.restart()
 
@@ -61,11 +66,20 @@ class ByHand:
 
     def go(self, letter: str) -> bool:
         """Let this actor make its next step; False if it has to wait, or has ended."""
+        self.refused = ""
         try:
             self._play(self.schedule + letter)
-        except NoSuchSchedule:
+        except NoSuchSchedule as error:
+            self.refused = error.why
+            if error.after not in (None, self.schedule):
+                raise NotRepeatable(f"{self.schedule!r} went well before, and now {error.why}: {REPEATABLE}") from None
             return False
         return True
+
+    def as_test(self) -> str:
+        """A pytest case for the schedule so far."""
+        problems = self.broken or ("nothing broke",)
+        return keeping.case(self.schedule, problems, self.trace.names.values(), self._arguments)
 
     def back(self) -> None:
         """Take the latest step back."""

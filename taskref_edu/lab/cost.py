@@ -38,7 +38,7 @@ class Cost:
     plan: tuple[str, ...] = field(repr=False)
     sql: Statements = field(repr=False)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "\n".join([self._summary(), *(f"  {line}" for line in self.plan)])
 
     def _repr_html_(self) -> str:

@@ -12,13 +12,14 @@ Leaves out: power cuts and torn pages, which are SQLite's own business. Read nex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from string import ascii_uppercase
 
 from .actors import Function
 from .found import Found
+from .progress import Bar
 from .race import Progress, Setup
 from .stage import DIES, Crash, Limits, Outcome, Stage
 from .trace import Trace, name_of
@@ -35,6 +36,10 @@ class Point:
     sql: str
     count: int = 0
     broken: int = 0
+
+    def __repr__(self) -> str:
+        times = f" ({self.broken:,} of {self.count:,})" if self.count > 1 else ""
+        return f"{'BREAKS' if self.broken else 'holds'}{times}: {self.sql}"
 
 
 @dataclass(repr=False)
@@ -123,21 +128,21 @@ def explore_crashes(
             invariant_name=name_of(invariant),
             replaying=replay,
             schema=schema,
+            journal=journal,
             crash=crash,
             recover_name=name_of(recover) if recover else None,
         )
-        for step in count(1):
-            walk = Walk(trial.stage, Crash(crash, step))
-            if not _walk_through(walk, step, trial, lost, max_schedules, progress):
-                break
+        with Bar() as bar:
+            for step in count(1):
+                walk = Walk(trial.stage, Crash(crash, step))
+                if not _walk_through(walk, step, trial, lost, lambda: lost.is_to_stop(max_schedules, progress, bar)):
+                    break
         if lost.shortest is not None:
             lost.trace = trial.trace(lost.shortest, _crash_in(lost.shortest, crash))
     return lost
 
 
-def _walk_through(
-    walk: Walk, step: int, trial: Trial, lost: Crashes, max_schedules: int, progress: Progress | None
-) -> bool:
+def _walk_through(walk: Walk, step: int, trial: Trial, lost: Crashes, is_to_stop: Callable[[], bool]) -> bool:
     """Run every schedule with a crash before this step; whether there was one, and more may be run."""
     died = False
     for outcome in walk:
@@ -145,7 +150,7 @@ def _walk_through(
             continue  # the actor ended before it came to this step
         died = True
         lost.add_crash(step, outcome, trial.problems(outcome))
-        if lost.is_to_stop(max_schedules, progress):
+        if is_to_stop():
             lost.left = walk.untried + 1  # and the later crash points, if there are any
             return False
     return died

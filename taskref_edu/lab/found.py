@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
 
+from . import keeping
 from .lanes import lanes_as_html, lanes_as_text
+from .progress import Bar
 from .schedule_map import Mark, ScheduleMap
 from .stage import Outcome
 from .trace import Trace
@@ -30,7 +32,8 @@ class Found:
     """The result of explore(); prints as text, shows as a map and lanes in a notebook.
 
     count: schedules run. broken: those after which something is broken. errors: those in which an actor got one.
-    problems, error_texts: what it was, by schedule. left: branches not walked because a bound was hit.
+    problems, error_texts: what it was, by schedule. left: branches not walked because a bound was hit, or because
+    somebody stopped it, which is `stopped`.
     """
 
     names: dict[str, str]
@@ -38,8 +41,10 @@ class Found:
     invariant_name: str
     replaying: Callable[[str], Trace] = field(repr=False)
     schema: str | None = "both"
+    journal: str = "wal"
     count: int = 0
     left: int = 0
+    stopped: bool = False
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     error_texts: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     trace: Trace | None = field(default=None, repr=False)
@@ -62,7 +67,7 @@ class Found:
 
     @property
     def complete(self) -> bool:
-        """Whether every schedule was run; False if a bound was hit."""
+        """Whether every schedule was run; False if a bound was hit or somebody stopped it."""
         return self.left == 0
 
     @property
@@ -87,20 +92,12 @@ class Found:
         schedule = schedule or self.shortest
         if schedule is None:
             return "# nothing broke: there is no schedule to keep as a test"
-        actors = ", ".join(self.names.values())
-        problem = "; ".join(self.problems.get(schedule, ("nothing broke",)))
-        return (
-            f"def test_the_schedule_{schedule}() -> None:\n"
-            f"    # found: {problem!r}\n"
-            f"    found = explore([{actors}],{self.arguments()}, schedules=[{schedule!r}])\n"
-            "    assert found.holds, str(found)\n"
-        )
+        problems = self.problems.get(schedule, ("nothing broke",))
+        return keeping.case(schedule, problems, self.names.values(), self.arguments())
 
     def arguments(self) -> str:
         """The arguments of this exploration, besides the actors, as they are written in a call."""
-        setup = f" setup={self.setup_name}," if self.setup_name else ""
-        schema = "" if self.schema == "both" else f", schema={self.schema!r}"
-        return f"{setup} invariant={self.invariant_name}{schema}"
+        return keeping.arguments(self.setup_name, self.invariant_name, self.schema, self.journal)
 
     def add(self, outcome: Outcome, problems: tuple[str, ...]) -> None:
         """Take note of one schedule."""
@@ -114,10 +111,11 @@ class Found:
             texts = tuple(f"{letter}: {error_text(error)}" for letter, error in outcome.errors.items())
             self.error_texts[outcome.schedule] = self._seen.setdefault(texts, texts)
 
-    def is_to_stop(self, max_schedules: int, progress: Callable[[int], object] | None) -> bool:
+    def is_to_stop(self, max_schedules: int, progress: Callable[[int], object] | None, bar: Bar) -> bool:
         """Whether the bound is reached, or somebody asked to stop."""
         asked = progress is not None and progress(self.count) is True
-        return asked or self.count >= max_schedules
+        self.stopped = bar.passed(self.count)
+        return asked or self.stopped or self.count >= max_schedules
 
     def __repr__(self) -> str:
         parts = [self._headline(), *self._bounds(), *self._summary()]
@@ -141,9 +139,10 @@ class Found:
     def _bounds(self) -> list[str]:
         notes = []
         if not self.complete:
-            notes.append(
-                f"NOT COMPLETE: only the first {self.count:,} of at least {self.count + self.left:,} schedules were run"
-            )
+            least = f"{self.count:,} of at least {self.count + self.left:,} schedules"
+            proven = f"nothing is proven{' of the others' if self.problems else ''}"
+            stopped = f"STOPPED BY YOU after {least}: {proven}"
+            notes.append(stopped if self.stopped else f"NOT COMPLETE: only the first {least} were run")
         for letter in self.names:
             if letter in self.idle:
                 notes.append(

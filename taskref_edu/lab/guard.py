@@ -1,8 +1,9 @@
 """What keeps an exploration honest and finite: no connection past the explorer, no actor that never ends.
 
 The audit hook sees every `sqlite3.connect` of the process. Python cannot remove a hook, so there is one, added at
-the first exploration, and it does nothing outside of one. The watchdog stops Python code and running SQL. It cannot
-stop a call into other C code that does not return, nor a loop around a call that swallows every BaseException.
+the first exploration, and it does nothing outside of one. The watchdog stops Python code and running SQL; on the
+main thread of a POSIX system also an actor that waits for a Python lock which another actor holds: a signal wakes
+it. It cannot stop a call into other C code that does not return, nor a loop that swallows every BaseException.
 
 Read next: `stage.py`.
 """
@@ -10,9 +11,11 @@ Read next: `stage.py`.
 from __future__ import annotations
 
 import ctypes
+import signal
 import sys
 import threading
 import time
+import traceback
 from typing import Any, Protocol
 
 from greenlet import getcurrent
@@ -20,6 +23,12 @@ from greenlet import getcurrent
 
 class Stuck(BaseException):
     """Raised inside an actor that takes too long; not an Exception, so that few handlers swallow it."""
+
+
+def stuck_at(stuck: Stuck) -> str:
+    """The line that it was raised at: `, at "lock.acquire()" (click, line 7)`."""
+    frames = [frame for frame in traceback.extract_tb(stuck.__traceback__) if frame.filename != __file__]
+    return f', at "{frames[-1].line}" ({frames[-1].name}, line {frames[-1].lineno})' if frames else ""
 
 
 class Turns(Protocol):
@@ -43,6 +52,9 @@ class Watchdog:
         self._patience = patience
         self._victim = threading.get_ident()
         self._ended = threading.Event()
+        # SIGURG: ignored wherever nobody listens, and used by nobody else here.
+        self._by_signal = hasattr(signal, "pthread_kill") and threading.current_thread() is threading.main_thread()
+        self._former = signal.signal(signal.SIGURG, self._woken) if self._by_signal else None
         self._thread = threading.Thread(target=self._watch, name="watchdog of an exploration", daemon=True)
         self._thread.start()
 
@@ -51,6 +63,8 @@ class Watchdog:
         self._ended.set()
         self._thread.join()
         self.cancel()
+        if self._by_signal:
+            signal.signal(signal.SIGURG, self._former)
 
     def _watch(self) -> None:
         turn, since = -1, time.monotonic()
@@ -61,12 +75,20 @@ class Watchdog:
                 elif time.monotonic() - since > self._patience:
                     # Again and again, since `except BaseException: pass` in a loop may swallow one.
                     self.fired_at = turn
-                    _raise_in(self._victim, Stuck)
                     self._turns.interrupt()
+                    if self._by_signal:
+                        signal.pthread_kill(self._victim, signal.SIGURG)
+                    else:
+                        _raise_in(self._victim, Stuck)
+
+    def _woken(self, _number: int, _frame: object) -> None:
+        """On the main thread, in the middle of whatever the actor does, a lock's acquire() included."""
+        if self._turns.running and self._turns.turn == self.fired_at:
+            raise Stuck
 
     def cancel(self) -> None:
         """Take back a Stuck that has not been raised yet."""
-        if self.fired_at >= 0:
+        if self.fired_at >= 0 and not self._by_signal:
             _raise_in(self._victim, None)
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from .actors import Function
 from .found import Found
+from .progress import Bar
 from .stage import Limits, Stage
 from .trace import Trace, name_of
 from .trial import Invariant, Trial
@@ -53,6 +54,9 @@ def explore(
     max_schedules, max_steps (of one actor), patience (seconds between two steps): the bounds.
     progress: called with the number of schedules after each one; to return True is to stop there.
 
+    After half a second a notebook shows a bar and a terminal a line; an interrupt then ends the exploration after the
+    schedule that runs, and the result says so. An actor that waits for a Python lock of another actor's is stuck:
+    `patience` ends it on the main thread of a POSIX system; elsewhere only a restart of the process does.
     Raises ActorNeverEnds, PastTheExplorer, NotRepeatable; an actor's own exception is part of the result.
     """
 
@@ -71,14 +75,17 @@ def explore(
             invariant_name=name_of(invariant),
             replaying=replay,
             schema=schema,
+            journal=journal,
         )
         walk = Walk(trial.stage)
         outcomes = walk if schedules is None else (play(trial.stage, each, strict=False) for each in schedules)
-        for outcome in outcomes:
-            found.add(outcome, trial.problems(outcome))
-            if found.is_to_stop(max_schedules, progress):
-                found.left = walk.untried
-                break
+        most = max_schedules if schedules is None else min(max_schedules, len(schedules))
+        with Bar(lambda: max(walk.share, found.count / most)) as bar:
+            for outcome in outcomes:
+                found.add(outcome, trial.problems(outcome))
+                if found.is_to_stop(max_schedules, progress, bar):
+                    found.left = walk.untried if schedules is None else len(schedules) - found.count
+                    break
         if found.shortest is not None:
             found.trace = trial.trace(found.shortest)
     return found

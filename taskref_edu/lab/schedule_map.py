@@ -37,14 +37,20 @@ class ScheduleMap:
         if len(self.cells) < CELLS:
             self.cells.append((schedule, mark))
 
+    def __repr__(self) -> str:
+        return ", ".join(f"{self.counts[mark]:,} {mark.value}" for mark in Mark)
+
+    def _repr_html_(self) -> str:
+        return self.as_html()
+
     def as_html(self) -> str:
         """A legend with the counts, then the cells in alphabetical order of the schedules."""
         legend = " ".join(f"{_cell(mark.value, mark)} {escape(mark.value)}: {self.counts[mark]:,};" for mark in Mark)
         cells = "".join(_cell(f"{schedule}: {mark.value}", mark) for schedule, mark in self.cells)
         missing = self.counts.total() - len(self.cells)
         more = f"<p>The map shows the first {len(self.cells):,}; {missing:,} more were run.</p>" if missing else ""
-        summary = escape(", ".join(f"{self.counts[mark]:,} {mark.value}" for mark in Mark))
-        box = f"<div role='img' aria-label='Map of the schedules: {summary}' style='line-height:1.3;max-width:60em'>"
+        label = f"Map of the schedules: {escape(repr(self))}"
+        box = f"<div role='img' aria-label='{label}' style='line-height:1.3;max-width:60em'>"
         return f"<p>{legend}</p>{box}{cells}</div>{more}"
 
 

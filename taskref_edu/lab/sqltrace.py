@@ -40,6 +40,13 @@ class Statement:
     plan: tuple[str, ...] = ()
     error: str | None = None
 
+    def __repr__(self) -> str:
+        return "\n".join([self.sql, *self.notes()])
+
+    def notes(self) -> list[str]:
+        """Its plan and its error, a line each."""
+        return [f"  | {line}" for line in self.plan] + ([f"  ! {self.error}"] if self.error else [])
+
 
 class Statements(list[Statement]):
     """The statements of a capture, in order; prints as a table, and shows as one in a notebook."""
@@ -48,8 +55,7 @@ class Statements(list[Statement]):
         lines = []
         for number, statement in enumerate(self, 1):
             lines.append(f"{number:>4}  {statement.sql}")
-            lines += [f"      | {line}" for line in statement.plan]
-            lines += [f"      ! {statement.error}"] if statement.error else []
+            lines += [f"    {line}" for line in statement.notes()]
         return "\n".join(lines) or "(no statement)"
 
     def _repr_html_(self) -> str:

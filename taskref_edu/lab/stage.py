@@ -51,6 +51,7 @@ class Outcome:
     """How one schedule went: the actors' errors and return values, by letter; the SQL that one died before.
 
     standing: where the actors stand that have not ended, by letter; only where a schedule was left unfinished.
+    waiting: those of them that have to wait for somebody.
     """
 
     schedule: str
@@ -58,6 +59,7 @@ class Outcome:
     results: dict[str, Any] = field(default_factory=dict)
     crashed: str | None = None
     standing: dict[str, str] = field(default_factory=dict)
+    waiting: set[str] = field(default_factory=set)
 
     def forget(self) -> None:
         """Let go of tracebacks: their frames would keep sessions and cursors alive."""
@@ -214,9 +216,10 @@ class Stage:
         return [connection for actor in self.actors for connection in actor.connections]
 
     def _too_slow(self) -> str:
+        seconds = f"{self._current.letter} took more than {self.limits.patience} seconds"
         return (
-            f"{self._current.letter} took more than {self.limits.patience} seconds from one statement to the next:"
-            " does it loop without touching the database? (patience= allows more)"
+            f"{seconds} from one statement to the next{self._current.stuck_at}: does it loop without touching the"
+            " database, or wait for a lock that another actor holds? (patience= allows more)"
         )
 
     def _too_many_steps(self, actor: Actor, outcome: Outcome) -> str:

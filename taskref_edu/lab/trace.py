@@ -30,6 +30,10 @@ class TraceStep:
     rows: Rows
     committed: bool
 
+    def __repr__(self) -> str:
+        error = f"\n  {self.actor} gets {self.error}" if self.error else ""
+        return f"{self.actor}  {self.sql}{'' if self.committed else '   (not committed yet)'}{error}"
+
 
 @dataclass(repr=False)
 class Trace:
@@ -43,6 +47,7 @@ class Trace:
     broken: tuple[str, ...] = ()
     times: frozenset[str] = frozenset()  # columns that hold times
     standing: dict[str, str] = field(default_factory=dict)  # what the actors do next, where steps are left
+    waiting: set[str] = field(default_factory=set)  # those of them that have to wait
 
     def __repr__(self) -> str:
         from .lanes import lanes_as_text
@@ -82,7 +87,7 @@ def traced(
         trace.steps.append(TraceStep(actor.letter, sql, error, rows, step.rows is None))
 
     outcome = play(stage, schedule, on_step, crash=crash, unfinished=unfinished)
-    trace.standing = outcome.standing
+    trace.standing, trace.waiting = outcome.standing, outcome.waiting
     trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
     if recover is not None:
         error = recover()

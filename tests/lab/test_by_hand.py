@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import Engine
 
 from taskref_edu.lab import explore
 from taskref_edu.lab.by_hand import ByHand
+from taskref_edu.lab.errors import NotRepeatable
 from tests.lab import actors
 from tests.lab.actors import autocommitted, nothing, one_live_task, one_order
 
@@ -33,12 +35,14 @@ def test_where_the_actors_stand(game: ByHand) -> None:
     game.go("B")
     assert game.trace.standing["A"] == "COMMIT"
     assert game.trace.standing["B"].startswith("B waits for A (INSERT INTO task")
+    assert game.trace.waiting == {"B"}
 
 
 def test_who_has_to_wait_makes_no_step(game: ByHand) -> None:
     for letter in "AAB":
         assert game.go(letter)
     assert not game.go("B")
+    assert game.refused.startswith("B waits for A (INSERT INTO task")
     assert game.schedule == "AAB"
     assert game.go("A")
     assert game.go("B")
@@ -60,7 +64,30 @@ def test_one_that_has_ended_makes_no_step() -> None:
     assert game.go("A")
     assert not game.go("A")
     assert list(game.trace.standing) == ["B"]
+    assert game.refused == "A has no step left"
     assert not game.go("C")
+    assert game.refused == "'AC' names 'C'; the actors are A, B"
+
+
+def test_a_break_is_kept_as_the_same_test(game: ByHand) -> None:
+    found = explore([actors.click_inverted] * 2, setup=one_order, invariant=one_live_task, schema="as_written")
+    for letter in found.shortest or "":
+        game.go(letter)
+    assert game.as_test() == found.as_test()
+
+
+def test_a_function_that_remembers_is_told() -> None:
+    calls: list[int] = []
+
+    def remembers(engine: Engine) -> None:
+        calls.append(1)
+        autocommitted(3 if len(calls) < 4 else 1)(engine)
+
+    game = ByHand([remembers], setup=one_order, invariant=nothing)
+    assert game.go("A")
+    assert game.go("A")
+    with pytest.raises(NotRepeatable, match="'AA' went well before, and now A has no step left: let the functions"):
+        game.go("A")
 
 
 def test_everybody_waiting_ends_it() -> None:

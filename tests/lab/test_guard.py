@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,25 @@ class TestNeverEnds:
         assert time.monotonic() - before < 5
         assert threading.active_count() == len(threading.enumerate())
         assert not [thread for thread in threading.enumerate() if "watchdog" in thread.name]
+
+    def test_on_another_thread_than_the_main_one(self) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            exploration = pool.submit(explore, [self.computes], setup=one_order, invariant=nothing, patience=0.2)
+            with pytest.raises(errors.ActorNeverEnds):
+                exploration.result(timeout=10)
+
+    @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal reaches a single thread here")
+    def test_waiting_for_a_lock_that_another_actor_holds(self) -> None:
+        lock, listens = threading.Lock(), signal.getsignal(signal.SIGURG)
+
+        def holds_it_across_sql(engine: Engine) -> None:
+            with lock:
+                autocommitted(2)(engine)
+
+        with pytest.raises(errors.ActorNeverEnds, match=r'B took .* at "with lock:" \(holds_it_across_sql, line \d+\)'):
+            explore([holds_it_across_sql] * 2, setup=one_order, invariant=nothing, patience=0.2)
+        assert not lock.locked()
+        assert signal.getsignal(signal.SIGURG) == listens
 
 
 class TestPastTheExplorer:
@@ -177,6 +198,12 @@ class TestSchedules:
         assert (found.count, found.complete, found.holds, found.broken) == (5, False, False, [])
         assert "NOT COMPLETE: only the first 5 of at least" in str(found)
         assert "NOT COMPLETE" in found._repr_html_()
+
+    def test_some_of_a_list_are_not_all_of_it(self) -> None:
+        asked = ["AB", "BA"]
+        found = explore([autocommitted(1)] * 2, setup=one_order, invariant=nothing, schedules=asked, max_schedules=1)
+        assert (found.count, found.complete) == (1, False)
+        assert explore([autocommitted(1)] * 2, setup=one_order, invariant=nothing, schedules=asked).complete
 
     def test_a_bound_that_is_just_enough_is_no_bound(self) -> None:
         assert explore([autocommitted(4)] * 2, setup=one_order, invariant=nothing, max_schedules=70).complete

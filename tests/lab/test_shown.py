@@ -6,13 +6,16 @@ import re
 from typing import Any
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from taskref_edu import Order, writing
-from taskref_edu.lab import explore
+from taskref_edu.lab import explore, explore_crashes, measure
+from taskref_edu.lab.by_hand import ByHand
 from taskref_edu.lab.found import Found, switches
 from taskref_edu.lab.schedule_map import _LOOKS, Mark
+from taskref_edu.lab.tables import Table
 from taskref_edu.lab.wording import short_sql
 from tests.lab import actors
 from tests.lab.actors import autocommitted, nothing, one_live_task, one_order
@@ -158,6 +161,42 @@ def test_as_test_names_the_schema_if_it_is_not_the_usual_one() -> None:
 
 def test_as_test_of_nothing() -> None:
     assert "nothing broke" in explore([autocommitted(1)], setup=one_order, invariant=nothing).as_test()
+
+
+def test_as_test_names_the_journal_if_it_is_not_the_usual_one() -> None:
+    found = explore([autocommitted(1)], setup=one_order, invariant=nothing, journal="delete")
+    assert ", journal='delete', schedules=['A'])" in found.as_test("A")
+
+
+class TestPlainText:
+    """What a notebook shows where it shows no HTML, and what a terminal shows: never an object's insides."""
+
+    @staticmethod
+    def as_ipython_shows(shown: object) -> str:
+        return InteractiveShell.instance().display_formatter.format(shown)[0]["text/plain"]  # type: ignore[union-attr]
+
+    def test_a_result_reads_the_same_everywhere(self, found: Found, sqlite: Engine) -> None:
+        cost = measure(sqlite, lambda session: session.execute(text("SELECT id FROM task WHERE id = 1")))
+        trace = found.replay("AAAAAB")
+        table, game = Table([{"a": 1}]), ByHand([autocommitted(1)], setup=one_order, invariant=nothing)
+        for shown in (found, trace, trace.steps[0], found.map, cost, cost.sql, cost.sql[0], table, game):
+            assert self.as_ipython_shows(shown) == str(shown) == repr(shown)
+            assert "object at 0x" not in repr(shown)
+            assert not repr(shown).startswith(type(shown).__name__)
+
+    def test_a_crash_lab_s_result(self) -> None:
+        lost = explore_crashes(actors.click_inverted, setup=one_order, invariant=one_live_task)
+        assert self.as_ipython_shows(lost) == str(lost)
+        assert repr(lost.points[3]) == "holds: COMMIT"
+
+    def test_parts(self, found: Found, sqlite: Engine) -> None:
+        cost = measure(sqlite, lambda session: session.execute(text("SELECT id FROM task WHERE id = 1")))
+        assert " VM steps, 1 statement, 0 rows read, 0 rows changed\n  SEARCH task USING" in repr(cost)
+        assert repr(cost.sql[0]).splitlines()[1].startswith("  | SEARCH task USING")
+        assert repr(found.map) == "2 holds, 0 holds, but an actor got an error, 26 breaks"
+        step = found.replay("AAAAAB").steps[1]
+        assert repr(step).startswith("A  INSERT INTO task (type, payload,")
+        assert repr(step).endswith("   (not committed yet)")
 
 
 @pytest.mark.parametrize(

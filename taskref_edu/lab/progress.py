@@ -1,0 +1,135 @@
+"""How far a long exploration is, and how to stop it: a bar in a notebook, a line in a terminal, elsewhere nothing.
+
+It appears after half a second and is gone at the end. While it is there, an interrupt (■ in JupyterLab, Control-C in
+a terminal) lets the schedule end that runs, and the exploration with it; a second one interrupts at once. A button in
+the notebook would not do: its click waits until the cell has ended.
+
+Leaves out: explorations on other threads than the main one. Read next: `race.py`.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any, Protocol
+
+from .wording import counted
+
+AFTER = 0.5  # seconds until it appears
+EVERY = 0.25  # seconds between two looks
+_whole_only = False
+
+
+@contextmanager
+def whole_only() -> Iterator[None]:
+    """Inside, an interrupt is an interrupt: half an exploration must not be judged as if it were a whole one."""
+    global _whole_only
+    before, _whole_only = _whole_only, True
+    try:
+        yield
+    finally:
+        _whole_only = before
+
+
+class _Place(Protocol):
+    """Where it is shown."""
+
+    def show(self, text: str, share: float | None) -> None: ...
+    def clear(self) -> None: ...
+
+
+class Bar:
+    """Shows how many schedules have been run. share: the part that is done, as far as can be told."""
+
+    def __init__(self, share: Callable[[], float] | None = None) -> None:
+        self.stopped = False
+        self._share = share
+        self._most = 0.0
+        self._began = time.monotonic()
+        self._next = self._began + AFTER
+        self._place: _Place | None = None
+        self._former: Any = None
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        if self._former is not None:
+            signal.signal(signal.SIGINT, self._former)
+        if self._place is not None:
+            self._place.clear()
+
+    def passed(self, count: int) -> bool:
+        """So many schedules have been run; whether to stop here."""
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + EVERY
+            self._look(count, now - self._began)
+        return self.stopped
+
+    def _look(self, count: int, seconds: float) -> None:
+        if self._place is None:
+            self._place = _place()
+            if self._place is None:
+                self._next = float("inf")
+                return
+            if not _whole_only and callable(signal.getsignal(signal.SIGINT)):
+                self._former = signal.signal(signal.SIGINT, self._interrupted)
+        if self._share is not None:
+            self._most = max(self._most, min(1.0, self._share()))  # an estimate that falls would look like a mistake
+        done = f", about {self._most:.0%} done" if self._share else ""
+        self._place.show(f"{counted(count, 'schedule')}, {count / seconds:,.0f} a second{done}", self._most or None)
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        if self.stopped:
+            self._former(number, frame)
+        self.stopped = True
+
+
+def _place() -> _Place | None:
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if hasattr(shell, "kernel"):
+        return _Notebook()
+    return _Terminal() if sys.stderr.isatty() else None
+
+
+class _Terminal:
+    """A line on standard error, written over again and again."""
+
+    def show(self, text: str, share: float | None) -> None:
+        print(f"\r\x1b[K{text}; Control-C stops", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+class _Notebook:
+    """An output of the cell that runs."""
+
+    def __init__(self) -> None:
+        self._display: Any = None
+
+    def show(self, text: str, share: float | None) -> None:
+        value = "" if share is None else f" value='{share:.3f}'"
+        bar = f"<progress max='1'{value} aria-label='Schedules run' style='vertical-align:middle'></progress>"
+        stop = "<strong>Stop:</strong> press ■ above the notebook, or <kbd>Esc</kbd>, <kbd>I</kbd>, <kbd>I</kbd>"
+        self._update({"text/html": f"<div>{bar} {text}. {stop}</div>", "text/plain": text})
+
+    def clear(self) -> None:
+        self._update({})
+
+    def _update(self, data: dict[str, str]) -> None:
+        from IPython.display import DisplayHandle
+
+        if self._display is None:
+            self._display = DisplayHandle()
+            self._display.display(data, raw=True)
+        else:
+            self._display.update(data, raw=True)
