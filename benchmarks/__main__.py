@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import compare, goals, references, report
+from . import checks, compare, goals, references, report
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     tables = goals.run(chosen.quick)
     peer_tables, peers = ([], {}) if chosen.no_peers else compare.run(chosen.quick)
     reference_tables, steps = references.run(chosen.quick)
-    tables = [report.machine(load), *tables, *peer_tables, *reference_tables]
+    tables = [report.machine(load), *tables, *peer_tables, *reference_tables, *checks.run(chosen.quick)]
     for table in tables:
         print(table, end="\n\n")
     into = chosen.into or (None if chosen.quick else report.FOLDER)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import compare, goals, peers, references, report
+from benchmarks import checks, compare, goals, peers, references, report
 from benchmarks.rounds import Results, Spread, Table, interleave
+from taskref_edu.exercises.declaring import catalog
 
 SIZE = goals.QUICK
 
@@ -42,6 +43,15 @@ def test_references_and_the_report(tmp_path: Path) -> None:
     for act in ("duplicate check", "cancel"):
         growing = {name for name, at in steps[act].items() if references.exponent(at) > 0.05}
         assert growing == set(references.VARIANTS) - flat
+
+
+def test_checks_and_a_class() -> None:
+    found = catalog()
+    times = [(found[id], checks.answers(found[id], 1)) for id in ("2.2", "3.4")]
+    assert [row[1] for row in checks.each(times).rows] == ["", "yes"]
+    learners, minutes = checks.graded(1, "02_*")
+    assert (learners, minutes > 0) == (1, True)
+    assert [row[3] for row in checks.goals(times, 16.0, 200, 24.0).rows] == ["yes", "yes", "no", "yes"]
 
 
 def test_the_machine_has_no_name() -> None:
