@@ -43,5 +43,5 @@ bench:
 
 ## make clean    remove what was set up and all caches; notebooks and your progress stay
 clean:
-	rm -rf .venv .venv-bench .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-bench .venv-versions .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -77,16 +77,21 @@ def insert_one(session: Session, statement: Insert, **values: Any) -> int:
 
 
 def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]], **shared: Any) -> None:
-    """Insert rows with one call of the driver; `shared` are the values that are the same in all of them."""
+    """Insert rows with one call of the driver, all or none; `shared` are the values that all of them have."""
     driver = _driver(session)
     if driver is None:
         session.execute(statement, [shared | row for row in rows])
         return
     form, same = prepared(statement), _as_stored(shared)
+    driver.execute("SAVEPOINT insert_many")  # an index may refuse a row after others were inserted
     try:
         driver.executemany(form.sql, (same | row for row in rows))
     except sqlite3.Error as error:
+        if driver.in_transaction:  # a full disk has ended it already
+            driver.execute("ROLLBACK TO insert_many")
+            driver.execute("RELEASE insert_many")
         raise wrapped(error, form.sql, rows) from error
+    driver.execute("RELEASE insert_many")
 
 
 def stored_time(moment: datetime) -> str:

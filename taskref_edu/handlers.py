@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlmodel import Session
 
+from .arguments import expect_name, short
 from .errors import PayloadError, UnknownType
+from .new_task import LONGEST_TYPE
 from .running import RunningTask
 
 if TYPE_CHECKING:
@@ -29,9 +31,9 @@ class Handlers:
         self._handlers: dict[str, Handler] = {}
 
     def add(self, type: str, function: Handler) -> None:
-        """Let `function` handle tasks of `type`; raise TypeError if either is of the wrong kind."""
-        if not isinstance(type, str) or not callable(function):
-            raise TypeError(f"{type!r}, {function!r} found, a type's name and a function expected")
+        """Let `function` handle tasks of `type`; raise TypeError or ValueError if either is of the wrong kind."""
+        expect_name("type", type, LONGEST_TYPE)
+        _expect_function(function)
         self._handlers[type] = function
 
     def of(self, type: str) -> Handler:
@@ -49,10 +51,11 @@ class BackgroundFunction:
     """A function that can be called as it is, or run in the background with its arguments as the payload."""
 
     def __init__(self, queue: TaskQueue, function: Callable[..., Any]) -> None:
+        _expect_function(function)
         self._queue = queue
         self.function = function
         self.signature = inspect.signature(function)
-        self.__name__, self.__doc__ = function.__name__, function.__doc__
+        self.__name__, self.__doc__ = getattr(function, "__name__", ""), function.__doc__
         for parameter in self.signature.parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
                 raise TypeError(f"{self.__name__}: {parameter} found; a payload needs parameters with plain names")
@@ -74,3 +77,12 @@ class BackgroundFunction:
                 f"task {task.id}: payload {task.payload!r} does not fit {self.__name__}: {error}"
             ) from None
         return self.function(*bound.args, **bound.kwargs)
+
+
+def _expect_function(function: Any) -> None:
+    if not callable(function):
+        raise TypeError(f"{short(function)} found, a function expected")
+    inner = getattr(function, "function", function)  # of a BackgroundFunction
+    if inspect.iscoroutinefunction(inner) or inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
+        # Calling it would run nothing, and the task would succeed.
+        raise TypeError(f"{short(function)} found, a plain function expected: call asyncio.run(…) inside one")

@@ -5,25 +5,25 @@ Read next: `queue.py`.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import class_mapper
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
+from .arguments import expect_count, expect_name, in_utc
 from .models import Task, TaskStatus
 from .payload import decoded
 
+LONGEST_TYPE = 255  # characters
+
 
 def new_values(type: str, max_attempts: int, available_at: datetime | None, now: datetime) -> dict[str, Any]:
-    """The parameters of `statements.ENQUEUE`, but for the payload. Raises ValueError for careless arguments."""
-    if not isinstance(type, str) or not type or "\x00" in type:
-        raise ValueError(f"type {type!r} found, the name of a type expected")
-    if available_at is not None and available_at.utcoffset() is None:
-        raise ValueError(f"available_at {available_at!r} has no time zone: use datetime.now(UTC)")
-    if max_attempts < 1:
-        raise ValueError(f"max_attempts {max_attempts} found, 1 or more expected")
-    return {"task_type": type, "attempts": max_attempts, "due": available_at or now, "now": now}
+    """The parameters of `statements.ENQUEUE`, but for the payload; TypeError or ValueError for careless arguments."""
+    expect_name("type", type, LONGEST_TYPE)
+    expect_count("max_attempts", max_attempts)
+    due = now if available_at is None else in_utc("available_at", available_at)
+    return {"task_type": type, "attempts": max_attempts, "due": due, "now": now}
 
 
 def as_loaded(task_id: int, values: dict[str, Any], json: str | None) -> Task:
@@ -38,7 +38,7 @@ def as_loaded(task_id: int, values: dict[str, Any], json: str | None) -> Task:
         attempt=0,
         max_attempts=values["attempts"],
         lease_token=0,
-        available_at=values["due"].astimezone(UTC),
+        available_at=values["due"],
         lease_expires_at=None,
         cancel_requested_at=None,
         created_at=values["now"],

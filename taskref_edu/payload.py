@@ -16,7 +16,8 @@ MAX_BYTES = 1 << 20  # 1 MiB of JSON text
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON, NUL is an escape
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode  # made once: json.dumps() makes one a call
-_SURELY_SHALLOW = 100  # brackets; what has more of them may be nested too deeply to be read back
+MAX_DEPTH = 500  # levels; Python reads back somewhat more, SQLite's json_extract about twice as many
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a string, in which brackets are text
 
 
 def clean(text: str) -> str:
@@ -30,20 +31,34 @@ def encoded(payload: Any, max_bytes: int = MAX_BYTES) -> str | None:
         return None
     try:
         text = _encode(payload)
-        if text.count("[") + text.count("{") > _SURELY_SHALLOW:
-            json.loads(text)
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(f"the payload is not JSON: {error}. Pass numbers, strings, lists and dicts only") from None
     if (size := _size(text)) is None or ("\\u0000" in text and _NUL.search(text)):
         raise PayloadError("the payload holds NUL or half of a surrogate pair, which PostgreSQL refuses: remove it")
     if size > max_bytes:
-        raise PayloadError(f"the payload has {size:,} bytes, {max_bytes:,} are allowed: store it elsewhere")
+        raise PayloadError(
+            f"the payload has {size:,} bytes, {max_bytes:,} are allowed: keep it elsewhere and pass its name, "
+            "or raise TaskQueue(max_payload=…)"
+        )
+    if text.count("[") + text.count("{") > MAX_DEPTH and (depth := _depth(text)) > MAX_DEPTH:
+        raise PayloadError(f"the payload is nested {depth:,} levels deep, {MAX_DEPTH} are allowed: make it flatter")
     return text
 
 
 def decoded(text: str | None) -> Any:
     """What `encoded()` encoded, as it is read back: tuples have become lists, keys strings."""
     return None if text is None else json.loads(text)
+
+
+def _depth(text: str) -> int:
+    level = deepest = 0
+    for match in _BRACKET.finditer(text):
+        if (found := match[0]) in "[{":
+            level += 1
+            deepest = max(deepest, level)
+        elif found in "]}":
+            level -= 1
+    return deepest
 
 
 def _size(text: str) -> int | None:

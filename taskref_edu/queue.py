@@ -11,6 +11,7 @@ Read next: `statements.py`, `running.py`, then `worker.py`.
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +20,9 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from . import statements
+from .arguments import LARGEST_ID, expect, expect_count, expect_seconds, short
 from .bell import ring_after_commit
-from .database import refuse_reading
+from .database import SESSIONS, refuse_reading
 from .driver import Statement, Transaction, change, first_row, insert_many, insert_one
 from .errors import StaleLease, TaskCancelled, TaskNotFound
 from .handlers import BackgroundFunction, H, Handlers
@@ -38,6 +40,7 @@ class TaskQueue:
     lease: seconds for which a claim holds without a heartbeat.
     max_attempts: attempts that a task gets unless enqueue() says otherwise.
     backoff: seconds before the first retry; doubled for each further one, up to `max_backoff`.
+    max_payload: bytes of JSON that a payload may have.
     now, jitter: where time and randomness come from; jitter() returns a factor for the backoff.
     """
 
@@ -53,10 +56,14 @@ class TaskQueue:
         now: Callable[[], datetime] = utc_now,
         jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.0),
     ) -> None:
-        if lease <= 0 or max_attempts < 1 or backoff < 0:
-            raise ValueError(
-                f"lease {lease}, max_attempts {max_attempts}, backoff {backoff} found; > 0, ≥ 1, ≥ 0 expected"
-            )
+        expect(engine, Engine, "an engine, as open_database() returns it,")
+        expect_seconds("lease", lease, 0.001)
+        expect_count("max_attempts", max_attempts)
+        expect_seconds("backoff", backoff)
+        expect_seconds("max_backoff", max_backoff)
+        expect_count("max_payload", max_payload)
+        if not callable(now) or not callable(jitter):
+            raise TypeError(f"now {now!r}, jitter {jitter!r} found, functions without arguments expected")
         self.engine = engine
         self.lease = lease
         self.max_attempts = max_attempts
@@ -108,6 +115,8 @@ class TaskQueue:
     def enqueue_many(self, session: Session, type: str, payloads: Iterable[Any]) -> int:
         """Insert a task for each payload in the caller's transaction; return how many. All are checked first."""
         refuse_reading(session, "enqueue_many")
+        if isinstance(payloads, str | bytes | dict):
+            raise TypeError(f"{short(payloads)} found, a list of payloads expected")
         values = new_values(type, self.max_attempts, None, self.now())
         texts = [encoded(payload, self.max_payload) for payload in payloads]
         if texts:
@@ -120,10 +129,13 @@ class TaskQueue:
 
         Raises TaskNotFound if there is no such task.
         """
-        if _moved(session, statements.CANCEL, task_id=task_id, now=self.now()):
+        refuse_reading(session, "cancel")
+        expect(task_id, int, "the id of a task")
+        can_be = 0 < task_id <= LARGEST_ID
+        if can_be and _moved(session, statements.CANCEL, task_id=task_id, now=self.now()):
             return True
-        if _look(session, task_id) is None:
-            raise TaskNotFound(f"task {task_id} not found: it never existed, or it was pruned")
+        if not can_be or _look(session, task_id) is None:
+            raise TaskNotFound(f"task {short(task_id)} not found: it never existed, or it was pruned")
         return False
 
     # The holder's side
@@ -138,6 +150,7 @@ class TaskQueue:
 
         Raises StaleLease before the claim.
         """
+        _expect_holder(session, task)
         now = self.now()
         if not change(session, statements.COMPLETE, now=now, task_id=task.id, token=task.token):
             raise _stale(task, _look(session, task.id))
@@ -163,9 +176,11 @@ class TaskQueue:
 
         A task that was asked to stop becomes cancelled instead of tried again. Raises StaleLease.
         """
+        _expect_holder(session, task)
+        expect(error, str, "the text of the error")
         now = self.now()
         later = now + timedelta(seconds=self.delay(task.attempt))
-        text = clean(error)[:MAX_ERROR] or "no error text"
+        text = clean(error[:MAX_ERROR]) or "no error text"
         _moved_by_holder(session, statements.FAIL, task, now=now, later=later, retry=retry, error=text)
 
     def stop(self, session: Session, task: RunningTask) -> None:
@@ -174,6 +189,7 @@ class TaskQueue:
 
     def check(self, session: Session, task: RunningTask) -> None:
         """Raise TaskCancelled if the task was asked to stop, StaleLease if the lease is over."""
+        _expect_holder(session, task)
         row = _look(session, task.id)
         if row is None or row[:2] != (TaskStatus.RUNNING, task.token):
             raise _stale(task, row)
@@ -188,15 +204,20 @@ class TaskQueue:
 
     def prune(self, session: Session, older_than: timedelta, *, limit: int = 10_000) -> int:
         """Delete up to `limit` tasks that ended more than `older_than` ago; how many. Orders stay."""
+        expect(older_than, timedelta, "a timedelta for older_than")
+        expect_count("limit", limit, 0)
+        expect_seconds("older_than", older_than.total_seconds())
         return _moved(session, statements.PRUNE, before=self.now() - older_than, limit=limit)
 
     def counts(self, session: Session) -> dict[TaskStatus, int]:
         """How many tasks have each status; every status is there."""
+        expect(session, SESSIONS, "a session")
         found = dict(map(tuple, session.execute(statements.COUNTS)))
         return {status: found.get(status, 0) for status in TaskStatus}
 
     def next_due(self, session: Session) -> datetime | None:
         """When the next pending task becomes due or the next lease runs out (perhaps in the past); or None."""
+        expect(session, SESSIONS, "a session")
         return session.execute(statements.NEXT_DUE).scalar_one()
 
     def delay(self, attempt: int) -> float:
@@ -216,7 +237,7 @@ def _moved(transaction: Transaction, statement: Statement, **values: Any) -> int
     """Run one guarded statement; how many tasks it moved. Copies that the session holds are read again."""
     refuse_reading(transaction, "a change of a task")
     count = change(transaction, statement, **values)
-    if isinstance(transaction, Session):
+    if not isinstance(transaction, sqlite3.Connection):
         for held in list(transaction.identity_map.values()):
             if isinstance(held, Task):
                 transaction.expire(held)
@@ -224,8 +245,14 @@ def _moved(transaction: Transaction, statement: Statement, **values: Any) -> int
 
 
 def _moved_by_holder(transaction: Transaction, statement: Statement, task: RunningTask, **values: Any) -> None:
+    _expect_holder(transaction, task)
     if not _moved(transaction, statement, task_id=task.id, token=task.token, **values):
         raise _stale(task, _look(transaction, task.id))
+
+
+def _expect_holder(transaction: Transaction, task: RunningTask) -> None:
+    expect(transaction, SESSIONS, "a session")
+    expect(task, RunningTask, "a task as claim() returns it, or as a handler gets it,")
 
 
 def _stale(task: RunningTask, row: tuple[Any, ...] | None) -> StaleLease:
