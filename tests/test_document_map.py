@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,15 @@ def snippets() -> list[tuple[str, str]]:
             if inside:
                 found.append((section, next(lines)))
         elif line.startswith("#") and not inside:
-            section = line.lstrip("# ")
+            section = line.lstrip("# ").partition(":")[0]
     return found
+
+
+@cache
+def headings(name: str) -> list[str]:
+    """The headings of a notebook's source."""
+    prose = [block.text for block in read_source(ROOT / "authoring" / f"{name}.md").blocks if block.kind == "prose"]
+    return re.findall(r"^#+ (.+)$", "\n".join(prose), flags=re.MULTILINE)
 
 
 def test_every_snippet_is_there_in_order() -> None:
@@ -66,8 +74,7 @@ def test_the_part_of_the_notebook_exists(row: list[str]) -> None:
     number, heading, path = found.groups()
     assert Path(path).name.startswith(f"{number}_")
     assert (ROOT / path).exists()
-    blocks = read_source(ROOT / "authoring" / f"{Path(path).stem}.md").blocks
-    assert re.search(rf"^#+ {re.escape(heading)}$", "\n".join(block.text for block in blocks), flags=re.MULTILINE)
+    assert heading in headings(Path(path).stem)
 
 
 @EVERY
