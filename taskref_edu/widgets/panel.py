@@ -1,26 +1,31 @@
-"""The live panel: enqueue, cancel and watch payments that a worker runs, in one approach or in both.
+"""The live panel: enqueue, cancel and watch payments that workers run, in one approach or in both.
 
-A callback makes one short transaction and says what came of it; the watcher is the only thread that writes
-widgets. Leaves out: arrows drawn between rows, a timeline, scripted scenarios.
-Read next: `side.py` (what a click does), `view.py` (what is shown), `watcher.py` (when).
+The watcher is the only thread that writes widgets. Leaves out: what a click does, see `hands.py`; what is shown of
+the rows, see `view.py`. Read next: `hands.py`, `controls.py`, `watcher.py` (when).
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
-from ipywidgets import VBox, Widget
+from ipywidgets import HTML, Box, VBox, Widget
 
 from ..queue import TaskQueue
 from .beside import queue_beside
 from .cells import current_cell, forget, remember, stop_former
-from .controls import WORKER_BUTTONS, Controls, style_sheet
-from .side import APPROACHES, Name, Side, plain
+from .controls import Controls, show, style_sheet
+from .hands import Hands
+from .lens import Seen, lens_html
+from .scenarios import SCENARIOS
+from .script import PACE
+from .side import APPROACHES, Name, Side
 from .status import StatusLine
 from .view import SideView, static_copy
+from .waiting import Until
 from .watcher import Watcher
+from .wording import plain
 
 RE_RUN = "re-run this cell to make it live"
 
@@ -29,7 +34,8 @@ class Panel:
     """Shows `queue` and works on it; put it at the end of a cell. Stop it with stop(), or re-run its cell.
 
     approach: "classic" or "inverted"; or "both": inverted on `queue`, classic beside it on a fresh temporary
-    database with a copy of the orders, and every click goes to both.
+    database with a copy of the orders, and every click goes to both. The panel's workers claim tasks for 5 s at
+    most, so that the end of a lease can be watched.
     """
 
     def __init__(self, queue: TaskQueue, approach: Literal["classic", "inverted", "both"] = "classic") -> None:
@@ -43,27 +49,59 @@ class Panel:
         names: list[Name] = ["classic", "inverted"] if approach == "both" else [approach]
         self.places = frozenset((queue.engine.url, name) for name in names[-1:])
         stop_former(self)
-        self._selected: int | None = None
-        self._seconds = 2.0
-        self._notice, self._repeated = "", 0
-        self._lock = threading.Lock()
         self._reason: str | None = None
+        self._watcher = Watcher(self._look, self._last_look, f"{approach} panel")
+        self.controls = Controls()
+        self._hands = Hands(self.controls, self._watcher.hurry)
         queues = [queue_beside(queue), queue] if approach == "both" else [queue]
         self._sides = [
-            Side(name, one, lambda: self._seconds, self._say) for name, one in zip(names, queues, strict=True)
+            Side(name, one, lambda: self._hands.seconds, self._hands.say)
+            for name, one in zip(names, queues, strict=True)
         ]
+        self._hands.sides = self._sides
         self.views = [SideView(side) for side in self._sides]
+        for side, view in zip(self._sides, self.views, strict=True):
+            side.note = getattr(view, "note", side.note)
         self._build()
-        self._watcher = Watcher(self._look, self._last_look, f"{approach} panel")
         self._look()
         self._watcher.start()
         remember(self)
 
+    @property
+    def scenarios(self) -> list[str]:
+        """The names that run() knows."""
+        return list(SCENARIOS)
+
+    def click(self, name: str) -> None:
+        """Do what the button of that name does: `panel.click("new_order")`; its answer is in `panel.status.text`."""
+        self._hands.click(name)
+
+    def run(self, scenario: str) -> Panel:
+        """Begin a scenario: its first sentence is shown, and Next goes on. Returns this panel at once.
+
+        Raises ValueError, with the list, for a scenario that is not there.
+        """
+        self._hands.run(scenario)
+        return self
+
+    def play(self, pace: float = PACE) -> None:
+        """Make the steps of the scenario that are left by themselves, one each `pace` seconds."""
+        self._hands.play(pace)
+
+    def until(self, condition: str, timeout: float = 30.0) -> Until:
+        """`await panel.until("all tasks finished")`: wait, and let the kernel go on meanwhile.
+
+        Raises ValueError, with the list, for a condition that is not there; StillOpen after `timeout` seconds.
+        """
+        return Until(condition, self._sides, timeout)
+
     def stop(self, reason: str = "stopped") -> None:
-        """End the worker, the watcher and a payment that runs; what is shown stays. May be called twice."""
+        """End the workers, the watcher and a payment that runs; what is shown stays. May be called twice."""
         self._reason = self._reason or f"{reason}: {RE_RUN}"
+        self._hands.ended = True
         for side in self._sides:
             side.close()
+        self._hands.join(5)
         self._watcher.stop()
         forget(self)
 
@@ -84,74 +122,50 @@ class Panel:
         display({"application/vnd.jupyter.widget-view+json": view, "text/plain": repr(self)}, raw=True)
         display({"text/html": static_copy(self.views, RE_RUN), "text/plain": "(its tables as HTML)"}, raw=True)
 
-    # Clicks, on whichever thread they come
-
     def _build(self) -> None:
-        self.controls = Controls()
         self.status = StatusLine()
         sides = VBox([view.box for view in self.views])
         sides.add_class("taskref-sides")
-        self.box = VBox([style_sheet(), *self.controls.lines(), self.status, sides])
+        self.lenses = [HTML() for _ in self._sides]
+        self._seen: list[Seen | None] = [None for _ in self._sides]
+        lenses = Box(self.lenses)
+        lenses.add_class("taskref-lenses")
+        show(lenses, False)
+        self.box = VBox([style_sheet(), *self.controls.lines(), self.status, sides, lenses])
         self.box.add_class("taskref-panel")
+        for toggle, part in ((self.controls.more, self.controls.fold), (self.controls.sql, lenses)):
+            toggle.observe(lambda change, part=part: self._hands.write(partial(show, part, change["new"])), "value")
         if not any(side.paced for side in self._sides):
             self.controls.seconds.disabled = True
             self.controls.seconds.tooltip = "The queue has a handler of its own, which takes the time that it takes"
-        self.controls.seconds.observe(self._set_seconds, "value")
-        self.controls.order.observe(self._select, "value")
-        self._on("new_order", self._new_order)
-        self._on("pay", lambda side: self._with_order(side.pay))
-        self._on("cancel", lambda side: self._with_order(side.cancel))
-        for name in WORKER_BUTTONS:
-            self._on(name, lambda side, name=name: getattr(side, name)())
-
-    def _on(self, name: str, act: Callable[[Side], str]) -> None:
-        self.controls.buttons[name].on_click(lambda _: self._click(act))
-
-    def _click(self, act: Callable[[Side], str]) -> None:
-        """Do it on each side, and say what came of it: once, if it is the same."""
-        if self._reason is not None:
-            return
-        said = {side.name: _attempt(act, side) for side in self._sides}
-        same = len(set(said.values())) == 1
-        self._say("; ".join(set(said.values()) if same else (f"{name}: {text}" for name, text in said.items())))
-        for side in self._sides:
-            side.go()
-
-    def _new_order(self, side: Side) -> str:
-        order = side.new_order()
-        self._selected = order.id
-        return f"order {order.id}: new"
-
-    def _with_order(self, act: Callable[[int], str]) -> str:
-        return "no order selected: create one with New order" if self._selected is None else act(self._selected)
-
-    def _select(self, change: dict[str, Any]) -> None:
-        if change["new"] is not None:
-            self._selected = change["new"]
-
-    def _set_seconds(self, change: dict[str, Any]) -> None:
-        self._seconds = change["new"]
-
-    def _say(self, text: str) -> None:
-        with self._lock:
-            self._repeated = self._repeated + 1 if text == self._notice else 1
-            self._notice = text
-        self._watcher.hurry()
 
     # The watcher's thread: nobody else writes a widget
 
     def _look(self) -> None:
-        trouble = [text for step in [*(view.refresh for view in self.views), self._offer] if (text := _trouble(step))]
-        with self._lock:
-            # The same answer to another click must look different, or it seems to go unheard.
-            notice = self._notice if self._repeated < 2 else f"{self._notice} (×{self._repeated})"
-        self.status.text = "; ".join(trouble) or notice
+        own = [self._offer, self._follow_script, self._show_lenses]
+        steps = [*self._hands.writes(), *(view.refresh for view in self.views), *own]
+        trouble = [text for step in steps if (text := _trouble(step))]
+        self.status.text = "; ".join(trouble) or self._hands.notice
 
     def _offer(self) -> None:
         orders = self.views[-1].rows.orders
-        if self._selected is None and orders:
-            self._selected = orders[0].id
-        self.controls.offer(orders, self._selected)
+        if self._hands.selected is None and orders:
+            self._hands.selected = orders[0].id
+        self.controls.offer(orders, self._hands.selected)
+
+    def _follow_script(self) -> None:
+        script = self._hands.script
+        if script is not None:
+            script.look()
+        self.controls.sentence.text = script.text if script is not None else ""
+        show(self.controls.script, script is not None)
+
+    def _show_lenses(self) -> None:
+        for place, side in enumerate(self._sides if self.controls.sql.value else ()):
+            seen = side.lens.seen
+            if seen is not self._seen[place]:
+                self._seen[place] = seen
+                self.lenses[place].value = lens_html(side.name, seen, side.queue)
 
     def _last_look(self) -> None:
         self._look()
@@ -159,13 +173,6 @@ class Panel:
             _trouble(view.close)
         self.controls.switch_off()
         self.status.text = self._reason or ""
-
-
-def _attempt(act: Callable[[Side], str], side: Side) -> str:
-    try:
-        return act(side)
-    except Exception as error:  # an error's place is the status line; printed, it lands in a stranger's cell
-        return plain(error)
 
 
 def _trouble(step: Callable[[], None]) -> str | None:
