@@ -45,6 +45,13 @@ def expect_name(name: str, value: Any, longest: int) -> None:
         raise ValueError(f"{name} {short(value)} holds NUL or half of a surrogate pair: remove it")
 
 
+def expect_id(name: str, value: Any) -> None:
+    """Raise TypeError or ValueError unless the value can be the id of a row; None, of a new row, is all right."""
+    if value is not None and (type(value) is not int or not 0 <= value <= LARGEST_ID):
+        kind = TypeError if type(value) is not int else ValueError
+        raise kind(f"{name} {short(value)} found, a whole number from 0 to {LARGEST_ID} expected")
+
+
 def in_utc(name: str, value: Any) -> datetime:
     """The time in UTC; TypeError or ValueError if it is none, or has no time zone."""
     expect(value, datetime, f"a datetime for {name}")

@@ -14,10 +14,12 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from .attempt import AGAIN, Complete, complete_alone, describe, run_attempt
+from .arguments import expect, expect_seconds
+from .attempt import Complete, complete_alone, describe, run_attempt
 from .desk import Desk
 from .errors import WorkerBusy
 from .heartbeat import Heartbeat
+from .pauses import SHORTEST, Pauses
 from .queue import TaskQueue
 from .running import RunningTask
 from .wakeup import WakeUp
@@ -46,11 +48,15 @@ class WorkerStatus:
 class Worker:
     """Runs the tasks of one queue, one at a time.
 
-    poll: seconds between two looks for commits of other processes.
+    poll: seconds between two looks at a file for commits of other processes.
     patience: seconds after which a task that was asked to stop and goes on is called unresponsive.
     """
 
     def __init__(self, queue: TaskQueue, *, name: str = "worker", poll: float = 0.01, patience: float = 2.0) -> None:
+        expect(queue, TaskQueue, "a TaskQueue")
+        expect(name, str, "a name as text")
+        expect_seconds("poll", poll, 0.001)
+        expect_seconds("patience", patience)
         self.queue = queue
         self.name = name
         self._patience = patience
@@ -89,6 +95,7 @@ class Worker:
 
     def stop(self, timeout: float = 5.0) -> bool:
         """Let the thread end after the task it runs; whether it has ended within `timeout` seconds (0: just ask)."""
+        expect_seconds("timeout", timeout)
         self._stopping.set()
         self._wake_up.bell.set()
         if self._thread is None or self._thread is threading.current_thread():
@@ -148,17 +155,19 @@ class Worker:
     def _loop(self) -> None:
         self._heartbeat = Heartbeat(self.queue, self.name)
         self._heartbeat.start()
-        desk = Desk(self.queue, hold=True)
+        desk, pauses = Desk(self.queue, hold=True), Pauses()
         try:
             while self._next or not self._stopping.is_set():
                 try:
                     self._turn(desk)
                     self._blocked = False
+                    pauses.reset()
                 except BaseException as error:  # promise: nothing ends this thread but stop()
-                    self._error, self._blocked = describe(error), True
+                    pause = pauses.after(error)
+                    self._error, self._blocked = f"{describe(error)} (next try in {pause:.1f} s)", True
                     self._wake_up.close()
                     desk.close()
-                    self._stopping.wait(AGAIN)
+                    self._stopping.wait(pause)
         finally:
             self._heartbeat.stop()
             self._wake_up.close()
@@ -181,7 +190,7 @@ class Worker:
         self._resting.set()
         try:
             while self._pausing.is_set() and not self._stopping.is_set():
-                self._wake_up.bell.wait(AGAIN)
+                self._wake_up.bell.wait(SHORTEST)
                 self._wake_up.bell.clear()
                 self._wake_up.check_file()
         finally:
@@ -208,7 +217,7 @@ class Worker:
 
     def _rests(self) -> bool:
         """Whether the thread claims nothing; one that was asked to pause and holds no task gets a moment for it."""
-        return self._pausing.is_set() and not self._task and self._resting.wait(AGAIN)
+        return self._pausing.is_set() and not self._task and self._resting.wait(SHORTEST)
 
     def _asked_to_rest(self) -> bool:
         return self._stopping.is_set() or self._pausing.is_set()

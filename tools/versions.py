@@ -38,16 +38,14 @@ def main(arguments: list[str]) -> int:
         parser.add_argument(f"--{resolution}", action="store_true", help=f"only the {resolution} packages")
     asked = parser.parse_args(arguments)
     chosen = [name for name in RESOLUTIONS if getattr(asked, name)] or list(RESOLUTIONS)
-    pythons = (
-        [Path(found) for name in asked.python if (found := shutil.which(name))] if asked.python else find_pythons()
-    )
+    pythons = find_pythons()
+    if asked.python:
+        pythons = {asked.python: pythons[asked.python]} if asked.python in pythons else {}
     if not pythons:
-        print(
-            f"found no Python {LOWEST_PYTHON[0]}.{LOWEST_PYTHON[1]} or newer: name one with --python", file=sys.stderr
-        )
+        print("found no such Python on PATH or in ~/.pyenv/versions, 3.11 or newer expected", file=sys.stderr)
         return 2
     uv = find_uv()
-    lines = [run(uv, python, resolution) for python in pythons for resolution in chosen]
+    lines = [run(uv, python, resolution) for python in pythons.values() for resolution in chosen]
     print("\n".join(["", *lines]))
     return 1 if any(line.startswith("FAILED") for line in lines) else 0
 

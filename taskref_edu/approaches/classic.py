@@ -20,6 +20,7 @@ from ..models import LIVE, Order, Task, words
 from ..queue import TaskQueue
 from ..running import RunningTask
 from ..schema import PAYLOAD_ORDER_ID
+from .arguments import expect_payment, expect_session, expect_task
 
 PAYMENT = "process_payment"
 
@@ -33,6 +34,7 @@ class Payment(BaseModel):
 
 def enqueue_payment(session: Session, queue: TaskQueue, order: Order) -> Task:
     """Enqueue a payment of the order. Returns the task; IntegrityError if one is in process already."""
+    expect_payment(session, queue, order)
     session.flush()  # a new order gets its id here
     if order.id is None:
         raise PayloadError("the order has no id: add it to the session, then enqueue")
@@ -41,6 +43,7 @@ def enqueue_payment(session: Session, queue: TaskQueue, order: Order) -> Task:
 
 def order_for(session: Session, task: RunningTask) -> Order:
     """The order that the payload names; PayloadError if it names none."""
+    expect_task(session, task)
     try:
         order_id = Payment.model_validate(task.payload).order_id
     except ValidationError as error:
@@ -53,6 +56,7 @@ def order_for(session: Session, task: RunningTask) -> Order:
 
 def enqueue_payment_once(session: Session, queue: TaskQueue, order: Order) -> Task | None:
     """Enqueue a payment unless one is in process; None if one is."""
+    expect_payment(session, queue, order)
     try:
         with session.begin_nested():
             return enqueue_payment(session, queue, order)
@@ -64,12 +68,14 @@ def enqueue_payment_once(session: Session, queue: TaskQueue, order: Order) -> Ta
 
 def cancel_payment(session: Session, queue: TaskQueue, order: Order) -> int:
     """Cancel the order's payments; how many tasks were cancelled or asked to stop."""
+    expect_payment(session, queue, order)
     task_ids = session.scalars(_live_payments(session, order)).all()
     return sum(queue.cancel(session, task_id) for task_id in task_ids)
 
 
 def orders_in_process(session: Session) -> list[Order]:
     """The orders with a pending or running payment, by id."""
+    expect_session(session)
     live = select(_payload_order_id(session)).select_from(Task).where(*_is_live_payment())
     query = select(Order).where(col(Order.id).in_(live))
     return sorted(session.exec(query), key=lambda order: order.id or 0)

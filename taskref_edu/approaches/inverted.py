@@ -8,7 +8,7 @@ Leaves out: several tasks for an order, several orders for a task, work without 
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, delete, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
@@ -16,6 +16,7 @@ from ..errors import OrphanTask
 from ..models import Order, Task
 from ..queue import TaskQueue
 from ..running import RunningTask
+from .arguments import expect_payment, expect_session, expect_task
 
 PAYMENT = "process_payment"
 
@@ -25,16 +26,19 @@ def enqueue_payment(session: Session, queue: TaskQueue, order: Order) -> Task:
 
     Raises OrphanTask if the order is not in the database: nothing would reference the task.
     """
+    expect_payment(session, queue, order)
     session.flush()  # a new order gets its id here
     task = queue.enqueue(session, PAYMENT)
     this_order = col(Order.id) == order.id
     if not _reference(session, order, task, this_order):
+        session.execute(delete(Task).where(col(Task.id) == task.id))  # the caller may catch this, and commit
         raise OrphanTask(f"order {order.id} not found: add it to the session, or look it up again, then enqueue")
     return task
 
 
 def order_for(session: Session, task: RunningTask) -> Order:
     """The order that references the task; OrphanTask if there is none."""
+    expect_task(session, task)
     order = session.exec(select(Order).where(Order.processing_task_id == task.id)).one_or_none()
     if order is None:
         raise OrphanTask(f"task {task.id}: no order references it; it was cancelled, replaced or deleted meanwhile")
@@ -43,6 +47,7 @@ def order_for(session: Session, task: RunningTask) -> Order:
 
 def enqueue_payment_once(session: Session, queue: TaskQueue, order: Order) -> Task | None:
     """Enqueue a payment unless one is in process; None if one is."""
+    expect_payment(session, queue, order)
     with session.begin_nested() as savepoint:
         task = queue.enqueue(session, PAYMENT)
         this_order_if_free = (col(Order.id) == order.id) & col(Order.processing_task_id).is_(None)
@@ -54,6 +59,7 @@ def enqueue_payment_once(session: Session, queue: TaskQueue, order: Order) -> Ta
 
 def cancel_payment(session: Session, queue: TaskQueue, order: Order) -> int:
     """Cancel the order's payment; how many tasks were cancelled or asked to stop (0 or 1)."""
+    expect_payment(session, queue, order)
     task_id = session.exec(select(Order.processing_task_id).where(Order.id == order.id)).one_or_none()
     cancelled = int(task_id is not None and queue.cancel(session, task_id))
     if order in session:
@@ -63,6 +69,7 @@ def cancel_payment(session: Session, queue: TaskQueue, order: Order) -> int:
 
 def orders_in_process(session: Session) -> list[Order]:
     """The orders with a pending or running payment, by id."""
+    expect_session(session)
     # Sorted here: with ORDER BY, SQLite walks all orders by id instead of the few references in the index.
     query = select(Order).where(col(Order.processing_task_id).is_not(None))
     return sorted(session.exec(query), key=lambda order: order.id or 0)

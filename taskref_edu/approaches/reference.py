@@ -11,17 +11,20 @@ from __future__ import annotations
 
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, inspect, select, update
+from sqlalchemy import ColumnElement, Engine, delete, inspect, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session, SQLModel, col
 
+from ..arguments import expect, expect_name
 from ..database import writing
 from ..errors import OrphanTask
 from ..models import Task
+from ..new_task import LONGEST_TYPE
 from ..queue import TaskQueue
 from ..running import RunningTask
 from ..schema import clearing_trigger, reference_index
+from .arguments import expect_session, expect_task
 
 Model = TypeVar("Model", bound=SQLModel)
 
@@ -35,10 +38,14 @@ class TaskReference(Generic[Model]):
 
     def __init__(self, column: Any, type: str) -> None:
         _check(column)
+        expect_name("type", type, LONGEST_TYPE)
         self.type = type
         self.model: type[Model] = column.class_
         self._column: InstrumentedAttribute[int | None] = column
-        (self._id,) = inspect(self.model).primary_key
+        key = inspect(self.model).primary_key
+        if len(key) != 1:
+            raise TypeError(f"{self.model.__name__} has a primary key of {len(key)} columns, one expected")
+        self._id = key[0]
 
     def install(self, engine: Engine) -> None:
         """Create the column's index and its clearing trigger where they are missing; the table must be there."""
@@ -54,14 +61,17 @@ class TaskReference(Generic[Model]):
 
         Raises OrphanTask if the row is not in the database: nothing would reference the task.
         """
+        self._expect(session, queue, row)
         session.flush()  # a new row gets its id here
         task = queue.enqueue(session, self.type, payload)
         if not self._reference(session, row, task, self._is(row)):
+            session.execute(delete(Task).where(col(Task.id) == task.id))  # the caller may catch this, and commit
             raise OrphanTask(f"{self._name(row)} not found: add it to the session, or look it up again, then enqueue")
         return task
 
     def row_for(self, session: Session, task: Task | RunningTask) -> Model:
         """The row that references the task; OrphanTask if there is none."""
+        expect_task(session, task)
         row = session.scalars(select(self.model).where(self._column == task.id)).one_or_none()
         if row is None:
             where = f"{self._id.table.name}.{self._column.key}"
@@ -72,6 +82,7 @@ class TaskReference(Generic[Model]):
 
     def enqueue_once(self, session: Session, queue: TaskQueue, row: Model, payload: Any = None) -> Task | None:
         """Enqueue a task unless one is at work on the row; None if one is."""
+        self._expect(session, queue, row)
         with session.begin_nested() as savepoint:
             task = queue.enqueue(session, self.type, payload)
             if self._reference(session, row, task, self._is(row) & self._column.is_(None)):
@@ -81,6 +92,7 @@ class TaskReference(Generic[Model]):
 
     def cancel(self, session: Session, queue: TaskQueue, row: Model) -> int:
         """Cancel the row's task; how many were cancelled or asked to stop (0 or 1)."""
+        self._expect(session, queue, row)
         task_id = session.scalars(select(self._column).where(self._is(row))).one_or_none()
         cancelled = int(task_id is not None and queue.cancel(session, task_id))
         if row in session:
@@ -89,8 +101,14 @@ class TaskReference(Generic[Model]):
 
     def in_process(self, session: Session) -> list[Model]:
         """The rows with a pending or running task, by primary key."""
+        expect_session(session)
         rows = session.scalars(select(self.model).where(self._column.is_not(None)))
         return sorted(rows, key=self._key)  # not in SQL: ORDER BY would make SQLite walk the whole table
+
+    def _expect(self, session: Any, queue: Any, row: Any) -> None:
+        expect_session(session)
+        expect(queue, TaskQueue, "a TaskQueue")
+        expect(row, self.model, f"a {self.model.__name__}")
 
     def _key(self, row: Model) -> Any:
         return inspect(self.model).primary_key_from_instance(row)[0]
