@@ -21,7 +21,8 @@ from sqlmodel import Session, col, select
 
 from taskref_edu import Order, writing
 from taskref_edu.lab import explore
-from taskref_edu.lab.stage import Limits, Outcome, Stage
+from taskref_edu.lab.outcome import Limits, Outcome
+from taskref_edu.lab.stage import Stage
 from taskref_edu.lab.trial import Trial
 from taskref_edu.lab.walk import Walk
 

@@ -17,7 +17,8 @@ from . import keeping
 from .actors import Function
 from .errors import NoSuchSchedule, NotRepeatable
 from .lanes import lanes_as_html, lanes_as_text
-from .stage import Limits, Stage
+from .outcome import Limits
+from .stage import Stage
 from .trace import Trace, name_of
 from .trial import Invariant, Trial
 from .walk import REPEATABLE

@@ -19,9 +19,10 @@ from string import ascii_uppercase
 
 from .actors import Function
 from .found import Found
+from .outcome import DIES, Crash, Limits, Outcome
 from .progress import Bar
 from .race import Progress, Setup
-from .stage import DIES, Crash, Limits, Outcome, Stage
+from .stage import Stage
 from .trace import Trace, name_of
 from .trial import Invariant, Recover, Trial
 from .walk import Walk

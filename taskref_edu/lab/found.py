@@ -13,9 +13,9 @@ from itertools import pairwise
 
 from . import keeping
 from .lanes import lanes_as_html, lanes_as_text
+from .outcome import Outcome
 from .progress import Bar
 from .schedule_map import Mark, ScheduleMap
-from .stage import Outcome
 from .trace import Trace
 from .wording import counted, error_text, explained
 

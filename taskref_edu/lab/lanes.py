@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from html import escape
 
 from .changes import Row, changes, columns, marked
-from .stage import DIES
+from .outcome import DIES
 from .trace import Trace, TraceStep
 from .wording import short_sql
 from .world import Rows
@@ -61,8 +61,13 @@ def what(step: TraceStep) -> str:
 def _ending(trace: Trace) -> list[str]:
     errors = [f"{letter} ended with {error}" for letter, error in trace.errors.items()]
     if trace.standing:
-        return errors + [f"{letter} stands before: {short_sql(sql)}" for letter, sql in trace.standing.items()]
+        return errors + [_standing(trace, letter) for letter in trace.standing]
     return errors + ([f"BROKEN: {problem}" for problem in trace.broken] or ["Nothing is broken."])
+
+
+def _standing(trace: Trace, letter: str) -> str:
+    where = f"waits for {trace.waiting[letter]} with" if letter in trace.waiting else "stands before"
+    return f"{letter} {where}: {short_sql(trace.standing[letter])}"
 
 
 def _indent(trace: Trace, step: TraceStep) -> str:

@@ -19,8 +19,9 @@ from sqlalchemy import Engine
 
 from .actors import Function
 from .found import Found
+from .outcome import Limits
 from .progress import Bar
-from .stage import Limits, Stage
+from .stage import Stage
 from .trace import Trace, name_of
 from .trial import Invariant, Trial
 from .walk import Walk, play

@@ -8,7 +8,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from string import ascii_uppercase
 from types import TracebackType
 from typing import Any
@@ -19,53 +18,9 @@ from . import guard
 from .actors import Actor, Function
 from .errors import ActorNeverEnds, Deadlock, LabError
 from .locks import Locks
+from .outcome import DIES, Crash, Limits, Outcome
 from .steps import Statements
 from .world import Journal, SchemaName, World
-
-DIES = "x"  # in a schedule: here the crashing actor dies
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Where an exploration stops.
-
-    schedules: how many are run at most. steps: how many one actor may take.
-    patience: seconds that an actor may take from one step to the next.
-    """
-
-    schedules: int = 20_000
-    steps: int = 100
-    patience: float = 5.0
-
-
-@dataclass(frozen=True)
-class Crash:
-    """The actor of this index dies before its step of this number (from 1)."""
-
-    actor: int
-    step: int
-
-
-@dataclass
-class Outcome:
-    """How one schedule went: the actors' errors and return values, by letter; the SQL that one died before.
-
-    standing: where the actors stand that have not ended, by letter; only where a schedule was left unfinished.
-    waiting: those of them that have to wait for somebody.
-    """
-
-    schedule: str
-    errors: dict[str, BaseException] = field(default_factory=dict)
-    results: dict[str, Any] = field(default_factory=dict)
-    crashed: str | None = None
-    standing: dict[str, str] = field(default_factory=dict)
-    waiting: set[str] = field(default_factory=set)
-
-    def forget(self) -> None:
-        """Let go of tracebacks: their frames would keep sessions and cursors alive."""
-        for error in self.errors.values():
-            error.__traceback__ = error.__context__ = error.__cause__ = None
-
 
 OnStep = Callable[[Actor, bool], None]  # the actor that made a step, and whether it died instead
 
@@ -168,9 +123,13 @@ class Stage:
 
     def why_waiting(self, actor: Actor) -> str:
         """Whom the actor waits for, and with which SQL."""
+        sql = actor.step.sql if actor.step else "no step"
+        return f"{actor.letter} waits for {self.holder_before(actor)} ({sql})"
+
+    def holder_before(self, actor: Actor) -> str:
+        """Whom the actor waits for."""
         holders = [other.letter for other in self.actors if self.locks.writer in other.connections]
-        whom = "itself" if holders == [actor.letter] else " and ".join(holders) or "whoever reads"
-        return f"{actor.letter} waits for {whom} ({actor.step.sql if actor.step else 'no step'})"
+        return "itself" if holders == [actor.letter] else " and ".join(holders) or "whoever reads"
 
     def end(self, outcome: Outcome) -> Outcome:
         """Collect errors and results once all have ended."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .actors import Actor
+from .outcome import DIES, Crash, Outcome
 from .sqltrace import filled_in
-from .stage import DIES, Crash, Outcome, Stage
+from .stage import Stage
 from .walk import play
 from .wording import error_text
 from .world import Rows
@@ -47,7 +48,7 @@ class Trace:
     broken: tuple[str, ...] = ()
     times: frozenset[str] = frozenset()  # columns that hold times
     standing: dict[str, str] = field(default_factory=dict)  # what the actors do next, where steps are left
-    waiting: set[str] = field(default_factory=set)  # those of them that have to wait
+    waiting: dict[str, str] = field(default_factory=dict)  # those of them that have to wait, and for whom
 
     def __repr__(self) -> str:
         from .lanes import lanes_as_text

@@ -13,7 +13,8 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from ..database import reading
-from .stage import Crash, Outcome, Stage
+from .outcome import Crash, Outcome
+from .stage import Stage
 from .trace import Trace, traced
 from .wording import error_text
 

@@ -14,8 +14,9 @@ from collections.abc import Iterator
 
 from .actors import Actor
 from .errors import NoSuchSchedule, NotRepeatable
+from .outcome import DIES, Crash, Outcome
 from .sqltrace import filled_in
-from .stage import DIES, Crash, OnStep, Outcome, Stage
+from .stage import OnStep, Stage
 
 NOBODY = -1
 REPEATABLE = "let the functions depend on the database only, not on time, chance or variables that they change"
@@ -144,7 +145,7 @@ def play(
         able = [actor for actor in stage.going if stage.may_go(actor)]
         if able and unfinished:
             outcome.standing = {actor.letter: _stands(stage, actor) for actor in stage.going}
-            outcome.waiting = {actor.letter for actor in stage.going if not stage.may_go(actor)}
+            outcome.waiting = {a.letter: stage.holder_before(a) for a in stage.going if not stage.may_go(a)}
             for actor in stage.going:
                 stage.kill(actor)
         elif able and strict:
@@ -162,8 +163,6 @@ def play(
 
 
 def _stands(stage: Stage, actor: Actor) -> str:
-    if not stage.may_go(actor):
-        return stage.why_waiting(actor)
     return filled_in(stage.world.keeper, actor.step.sql, actor.step.parameters) if actor.step else ""
 
 

@@ -34,8 +34,9 @@ def test_where_the_actors_stand(game: ByHand) -> None:
     game.go("A")
     game.go("B")
     assert game.trace.standing["A"] == "COMMIT"
-    assert game.trace.standing["B"].startswith("B waits for A (INSERT INTO task")
-    assert game.trace.waiting == {"B"}
+    assert game.trace.standing["B"].startswith("INSERT INTO task")
+    assert game.trace.waiting == {"B": "A"}
+    assert str(game).splitlines()[-1].startswith("B waits for A with: INSERT INTO task")
 
 
 def test_who_has_to_wait_makes_no_step(game: ByHand) -> None:

@@ -17,7 +17,8 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
 from taskref_edu.lab import explore
-from taskref_edu.lab.stage import Limits, Stage
+from taskref_edu.lab.outcome import Limits
+from taskref_edu.lab.stage import Stage
 from taskref_edu.lab.walk import Walk
 from tests.lab import actors
 from tests.lab.actors import autocommitted, nothing, one_order

@@ -1,0 +1,53 @@
+"""What is agreed on before an exploration, and how one schedule of it went.
+
+Read next: `stage.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+DIES = "x"  # in a schedule: here the crashing actor dies
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where an exploration stops.
+
+    schedules: how many are run at most. steps: how many one actor may take.
+    patience: seconds that an actor may take from one step to the next.
+    """
+
+    schedules: int = 20_000
+    steps: int = 100
+    patience: float = 5.0
+
+
+@dataclass(frozen=True)
+class Crash:
+    """The actor of this index dies before its step of this number (from 1)."""
+
+    actor: int
+    step: int
+
+
+@dataclass
+class Outcome:
+    """How one schedule went: the actors' errors and return values, by letter; the SQL that one died before.
+
+    standing: where the actors stand that have not ended, by letter; only where a schedule was left unfinished.
+    waiting: those of them that have to wait, and for whom.
+    """
+
+    schedule: str
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+    crashed: str | None = None
+    standing: dict[str, str] = field(default_factory=dict)
+    waiting: dict[str, str] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Let go of tracebacks: their frames would keep sessions and cursors alive."""
+        for error in self.errors.values():
+            error.__traceback__ = error.__context__ = error.__cause__ = None
