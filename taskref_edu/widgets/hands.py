@@ -16,7 +16,7 @@ from .controls import BUTTONS, WORKER_BUTTONS, WORKER_TROUBLE_BUTTONS, Controls
 from .script import PACE, Script
 from .side import Side
 from .storm import How
-from .waiting import still_open
+from .waiting import CONDITIONS
 from .wording import plain
 
 NO_ORDER = "no order selected: create one with New order"
@@ -114,7 +114,7 @@ class Hands:
 
     def still_open(self, condition: str) -> str | None:
         """What keeps a condition of waiting.py from being true now, or None."""
-        return still_open(condition, self.sides)
+        return CONDITIONS[condition](self)
 
     def join(self, timeout: float) -> None:
         """Wait for a storm that is under way."""

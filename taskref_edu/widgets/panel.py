@@ -93,7 +93,7 @@ class Panel:
 
         Raises ValueError, with the list, for a condition that is not there; StillOpen after `timeout` seconds.
         """
-        return Until(condition, self._sides, timeout)
+        return Until(condition, self._hands, timeout)
 
     def stop(self, reason: str = "stopped") -> None:
         """End the workers, the watcher and a payment that runs; what is shown stays. May be called twice."""

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from sqlalchemy import Engine
 from sqlalchemy import exc as sqlalchemy_errors
 
-from ..approaches import as_written, inverted
+from ..approaches import as_written, classic, inverted
 from ..database import observers_of, reading, writing
 from ..models import Order, Task
 from ..queue import TaskQueue
@@ -44,7 +44,7 @@ def storm(engine: Engine, queue: TaskQueue, approach: ModuleType, order_id: int,
         else:
             click = _at_its_best(engine, queue, approach, order_id)
         results = _at_once(click, clicks)
-    return f"order {order_id}, {clicks} clicks {how}: {_outcome(results, approach)}"
+    return f"order {order_id}, {clicks} clicks {how}: {_outcome(results, approach, how)}"
 
 
 def _as_written(engine: Engine, approach: ModuleType, order: Order) -> Click:
@@ -101,13 +101,15 @@ class _AllLookFirst:
         return result
 
 
-def _outcome(results: list[Any], approach: ModuleType) -> str:
+def _outcome(results: list[Any], approach: ModuleType, how: How) -> str:
     payments = sum(isinstance(result, Task) for result in results)
     refused = sum(isinstance(result, sqlalchemy_errors.IntegrityError) for result in results)
     errors = {plain(error) for error in results if isinstance(error, Exception)}
     text = f"{payments} live payment{'' if payments == 1 else 's'}"
     if payments > 1 and approach is inverted:  # a column holds one id
         text += f", {payments - 1} of them orphan{'' if payments == 2 else 's'}"
+    if payments > 1 and approach is classic and how == "at its best":
+        text += "; these bare tables have no unique index that refuses"
     if refused:
         text += f"; the unique index refused {refused}"
     elif errors:

@@ -7,46 +7,61 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
 
 from ..errors import TaskrefError
 from ..models import TaskStatus
 from .side import Side
 
+if TYPE_CHECKING:
+    from .hands import Hands
+
 EVERY = 0.2  # seconds between two looks
-Condition = Callable[[Side], str | None]  # what is still open on that side, or None
+Condition = Callable[["Hands"], str | None]  # what is still open, or None
 
 
 class StillOpen(TaskrefError, TimeoutError):
     """The condition did not come true in time."""
 
 
+def _on_each(open_on: Callable[[Side], str | None]) -> Condition:
+    def open_anywhere(hands: Hands) -> str | None:
+        found = {side.name: text for side in hands.sides if (text := open_on(side))}
+        return "; ".join(f"{name}: {text}" for name, text in found.items()) or None
+
+    return open_anywhere
+
+
 def _none_left(*statuses: TaskStatus) -> Condition:
-    def open_tasks(side: Side) -> str | None:
+    def left(side: Side) -> str | None:
         counts = side.counts()
-        found = [f"{counts[status]} {status}" for status in statuses if counts[status]]
-        return f"{' and '.join(found)}" if found else None
+        return " and ".join(f"{counts[status]} {status}" for status in statuses if counts[status]) or None
 
-    return open_tasks
+    return _on_each(left)
 
 
-def _one_runs(side: Side) -> str | None:
+def _none_runs(side: Side) -> str | None:
     return None if side.counts()[TaskStatus.RUNNING] else "no task runs"
 
 
-def _no_task_held(side: Side) -> str | None:
-    held = [f"{worker.name} {status.state} with task {status.task.id}" for worker in side.workers
-            if (status := worker.status).task]  # fmt: skip
+def _held(side: Side) -> str | None:
+    statuses = {worker.name: worker.status for worker in side.workers}
+    held = [f"{name} {status.state} with task {status.task.id}" for name, status in statuses.items() if status.task]
     return " and ".join(held) or None
+
+
+def _script_left(hands: Hands) -> str | None:
+    return None if hands.script is None or hands.script.ended else hands.script.text
 
 
 CONDITIONS: dict[str, Condition] = {
     "all tasks finished": _none_left(TaskStatus.PENDING, TaskStatus.RUNNING),
     "no task running": _none_left(TaskStatus.RUNNING),
-    "a task running": _one_runs,
-    "worker idle": _no_task_held,
-    "storm over": lambda side: "clicks are under way" if side.storming else None,
+    "a task running": _on_each(_none_runs),
+    "worker idle": _on_each(_held),
+    "storm over": _on_each(lambda side: "clicks are under way" if side.storming else None),
+    "scenario over": _script_left,
 }
 
 
@@ -57,18 +72,12 @@ def known(condition: str) -> str:
     return condition
 
 
-def still_open(condition: str, sides: Sequence[Side]) -> str | None:
-    """What keeps the condition from being true, or None if nothing does on any side."""
-    found = {side.name: text for side in sides if (text := CONDITIONS[condition](side))}
-    return "; ".join(f"{name}: {text}" for name, text in found.items()) or None
-
-
 class Until:
     """A wait that begins when it is awaited. Raises StillOpen after `timeout` seconds."""
 
-    def __init__(self, condition: str, sides: Sequence[Side], timeout: float) -> None:
+    def __init__(self, condition: str, hands: Hands, timeout: float) -> None:
         self._condition = known(condition)
-        self._sides = sides
+        self._hands = hands
         self._timeout = timeout
 
     def __repr__(self) -> str:
@@ -79,7 +88,7 @@ class Until:
 
     async def _wait(self) -> None:
         end = time.monotonic() + self._timeout
-        while (left := still_open(self._condition, self._sides)) is not None:
+        while (left := CONDITIONS[self._condition](self._hands)) is not None:
             if time.monotonic() >= end:
                 raise StillOpen(
                     f"{self._condition!r} is not true after {self._timeout:g} s: {left}; "
