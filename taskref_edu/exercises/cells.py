@@ -85,6 +85,16 @@ def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _top_level([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
 
 
+def origins(tree: ast.Module) -> dict[str, str]:
+    """What each imported name is: `{"select": "sqlmodel.select", "json": "json"}`."""
+    found = {}
+    for node in imports(tree):
+        module = f"{node.module or ''}." if isinstance(node, ast.ImportFrom) else ""
+        for alias in node.names:
+            found[alias.asname or alias.name] = f"{module}{alias.name}"
+    return found
+
+
 def bound_names(tree: ast.Module) -> set[str]:
     """The names that a cell binds at its top level, imports left out."""
     names = set()

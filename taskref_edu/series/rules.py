@@ -154,6 +154,22 @@ def exercises_stop_nobody(source: Source) -> Found:
             yield block.line, f"{name} is defined by an exercise: an unsolved exercise would stop this cell"
 
 
+def imports_agree(source: Source) -> Found:
+    """A name that an exercise imports is, where a code cell imports it too, the same thing: cells share their names."""
+    taken = {
+        name: (origin, id)
+        for id in source.exercise_ids
+        if id in names()
+        for text in (find(id).cell(), find(id).cell(find(id).solution))
+        for name, origin in cells.origins(cells.parse(text)).items()
+    }
+    for block, tree in code_blocks(source):
+        for name, origin in cells.origins(tree).items():
+            other, id = taken.get(name, (origin, ""))
+            if other != origin:
+                yield block.line, f"{name} is {origin} here and {other} in exercise {id}: import the same in both"
+
+
 def cell_ids_differ(source: Source) -> Found:
     """No two cells get one id."""
     if any(id not in names() for id in source.exercise_ids):
@@ -178,5 +194,6 @@ RULES: Sequence[Rule] = (
     claim_is_asserted,
     ends_with_what_was_left_out,
     exercises_stop_nobody,
+    imports_agree,
     cell_ids_differ,
 )

@@ -39,6 +39,11 @@ SLIPS = [
     ("## What was left out", "## The end", "the last cell is not prose with the heading ## What was left out"),
     ("assert total == 2", "assert total == 2\norder_of(1, 2)", "order_of is defined by an exercise"),
     ("assert total == 2", "assert total == 2\norder_of = 1", "order_of is defined by an exercise"),
+    (
+        "assert total == 2",
+        "from sqlalchemy import select\nassert total == 2",
+        "select is sqlalchemy.select here and sqlmodel",
+    ),
     ("```{code-cell}\nassert", "```{code-cell}\n:name: the sum\nassert", "two cells have the id the-sum"),
 ]
 
