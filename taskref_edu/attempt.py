@@ -13,11 +13,11 @@ from sqlmodel import Session
 
 from .database import writing
 from .errors import DatabaseError, PermanentFailure, StaleLease, TaskCancelled
+from .pauses import Pauses
 from .payload import clean
 from .queue import TaskQueue
 from .running import RunningTask
 
-AGAIN = 0.25  # seconds until a record that the database refused is tried again
 Record = Callable[[Session], None]
 Complete = Callable[[RunningTask], str | None]
 
@@ -74,7 +74,7 @@ def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
 
 def _settle(queue: TaskQueue, record: Record) -> str | None:
     """Record the outcome, however long the database is locked, as long as the lease can hold."""
-    until = time.monotonic() + queue.lease
+    until, pauses = time.monotonic() + queue.lease, Pauses()
     while True:
         try:
             with writing(queue.engine) as session:
@@ -82,7 +82,7 @@ def _settle(queue: TaskQueue, record: Record) -> str | None:
             return None
         except StaleLease as error:
             return describe(error)
-        except (DatabaseError, sqlalchemy_errors.OperationalError):
+        except (DatabaseError, sqlalchemy_errors.OperationalError) as error:
             if time.monotonic() > until:
                 raise
-            time.sleep(AGAIN)
+            time.sleep(pauses.after(error))

@@ -1,7 +1,8 @@
 """The bell that wakes this process's workers when something was committed.
 
 A hint only: a session joined to an outer transaction rings it before that one commits, and other processes
-never ring it. A worker therefore always looks at the database, rung or not.
+never ring it. A worker therefore always looks at the database, rung or not. On PostgreSQL `listener.py` rings for
+other processes.
 """
 
 from __future__ import annotations
@@ -26,6 +27,11 @@ def bell_of(engine: Engine) -> threading.Event:
     return bell
 
 
+def ring(engine: Engine) -> None:
+    """Ring all bells of the engine's database in this process."""
+    _ring_all(_name(engine))
+
+
 def ring_after_commit(session: Session) -> None:
     """Ring once `session` has committed."""
     if _KEY not in session.info:
@@ -40,7 +46,11 @@ def _name(engine: Engine) -> str:
 def _ring(session: Session) -> None:
     name = session.info.pop(_KEY, None)
     if name in _bells:
-        with _lock:
-            bells = list(_bells[name])
-        for bell in bells:
-            bell.set()
+        _ring_all(name)
+
+
+def _ring_all(name: str) -> None:
+    with _lock:
+        bells = list(_bells.get(name, ()))
+    for bell in bells:
+        bell.set()

@@ -15,6 +15,15 @@ from .models import LIVE, Base, words
 SCHEMA_VERSION = 1
 SchemaName = Literal["both", "classic", "inverted", "as_written"]
 
+# Where PostgreSQL tells listeners that tasks were inserted. By a trigger, so that it holds for raw SQL, too; once a
+# statement, and PostgreSQL once a transaction, since the notifications are all the same.
+CHANNEL = "taskref_task"
+NOTIFYING = (
+    f"CREATE OR REPLACE FUNCTION task_notify() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NOTIFY {CHANNEL};"
+    " RETURN NULL; END $$",
+    "CREATE OR REPLACE TRIGGER task_notify AFTER INSERT ON task FOR EACH STATEMENT EXECUTE FUNCTION task_notify()",
+)
+
 # The order's id inside a payload. An expression index serves this literal text and no other spelling:
 # a bound path or SQLite's ->> scans.
 PAYLOAD_ORDER_ID = {
@@ -91,6 +100,7 @@ ADDITIONS = {
 def create_schema(connection: SqlConnection, name: SchemaName) -> None:
     """Create the tables and what the schema `name` adds to them, in the caller's transaction."""
     Base.metadata.create_all(connection)
-    for addition in ADDITIONS[name]:
-        for statement in addition(connection.dialect):
-            connection.exec_driver_sql(statement)
+    notifying = NOTIFYING if connection.dialect.name == "postgresql" else ()
+    additions = [statement for addition in ADDITIONS[name] for statement in addition(connection.dialect)]
+    for statement in (*notifying, *additions):
+        connection.exec_driver_sql(statement)

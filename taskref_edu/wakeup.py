@@ -1,8 +1,8 @@
 """How an idle worker learns at once that there is work, and costs next to nothing while there is none.
 
-In this process the bell rings. For other processes SQLite's `PRAGMA data_version` is polled: it changes when
-somebody else commits, and reading it takes no lock. It goes on answering after the file was deleted, so the
-file itself is looked at, too.
+In this process the bell rings, and on PostgreSQL for other processes, too (see `listener.py`). For those on SQLite
+`PRAGMA data_version` is polled: it changes when somebody else commits, and reading it takes no lock. It goes on
+answering after the file was deleted, so the file itself is looked at, too.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from .bell import bell_of
 from .database import file_of, reading
 from .faults import gone, identity_of
+from .listener import Listener, listener_of
 from .queue import TaskQueue
 
 LOOK_AT_FILE = 0.5  # seconds between two looks at the file
@@ -29,6 +30,7 @@ class WakeUp:
         self._queue = queue
         self._poll = poll
         self._probe: Any = None
+        self._listener: Listener | None = None
         self._file = file_of(queue.engine)
         self._identity = self._file and identity_of(self._file)
         self._looked = time.monotonic()
@@ -60,18 +62,29 @@ class WakeUp:
         raise gone(self._file)
 
     def close(self) -> None:
-        """Give back the connection that watches."""
+        """Give back the connection that watches, or listens."""
+        if self._listener is not None:
+            self._listener.release()
+            self._listener = None
         if self._probe is not None:
             self._probe.close()
             self._probe = None
 
     def _doze(self, version: int | None, until: float) -> bool:
         """Wait for the bell, a commit of somebody else, or the time; whether the bell rang."""
-        while not self.bell.wait(min(self._poll, max(0.0, until - time.monotonic()))):
+        while not self.bell.wait(min(self._interval(), max(0.0, until - time.monotonic()))):
             self.check_file()
             if time.monotonic() >= until or self._version() != version or version is None:
                 return False
         return True
+
+    def _interval(self) -> float:
+        """Seconds between two looks."""
+        if self._file is not None:
+            return self._poll
+        if self._listener is None:
+            self._listener = listener_of(self._queue.engine)
+        return self._listener.interval
 
     def _version(self) -> int | None:
         if self._file is None:

@@ -13,11 +13,11 @@ PACKAGE = Path(taskref_edu.__file__).parent
 # From the ground up; a module may import from its own layer and from those before it.
 LAYERS = [
     {"errors", "arguments"},
-    {"models", "payload", "connection"},
+    {"models", "payload", "connection", "pauses"},
     {"schema", "driver", "server", "faults"},
     {"opening"},
     {"database", "bell", "postgres"},
-    {"running", "handlers", "statements", "new_task"},
+    {"running", "handlers", "statements", "new_task", "listener"},
     {"queue"},
     {"wakeup", "heartbeat", "attempt"},
     {"desk"},
