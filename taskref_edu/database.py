@@ -35,7 +35,7 @@ from .errors import CannotOpen, ReadOnlySession
 from .faults import gone, identity_of, named
 from .opening import check_file, check_version, naming, uri, url_of
 from .schema import ADDITIONS, SCHEMA_VERSION, SchemaName, create_schema
-from .server import server_engine
+from .server import one_opens_at_a_time, server_engine
 
 LOWEST_SQLITE = (3, 35, 0)  # UPDATE … RETURNING
 LONGEST_TIMEOUT = 86_400  # SQLite counts milliseconds in 32 bits
@@ -219,6 +219,7 @@ def _begin(engine: weakref.ref[Engine], file: str, dbapi_connection: PoolProxied
 
 
 def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where: Path | URL, create: bool) -> None:
+    one_opens_at_a_time(connection)
     if not inspect(connection).has_table("taskref_schema"):
         if not create:
             raise CannotOpen(f"{where} holds no tasks: no table taskref_schema found; nothing was created")

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, func, select
+from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import exc as sqlalchemy_errors
 
 from .errors import CannotOpen, ConnectionLost, MissingExtra, SchemaMissing, ServerNotReached
@@ -30,6 +31,7 @@ REMEDIES = (
     ("shutting down", "start the server, then try again"),
     ("", "is the server running, and are host and port right?"),
 )
+OPENING = 5_120_416  # any number: the advisory lock of whoever opens a database
 OUR_TABLES = ('"task"', '"orders"', '"taskref_schema"')
 UNDEFINED_TABLE = "42P01"
 
@@ -54,6 +56,12 @@ def server_engine(url: URL) -> Engine:
     event.listen(engine, "handle_error", _raise_named)
     event.listen(engine, "connect", _refuse_an_old_server)
     return engine
+
+
+def one_opens_at_a_time(connection: SqlConnection) -> None:
+    """Wait for other programs that look for the tables, and may create them, until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(OPENING)))
 
 
 def _refuse_an_old_server(driver: Any, _: object) -> None:
