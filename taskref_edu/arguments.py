@@ -24,7 +24,7 @@ def expect_seconds(name: str, value: Any, lowest: float = 0.0) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} {short(value)} found, seconds expected")
     if not lowest <= value <= LONGEST:  # not true of NaN, too
-        raise ValueError(f"{name} {value} found, from {lowest:g} to {LONGEST:,.0f} seconds expected")
+        raise ValueError(f"{name} {short(value)} found, from {lowest:g} to {LONGEST:,.0f} seconds expected")
 
 
 def expect_count(name: str, value: Any, lowest: int = 1) -> None:
@@ -32,7 +32,7 @@ def expect_count(name: str, value: Any, lowest: int = 1) -> None:
     if type(value) is not int:
         raise TypeError(f"{name} {short(value)} found, a whole number expected")
     if not lowest <= value <= LARGEST_INTEGER:
-        raise ValueError(f"{name} {value} found, from {lowest} to {LARGEST_INTEGER:,} expected")
+        raise ValueError(f"{name} {short(value)} found, from {lowest} to {LARGEST_INTEGER:,} expected")
 
 
 def expect_name(name: str, value: Any, longest: int) -> None:
@@ -69,4 +69,4 @@ def short(value: Any) -> str:
         text = repr(value)
     except Exception:
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    return text if len(text) <= 120 else f"{text[:119]}…"

@@ -29,6 +29,7 @@ from sqlalchemy.orm import Session as SqlSession
 from sqlalchemy.orm import scoped_session
 from sqlmodel import Session
 
+from .arguments import expect, short
 from .connection import Connection, Observers
 from .driver import Transaction
 from .errors import CannotOpen, ReadOnlySession
@@ -71,13 +72,13 @@ def open_database(
     Raises CannotOpen or SchemaTooNew, and leaves what it found as it was.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout <= LONGEST_TIMEOUT:
-        raise ValueError(f"timeout {timeout!r} found, seconds from 0 to {LONGEST_TIMEOUT} expected")
+        raise ValueError(f"timeout {short(timeout)} found, seconds from 0 to {LONGEST_TIMEOUT} expected")
     if sqlite3.sqlite_version_info < LOWEST_SQLITE:
         raise CannotOpen(f"SQLite {sqlite3.sqlite_version} found, 3.35 or newer needed: use a newer Python build")
     if schema is not None and schema not in ADDITIONS:
-        raise CannotOpen(f"schema {schema!r} found, one of {', '.join(ADDITIONS)} expected")
+        raise CannotOpen(f"schema {short(schema)} found, one of {', '.join(ADDITIONS)} expected")
     if synchronous not in ("NORMAL", "FULL"):
-        raise CannotOpen(f"synchronous {synchronous!r} found, NORMAL or FULL expected")
+        raise CannotOpen(f"synchronous {short(synchronous)} found, NORMAL or FULL expected")
     url = None if where is None else url_of(where)
     if url is not None and url.get_backend_name() != "sqlite":
         engine = server_engine(url)
@@ -137,13 +138,14 @@ def refuse_reading(transaction: Transaction, verb: str) -> None:
     """Raise ReadOnlySession if it is a session of reading(), TypeError if it is no session."""
     if not isinstance(transaction, Session):
         if not isinstance(transaction, SESSIONS):
-            raise TypeError(f"{transaction!r} found, a session expected: use `with writing(engine) as session`")
+            raise TypeError(f"{short(transaction)} found, a session expected: use `with writing(engine) as session`")
     elif transaction.info.get(_MODE) == "reading":
         raise ReadOnlySession(f"{verb} found a session of reading(): use `with writing(engine) as session`")
 
 
 def observers_of(engine: Engine) -> Observers:
     """The observers of an engine that open_database() returned for a SQLite file; TypeError for others."""
+    expect(engine, Engine, "an engine, as open_database() returns it,")
     try:
         return _OBSERVERS[engine.dialect]
     except KeyError:
@@ -172,8 +174,7 @@ def _open_file(url: URL | None, synchronous: str, timeout: float, create: bool) 
 
 
 def _engine(engine: Engine) -> Engine:
-    if not isinstance(engine, Engine):
-        raise TypeError(f"{engine!r} found, an engine expected: the one that open_database() returned")
+    expect(engine, Engine, "an engine, as open_database() returns it,")
     return engine
 
 

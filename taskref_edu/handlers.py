@@ -74,7 +74,7 @@ class BackgroundFunction:
             bound = self.signature.bind(**(task.payload or {}))
         except TypeError as error:
             raise PayloadError(
-                f"task {task.id}: payload {task.payload!r} does not fit {self.__name__}: {error}"
+                f"task {task.id}: payload {short(task.payload)} does not fit {self.__name__}: {error}"
             ) from None
         return self.function(*bound.args, **bound.kwargs)
 

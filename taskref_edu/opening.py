@@ -16,6 +16,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, make_url
 from sqlalchemy import exc as sqlalchemy_errors
 
+from .arguments import short
 from .errors import CannotOpen, SchemaTooNew
 from .faults import named
 from .schema import SCHEMA_VERSION, SchemaName
@@ -113,7 +114,7 @@ def _first_bytes(path: Path) -> bytes:
 
 def _text(path: Any) -> str:
     if not isinstance(path, str):
-        raise TypeError(f"{path!r} found, a path as text or a pathlib.Path expected")
+        raise TypeError(f"{short(path)} found, a path as text or a pathlib.Path expected")
     if "\x00" in path:
-        raise ValueError(f"{path!r} found, a path without NUL expected")
+        raise ValueError(f"{short(path)} found, a path without NUL expected")
     return path

@@ -63,7 +63,7 @@ class TaskQueue:
         expect_seconds("max_backoff", max_backoff)
         expect_count("max_payload", max_payload)
         if not callable(now) or not callable(jitter):
-            raise TypeError(f"now {now!r}, jitter {jitter!r} found, functions without arguments expected")
+            raise TypeError(f"now {short(now)}, jitter {short(jitter)} found, functions without arguments expected")
         self.engine = engine
         self.lease = lease
         self.max_attempts = max_attempts
@@ -181,7 +181,7 @@ class TaskQueue:
         now = self.now()
         later = now + timedelta(seconds=self.delay(task.attempt))
         text = clean(error[:MAX_ERROR]) or "no error text"
-        _moved_by_holder(session, statements.FAIL, task, now=now, later=later, retry=retry, error=text)
+        _moved_by_holder(session, statements.FAIL, task, now=now, later=later, retry=bool(retry), error=text)
 
     def stop(self, session: Session, task: RunningTask) -> None:
         """Record that the holder stopped because it was asked to. Raises StaleLease if nobody asked."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import BigInteger, Select, literal_column
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session, col, select
 
+from ..arguments import LARGEST_ID, short
 from ..errors import PayloadError
 from ..models import LIVE, Order, Task, words
 from ..queue import TaskQueue
@@ -29,7 +30,7 @@ class Payment(BaseModel):
     """The payload of a payment: `{"order_id": 1}` and nothing else."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
-    order_id: int
+    order_id: int = Field(ge=0, le=LARGEST_ID)
 
 
 def enqueue_payment(session: Session, queue: TaskQueue, order: Order) -> Task:
@@ -47,7 +48,9 @@ def order_for(session: Session, task: RunningTask) -> Order:
     try:
         order_id = Payment.model_validate(task.payload).order_id
     except ValidationError as error:
-        raise PayloadError(f"task {task.id}: payload {task.payload!r} found, {{'order_id': <int>}} expected") from error
+        raise PayloadError(
+            f"task {task.id}: payload {short(task.payload)} found, {{'order_id': <int>}} expected"
+        ) from error
     order = session.get(Order, order_id)
     if order is None:
         raise PayloadError(f"task {task.id}: order {order_id} not found; it was deleted, or never existed")

@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col
 
-from ..arguments import expect, expect_name
+from ..arguments import expect, expect_id, expect_name, short
 from ..database import writing
 from ..errors import OrphanTask
 from ..models import Task
@@ -46,9 +46,14 @@ class TaskReference(Generic[Model]):
         if len(key) != 1:
             raise TypeError(f"{self.model.__name__} has a primary key of {len(key)} columns, one expected")
         self._id = key[0]
+        try:
+            self._kind: type = self._id.type.python_type
+        except NotImplementedError:  # a type of the caller's own
+            self._kind = object
 
     def install(self, engine: Engine) -> None:
         """Create the column's index and its clearing trigger where they are missing; the table must be there."""
+        expect(engine, Engine, "an engine, as open_database() returns it,")
         table, column = self._id.table.name, self._column.property.columns[0].name
         statements = [reference_index(table, column, engine.dialect)]
         statements += clearing_trigger(table, column, engine.dialect)
@@ -109,6 +114,10 @@ class TaskReference(Generic[Model]):
         expect_session(session)
         expect(queue, TaskQueue, "a TaskQueue")
         expect(row, self.model, f"a {self.model.__name__}")
+        key = self._key(row)
+        expect(key, (self._kind, type(None)), f"a primary key of {self._id}, {self._kind.__name__},")
+        if isinstance(key, int):
+            expect_id(f"{self._id}", key)
 
     def _key(self, row: Model) -> Any:
         return inspect(self.model).primary_key_from_instance(row)[0]
@@ -130,7 +139,7 @@ class TaskReference(Generic[Model]):
 
 def _check(column: Any) -> None:
     if not isinstance(column, InstrumentedAttribute):
-        raise TypeError(f"{column!r} found, a model's attribute expected, such as Order.processing_task_id")
+        raise TypeError(f"{short(column)} found, a model's attribute expected, such as Order.processing_task_id")
     keys = column.property.columns[0].foreign_keys if hasattr(column.property, "columns") else set()
     if not any(key.target_fullname == "task.id" and key.ondelete == "SET NULL" for key in keys):
         raise TypeError(f'{column} needs a foreign key: ForeignKey("task.id", ondelete="SET NULL"), nullable')
