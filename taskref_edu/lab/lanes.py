@@ -40,12 +40,14 @@ def lanes_as_html(trace: Trace) -> str:
     return f"{lanes_table(trace)}<p>{ending}</p>"
 
 
-def lanes_table(trace: Trace) -> str:
-    """The trace as a table: a column for each actor, one for the rows."""
-    heads = ["step", *(f"{letter} ({name})" for letter, name in trace.names.items()), "rows after it"]
+def lanes_table(trace: Trace, *, rows_after: bool = True) -> str:
+    """The trace as a table: a column for each actor, and one for the rows, if it is wanted."""
+    heads = ["step", *(f"{letter} ({name})" for letter, name in trace.names.items())]
+    heads += ["rows after it"] if rows_after else []
     header = "".join(f"<th scope='col' style='text-align:left'>{escape(head)}</th>" for head in heads)
-    rows = [_html_row(trace, "", None, {}, trace.start)]
-    rows += [_html_row(trace, str(number), step, before, after) for number, step, before, after in changes(trace)]
+    first = ("start", "".join("<td></td>" for _ in trace.names), _html_rows(trace, {}, trace.start))
+    lines = [first, *((str(n), _lanes(trace, step), _html_rows(trace, *rows)) for n, step, *rows in changes(trace))]
+    rows = [f"<tr><th scope='row'>{n}</th>{lanes}{after if rows_after else ''}</tr>" for n, lanes, after in lines]
     caption = f"<caption style='text-align:left'>Schedule {escape(trace.schedule)}</caption>"
     return f"<table>{caption}<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
@@ -93,16 +95,15 @@ def _cells(row: Row, columns: list[str]) -> str:
     return " ".join(shown)
 
 
-def _html_row(trace: Trace, number: str, step: TraceStep | None, before: Rows, after: Rows) -> str:
-    lanes = []
-    for letter in trace.names:
-        text = ""
-        if step is not None and step.actor == letter:
-            text = f"<code title='{escape(step.sql)}'>{escape(what(step))}</code>"
-            text += f"<br><strong>{escape(step.error)}</strong>" if step.error else ""
-        lanes.append(f"<td style='text-align:left'>{text}</td>")
-    if step is not None and not step.actor:
-        lanes = [f"<td colspan='{len(trace.names)}' style='text-align:left'><code>{escape(what(step))}</code></td>"]
+def _lanes(trace: Trace, step: TraceStep) -> str:
+    """A cell for each actor, with the step in its own."""
+    text = f"<code title='{escape(step.sql)}'>{escape(what(step))}</code>"
+    text += f"<br><strong>{escape(step.error)}</strong>" if step.error else ""
+    if not step.actor:
+        return f"<td colspan='{len(trace.names)}' style='text-align:left'>{text}</td>"
+    return "".join(f"<td style='text-align:left'>{text if step.actor == letter else ''}</td>" for letter in trace.names)
+
+
+def _html_rows(trace: Trace, before: Rows, after: Rows) -> str:
     changed = [f"{mark} {table} {text}" for mark, table, text in _rows_changed(trace, before, after)]
-    rows = f"<td style='text-align:left'><pre style='{PRE}'>{escape(chr(10).join(changed))}</pre></td>"
-    return f"<tr><th scope='row'>{number or 'start'}</th>{''.join(lanes)}{rows}</tr>"
+    return f"<td style='text-align:left'><pre style='{PRE}'>{escape(chr(10).join(changed))}</pre></td>"

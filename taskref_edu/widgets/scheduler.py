@@ -100,7 +100,8 @@ class Scheduler:
             button.on_click(lambda _, letter=letter: self.play(letter))
         self.undo["back"].on_click(lambda _: self.back())
         self.undo["restart"].on_click(lambda _: self.restart())
-        self.standing, self.verdict, self.tally = HTML(), HTML(), HTML()
+        self.verdict, self.tally = HTML(), HTML()
+        self.standing = _scrolling("Where they stand", "standing")
         self.lanes, self.rows = _scrolling("Steps so far", "lanes"), _scrolling("Rows now", "rows")
         self.box = VBox([HTML(page.STYLE + page.PAGE_STYLE), *self._lines(), self.status, *self._parts()])
         self.box.add_class("taskref-scheduler").add_class("taskref-page")
@@ -120,7 +121,7 @@ class Scheduler:
         trace = self.game.trace
         self.verdict.value = page.verdict(trace, self.game.as_test())
         self.standing.value = page.standing_table(trace)
-        self.lanes.value = lanes_table(trace)
+        self.lanes.value = lanes_table(trace, rows_after=False)
         self.rows.value = page.rows_tables(trace)
         self.tally.value = page.tally(self.attempts, self.tried)
         self.status.text = f"{said} (again)" if said == self.status.text else said  # or it seems to go unheard

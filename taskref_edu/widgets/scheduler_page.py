@@ -29,16 +29,14 @@ STYLE = """<style>
 .taskref-scheduler .taskref-line > .widget-html { width: 4.5em; font-weight: 600; }
 .taskref-scheduler button { width: auto; max-width: 100%; min-width: 5.5em; color: var(--jp-ui-font-color1);
   font-size: var(--jp-ui-font-size1, 13px); }
-.taskref-scheduler.taskref-scheduler :is(button, summary, .taskref-scroll):focus-visible {
+.taskref-scheduler.taskref-scheduler:focus-visible, .taskref-scheduler.taskref-scheduler :focus-visible {
   outline: 2px solid var(--jp-brand-color1, #1976d2); outline-offset: 1px; }
-.taskref-scheduler:focus { outline: none; }
 .taskref-said { min-height: 1.5em; margin: 4px 2px; padding: 3px 8px; line-height: 1.5; overflow-wrap: anywhere;
   font-size: var(--jp-ui-font-size1, 13px); color: var(--jp-ui-font-color1); background: var(--jp-layout-color2);
   border-left: 3px solid var(--jp-brand-color1); }
 .taskref-scheduler .taskref-parts { flex-flow: row wrap; align-items: flex-start; gap: 4px 24px; overflow: visible; }
 .taskref-scheduler .taskref-scroll { overflow: auto; }
-.taskref-scheduler .taskref-lanes { flex: 2 1 30em; min-width: min(30em, 100%); max-height: 32em; }
-.taskref-scheduler .taskref-rows { flex: 1 1 18em; max-height: 32em; }
+.taskref-scheduler .taskref-parts > .widget-html { flex: 1 1 28em; min-width: min(28em, 100%); max-height: 32em; }
 </style>"""
 
 # Sent with each copy: the live one and the static one.
@@ -61,6 +59,8 @@ PAGE_STYLE = """<style>
 .taskref-turn.taskref-error, .taskref-turn.taskref-breaks { border-width: 2px; }
 .taskref-page :is(.taskref-error, .taskref-breaks) { --tone: #dd4b4b; }
 .taskref-page .taskref-holds { --tone: #2c9a55; }
+.taskref-page .taskref-standing code { overflow-wrap: anywhere; }
+.taskref-verdict summary { margin: 4px 0; }
 .taskref-verdict { margin: 6px 2px; padding: 4px 10px; border-left: 6px solid var(--tone);
   background: color-mix(in srgb, var(--tone) 14%, transparent); }
 .taskref-page .taskref-verdict p { margin: 0; }
@@ -148,7 +148,7 @@ def _rows_table(trace: Trace, table: str, before: Rows, now: Rows, caption: str)
     for mark, row in marked(before.get(table, []), now[table]):
         word = f'<span aria-hidden="true">{mark}</span> {WORDS[mark]}' if mark in WORDS else ""
         lines.append([*(_short(row[name]) if row.get(name) is not None else "NULL" for name in shown), word])
-    return _table(caption, [*shown, "latest step"], lines)
+    return _table(caption, [*shown, "latest step"], lines) if lines else _table(caption, ["rows"], [["none"]])
 
 
 def _short(value: Any) -> str:
@@ -159,5 +159,4 @@ def _short(value: Any) -> str:
 def _table(caption: str, heads: list[str], lines: list[list[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>" for cells in lines)
-    body = rows or f'<tr><td colspan="{len(heads)}">no rows</td></tr>'
-    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

@@ -14,7 +14,8 @@ class StatusAndKeys(anywidget.AnyWidget):
     """Shows `text` as text; sends {"key": …} for one of `kept` inside its scheduler. Other keys stay JupyterLab's."""
 
     # Where a click on a button does not focus it (Safari), the box gets the focus, and with it the keys. A table that
-    # scrolls keeps its arrow keys. The lanes are drawn anew at each step, so their newest step is scrolled into view.
+    # scrolls keeps its arrow keys. The parts are drawn anew at each step: the lanes are scrolled to their newest step,
+    # and where that takes the focused element away, the box gets the focus.
     _esm = """
     export default {
       render({ model, el }) {
@@ -39,9 +40,13 @@ class StatusAndKeys(anywidget.AnyWidget):
         const keepArrows = ({ target }) => {
           if (target.matches(".taskref-scroll")) target.dataset.lmSuppressShortcuts = "true";
         };
+        let inside = false;
+        const note = ({ target }) => { inside = !!el.closest(".taskref-scheduler")?.contains(target); };
+        document.addEventListener("focusin", note);
         const follow = new MutationObserver((changes) => {
-          const lanes = el.closest(".taskref-scheduler")?.querySelector(".taskref-lanes");
+          const box = el.closest(".taskref-scheduler"), lanes = box?.querySelector(".taskref-lanes");
           if (lanes && changes.some(({ target }) => lanes.contains(target))) lanes.scrollTop = lanes.scrollHeight;
+          if (inside && document.activeElement === document.body) box?.focus({ preventScroll: true });
         });
         let frame = requestAnimationFrame(function listen() {
           const box = el.closest(".taskref-scheduler");
@@ -54,6 +59,7 @@ class StatusAndKeys(anywidget.AnyWidget):
           cancelAnimationFrame(frame);
           follow.disconnect();
           window.removeEventListener("keydown", press, true);
+          document.removeEventListener("focusin", note);
           model.off("change:text", show);
         };
       },
