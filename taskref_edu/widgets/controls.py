@@ -73,11 +73,18 @@ CONTROLS_STYLE = """<style>
 .taskref-panel .taskref-script { padding: 4px 0 0 6px; border-left: 3px solid var(--jp-brand-color1);
   overflow: visible; }
 .taskref-panel button.mod-active { box-shadow: inset 0 -3px 0 var(--jp-brand-color1); }
+.taskref-panel .taskref-controls > .widget-html { width: 5em; white-space: nowrap; }
 .taskref-panel .widget-checkbox { width: max-content; }
-.taskref-lenses { flex-flow: row wrap; align-items: flex-start; gap: 8px 24px; overflow: visible; }
-.taskref-lenses > * { flex: 1 1 24em; min-width: min(24em, 100%); max-height: 26em; overflow: auto; }
+.taskref-panel .widget-checkbox label { display: flex; align-items: center; }
+.taskref-panel .widget-checkbox input[type="checkbox"] { margin: 0 4px 0 8px; }
+.taskref-lenses { flex-flow: row wrap; align-items: flex-start; gap: 8px 24px; overflow: visible; margin-bottom: 6px; }
+.taskref-panel .taskref-lenses > .widget-html { flex: 1 1 24em; min-width: min(24em, 100%); max-height: 20em;
+  overflow: auto; }
+.taskref-table.taskref-lens.taskref-lens { width: 98%; }
 .taskref-table.taskref-lens.taskref-lens td { white-space: pre-wrap; overflow-wrap: anywhere; }
-.taskref-table.taskref-lens.taskref-lens td:last-child { min-width: 12em; }
+.taskref-table.taskref-lens.taskref-lens td.taskref-number { white-space: nowrap; overflow-wrap: normal; }
+.taskref-lens-plan { padding-left: 1em; font-style: italic; }
+.taskref-panel .taskref-lenses > .widget-html:focus-visible { outline: 2px solid var(--jp-brand-color1); }
 </style>"""
 
 
@@ -98,10 +105,12 @@ class Controls:
         self.scenario = _list("Scenario", "What shall happen", tuple(SCENARIOS))
         self.more = ToggleButton(description="More", tooltip="Show or hide the rarer clicks, and the scenarios")
         self.sql = ToggleButton(description="SQL", tooltip="Show or hide the SQL of the latest click")
-        self.seconds.layout.width, self.clicks.layout.width = "12em", "8em"
+        for field, width in ((self.seconds, "13em"), (self.clicks, "8em")):
+            field.layout.flex = f"0 0 {width}"  # else it shrinks until its number is out of sight
         self.sentence = StatusLine()
+        self.sentence.add_class("taskref-sentence")
         self.fold = _hidden("taskref-fold", self._fold_lines())
-        self.script = _hidden("taskref-script", [_line("Next step", self._named(SCRIPT_BUTTONS)), self.sentence])
+        self.script = _hidden("taskref-script", [_line("Scenario", self._named(SCRIPT_BUTTONS)), self.sentence])
 
     def lines(self) -> list[Box]:
         """The controls in lines, which wrap where there is little room."""

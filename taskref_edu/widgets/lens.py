@@ -84,6 +84,8 @@ class _Recorder:
         return len(self._threads)
 
     def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+        if sql.startswith("PRAGMA"):  # SQLAlchemy asks every new engine something; it is no part of the click
+            return run()
         click = self._threads.setdefault(threading.get_ident(), len(self._threads) + 1)
         line = Line(click, sql, parameters)
         self._lines.append(line)
@@ -125,7 +127,7 @@ def lens_html(name: str, seen: Seen, queue: TaskQueue) -> str:
         finally:
             pooled.close()
     more = f"<div>… and {len(seen.lines) - MOST} more</div>" if len(seen.lines) > MOST else ""
-    heads = [*(["click"] if seen.clicks > 1 else []), "SQL", "steps", "plan"]
+    heads = [*(["click"] if seen.clicks > 1 else []), "SQL, and its plan", "steps"]
     header = "".join(f'<th scope="col">{name}</th>' for name in heads)
     return (
         f"<div><strong>{head}</strong></div>"
@@ -135,11 +137,12 @@ def lens_html(name: str, seen: Seen, queue: TaskQueue) -> str:
 
 
 def _row(line: Line, with_click: bool, connection: Any) -> str:
-    sql = escape(filled_in(connection, line.sql, line.parameters))
+    sql = escape(" ".join(filled_in(connection, line.sql, line.parameters).split()))
     error = f"<br><strong>refused:</strong> {escape(line.error)}" if line.error else ""
     plan = escape("\n".join(plan_of(connection, line.sql, line.parameters)))
-    cells = [*([str(line.click)] if with_click else []), f"<code>{sql}</code>{error}"]
-    tail = f'<td class="taskref-number">{line.steps:,}</td><td><code>{plan}</code></td>'
+    below = f'<div class="taskref-lens-plan">{plan}</div>' if plan else ""
+    cells = [*([str(line.click)] if with_click else []), f"<code>{sql}</code>{error}{below}"]
+    tail = f'<td class="taskref-number">{line.steps:,}</td>'
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}{tail}</tr>"
 
 

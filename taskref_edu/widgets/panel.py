@@ -124,14 +124,15 @@ class Panel:
 
     def _build(self) -> None:
         self.status = StatusLine()
+        self.status.add_class("taskref-says")
         sides = VBox([view.box for view in self.views])
         sides.add_class("taskref-sides")
-        self.lenses = [HTML() for _ in self._sides]
+        self.lenses = [HTML(tabbable=True, tooltip=f"The SQL of the latest click, {side.name}") for side in self._sides]
         self._seen: list[Seen | None] = [None for _ in self._sides]
         lenses = Box(self.lenses)
         lenses.add_class("taskref-lenses")
         show(lenses, False)
-        self.box = VBox([style_sheet(), *self.controls.lines(), self.status, sides, lenses])
+        self.box = VBox([style_sheet(), *self.controls.lines(), self.status, lenses, sides])
         self.box.add_class("taskref-panel")
         for toggle, part in ((self.controls.more, self.controls.fold), (self.controls.sql, lenses)):
             toggle.observe(lambda change, part=part: self._hands.write(partial(show, part, change["new"])), "value")
