@@ -20,12 +20,14 @@ from .running import RunningTask
 
 Record = Callable[[Session], None]
 Complete = Callable[[RunningTask], str | None]
+Blocked = Callable[[str], None]
 
 
-def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete) -> str | None:
+def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked: Blocked) -> str | None:
     """Run the handler and record the outcome; return the text of what went wrong, None if nothing did.
 
     complete: records the success of a task that has not recorded it itself.
+    blocked: is told why the outcome cannot be recorded yet.
 
     Nothing that a handler raises gets out, SystemExit included, except a KeyboardInterrupt: that one is
     meant for the program. Raises a database's error if the outcome cannot be recorded within a lease.
@@ -33,9 +35,9 @@ def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete) -> str 
     try:
         queue.handlers.of(task.type)(task)
     except TaskCancelled:
-        return _settle(queue, lambda session: _stopped(queue, session, task))
+        return _settle(queue, lambda session: _stopped(queue, session, task), blocked)
     except BaseException as error:
-        trouble = _failed(queue, task, error)
+        trouble = _failed(queue, task, error, blocked)
         if isinstance(error, KeyboardInterrupt):
             raise
         return trouble
@@ -44,9 +46,9 @@ def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete) -> str 
     return complete(task)
 
 
-def complete_alone(queue: TaskQueue, task: RunningTask) -> str | None:
+def complete_alone(queue: TaskQueue, task: RunningTask, blocked: Blocked) -> str | None:
     """Record success in a transaction of its own, however long that takes; the text of what went wrong, or None."""
-    return _settle(queue, lambda session: queue.complete(session, task))
+    return _settle(queue, lambda session: queue.complete(session, task), blocked)
 
 
 def describe(error: BaseException) -> str:
@@ -58,11 +60,11 @@ def describe(error: BaseException) -> str:
     return clean(f"{type(error).__name__}: {text}")
 
 
-def _failed(queue: TaskQueue, task: RunningTask, error: BaseException) -> str:
+def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: Blocked) -> str:
     text, retry = describe(error), not isinstance(error, PermanentFailure)
     if task.completed:
         return f"task {task.id} was completed, then its handler raised {text}"
-    return _settle(queue, lambda session: queue.fail(session, task, text, retry=retry)) or text
+    return _settle(queue, lambda session: queue.fail(session, task, text, retry=retry), blocked) or text
 
 
 def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
@@ -72,7 +74,7 @@ def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
         queue.fail(session, task, "TaskCancelled: raised by the handler, though nobody asked the task to stop")
 
 
-def _settle(queue: TaskQueue, record: Record) -> str | None:
+def _settle(queue: TaskQueue, record: Record, blocked: Blocked) -> str | None:
     """Record the outcome, however long the database is locked, as long as the lease can hold."""
     until, pauses = time.monotonic() + queue.lease, Pauses()
     while True:
@@ -85,4 +87,5 @@ def _settle(queue: TaskQueue, record: Record) -> str | None:
         except (DatabaseError, sqlalchemy_errors.OperationalError) as error:
             if time.monotonic() > until:
                 raise
+            blocked(describe(error))
             time.sleep(pauses.after(error))

@@ -140,7 +140,7 @@ class Worker:
             raise WorkerBusy(f"{self.name} runs on its own thread: pause() or stop() it before step()")
         task = self._desk.claim()
         if task is not None:
-            self._run(task, lambda task: complete_alone(self.queue, task))
+            self._run(task, lambda task: complete_alone(self.queue, task, self._say_blocked))
         return task is not None
 
     def run_until_idle(self) -> int:
@@ -164,7 +164,7 @@ class Worker:
                     pauses.reset()
                 except BaseException as error:  # promise: nothing ends this thread but stop()
                     pause = pauses.after(error)
-                    self._error, self._blocked = f"{describe(error)} (next try in {pause:.1f} s)", True
+                    self._say_blocked(f"{describe(error)} (next try in {pause:.1f} s)")
                     self._wake_up.close()
                     desk.close()
                     self._stopping.wait(pause)
@@ -200,20 +200,24 @@ class Worker:
         self._task, self._since = task, time.monotonic()
         self._heartbeat.task = task
         try:
-            self._error = run_attempt(self.queue, task, complete) or self._error
+            self._error = run_attempt(self.queue, task, complete, self._say_blocked) or self._error
         finally:
             self._heartbeat.task = self._task = None
+            self._blocked = False
             self._since = time.monotonic()
             self._done += 1
 
     def _complete_and_claim(self, desk: Desk, task: RunningTask) -> str | None:
         if self._asked_to_rest():
-            return complete_alone(self.queue, task)
+            return complete_alone(self.queue, task, self._say_blocked)
         try:
             trouble, self._next = desk.complete_and_claim(task)
         except Exception:  # locked, gone, a claim that cannot be: the completion is what must not be lost
-            return complete_alone(self.queue, task)
+            return complete_alone(self.queue, task, self._say_blocked)
         return trouble
+
+    def _say_blocked(self, why: str) -> None:
+        self._error, self._blocked = why, True
 
     def _rests(self) -> bool:
         """Whether the thread claims nothing; one that was asked to pause and holds no task gets a moment for it."""
@@ -229,9 +233,9 @@ class Worker:
             return "stopped" if self._thread is None or self._stopping.is_set() else "dead"
         if task and (self._stop_timed_out or self._ignores_cancel(task)):
             return "unresponsive"
-        if task:
-            return "busy"
-        return "blocked" if self._blocked else "paused" if self._resting.is_set() else "idle"
+        if self._blocked:
+            return "blocked"
+        return "busy" if task else "paused" if self._resting.is_set() else "idle"
 
     def _ignores_cancel(self, task: RunningTask) -> bool:
         asked = self._heartbeat.asked_to_stop
