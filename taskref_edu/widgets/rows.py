@@ -1,62 +1,101 @@
 """What a panel shows of a database, read in one transaction, and whether it is time to read again.
 
 The panel reads through an engine of its own, so that an instrument that observes the learner's engine sees
-the learner's statements only. Read next: `tables.py`.
+the learner's statements only. It reads the driver's plain rows: thousands of them, ten times a second.
+Read next: `view.py`, which looks; `patches.py`, what the browser is told.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Table, func, select
-from sqlmodel import Session
+from sqlalchemy import Connection, Table
 
-from ..database import file_of, reading, sqlite_engine
+from ..database import file_of, sqlite_engine
 from ..errors import DatabaseGone
-from ..models import Order, Task
+from ..models import Order
 from ..queue import TaskQueue
 
-ROWS = 50  # of each table; an HTML table much longer than this is slow to replace
+ROWS = 2_500  # of each table: what a browser still draws smoothly, and a kernel reads beside its other work
 LARGEST_ID = 2**63 - 1
 ORDERS: Table = Order.__table__  # type: ignore[attr-defined]
-TASK: Table = Task.__table__  # type: ignore[attr-defined]
-_SHOWN = ("id", "type", "payload", "status", "attempt", "max_attempts", "cancel_requested_at", "error")
-TASK_COLUMNS = [TASK.c[name] for name in _SHOWN]
+
+
+class OrderRow(NamedTuple):
+    """An order as its row stands in the table."""
+
+    id: int
+    customer: str
+    amount: int
+    status: str
+    processing_task_id: int | None
+
+
+class TaskRow(NamedTuple):
+    """A task as its row stands in the table: the payload as JSON text, times as the driver returns them."""
+
+    id: int
+    type: str
+    payload: str | None
+    status: str
+    attempt: int
+    max_attempts: int
+    lease_token: int
+    available_at: Any
+    lease_expires_at: Any
+    cancel_requested_at: Any
+    error: str | None
+
+
+READ_ORDERS = f"SELECT {', '.join(OrderRow._fields)} FROM orders ORDER BY id DESC LIMIT {ROWS}"
+READ_TASKS = f"SELECT {', '.join(TaskRow._fields)} FROM task ORDER BY id DESC LIMIT {ROWS}".replace(
+    "payload", "CAST(payload AS TEXT)"
+)
 
 
 @dataclass(frozen=True)
 class Rows:
     """The newest rows of both tables, oldest first, and how many there are in all.
 
-    named: ids of existing orders that the shown payloads name. referenced: ids of shown tasks with an order.
+    named: ids of existing orders that the payloads name. referenced: ids of tasks at which an order points.
+    targets: those of them that exist.
     """
 
-    orders: Sequence[Row[Any]] = ()
-    tasks: Sequence[Row[Any]] = ()
+    orders: Sequence[OrderRow] = ()
+    tasks: Sequence[TaskRow] = ()
     order_count: int = 0
     task_count: int = 0
     named: frozenset[int] = frozenset()
     referenced: frozenset[int] = frozenset()
+    targets: frozenset[int] = frozenset()
 
 
-def read(session: Session) -> Rows:
-    """The rows as they stand in the session's transaction."""
-    orders = session.execute(select(ORDERS).order_by(ORDERS.c.id.desc()).limit(ROWS)).all()[::-1]
-    tasks = session.execute(select(*TASK_COLUMNS).order_by(TASK.c.id.desc()).limit(ROWS)).all()[::-1]
-    payload_ids = [order_id for task in tasks if (order_id := named_order(task.payload)) is not None]
-    named = select(ORDERS.c.id).where(ORDERS.c.id.in_(payload_ids))
-    reference = ORDERS.c.processing_task_id
-    referenced = select(reference).where(reference.in_([task.id for task in tasks]))
+def read(connection: Connection) -> Rows:
+    """The rows as they stand in the connection's transaction."""
+    orders = [*map(OrderRow._make, _all(connection, READ_ORDERS))][::-1]
+    tasks = [*map(TaskRow._make, _all(connection, READ_TASKS))][::-1]
+    order_count, task_count = _count(connection, "orders", orders), _count(connection, "task", tasks)
+    order_ids, task_ids = {order.id for order in orders}, {task.id for task in tasks}
+    names = {order_in(task.payload) for task in tasks} - {None}
+    references = {order.processing_task_id for order in orders} - {None}
+    if order_count > len(orders):  # an order that is not shown may be named, and may point at a task that is
+        order_ids |= _existing(connection, "orders", "id", names - order_ids)
+        references |= _existing(connection, "orders", "processing_task_id", task_ids - references)
+    if task_count > len(tasks):
+        task_ids |= _existing(connection, "task", "id", references - task_ids)
     return Rows(
-        orders=orders,
-        tasks=tasks,
-        order_count=session.execute(select(func.count()).select_from(ORDERS)).scalar_one(),
-        task_count=session.execute(select(func.count()).select_from(TASK)).scalar_one(),
-        named=frozenset(session.execute(named).scalars()),
-        referenced=frozenset(session.execute(referenced).scalars()),
+        orders,
+        tasks,
+        order_count,
+        task_count,
+        named=frozenset(names & order_ids),  # type: ignore[arg-type]
+        referenced=frozenset(references),  # type: ignore[arg-type]
+        targets=frozenset(references & task_ids),  # type: ignore[arg-type]
     )
 
 
@@ -66,44 +105,79 @@ def named_order(payload: Any) -> int | None:
     return order_id if type(order_id) is int and 0 < order_id <= LARGEST_ID else None
 
 
+@lru_cache(maxsize=4 * ROWS)
+def order_in(payload: str | None) -> int | None:
+    """The order id in the text of a payload."""
+    try:
+        return named_order(json.loads(payload)) if payload else None
+    except (ValueError, RecursionError):  # text that somebody wrote past us
+        return None
+
+
+def _all(connection: Connection, sql: str) -> list[Any]:
+    # The driver's tuples: SQLAlchemy's rows would take as long again.
+    return connection.exec_driver_sql(sql).cursor.fetchall()  # type: ignore[union-attr]
+
+
+def _count(connection: Connection, table: str, shown: Sequence[object]) -> int:
+    if len(shown) < ROWS:
+        return len(shown)
+    return _all(connection, f"SELECT count(*) FROM {table}")[0][0]
+
+
+def _existing(connection: Connection, table: str, column: str, ids: Iterable[int | None]) -> set[int]:
+    """Those of the ids that the column holds. They are Python's integers, and so may stand in the SQL."""
+    numbers = ", ".join(str(int(number)) for number in ids if number is not None)
+    if not numbers:
+        return set()
+    return {row[0] for row in _all(connection, f"SELECT {column} FROM {table} WHERE {column} IN ({numbers})")}
+
+
 class Lookout:
     """Looks at the database of one queue. Belongs to one thread."""
 
     def __init__(self, queue: TaskQueue) -> None:
+        self.polls = file_of(queue.engine) is None  # a server has no number that changes with each commit
         self._queue = queue
         self._file = file_of(queue.engine)
         self._engine = queue.engine if self._file is None else sqlite_engine(self._file)
         self._identity = self._look_at_file()
-        self._probe: Any = None
+        self._held: Connection | None = None
         self._seen: int | None = None
 
     def changed_rows(self) -> Rows | None:
         """The rows, or None if nobody has committed since the last call. Raises DatabaseGone without the file."""
         self._check_file()
-        version = self._version()  # before the rows, so that no commit falls between the two
-        if version is not None and version == self._seen:
-            return None
-        with reading(self._engine) as session:
-            rows = read(session)
-        self._seen = version
-        return rows
+        try:
+            return self._read_changed()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give back all connections."""
         self._seen = None
-        if self._probe is not None:
-            self._probe.close()
-            self._probe = None
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         if self._file is not None:
             self._engine.dispose()
 
-    def _version(self) -> int | None:
-        """A number that changes with each commit of somebody else; None where there is no such number."""
-        if self._file is None:
+    def _read_changed(self) -> Rows | None:
+        if self.polls:
+            with self._engine.begin() as connection:
+                return read(connection)
+        if self._held is None:
+            self._held = self._engine.connect()
+        # Before the rows, so that no commit falls between the two; and outside their transaction, where the
+        # number would stand still.
+        version = self._held.connection.driver_connection.execute("PRAGMA data_version").fetchone()[0]  # type: ignore[union-attr]
+        if version == self._seen:
             return None
-        if self._probe is None:
-            self._probe = self._engine.raw_connection()
-        return self._probe.driver_connection.execute("PRAGMA data_version").fetchone()[0]
+        with self._held.begin():
+            rows = read(self._held)
+        self._seen = version
+        return rows
 
     def _check_file(self) -> None:
         found = self._look_at_file()

@@ -1,7 +1,7 @@
-"""Rows as HTML tables: every state a word, a shape and a colour; the arrow on the side that the approach puts it.
+"""Rows as HTML tables, for a notebook without its kernel: states as words and shapes, arrows as text.
 
 Whatever comes from the database is shown as text. Leaves out: where the rows come from (`rows.py`), the
-colours (`theme.py`).
+colours (`theme.py`), the live picture (`picture.py`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from sqlalchemy import Row
-
 from ..approaches.classic import PAYMENT
 from ..models import LIVE
-from .rows import Rows, named_order
+from .rows import OrderRow, Rows, TaskRow, order_in
 
 SHAPES = {
     "new": "□",
@@ -27,6 +25,7 @@ SHAPES = {
     "cancelled": "⊘",
 }
 LONGEST_TEXT = 200  # characters of a name, a payload or an error that are shown
+LONGEST_TABLE = 50  # rows: the table is kept in the notebook's file
 
 
 def orders_table(rows: Rows, approach: str) -> str:
@@ -34,14 +33,18 @@ def orders_table(rows: Rows, approach: str) -> str:
     # The arrow stands next to the number: the rest may be out of sight in a narrow window.
     arrow = ["its task"] if approach == "inverted" else []
     heads = ["order", *arrow, "status", "customer", "amount"]
-    return _table("Orders", heads, (_order(order, approach) for order in rows.orders), rows.order_count)
+    return _table(
+        "Orders", heads, (_order(order, approach) for order in rows.orders[-LONGEST_TABLE:]), rows.order_count
+    )
 
 
 def tasks_table(rows: Rows, approach: str) -> str:
     """The tasks; in the classic approach each with the arrow to its order."""
     arrow = ["works on"] if approach == "classic" else []
     heads = ["task", *arrow, "status", "attempt", "type", "error"]
-    return _table("Tasks", heads, (_task(task, rows, approach) for task in rows.tasks), rows.task_count)
+    return _table(
+        "Tasks", heads, (_task(task, rows, approach) for task in rows.tasks[-LONGEST_TABLE:]), rows.task_count
+    )
 
 
 def badge(word: str, shape: str, more: str = "") -> str:
@@ -57,43 +60,67 @@ def shown(value: Any) -> str:
     return escape(text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…")
 
 
-def _order(order: Row[Any], approach: str) -> list[str]:
+def money(cents: Any) -> str:
+    """An amount as it is written; what is no number stays as it is, since SQLite takes anything."""
+    return f"{cents / 100:.2f}" if isinstance(cents, int | float) else str(cents)
+
+
+def readable(payload: str | None) -> str:
+    """The text of a payload as somebody would write it; text that is no JSON as it is."""
+    if payload is None:
+        return ""
+    try:
+        return json.dumps(json.loads(payload), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return payload
+
+
+def more_of(task: TaskRow) -> str:
+    """What the status does not say."""
+    if task.status == "running" and task.cancel_requested_at is not None:
+        return ", asked to stop"
+    if task.status == "pending" and task.attempt:
+        return ", will be tried again"
+    return ""
+
+
+def is_orphan(task: TaskRow, rows: Rows) -> bool:
+    """Whether it is a payment that can still run, at which no order points."""
+    return task.type == PAYMENT and task.status in LIVE and task.id not in rows.referenced
+
+
+def _order(order: OrderRow, approach: str) -> list[str]:
     status = badge(order.status, SHAPES.get(order.status, "?"))
     # <bdi>: a name with a right-to-left mark must not turn round the columns beside it.
-    cells = [status, f"<bdi>{shown(order.customer)}</bdi>", f"{order.amount / 100:.2f}"]
+    cells = [status, f"<bdi>{shown(order.customer)}</bdi>", shown(money(order.amount))]
     if approach == "inverted":
         task_id = order.processing_task_id
         cells.insert(0, "" if task_id is None else _arrow(f"task {task_id}"))
     return [str(order.id), *cells]
 
 
-def _task(task: Row[Any], rows: Rows, approach: str) -> list[str]:
+def _task(task: TaskRow, rows: Rows, approach: str) -> list[str]:
     cells = [_task_status(task), f"{task.attempt} of {task.max_attempts}", shown(task.type)]
     cells.append(f"<bdi>{shown(task.error)}</bdi>" if task.error else "")
     if approach == "classic":
         cells.insert(0, _classic_arrow(task, rows))
-    elif task.type == PAYMENT and task.status in LIVE and task.id not in rows.referenced:
+    elif is_orphan(task, rows):
         cells[0] += " " + _broken("no order points here")
     return [str(task.id), *cells]
 
 
-def _task_status(task: Row[Any]) -> str:
-    more = ""
-    if task.status == "running" and task.cancel_requested_at is not None:
-        more = ", asked to stop"
-    elif task.status == "pending" and task.attempt:
-        more = ", will be tried again"
-    return badge(str(task.status), SHAPES[str(task.status)], more)
+def _task_status(task: TaskRow) -> str:
+    return badge(task.status, SHAPES.get(task.status, "?"), more_of(task))
 
 
-def _classic_arrow(task: Row[Any], rows: Rows) -> str:
-    order_id = named_order(task.payload)
+def _classic_arrow(task: TaskRow, rows: Rows) -> str:
+    order_id = order_in(task.payload)
     if order_id in rows.named:
         return _arrow(f"order {order_id}")
-    text = "" if task.payload is None else json.dumps(task.payload, ensure_ascii=False)
+    text = shown(readable(task.payload))
     if task.type != PAYMENT:
-        return shown(text)
-    return _broken("names no order") + f" <code>{shown(text)}</code>"
+        return text
+    return _broken("names no order") + f" <code>{text}</code>"
 
 
 def _arrow(text: str) -> str:

@@ -1,6 +1,7 @@
-"""One side of a panel on the screen: its title, its worker's state, its two tables. Written by the watcher only.
+"""One side of a panel on the screen: looks at its database and its workers. Called by the watcher only.
 
-Read next: `tables.py`.
+A look costs a transaction only after somebody has committed, and a message only where something looks different.
+Read next: `rows.py` (the look), `timeline.py` (what happened), `teller.py` (what the browser is told).
 """
 
 from __future__ import annotations
@@ -8,50 +9,49 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from ipywidgets import HTML, Box, VBox
-
-from ..worker import WorkerStatus
+from .events import Event
+from .picture import Picture
 from .rows import Lookout, Rows
 from .side import Side
-from .tables import orders_table, shown, tasks_table
+from .tables import orders_table, tasks_table
+from .teller import Teller
 from .theme import STATIC_STYLE, TABLE_STYLE
+from .timeline import Timeline
+from .workers import WorkerLines
 
 TITLES = {
     "classic": "Classic: the task references its order",
     "inverted": "Inverted: the order references its task",
 }
-STATE_SHAPES = {
-    "stopped": "■",
-    "idle": "○",
-    "busy": "▶",
-    "paused": "‖",
-    "blocked": "✖",
-    "unresponsive": "⚠",
-    "dead": "✝",
-}
+EVERY_POLL = 0.5  # seconds between two looks where each one reads everything, whether something has changed or not
 
 
 class SideView:
-    """Shows one side; `box` is the widget."""
+    """Shows one side; `box` is the widget. every: the least seconds between two messages to it."""
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, side: Side, every: float = 0.0) -> None:
         self.side = side
         self.rows = Rows()
-        self._lookout = Lookout(side.queue)
-        self.worker, self.orders, self.tasks = HTML(), _table("Orders"), _table("Tasks")
-        tables = Box([self.orders, self.tasks])
-        tables.add_class("taskref-tables")
-        title = HTML(f'<div class="taskref-title">{TITLES[side.name]}</div>{TABLE_STYLE}')
-        self.box = VBox([title, self.worker, tables])
+        self.worker = WorkerLines()
+        self.timeline = Timeline()
+        self.picture = self.box = Picture(side.name, TITLES[side.name])
         self.box.add_class("taskref-side")
+        self._lookout = Lookout(side.queue)
+        self._teller = Teller(self.picture, side.name, self.timeline, self.worker, every)
+        self._every = EVERY_POLL if self._lookout.polls else 0.0
+        self._looked_at: float | None = None
+        self._trouble: Exception | None = None
+
+    def note(self, text: str, order: int | None = None) -> None:
+        """An event that only its worker knows, such as a refused result. May be called on any thread."""
+        self.timeline.note(Event(text, order))
 
     def refresh(self) -> None:
-        """Show what is there now; a widget whose text stays the same sends nothing."""
-        self.worker.value = worker_line(self.side.worker.status, time.monotonic())
-        rows = self._lookout.changed_rows()
-        if rows is not None:
-            self.rows = rows
-            self.orders.value, self.tasks.value = self.both_tables()
+        """Show what is there now. Raises what the look has met."""
+        if self._looked_at is None or time.monotonic() - self._looked_at >= self._every:
+            self._look()
+        if self._trouble is not None:
+            raise self._trouble.with_traceback(None)
 
     def both_tables(self) -> tuple[str, str]:
         """Both tables as HTML."""
@@ -62,9 +62,26 @@ class SideView:
         return f'<div class="taskref-title">{TITLES[self.side.name]}</div>{"".join(self.both_tables())}'
 
     def close(self) -> None:
-        """Show the worker's last state, and give back the connections."""
-        self.worker.value = worker_line(self.side.worker.status, time.monotonic())
+        """Show the last state, and give back the connections. A page that is loaded again still gets that state."""
+        self._look()
         self._lookout.close()
+        self._teller.every = 0.0
+        self._teller.tell()
+        self.picture.on_msg(lambda *_: self._teller.tell())
+
+    def _look(self) -> None:
+        self._looked_at = time.monotonic()
+        before, found = self.rows, None
+        # Before the rows: a worker that is quick would otherwise stand at a task that these rows call pending.
+        new_workers = self.worker.look(getattr(self.side, "workers", [self.side.worker]))
+        try:
+            found, self._trouble = self._lookout.changed_rows(), None
+        except Exception as error:  # for the status line; the worker's state is shown all the same
+            self._trouble = error
+        if found is not None and found != before:
+            self.rows = found
+        self._teller.add(self.rows, self.timeline.look(before, self.rows), new_workers)
+        self._teller.tell()
 
 
 def static_copy(views: Iterable[SideView], what_to_do: str) -> str:
@@ -74,25 +91,3 @@ def static_copy(views: Iterable[SideView], what_to_do: str) -> str:
         f'<div class="taskref-static">{STATIC_STYLE}{TABLE_STYLE}'
         f"<p>The panel as it was when its cell ran: <strong>{what_to_do}</strong>.</p>{sides}</div>"
     )
-
-
-def worker_line(status: WorkerStatus, now: float) -> str:
-    """The worker's state in words: `busy with task 3 since 2 s, then pauses`."""
-    words: str = status.state
-    if status.task is not None:
-        words += f" with task {status.task.id} since {now - status.since:.0f} s"
-        words += ", then stops" if status.stopping else ", then pauses" if status.pausing else ""
-    elif status.state in ("blocked", "dead"):
-        words += f": {status.error}"
-    shape = STATE_SHAPES[status.state]
-    return (
-        f'<div class="taskref-worker">Worker: <span aria-hidden="true">{shape}</span>'
-        f' <strong class="taskref-state">{shown(words)}</strong></div>'
-    )
-
-
-def _table(name: str) -> HTML:
-    """A table that scrolls in its own element, which stays when the rows are replaced; by keyboard, too."""
-    table = HTML(tabbable=True, tooltip=name)
-    table.add_class("taskref-scroll")
-    return table

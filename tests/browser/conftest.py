@@ -1,40 +1,17 @@
-"""A real JupyterLab, started as `make lab` starts it, and a real Chromium that looks at it."""
+"""Fixtures: one JupyterLab and one Chromium for all browser tests."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
-import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test installs it")
-from playwright.sync_api import Browser, Locator, Page  # noqa: E402
+pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test installs it")
+from playwright.sync_api import Browser
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 30  # seconds for one thing to appear, on a slow machine with little else to do
-TOKEN = "browser-test"
+from .lab import CannotStart, Lab, Notebook, new_page, running_browser, running_lab
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,202 +21,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))  # one JupyterLab serves them all
 
 
-def find_browser() -> str:
-    """The path of a Chromium; without one the tests are skipped, in CI they fail."""
-    found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
-    if found is None:
-        missing = (
-            "no Chromium found. Install one: sudo apt-get install chromium (Debian), brew install chromium (macOS)"
-        )
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return found
-
-
-@dataclass
-class Lab:
-    """A running JupyterLab on a folder of its own."""
-
-    folder: Path
-    address: str
-
-    def write(self, name: str, *cells: str) -> str:
-        """Write a notebook of code cells; returns its path in the lab."""
-        notebook = {
-            "cells": [
-                {"cell_type": "code", "id": f"cell-{n}", "metadata": {}, "outputs": [], "execution_count": None,
-                 "source": source}
-                for n, source in enumerate(cells)
-            ],
-            "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
-            "nbformat": 4,
-            "nbformat_minor": 5,
-        }  # fmt: skip
-        path = self.folder / "notebooks" / name
-        path.write_text(json.dumps(notebook))
-        return f"notebooks/{name}"
-
-
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    path = find_browser()
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+    """Without a browser the tests are skipped, in CI they fail."""
+    try:
+        with running_browser() as browser:
+            yield browser
+    except CannotStart as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
 
 
 @pytest.fixture(scope="session")
-def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    folder, home = tmp_path_factory.mktemp("clone"), tmp_path_factory.mktemp("home")
-    for part in ("notebooks", "docs"):  # the notebooks show pictures of the docs
-        shutil.copytree(REPOSITORY / part, folder / part)
-    port = free_port()
-    one = Lab(folder, f"http://localhost:{port}")
-    log = home / "jupyterlab.log"
-    command = [sys.executable, "-m", "taskref_edu.cli", "lab", "--no-browser", "--port", str(port)]
-    options = [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [*command, *options], cwd=folder, env=environment(home), stdout=output, stderr=subprocess.STDOUT
-        )
-    try:
-        wait_until_up(one, server, log)
+def lab(chromium: Browser) -> Iterator[Lab]:
+    with running_lab() as one:
         yield one
-    finally:
-        server.terminate()
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-
-
-def environment(home: Path) -> dict[str, str]:
-    """A fresh user's: nothing of this machine's Jupyter settings reaches the test, and nothing stays behind."""
-    ours = {
-        "PYTHONPATH": str(REPOSITORY),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "IPYTHONDIR": str(home / "ipython"),
-        "TASKREF_HOME": str(home / "progress"),
-    }
-    return os.environ | ours
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_until_up(lab: Lab, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 2 * PATIENCE
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            urllib.request.urlopen(f"{lab.address}/api/status?token={TOKEN}", timeout=5).close()
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
-
-
-class Notebook:
-    """A notebook in the browser, and the panel in it."""
-
-    def __init__(self, page: Page, lab: Lab) -> None:
-        self.page = page
-        self.lab = lab
-
-    def open(self, path: str) -> None:
-        """Open it in an empty JupyterLab and wait for its kernel."""
-        self.page.goto(f"{self.lab.address}/lab/tree/{path}?reset&token={TOKEN}")
-        self._wait_for_kernel()
-
-    def reload(self) -> None:
-        self.page.reload()
-        self._wait_for_kernel()
-
-    def command(self, name: str, **arguments: str) -> None:
-        """Execute a command of JupyterLab's."""
-        self.page.evaluate("([name, args]) => void window.jupyterapp.commands.execute(name, args)", [name, arguments])
-
-    def run_all(self) -> None:
-        self.command("notebook:run-all-cells")
-
-    def run_cell(self, containing: str) -> None:
-        """Select the cell with this text, which brings it into view, and run it."""
-        self.page.evaluate(
-            """text => {
-                const notebook = window.jupyterapp.shell.currentWidget.content;
-                notebook.activeCellIndex = [...notebook.model.cells].findIndex(
-                    cell => cell.sharedModel.getSource().includes(text));
-            }""",
-            containing,
-        )
-        self.command("notebook:run-cell")
-
-    def save(self) -> None:
-        self.page.evaluate("window.jupyterapp.shell.currentWidget.context.save()")
-
-    def shut_down_kernel(self) -> None:
-        self.page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
-
-    @property
-    def panel(self) -> Locator:
-        return self.page.locator(".taskref-panel:visible")
-
-    def button(self, name: str) -> Locator:
-        return self.panel.get_by_role("button", name=name, exact=True)
-
-    def click(self, name: str) -> None:
-        self.button(name).click()
-
-    def select_order(self, number: int) -> None:
-        """Choose the order in the list, once it is offered there."""
-        choice = self.panel.get_by_label("Selected order")
-        label = choice.locator("option").filter(has_text=re.compile(rf"^{number}\b")).inner_text()
-        choice.select_option(label=label)
-
-    def expect_status(self, text: str) -> None:
-        playwright.expect(self.panel.get_by_role("status")).to_have_text(text)
-
-    def expect_task(self, number: int, status: str) -> None:
-        cell = self.page.get_by_role("rowheader", name=str(number), exact=True)
-        row = self.panel.locator(".taskref-tasks tr").filter(has=cell)
-        playwright.expect(row).to_contain_text(status)
-
-    def screenshot(self, name: str) -> None:
-        """Keep a picture where TASKREF_SCREENSHOTS says, if it says."""
-        folder = os.environ.get("TASKREF_SCREENSHOTS")
-        if folder:
-            self.page.screenshot(path=Path(folder) / f"{name}.png")
-
-    def _wait_for_kernel(self) -> None:
-        self.page.wait_for_function(
-            """() => {
-                const context = window.jupyterapp?.shell?.currentWidget?.context;
-                return context?.isReady && context.sessionContext?.session?.kernel?.status === "idle";
-            }"""
-        )
 
 
 @pytest.fixture
 def notebook(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
     with new_page(chromium) as page:
         yield Notebook(page, lab)
-
-
-@contextmanager
-def new_page(chromium: Browser) -> Iterator[Page]:
-    """A page in a browser that has seen nothing before."""
-    playwright.expect.set_options(timeout=PATIENCE * 1000)
-    context = chromium.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE * 1000)
-    page = context.new_page()
-    page.on("pageerror", lambda error: print("in the browser:", error))  # pytest shows it beside a failure
-    page.on("console", lambda line: print("in the browser:", line.text) if line.type == "error" else None)
-    yield page
-    context.close()

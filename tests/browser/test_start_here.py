@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from .conftest import Notebook
+from .lab import Notebook
 
 FIRST = "notebooks/00_start_here.ipynb"
 

@@ -40,15 +40,21 @@ class Hand:
             self.click("new_order")
             self.click("pay")
 
+    def load_page(self) -> None:
+        """What a page does that draws the panel: it asks each picture for everything."""
+        for view in self.panel.views:
+            view.picture._handle_custom_msg({"hello": True}, [])
+        until(lambda: all(view.picture.seen for view in self.panel.views))
+
     def worker(self, side: int = 0) -> str:
         """The worker's state as shown."""
         return text_of(self.panel.views[side].worker.value).removeprefix("Worker: ")
 
     def orders(self, side: int = 0) -> list[str]:
-        return rows_of(self.panel.views[side].orders.value)
+        return rows_of(self.panel.views[side].both_tables()[0])
 
     def tasks(self, side: int = 0) -> list[str]:
-        return rows_of(self.panel.views[side].tasks.value)
+        return rows_of(self.panel.views[side].both_tables()[1])
 
 
 def rows_of(html: str) -> list[str]:

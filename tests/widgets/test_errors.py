@@ -87,7 +87,7 @@ def test_a_handler_that_raises_is_shown_at_its_task(open_panel: OpenPanel, datab
     hand.click("step")
     until(lambda: "✖ failed" in hand.tasks()[0])
     assert "ValueError: <b>no such card</b>" in hand.tasks()[0]
-    assert "<b>" not in hand.panel.views[0].tasks.value
+    assert "<b>" not in hand.panel.views[0].static()
 
 
 def test_nothing_is_printed(open_panel: OpenPanel, tmp_path: Path, capfd: pytest.CaptureFixture[str]):

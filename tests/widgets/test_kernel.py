@@ -17,13 +17,13 @@ import threading, time
 def until(condition):
     end = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < end, (panel.status.text, panel.views[-1].tasks.value)
+        assert time.monotonic() < end, (panel.status.text, panel.views[-1].static())
         time.sleep(0.01)
 panel.controls.seconds.value = 0
 for name in ["new_order", "pay"] * 3 + ["cancel", "start"]:
     panel.controls.buttons[name].click()
-until(lambda: panel.views[-1].tasks.value.count("succeeded</span>") == 2)
-until(lambda: panel.views[-1].tasks.value.count("cancelled</span>") == 1)"""
+until(lambda: panel.views[-1].static().count("succeeded</span>") == 2)
+until(lambda: panel.views[-1].static().count("cancelled</span>") == 1)"""
 COUNT = """\
 until(lambda: len([t for t in threading.enumerate() if "panel" in t.name]) == 1)
 until(lambda: len([t for t in threading.enumerate() if "worker" in t.name]) == 2)  # with its heartbeat"""

@@ -22,13 +22,13 @@ OpenPanel = Callable[..., Hand]
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every message of a widget to the browser: its class and what it sends."""
     messages: list[str] = []
-    send_state = Widget.send_state
+    send = Widget._send
 
-    def record(self: Widget, key: object = None) -> None:
-        messages.append(f"{type(self).__name__} {key}")
-        send_state(self, key)
+    def record(self: Widget, content: dict, buffers: object = None) -> None:
+        messages.append(f"{type(self).__name__} {str(content)[:200]}")
+        send(self, content, buffers)
 
-    monkeypatch.setattr(Widget, "send_state", record)
+    monkeypatch.setattr(Widget, "_send", record)
     return messages
 
 
@@ -37,6 +37,7 @@ def test_an_idle_panel_sends_and_reads_nothing(
     open_panel: OpenPanel, sent: list[str], monkeypatch: pytest.MonkeyPatch, approach: str
 ):
     hand = open_panel(approach)
+    hand.load_page()
     hand.pay_new_orders(1)
     hand.click("start")
     until(lambda: "succeeded" in hand.tasks()[0] and hand.worker() == "○ idle")
@@ -53,11 +54,12 @@ def test_an_idle_panel_sends_and_reads_nothing(
 def test_a_thousand_commits_are_few_messages(open_panel: OpenPanel, sent: list[str], database: Engine):
     queue = TaskQueue(database)
     hand = open_panel(queue=queue)
+    hand.load_page()
     sent.clear()
     began = time.monotonic()
     for _ in range(1000):
         with writing(database) as session:
             queue.enqueue(session, "other")
-    until(lambda: hand.tasks()[-1].startswith("1000 "))
+    until(lambda: hand.panel.views[0].rows.task_count == 1000)
     seconds = time.monotonic() - began
     assert len(sent) <= 10 * seconds + 10

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, writing
 from taskref_edu.models import utc_now
-from taskref_edu.widgets.rows import LARGEST_ID, ROWS, named_order
-from taskref_edu.widgets.tables import SHAPES
+from taskref_edu.widgets.rows import LARGEST_ID, named_order
+from taskref_edu.widgets.tables import LONGEST_TABLE, SHAPES
 from tests.conftest import until
 
 from .conftest import Hand, text_of
@@ -46,7 +46,7 @@ def test_nothing_from_the_database_becomes_a_tag(open_panel: OpenPanel, database
     hand.click("step")
     until(lambda: "failed" in hand.tasks()[0])  # its error names the type
     view, tags = hand.panel.views[0], Tags()
-    tags.feed(view.orders.value + view.tasks.value + view.worker.value)
+    tags.feed(view.static() + view.worker.value)
     assert tags.tags <= OURS | {"div", "strong"}
     assert tags.attributes <= {"class", "scope", "colspan", "aria-hidden"}
     assert HOSTILE.split()[0] in hand.orders()[0]
@@ -78,13 +78,13 @@ def test_an_orphan_is_marked__a_finished_task_is_none(open_panel: OpenPanel, dat
 def test_only_the_newest_rows_are_shown_and_it_says_so(open_panel: OpenPanel, database: Engine):
     queue = TaskQueue(database)
     with writing(database) as session:
-        session.add_all(Order(customer="Ada", amount=1) for _ in range(ROWS + 10))
-        queue.enqueue_many(session, "other", [None] * (ROWS + 1))
+        session.add_all(Order(customer="Ada", amount=1) for _ in range(LONGEST_TABLE + 10))
+        queue.enqueue_many(session, "other", [None] * (LONGEST_TABLE + 1))
     hand = open_panel(queue=queue)
-    assert f"Orders (the newest {ROWS} of {ROWS + 10})" in text_of(hand.panel.views[0].orders.value)
-    assert f"Tasks (the newest {ROWS} of {ROWS + 1})" in text_of(hand.panel.views[0].tasks.value)
+    assert f"Orders (the newest {LONGEST_TABLE} of {LONGEST_TABLE + 10})" in text_of(hand.panel.views[0].static())
+    assert f"Tasks (the newest {LONGEST_TABLE} of {LONGEST_TABLE + 1})" in text_of(hand.panel.views[0].static())
     assert hand.orders()[0].startswith("11 ")
-    assert len(hand.tasks()) == ROWS
+    assert len(hand.tasks()) == LONGEST_TABLE
 
 
 def test_a_retry_and_a_request_to_stop_are_said(open_panel: OpenPanel, database: Engine):

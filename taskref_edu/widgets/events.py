@@ -1,0 +1,125 @@
+"""What happened between two looks at the database, told from the rows alone.
+
+Nobody reports these events: a row that differs tells what its writer did, whoever it was, also in another process.
+Leaves out: what happened and was undone between two looks. Read next: `timeline.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..models import ENDED
+from .rows import OrderRow, Rows, TaskRow, order_in
+from .tables import money
+
+MANY = 100  # rows that differ in one look; more are counted instead of told one by one
+LONGEST_ERROR = 120
+END = 60  # the rank of a task's end; a rank says what comes first where one look finds several things
+LEASE_OVER = "the lease ran out"  # how a reclaim begins the error that it leaves
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the timeline; `order` is the order that it is about, if it is known."""
+
+    text: str
+    order: int | None = None
+
+
+def changes(before: Rows, after: Rows) -> list[Event]:
+    """The events between two states: those of one order and its task stand together, what has ended comes first."""
+    orders = _pairs(before.orders, after.orders, after.order_count)
+    tasks = _pairs(before.tasks, after.tasks, after.task_count)
+    if len(orders) + len(tasks) > MANY:
+        return [*_counted(orders, "orders"), *_counted(tasks, "tasks")]
+    of = {order.processing_task_id: order.id for rows in (before, after) for order in rows.orders}
+    found: list[tuple[int, int, Event]] = []  # chain, rank, event
+    for old, now in orders:
+        number = (now or old).id  # type: ignore[union-attr]
+        found += [(number, rank, Event(text, number)) for rank, text in _of_order(old, now)]  # type: ignore[arg-type]
+    for old, now in tasks:
+        task: TaskRow = now or old  # type: ignore[assignment]
+        number = order_in(task.payload) or of.get(task.id)
+        chain = number or -task.id
+        found += [(chain, rank, Event(text, number)) for rank, text in _of_task(old, now)]  # type: ignore[arg-type]
+    ended = {chain for chain, rank, _ in found if rank >= END}
+    found.sort(key=lambda one: (one[0] not in ended, abs(one[0]), one[1]))
+    return [event for *_, event in found]
+
+
+def _pairs(
+    before: Iterable[OrderRow] | Iterable[TaskRow], after: Iterable[OrderRow] | Iterable[TaskRow], count: int
+) -> list[tuple[OrderRow | TaskRow | None, OrderRow | TaskRow | None]]:
+    """Each row that differs, as it was and as it is; a row that only moved out of what is shown is none."""
+    old, new = {row.id: row for row in before}, {row.id: row for row in after}
+    oldest = min(new, default=0) if count > len(new) else 0
+    gone = sorted(old.keys() - new.keys())
+    differing = [(old.get(number), row) for number, row in new.items() if old.get(number) != row]
+    return [*differing, *((old[number], None) for number in gone if number > oldest)]
+
+
+def _of_order(old: OrderRow | None, now: OrderRow | None) -> Iterator[tuple[int, str]]:
+    """Rank and text of what happened to one order."""
+    if now is None:
+        if old is not None:
+            yield 95, f"order {old.id} deleted"
+        return
+    if old is None:
+        yield 0, f"order {now.id} created: {now.customer[:40]}, {money(now.amount)}"
+        old = now._replace(status="new", processing_task_id=None)
+    if now.status != old.status:
+        yield 70, f"order {now.id} {now.status[:40]}"
+    if now.processing_task_id != old.processing_task_id:
+        if old.processing_task_id is not None:
+            yield 80, f"order {now.id}: reference to task {old.processing_task_id} cleared"
+        if now.processing_task_id is not None:
+            yield 20, f"order {now.id} → task {now.processing_task_id}: reference set"
+
+
+def _of_task(old: TaskRow | None, now: TaskRow | None) -> Iterator[tuple[int, str]]:
+    """Rank and text of what happened to one task."""
+    if now is None:
+        if old is not None:
+            yield 90, f"task {old.id} pruned" if old.status in ENDED else f"task {old.id} deleted"
+        return
+    if old is None:
+        yield 10, f"task {now.id} enqueued ({now.type[:40]})"
+        old = now._replace(
+            status="pending", attempt=0, lease_token=0, lease_expires_at=None, cancel_requested_at=None, error=None
+        )
+    yield from _of_lease(old, now)
+    if now.cancel_requested_at is not None and old.cancel_requested_at is None:
+        yield 50, f"task {now.id} asked to stop"
+    yield from _of_end(old, now)
+
+
+def _of_lease(old: TaskRow, now: TaskRow) -> Iterator[tuple[int, str]]:
+    if now.lease_token != old.lease_token:
+        if old.status == "running":
+            yield 30, f"task {now.id}: lease token {old.lease_token} is stale now"
+        yield 31, f"task {now.id} claimed: attempt {now.attempt}, lease token {now.lease_token}"
+    elif now.status == old.status == "running" and now.lease_expires_at != old.lease_expires_at:
+        yield 40, f"task {now.id} heartbeat: lease extended"
+
+
+def _of_end(old: TaskRow, now: TaskRow) -> Iterator[tuple[int, str]]:
+    error = (now.error or "")[:LONGEST_ERROR]
+    ran = old.status == "running" or now.lease_token != old.lease_token
+    if now.status == "pending" and ran:
+        reclaimed = error.startswith(LEASE_OVER)
+        yield (
+            END,
+            f"task {now.id} reclaimed: its lease ran out" if reclaimed else f"task {now.id} will be retried: {error}",
+        )
+    elif now.status != old.status and now.status in ENDED:
+        word = "completed" if now.status == "succeeded" else now.status
+        yield END, f"task {now.id} {word}: {error}" if now.status == "failed" else f"task {now.id} {word}"
+
+
+def _counted(pairs: list[tuple[OrderRow | TaskRow | None, OrderRow | TaskRow | None]], what: str) -> Iterator[Event]:
+    """One line for many rows: what became of them."""
+    became = Counter("gone" if now is None else now.status for _, now in pairs)
+    if became:
+        yield Event(f"{len(pairs):,} {what} changed at once: " + ", ".join(f"{n:,} {s}" for s, n in became.items()))
