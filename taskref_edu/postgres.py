@@ -46,6 +46,10 @@ class EmbeddedServer:
         """Stop it; connections end, what was committed stays."""
         self._server.stop()
 
+    def close(self) -> None:
+        """Stop it now, not at exit, and remove its data."""
+        self._server.cleanup()
+
 
 def start_postgres() -> str:
     """The URL of a fresh, empty database on a server that this process starts once, and stops at exit.

@@ -44,7 +44,7 @@ def server(postgresql_url: str) -> Iterator[EmbeddedServer]:
     """A server of our own, to be stopped and started."""
     server = EmbeddedServer()
     yield server
-    server.stop()
+    server.close()
 
 
 def changed(url: str, **parts: object) -> str:
