@@ -59,7 +59,8 @@ class Panel:
             for name, one in zip(names, queues, strict=True)
         ]
         self._hands.sides = self._sides
-        self.views = [SideView(side) for side in self._sides]
+        every = 0.0 if len(names) == 1 else 0.2  # two sides share the messages that a panel may send
+        self.views = [SideView(side, every) for side in self._sides]
         for side, view in zip(self._sides, self.views, strict=True):
             side.note = getattr(view, "note", side.note)
         self._build()
