@@ -3,7 +3,7 @@
 
 SET_UP = @sh tools/with-python tools/setup.py
 
-.PHONY: help lab test lint format build bench clean
+.PHONY: help lab test lint format build pictures bench clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -35,6 +35,11 @@ format:
 build:
 	$(SET_UP) dev
 	.venv/bin/taskref build
+
+## make pictures draw the pictures of docs/pictures anew that come out of a run
+pictures:
+	$(SET_UP) dev
+	.venv/bin/python tools/pictures.py
 
 ## make bench    measure everything and write benchmarks/RESULTS.md; 20 minutes     ARGS=--quick only tries it
 bench:
