@@ -125,6 +125,8 @@ def reading(engine: Engine) -> Iterator[Session]:
     try:
         with Session(_engine(engine), expire_on_commit=False, autoflush=False) as session:
             session.info[_MODE] = "reading"
+            if engine.dialect.name == "postgresql":  # there each statement sees the latest commits, unless told
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
             if changed := [*session.new, *session.dirty, *session.deleted]:
                 raise ReadOnlySession(f"reading() found changed objects ({changed[0]!r}): use writing() to keep them")

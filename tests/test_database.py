@@ -195,10 +195,11 @@ class TestTransactions:
         new_orders(sqlite, 1)  # begins while the other one writes; an error if it did not wait
         thread.join()
 
-    def test_a_reader_sees_one_state_throughout(self, sqlite: Engine) -> None:
-        with reading(sqlite) as session:
+    def test_a_reader_sees_one_state_throughout(self, open_any: OpenDatabase) -> None:
+        engine = open_any()
+        with reading(engine) as session:
             before = session.scalar(text("SELECT count(*) FROM orders"))
-            new_orders(sqlite, 1)
+            new_orders(engine, 1)
             assert session.scalar(text("SELECT count(*) FROM orders")) == before
 
     def test_a_change_inside_reading_is_refused_instead_of_lost(self, sqlite: Engine) -> None:
