@@ -8,6 +8,7 @@ for another. Read next: `launch.py`, behind `taskref lab`.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -121,7 +122,13 @@ def run(taskref: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> 
 
 def main() -> int:
     """The command itself: returns its exit code."""
-    return run(parser())
+    try:
+        code = run(parser())
+        sys.stdout.flush()
+    except BrokenPipeError:  # `taskref progress | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at its exit
+        return 0
+    return code
 
 
 if __name__ == "__main__":

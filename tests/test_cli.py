@@ -1,6 +1,7 @@
 """The frame of the `taskref` command: what every subcommand gets from it."""
 
 import argparse
+import os
 import subprocess
 import sys
 
@@ -61,3 +62,12 @@ def test_the_command_itself_loads_nothing_heavy():
         "import sys, taskref_edu.cli; print([m for m in ('IPython', 'jupyterlab', 'matplotlib') if m in sys.modules])"
     )
     assert subprocess.check_output([sys.executable, "-c", look], text=True) == "[]\n"
+
+
+def test_a_reader_who_has_seen_enough_gets_no_traceback():
+    reader, writer = os.pipe()
+    os.close(reader)  # as `head` does
+    command = [sys.executable, "-m", "taskref_edu.cli", "progress"]
+    found = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (found.returncode, found.stderr) == (0, "")

@@ -51,9 +51,13 @@ class Outcome:
     broken_check: bool = False
     seconds: float = field(default=0.0, compare=False)
 
+    @property
+    def headline(self) -> str:
+        """`✔ 3.2 Two clicks, four versions: passed`."""
+        return f"{BADGES[self.verdict][0]} {self.id} {self.title}: {self.verdict}"
+
     def __str__(self) -> str:
-        shape = BADGES[self.verdict][0]
-        lines = [f"{shape} {self.id} {self.title}: {self.verdict}", f"  {self.message}", f"  Next: {self.next_step}"]
+        lines = [self.headline, f"  {self.message}", f"  Next: {self.next_step}"]
         for heading, fact in self.facts:
             lines += [f"  {heading}:", *(f"    {line}" for line in str(fact).splitlines())]
         lines += [f"  Note: {note}" for note in self.notes]

@@ -36,7 +36,8 @@ def _check_one(id: str) -> int:
             problems.append(str(error))
             continue
         if any(attempt.id == id for attempt in found.attempts):
-            return _summed_up([_Checked([_show(outcome, path) for outcome in _outcomes(found, only=id)], False)])
+            print(path.name)
+            return _summed_up([_Checked([_show(outcome, whole=True) for outcome in _outcomes(found, only=id)], False)])
     raise BadNotebook("\n".join([f"no notebook in {files.root() / 'notebooks'} answers {id}", *problems]))
 
 
@@ -58,7 +59,9 @@ def _check_notebook(path: Path, named: bool) -> _Checked:
         return _Checked([], True)
     if named and not found.attempts:
         raise BadNotebook(f"{path} answers no exercise: there is no cell with @exercise(…) in it")
-    return _Checked([_show(outcome, path) for outcome in _outcomes(found)], False)
+    if found.attempts:
+        print(path.name)
+    return _Checked([_show(outcome) for outcome in _outcomes(found)], False)
 
 
 def _outcomes(found: Answered, only: str | None = None) -> Iterator[Outcome]:
@@ -76,8 +79,10 @@ def unknown(id: str, error: UnknownExercise) -> Outcome:
     return Outcome(id, "", Verdict.ERROR, f"{error}.", "Mend the id in the line `@exercise(…)`.")
 
 
-def _show(outcome: Outcome, path: Path) -> Outcome:
-    print(f"{path.name}\n{outcome}\n")
+def _show(outcome: Outcome, whole: bool = False) -> Outcome:
+    """Print an outcome; among many, those that ask for nothing get a line, so that the others are seen."""
+    quiet = outcome.verdict in (Verdict.PASSED, Verdict.NOT_ATTEMPTED) and not outcome.notes and not whole
+    print(outcome.headline if quiet else f"{outcome}\n")
     return outcome
 
 
@@ -85,6 +90,7 @@ def _summed_up(checked: Iterable[_Checked]) -> int:
     checked = list(checked)
     outcomes = [outcome for one in checked for outcome in one.outcomes]
     counts = {verdict: sum(outcome.verdict == verdict for outcome in outcomes) for verdict in Verdict}
+    print()
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "nothing to check")
     bad = any(one.bad for one in checked)
     return int(bad or bool(counts[Verdict.FAILED] or counts[Verdict.ERROR]))

@@ -51,11 +51,24 @@ def test_check_all(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write(clone, "01_two_arrows", SOLVED, find("1.2").cell())
     write(clone, "00_start_here", "x = 1")
     assert taskref("check") == 0
-    out = capsys.readouterr().out
-    assert "✔ 1.1 Follow the arrow: passed" in out
-    assert "○ 1.2 All or nothing: not attempted" in out
-    assert out.endswith("1 passed, 1 not attempted\n")
+    assert capsys.readouterr().out.splitlines() == [
+        "01_two_arrows.ipynb",
+        "✔ 1.1 Follow the arrow: passed",
+        "○ 1.2 All or nothing: not attempted",
+        "",
+        "1 passed, 1 not attempted",
+    ]
     assert Progress().exercise("1.1")["outcome"] == "passed"
+
+
+def test_what_needs_attention_is_shown_whole(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(clone, "01_two_arrows", WRONG, find("1.2").cell())
+    assert taskref("check") == 1
+    out = capsys.readouterr().out
+    assert "✘ 1.1 Follow the arrow: failed\n  " in out
+    assert out.count("Next:") == 1
+    taskref("check", "1.2")
+    assert "Next:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("cell", "code"), [(SOLVED, 0), (STUB, 0), (WRONG, 1), (SOLVED + "(", 1)])
