@@ -3,7 +3,7 @@
 
 SET_UP = @sh tools/with-python tools/setup.py
 
-.PHONY: help lab test lint format build pictures bench clean
+.PHONY: help lab test lint format build pictures bench kernels clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -46,7 +46,12 @@ bench:
 	$(SET_UP) dev
 	.venv/bin/python -m benchmarks $(ARGS)
 
+## make kernels  run the panel's kernel tests with ipykernel 6.31, 7.3 and the newest; minutes, needs an index
+kernels:
+	$(SET_UP) dev
+	.venv/bin/python tools/kernels.py $(ARGS)
+
 ## make clean    remove what was set up and all caches; notebooks and your progress stay
 clean:
-	rm -rf .venv .venv-bench .venv-versions .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .venv-bench .venv-kernels .venv-versions .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
