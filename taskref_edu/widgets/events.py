@@ -53,6 +53,8 @@ def _pairs(
     before: Iterable[OrderRow] | Iterable[TaskRow], after: Iterable[OrderRow] | Iterable[TaskRow], count: int
 ) -> list[tuple[OrderRow | TaskRow | None, OrderRow | TaskRow | None]]:
     """Each row that differs, as it was and as it is; a row that only moved out of what is shown is none."""
+    if after is before:
+        return []
     old, new = {row.id: row for row in before}, {row.id: row for row in after}
     oldest = min(new, default=0) if count > len(new) else 0
     gone = sorted(old.keys() - new.keys())

@@ -7,7 +7,6 @@ Leaves out: how it is sent (`picture.py`) and drawn (`picture.js`). Read next: `
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from ..approaches.classic import PAYMENT
@@ -19,21 +18,34 @@ SAFE = 2**53  # a larger number loses digits in a browser
 Shown = tuple[Any, ...]  # a row as the browser gets it; its id comes first
 
 
+class Words(dict[str, int]):
+    """A number for each word, given when it is first asked for. `texts` is the words by number, of bounded length."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def __missing__(self, word: str) -> int:
+        self[word] = len(self.texts)
+        self.texts.append(_cell(word))
+        return self[word]
+
+
 class Told:
     """The rows that the browser knows, and the words that it has a number for."""
 
     def __init__(self, approach: str) -> None:
         self._approach = approach
-        self._words: dict[str, int] = {}
+        self._words = Words()
+        self._rows = Rows()
         self._orders: dict[int, Shown] = {}
         self._tasks: dict[int, Shown] = {}
 
     def everything(self, rows: Rows) -> dict[str, Any]:
         """The whole state; what is told next builds on it."""
-        self._words.clear()
-        self._orders, self._tasks = self._shown(rows)
+        self._words = Words()
+        self._rows, self._orders, self._tasks = rows, self._shown_orders(rows), self._shown_tasks(rows)
         return {
-            "words": list(self._words),
+            "words": self._words.texts,
             "orders": list(self._orders.values()),
             "tasks": list(self._tasks.values()),
             "counts": (rows.order_count, rows.task_count),
@@ -41,55 +53,54 @@ class Told:
 
     def changes(self, rows: Rows) -> dict[str, Any]:
         """What has changed since the last call."""
-        known = len(self._words)
-        orders, tasks = self._shown(rows)
+        before, known = self._rows, len(self._words.texts)
+        orders, tasks = self._orders, self._tasks
+        if rows.orders is not before.orders or rows.targets != before.targets:
+            orders = self._shown_orders(rows)
+        if rows.tasks is not before.tasks or (rows.named, rows.referenced) != (before.named, before.referenced):
+            tasks = self._shown_tasks(rows)
         told = {
-            "words": list(self._words)[known:],
+            "words": self._words.texts[known:],
             "orders": _different(self._orders, orders),
             "tasks": _different(self._tasks, tasks),
             "gone_orders": list(self._orders.keys() - orders.keys()),
             "gone_tasks": list(self._tasks.keys() - tasks.keys()),
         }
-        self._orders, self._tasks = orders, tasks
-        found = {name: value for name, value in told.items() if value}
+        self._rows, self._orders, self._tasks = rows, orders, tasks
+        found: dict[str, Any] = {name: value for name, value in told.items() if value}
         return found | {"counts": (rows.order_count, rows.task_count)} if found else found
 
-    def _shown(self, rows: Rows) -> tuple[dict[int, Shown], dict[int, Shown]]:
-        return {row[0]: row for row in self._orders_of(rows)}, {row[0]: row for row in self._tasks_of(rows)}
-
-    def _orders_of(self, rows: Rows) -> Iterable[Shown]:
+    def _shown_orders(self, rows: Rows) -> dict[int, Shown]:
         """Id, status, customer, amount, the task it points at, what is wrong with that."""
-        inverted, word = self._approach == "inverted", self._word
+        inverted, words, shown = self._approach == "inverted", self._words, {}
         for order_id, customer, amount, status, reference in rows.orders:
             target = reference if inverted else None
             mark = "dangling" if target is not None and target not in rows.targets else ""
-            yield order_id, word(_cell(status)), _cell(customer), money(amount), _safe(target), word(mark)
+            shown[order_id] = (order_id, words[status], _cell(customer), money(amount), _safe(target), words[mark])
+        return shown
 
-    def _tasks_of(self, rows: Rows) -> Iterable[Shown]:
+    def _shown_tasks(self, rows: Rows) -> dict[int, Shown]:
         """Id, status, what the status does not say, attempt of how many, type, the order it names, what is wrong."""
-        word, classic = self._word, self._approach == "classic"
-        for task in rows.tasks:
+        words, classic, shown = self._words, self._approach == "classic", {}
+        named = rows.named
+        for task in rows.tasks:  # thousands, ten times a second: unpacked at once, and little is called
+            task_id, kind, payload, status, attempt, most, *_, asked, _ = task
+            more = more_of(task) if asked is not None or (attempt and status == "pending") else ""
             target, mark = None, ""
             if classic:
-                target = order_in(task.payload)
-                if target not in rows.named:
-                    mark = "dangling" if task.type == PAYMENT else ""
+                target = order_in(payload)
+                if target not in named:
+                    mark = "dangling" if kind == PAYMENT else ""
                     target = target if mark else None
             elif is_orphan(task, rows):
                 mark = "orphan"
-            words = word(_cell(task.status)), word(more_of(task))
-            attempts = task.attempt, task.max_attempts
-            yield task.id, *words, *attempts, word(_cell(task.type)), _safe(target), word(mark)
-
-    def _word(self, text: str) -> int:
-        number = self._words.get(text)
-        if number is None:
-            number = self._words[text] = len(self._words)
-        return number
+            numbers = words[status], words[more], attempt, most, words[kind]
+            shown[task_id] = (task_id, *numbers, target if target is None else _safe(target), words[mark])
+        return shown
 
 
 def _different(before: dict[int, Shown], after: dict[int, Shown]) -> list[Shown]:
-    return [row for number, row in after.items() if before.get(number) != row]
+    return [] if after is before else [row for number, row in after.items() if before.get(number) != row]
 
 
 def _cell(text: Any) -> str:

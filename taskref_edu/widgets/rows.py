@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Table
 
@@ -23,6 +23,7 @@ from ..queue import TaskQueue
 
 ROWS = 2_500  # of each table: what a browser still draws smoothly, and a kernel reads beside its other work
 LARGEST_ID = 2**63 - 1
+T = TypeVar("T")
 ORDERS: Table = Order.__table__  # type: ignore[attr-defined]
 
 
@@ -75,10 +76,11 @@ class Rows:
     targets: frozenset[int] = frozenset()
 
 
-def read(connection: Connection) -> Rows:
-    """The rows as they stand in the connection's transaction."""
-    orders = [*map(OrderRow._make, _all(connection, READ_ORDERS))][::-1]
-    tasks = [*map(TaskRow._make, _all(connection, READ_TASKS))][::-1]
+def read(connection: Connection, before: Rows | None = None) -> Rows:
+    """The rows as they stand in the connection's transaction; lists equal to those of `before` are the same."""
+    before = before or Rows()
+    orders = _same_or_made(before.orders, _all(connection, READ_ORDERS)[::-1], OrderRow._make)
+    tasks = _same_or_made(before.tasks, _all(connection, READ_TASKS)[::-1], TaskRow._make)
     order_count, task_count = _count(connection, "orders", orders), _count(connection, "task", tasks)
     order_ids, task_ids = {order.id for order in orders}, {task.id for task in tasks}
     names = {order_in(task.payload) for task in tasks} - {None}
@@ -119,6 +121,10 @@ def _all(connection: Connection, sql: str) -> list[Any]:
     return connection.exec_driver_sql(sql).cursor.fetchall()  # type: ignore[union-attr]
 
 
+def _same_or_made(before: Sequence[T], raw: list[Any], make: Callable[[Any], T]) -> Sequence[T]:
+    return before if raw == before else [*map(make, raw)]
+
+
 def _count(connection: Connection, table: str, shown: Sequence[object]) -> int:
     if len(shown) < ROWS:
         return len(shown)
@@ -145,11 +151,11 @@ class Lookout:
         self._held: Connection | None = None
         self._seen: int | None = None
 
-    def changed_rows(self) -> Rows | None:
+    def changed_rows(self, before: Rows) -> Rows | None:
         """The rows, or None if nobody has committed since the last call. Raises DatabaseGone without the file."""
         self._check_file()
         try:
-            return self._read_changed()
+            return self._read_changed(before)
         except BaseException:
             self.close()
             raise
@@ -163,10 +169,10 @@ class Lookout:
         if self._file is not None:
             self._engine.dispose()
 
-    def _read_changed(self) -> Rows | None:
+    def _read_changed(self, before: Rows) -> Rows | None:
         if self.polls:
             with self._engine.begin() as connection:
-                return read(connection)
+                return read(connection, before)
         if self._held is None:
             self._held = self._engine.connect()
         # Before the rows, so that no commit falls between the two; and outside their transaction, where the
@@ -175,7 +181,7 @@ class Lookout:
         if version == self._seen:
             return None
         with self._held.begin():
-            rows = read(self._held)
+            rows = read(self._held, before)
         self._seen = version
         return rows
 

@@ -75,7 +75,7 @@ class SideView:
         # Before the rows: a worker that is quick would otherwise stand at a task that these rows call pending.
         new_workers = self.worker.look(getattr(self.side, "workers", [self.side.worker]))
         try:
-            found, self._trouble = self._lookout.changed_rows(), None
+            found, self._trouble = self._lookout.changed_rows(before), None
         except Exception as error:  # for the status line; the worker's state is shown all the same
             self._trouble = error
         if found is not None and found != before:

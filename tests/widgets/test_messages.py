@@ -44,7 +44,7 @@ def test_an_idle_panel_sends_and_reads_nothing(
     time.sleep(0.5)  # the last look is over
     reads: list[int] = []
     read = rows.read
-    monkeypatch.setattr(rows, "read", lambda session: reads.append(1) or read(session))
+    monkeypatch.setattr(rows, "read", lambda *its: reads.append(1) or read(*its))
     sent.clear()
     time.sleep(1.5)
     assert sent == []
