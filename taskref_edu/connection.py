@@ -7,10 +7,16 @@ Read next: `database.py`, which opens these.
 
 from __future__ import annotations
 
+import random
 import sqlite3
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol
+
+BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
+BETWEEN = (0.001, 0.003)  # seconds between two tries to take the write lock; random, so that nobody keeps step
+IMPATIENT = 0.1  # seconds after which the tries follow each other most closely
 
 
 class Observer(Protocol):
@@ -32,11 +38,13 @@ class Observers:
         """Open a connection of ours; it is observed once its `observers` are set."""
         self.connecting = True
         try:
-            return sqlite3.connect(
+            connection = sqlite3.connect(
                 uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False, factory=Connection
             )
         finally:
             self.connecting = False
+        connection.patience = timeout
+        return connection
 
     @contextmanager
     def attached(self, observer: Observer) -> Iterator[None]:
@@ -54,6 +62,8 @@ class Connection(sqlite3.Connection):
     observers = Observers()  # replaced by the engine's own as soon as it connects
     begins = True  # not while SQLAlchemy was asked for AUTOCOMMIT
     identity: tuple[int, int] | None = None  # of the file when it was opened
+    patience = 0.0  # seconds for which BEGIN IMMEDIATE waits for other writers
+    _waits_itself = True  # for a lock; not while we wait for it
 
     @property
     def isolation_level(self) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -80,9 +90,35 @@ class Connection(sqlite3.Connection):
         return super().cursor(factory)
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        if sql == BEGIN_IMMEDIATE and self.patience and not self.in_transaction:
+            return self.observed(sql, parameters, self._take_turn)
         if not self.observers.active:
             return super().execute(sql, parameters)
         return self.cursor().execute(sql, parameters)
+
+    def _take_turn(self) -> sqlite3.Cursor:
+        """BEGIN IMMEDIATE, once no other connection writes.
+
+        SQLite lets a writer that waits ask ever more rarely, in the end ten times a second, and whoever comes later
+        overtakes it, for seconds. Here, who waits longer asks more often.
+        """
+        if self._waits_itself:
+            self._wait_itself(False)
+        begun = time.monotonic()
+        while True:
+            try:
+                return super().execute(BEGIN_IMMEDIATE)
+            except sqlite3.OperationalError as error:
+                waited = time.monotonic() - begun
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited > self.patience:
+                    raise
+            time.sleep(random.uniform(*BETWEEN) * max(0.05, 1 - waited / IMPATIENT))
+
+    def _wait_itself(self, whether: bool) -> None:
+        # A script, because SQLite sets it while it compiles this text, and the driver keeps other statements compiled.
+        timeout = int(self.patience * 1000) * whether
+        sqlite3.Cursor(self).executescript(f"PRAGMA busy_timeout = {timeout}")
+        self._waits_itself = whether
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
         return self.cursor().executemany(sql, parameters)
@@ -93,10 +129,16 @@ class Connection(sqlite3.Connection):
     def commit(self) -> None:
         if self.in_transaction:  # outside a transaction the driver sends nothing, too
             self.execute("COMMIT")  # the driver's own commit() compiles this text each time
+        self._rest()
 
     def rollback(self) -> None:
         if self.in_transaction:
             self.execute("ROLLBACK")
+        self._rest()  # a pool rolls back whatever is given back to it
+
+    def _rest(self) -> None:
+        if not self._waits_itself and not self.in_transaction:
+            self._wait_itself(True)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> Literal[False]:
         # The driver's own ends the transaction without calling commit() or rollback().
