@@ -29,6 +29,7 @@ from .handlers import BackgroundFunction, H, Handlers
 from .models import Task, TaskStatus, utc_now
 from .new_task import as_loaded, new_values
 from .payload import MAX_BYTES, clean, encoded
+from .repair import RepairReport, repair
 from .running import RunningTask
 
 MAX_ERROR = 2_000  # characters of an error that are kept
@@ -208,6 +209,15 @@ class TaskQueue:
         expect_count("limit", limit, 0)
         expect_seconds("older_than", older_than.total_seconds())
         return _moved(session, statements.PRUNE, before=self.now() - older_than, limit=limit)
+
+    def repair(self, session: Session, *, types: Iterable[str] = (), dry_run: bool = True) -> RepairReport:
+        """Find what earlier code or hands have left in the tables, and mend it unless it is a dry run.
+
+        That is: dangling references, references to ended tasks, orphans, expired leases. An orphan is a live task
+        of type process_payment, or of further `types` whose tasks work on an object, at which no object points.
+        Calling it again finds nothing more.
+        """
+        return repair(self, session, types=types, dry_run=dry_run)
 
     def counts(self, session: Session) -> dict[TaskStatus, int]:
         """How many tasks have each status; every status is there."""

@@ -43,6 +43,11 @@ def reference_index(table: str, column: str, dialect: Dialect) -> str:
     return f"CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {table} ({column}) WHERE {column} IS NOT NULL"
 
 
+def trigger_name(table: str, column: str) -> str:
+    """The name of the trigger that clears `table.column`; repair() knows a reference by it."""
+    return f"{table}_{column}_cleared"
+
+
 def clearing_trigger(table: str, column: str, dialect: Dialect) -> list[str]:
     """Statements that clear `table.column` when the task it names ends, whoever ends it.
 
@@ -51,7 +56,7 @@ def clearing_trigger(table: str, column: str, dialect: Dialect) -> list[str]:
     but SQLite would set up OLD and NEW for it at every claim, too: a drain took a quarter longer.
     """
     quote = dialect.identifier_preparer.quote
-    name, table, column = (quote(text) for text in (f"{table}_{column}_cleared", table, column))
+    name, table, column = (quote(text) for text in (trigger_name(table, column), table, column))
     when = "WHEN (NEW.finished_at IS NOT NULL AND OLD.finished_at IS NULL)"
     clear = f"UPDATE {table} SET {column} = NULL WHERE {column} = NEW.id;"
     if dialect.name == "sqlite":

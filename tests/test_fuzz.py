@@ -83,7 +83,7 @@ junk = (
     | st.integers()
 )
 fuzz = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "25")),  # of each test; more are one variable away
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "10")),  # of each test; more are one variable away
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     print_blob=False,

@@ -17,7 +17,7 @@ LAYERS = [
     {"schema", "driver", "server", "faults"},
     {"opening"},
     {"database", "bell", "postgres"},
-    {"running", "handlers", "statements", "new_task", "listener"},
+    {"running", "handlers", "statements", "new_task", "listener", "repair"},
     {"queue"},
     {"wakeup", "heartbeat", "attempt"},
     {"desk"},
@@ -30,7 +30,7 @@ LAYERS = [
     {"cli"},
 ]
 # For type checkers only: a running task and its handlers name the queue that they belong to.
-ONLY_TYPES = {("running", "queue"), ("handlers", "queue"), ("handlers", "models")}
+ONLY_TYPES = {("running", "queue"), ("repair", "queue"), ("handlers", "queue"), ("handlers", "models")}
 
 
 def room(path: Path) -> str:
