@@ -1,0 +1,279 @@
+"""9.2: apply each message once; from every state that deliveries can lead to, killed at every point, and twice at once.
+
+Every order with any number of repeats is covered by walking the states of the database, not the orders: a receiver
+that keeps all it knows there is in one of 16 states, whatever came before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, text
+from sqlmodel import Session
+
+from taskref_edu import open_database, writing
+from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.lab import explore, explore_crashes
+from taskref_edu.lab.crash import Crashes
+
+TABLES = [
+    "CREATE TABLE received (message_id INTEGER PRIMARY KEY)",
+    "CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL)",
+]
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the other side sends: an id that it made, and how much to add."""
+
+    id: int
+    amount: int
+
+
+MESSAGES = [Message(id, 10**place) for place, id in enumerate((3, 5, 8, 9))]  # any two sums differ
+Receive = Callable[[Session, Message], Any]
+State = tuple[tuple[int, ...], int]  # the ids received, and the balance
+
+
+def empty(engine: Engine) -> None:
+    """The start of every run: nothing received, nothing on the account."""
+    with writing(engine) as session:
+        for statement in (*TABLES, "INSERT INTO account VALUES (1, 0)"):
+            session.execute(text(statement))
+
+
+@contextmanager
+def database() -> Iterator[Engine]:
+    engine = open_database(schema="as_written")
+    try:
+        empty(engine)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def state_of(session: Session) -> State:
+    ids = session.scalars(text("SELECT message_id FROM received ORDER BY message_id")).all()
+    return tuple(ids), balance(session)
+
+
+def balance(session: Session) -> int:
+    return session.execute(text("SELECT balance FROM account WHERE id = 1")).scalar_one()
+
+
+def put(session: Session, state: State) -> None:
+    """Bring the database to this state."""
+    session.execute(text("DELETE FROM received"))
+    for id in state[0]:
+        session.execute(text("INSERT INTO received VALUES (:id)"), {"id": id})
+    session.execute(text("UPDATE account SET balance = :balance"), {"balance": state[1]})
+
+
+def check_every_order(receive: Receive) -> None:
+    """In every order of four messages, with any number of repeats, each is on the account exactly once."""
+    reached: dict[State, list[int]] = {((), 0): []}
+    waiting = list(reached)
+    with database() as engine:
+        while waiting:
+            before = waiting.pop()
+            for message in MESSAGES:
+                came = [*reached[before], message.id]
+                after = _deliver(receive, engine, before, message, came)
+                _judge(came, after[1])
+                if after not in reached:
+                    reached[after] = came
+                    waiting.append(after)
+
+
+def _deliver(receive: Receive, engine: Engine, state: State, message: Message, came: Sequence[int]) -> State:
+    with writing(engine) as session:
+        put(session, state)
+    with writing(engine) as session:
+        receive(session, message)
+        session.rollback()
+    with writing(engine) as session:
+        kept = state_of(session)
+        assert kept == state, "The caller rolled back, and something stays. Leave out `commit()`: the caller commits."
+        receive(session, message)
+    with writing(engine) as session:
+        return state_of(session)
+
+
+def _judge(came: Sequence[int], found: int) -> None:
+    wanted = sum(message.amount for message in MESSAGES if message.id in came)
+    if found == wanted:
+        return
+    *earlier, last = came
+    then = f"After messages {', '.join(map(str, earlier))}, message {last}" if earlier else f"Message {last}"
+    if found < wanted:
+        raise CheckFailed(f"{then} is dropped, although it is new: {found} on the account, {wanted} expected.")
+    raise CheckFailed(f"{then} is applied once more: {found} on the account, {wanted} expected.")
+
+
+def check_every_crash(receive: Receive) -> None:
+    """Killed before any step of any delivery, and sent everything once more, the account is right."""
+    for first in range(len(MESSAGES)):  # each message is at each place once, and one is repeated
+        order = [*MESSAGES[first:], *MESSAGES[:first], MESSAGES[first]]
+        lost = _crashes(receive, order)
+        if not lost.holds:
+            sample = next(iter(lost.problems.values()))[0]
+            ids = ", ".join(str(message.id) for message in order)
+            raise CheckFailed(f"Messages {ids} come, it is killed, and they come again: {sample}.", lost)
+
+
+def _crashes(receive: Receive, order: Sequence[Message]) -> Crashes:
+    def deliver(engine: Engine) -> None:
+        for message in order:
+            with Session(engine) as session:  # a plain BEGIN
+                receive(session, message)
+                session.commit()
+
+    return explore_crashes(deliver, setup=empty, recover=deliver, invariant=_all_applied, schema=None)
+
+
+def _all_applied(session: Session) -> list[str]:
+    found, wanted = balance(session), sum(message.amount for message in MESSAGES)
+    if found == wanted:
+        return []
+    return [f"{found} on the account, {wanted} expected, so one is {'lost' if found < wanted else 'applied twice'}"]
+
+
+def check_two_receivers(receive: Receive) -> None:
+    """Two receivers get the same message at the same time, under every schedule: applied once, and nobody dies."""
+
+    def receiver(engine: Engine) -> None:
+        with Session(engine) as session:  # a plain BEGIN
+            receive(session, MESSAGES[0])
+            session.commit()
+
+    found = explore([receiver, receiver], setup=empty, invariant=_applied_once, schema=None)
+    if found.broken:
+        problem = found.problems[found.shortest or found.broken[0]][0]
+        raise CheckFailed(f"In {len(found.broken)} of {found.count} schedules of two receivers, {problem}.", found)
+    if found.errors:
+        said = next(iter(found.error_texts.values()))[0].partition(": ")[2]
+        why = "`database is locked`: it looks before it writes" if "locked" in said else f"`{said:.80}`"
+        raise CheckFailed(f"In {len(found.errors)} of {found.count} schedules, a receiver dies of {why}.", found)
+
+
+def _applied_once(session: Session, errors: Mapping[str, BaseException]) -> list[str]:
+    found = balance(session)
+    return [] if errors or found == 1 else [f"{found} is on the account; the message said 1"]
+
+
+APPLY = """session.execute(
+    text("UPDATE account SET balance = balance + :amount WHERE id = 1"), {"amount": message.amount}
+)"""
+INSIDE = "    " + APPLY.replace("\n", "\n    ")
+NOTE = 'session.execute(text("INSERT INTO received VALUES (:id)"), {"id": message.id})'
+NOTE_ONCE = 'session.execute(text("INSERT INTO received VALUES (:id) ON CONFLICT DO NOTHING"), {"id": message.id})'
+
+
+def _answer(*lines: str, head: str = "from sqlalchemy import text") -> str:
+    body = "\n".join(lines).replace("\n", "\n    ")
+    return f'{head}\n\n\ndef receive(session, message):\n    """Apply the message, once."""\n    {body}\n'
+
+
+EXERCISE = Exercise(
+    id="9.2",
+    title="The patient receiver",
+    objective="9-receiver",
+    goal="""
+You are the other side. Messages come late, repeated, and in any order; two receivers may get the same one at the same
+time. Write `receive(session, message)`: add `message.amount` to account 1, **once** for each `message.id`. The caller
+commits, and may have begun with a plain BEGIN.
+
+```sql
+CREATE TABLE received (message_id INTEGER PRIMARY KEY);
+CREATE TABLE account (id INTEGER PRIMARY KEY, balance INTEGER NOT NULL);
+```
+""",
+    stub='''
+from sqlalchemy import text
+
+
+def receive(session, message):
+    """Apply the message, once."""
+    ...
+''',
+    checks=[check_every_order, check_every_crash, check_two_receivers],
+    errors=[
+        ("UNIQUE constraint failed", "A repeated message is no error: somebody delivered it, and wants to hear yes"),
+    ],
+    hints=[
+        "What must be written down, so that a repeat is recognised tomorrow, by another process? And in whose "
+        "transaction, compared with the change of the account?",
+        "To look whether the id is there and to insert it afterwards leaves a gap. "
+        "`INSERT … ON CONFLICT DO NOTHING` does both, and `rowcount` says whether the id was new.",
+        """
+Write down first; apply only if it was new:
+
+```python
+new = session.execute(text("INSERT INTO received … ON CONFLICT DO NOTHING"), {"id": message.id})
+if new.rowcount == ...:
+    session.execute(text("UPDATE account SET balance = balance + :amount WHERE id = 1"), ...)
+```
+""",
+    ],
+    solution=_answer(f"new = {NOTE_ONCE}", "if new.rowcount:", INSIDE),
+    discussion="""
+The table `received` is an **inbox**. Note and effect are in one transaction, so that no crash separates them; the
+INSERT is first, so that a second receiver waits for it and then finds a conflict.
+
+At-least-once on the way, and an effect that is there once: together that is what people mean by "exactly once".
+
+`ON CONFLICT` matters on PostgreSQL: a refused INSERT would spoil the caller's whole transaction there. And an inbox
+grows; delete ids older than the longest time after which the other side may repeat.
+""",
+    wrong_answers=[
+        Wrong(_answer(APPLY), "is applied once more"),
+        Wrong(
+            _answer(
+                'last = session.execute(text("SELECT max(message_id) FROM received")).scalar_one()',
+                "if last is None or message.id > last:",
+                f"    {NOTE}",
+                INSIDE,
+            ),
+            "is dropped, although it is new",
+        ),
+        Wrong(
+            _answer(
+                'known = text("SELECT 1 FROM received WHERE message_id = :id")',
+                'if session.execute(known, {"id": message.id}).first() is None:',
+                f"    {NOTE}",
+                INSIDE,
+            ),
+            "a receiver dies of `database is locked`: it looks before it writes",
+        ),
+        Wrong(_answer(NOTE_ONCE, APPLY), "is applied once more"),
+        Wrong(_answer(NOTE, APPLY), "A repeated message is no error"),
+        Wrong(
+            _answer(f"new = {NOTE_ONCE}", "session.commit()", "if new.rowcount:", INSIDE),
+            "Leave out `commit()`: the caller commits",
+        ),
+        Wrong(
+            _answer(
+                "if message.id not in SEEN:",
+                "    SEEN.add(message.id)",
+                INSIDE,
+                head="from sqlalchemy import text\n\nSEEN = set()",
+            ),
+            "is dropped, although it is new",
+        ),
+        Wrong(
+            _answer(
+                "try:",
+                f"    {NOTE}",
+                "except IntegrityError:",
+                "    return",
+                "session.commit()",
+                APPLY,
+                head="from sqlalchemy import text\nfrom sqlalchemy.exc import IntegrityError",
+            ),
+            "Leave out `commit()`: the caller commits",
+        ),
+    ],
+)
