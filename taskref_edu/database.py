@@ -39,6 +39,7 @@ from .schema import ADDITIONS, SCHEMA_VERSION, SchemaName, create_schema
 from .server import one_opens_at_a_time, server_engine
 
 LOWEST_SQLITE = (3, 35, 0)  # UPDATE … RETURNING
+LOG_BYTES = 8 * 2**20  # to which the write-ahead log is cut once it can begin anew
 LONGEST_TIMEOUT = 86_400  # SQLite counts milliseconds in 32 bits
 Synchronous = Literal["NORMAL", "FULL"]
 SESSIONS = (SqlSession, scoped_session, sqlite3.Connection)  # what a verb can run in
@@ -196,6 +197,8 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
         connection.execute("PRAGMA page_size = 2048")
         connection.execute(f"PRAGMA journal_mode = {journal}")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
+        # The log grows while a reader keeps an old state; afterwards it would keep that size.
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.observers = observers
         connection.identity = identity_of(path)

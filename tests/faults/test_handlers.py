@@ -1,0 +1,296 @@
+"""Handlers that misbehave: whatever they return, raise, fork, dispose or call, the worker runs the next task."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, reading, writing
+from taskref_edu.running import RunningTask
+from tests.conftest import in_transaction, new_orders, until
+
+pytestmark = pytest.mark.fault
+
+
+@pytest.fixture
+def live(sqlite: Engine) -> TaskQueue:
+    queue = TaskQueue(sqlite, lease=5.0, backoff=0.01)
+    queue.handler("next")(lambda task: None)
+    return queue
+
+
+@pytest.fixture(params=["thread", "step"])
+def run(request: pytest.FixtureRequest, live: TaskQueue) -> Iterator[Callable[[Any], Task]]:
+    """Run a handler, and a task after it, on the worker's thread or step by step; the first task as it ended."""
+    worker = Worker(live)
+
+    def run_one(handler: Callable[[RunningTask], object]) -> Task:
+        live.handler("bad")(handler)
+        with writing(live.engine) as session:
+            bad = live.enqueue(session, "bad", max_attempts=1)
+            after = live.enqueue(session, "next")
+        if request.param == "thread":
+            worker.start()
+        else:
+            worker.run_until_idle()
+        until(lambda: ended(live, after.id).status is TaskStatus.SUCCEEDED)
+        return ended(live, bad.id)
+
+    yield run_one
+    assert worker.stop() is True
+
+
+def ended(queue: TaskQueue, task_id: int | None) -> Task:
+    with reading(queue.engine) as session:
+        return session.get_one(Task, task_id)
+
+
+class Rubbish:
+    """Fails at whatever is asked of it."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(name)
+
+    def __bool__(self) -> bool:
+        raise RuntimeError("bool")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("repr")
+
+
+@pytest.mark.parametrize("returned", [Rubbish(), Rubbish, "x" * 10**6, NotImplemented, (number for number in "abc")])
+def test_what_it_returns_is_ignored(run: Callable[[Any], Task], returned: object) -> None:
+    assert run(lambda task: returned).status is TaskStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(0), GeneratorExit(), BaseException("base"), ExceptionGroup("g", [OSError()])]
+)
+def test_what_it_raises_is_its_failure(run: Callable[[Any], Task], error: BaseException) -> None:
+    def handler(task: RunningTask) -> None:
+        raise error
+
+    failed = run(handler)
+    assert failed.status is TaskStatus.FAILED
+    assert (failed.error or "").startswith(type(error).__name__)
+
+
+def test_an_endless_recursion_is_its_failure(run: Callable[[Any], Task]) -> None:
+    def handler(task: RunningTask) -> None:
+        handler(task)
+
+    assert (run(handler).error or "").startswith("RecursionError")
+
+
+def test_an_async_function_is_refused_when_it_is_registered(live: TaskQueue) -> None:
+    """Calling it would run nothing, and the task would succeed."""
+
+    async def handler(task: RunningTask) -> None:
+        pass
+
+    def generator(task: RunningTask) -> Iterator[int]:
+        yield 1
+
+    for function in (handler, generator):
+        with pytest.raises(TypeError, match="a plain function expected"):
+            live.handler("bad")(function)
+        with pytest.raises(TypeError, match="a plain function expected"):
+            live.task(function)
+
+
+class TestTheQueueInsideAHandler:
+    def test_enqueue_cancel_and_count(self, live: TaskQueue, run: Callable[[Any], Task]) -> None:
+        def handler(task: RunningTask) -> None:
+            with writing(live.engine) as session:
+                more = live.enqueue(session, "next")
+                live.cancel(session, more.id or 0)
+                live.counts(session)
+
+        assert run(handler).status is TaskStatus.SUCCEEDED
+
+    def test_a_task_that_enqueues_itself(self, live: TaskQueue, run: Callable[[Any], Task]) -> None:
+        def handler(task: RunningTask) -> None:
+            if task.id < 10:
+                in_transaction(live.engine, lambda session: live.enqueue(session, "bad"))
+
+        assert run(handler).status is TaskStatus.SUCCEEDED
+        until(lambda: in_transaction(live.engine, live.counts)[TaskStatus.SUCCEEDED] >= 10) if live else None
+
+    def test_another_worker_inside_it(self, live: TaskQueue, run: Callable[[Any], Task]) -> None:
+        inner: list[int] = []
+        assert run(lambda task: inner.append(Worker(live).run_until_idle())).status is TaskStatus.SUCCEEDED
+        assert inner == [1], "it ran the task after this one"
+
+    def test_two_effects__the_second_is_refused(self, run: Callable[[Any], Task]) -> None:
+        def handler(task: RunningTask) -> None:
+            for _ in range(2):
+                with task.completing():
+                    pass
+
+        assert run(handler).status is TaskStatus.SUCCEEDED
+
+    def test_completing_inside_completing_waits_for_itself_and_fails_by_name(
+        self, live: TaskQueue, sqlite: Engine, run: Callable[[Any], Task]
+    ) -> None:
+        impatient = TaskQueue(_impatient(sqlite))
+
+        def handler(task: RunningTask) -> None:
+            with task.completing():
+                in_transaction(impatient.engine, lambda session: impatient.enqueue(session, "next"))
+
+        assert (run(handler).error or "").startswith("DatabaseLocked: ")
+
+    def test_it_disposes_the_engine(self, live: TaskQueue, run: Callable[[Any], Task]) -> None:
+        (order,) = new_orders(live.engine, 1)
+
+        def handler(task: RunningTask) -> None:
+            live.engine.dispose()
+            with task.completing() as session:
+                live.engine.dispose()
+                session.get_one(Order, order.id).status = "paid"
+
+        assert run(handler).status is TaskStatus.SUCCEEDED
+        with reading(live.engine) as session:
+            assert session.get_one(Order, order.id).status == "paid"
+
+    def test_it_leaves_a_transaction_open(self, live: TaskQueue, run: Callable[[Any], Task]) -> None:
+        """A forgotten read transaction holds up nobody; a forgotten write would be DatabaseLocked."""
+        kept: list[Any] = []
+
+        def handler(task: RunningTask) -> None:
+            manager = reading(live.engine)
+            kept.append((manager, manager.__enter__()))
+
+        assert run(handler).status is TaskStatus.SUCCEEDED
+        kept[0][0].__exit__(None, None, None)
+
+    def test_it_replaces_the_handlers(self, live: TaskQueue, run: Callable[[Any], Task]) -> None:
+        assert run(lambda task: live.handler("bad")(print)).status is TaskStatus.SUCCEEDED
+
+
+def _impatient(engine: Engine) -> Engine:
+    from taskref_edu import open_database
+    from taskref_edu.database import file_of
+
+    return open_database(file_of(engine), timeout=0.05)
+
+
+FORKING = """
+import os, sys, threading, warnings
+from pathlib import Path
+warnings.simplefilter("ignore")  # newer Pythons warn of a fork beside threads
+from taskref_edu import Order, TaskQueue, Worker, open_database, writing
+engine = open_database({path!r})
+queue = TaskQueue(engine)
+parent = os.getpid()
+
+@queue.handler("fork")
+def fork(task):
+    child = os.fork()
+    {body}
+    if child:
+        print("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+@queue.handler("next")
+def next(task):
+    print("next ran in", "parent" if os.getpid() == parent else "CHILD", flush=True)
+
+with writing(engine) as session:
+    session.add(Order(id=1, customer="x", amount=0))
+    queue.enqueue(session, "fork", max_attempts=1)
+    queue.enqueue(session, "next")
+worker = Worker(queue)
+{run}
+print("end of", "parent" if os.getpid() == parent else "CHILD", flush=True)
+"""
+ON_A_THREAD = """worker.start()
+import time
+end = time.monotonic() + 20
+while worker.status.done < 2 and time.monotonic() < end:
+    time.sleep(0.01)
+worker.stop()"""
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="this system cannot fork")
+@pytest.mark.parametrize("where", ["worker.run_until_idle()", ON_A_THREAD], ids=["step", "thread"])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("pass", 0),
+        ("if not child: sys.exit(7)", 7),
+        ("if not child: raise ValueError('in the child')", 1),
+        ("if not child: engine.dispose()", 0),
+        (
+            "with task.completing() if not child else task.reading() as session:\n"
+            "        if not child: session.get(Order, 1).amount += 1",
+            0,
+        ),
+    ],
+    ids=["returns", "exits", "raises", "disposes", "completes"],
+)
+def test_a_forked_child_ends_where_the_handler_ends(tmp_path: Path, where: str, body: str, code: int) -> None:
+    """It never claims, and never completes what its parent holds by going on as the worker's copy."""
+    path = tmp_path / "tasks.db"
+    program = FORKING.format(path=str(path), body=body, run=where)
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == [f"child {code}", "next ran in parent", "end of parent"], ran.stderr
+    assert ("ValueError: in the child" in ran.stderr) == ("raise" in body)
+    queue = TaskQueue(_open(path))
+    assert in_transaction(queue.engine, queue.counts)[TaskStatus.SUCCEEDED] == 2
+    with reading(queue.engine) as session:
+        assert session.get_one(Order, 1).amount == int("completing" in body)
+    queue.engine.dispose()
+
+
+def _open(path: Path) -> Engine:
+    from taskref_edu import open_database
+
+    return open_database(path)
+
+
+def test_a_deaf_handler_cannot_hold_up_the_end_of_the_program(tmp_path: Path) -> None:
+    """The threads are daemons: a program ends, whatever its handler does; the lease brings the task back."""
+    program = f"""
+import threading
+from taskref_edu import TaskQueue, Worker, open_database, writing
+queue = TaskQueue(open_database({str(tmp_path / "tasks.db")!r}))
+begun = threading.Event()
+queue.handler("deaf")(lambda task: (begun.set(), threading.Event().wait()))
+with writing(queue.engine) as session:
+    queue.enqueue(session, "deaf")
+Worker(queue).start()
+begun.wait(20)
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 0
+
+
+def test_many_threads_of_a_handler_do_not_outlive_their_welcome(live: TaskQueue, run: Callable[[Any], Task]) -> None:
+    """A thread that a handler left behind may still ask; its lease is over, and it is told so."""
+    release, told = threading.Event(), []
+
+    def late(task: RunningTask) -> None:
+        release.wait(20)
+        try:
+            with task.completing():
+                told.append("accepted")
+        except Exception as error:
+            told.append(type(error).__name__)
+
+    threads: list[threading.Thread] = []
+
+    def handler(task: RunningTask) -> None:
+        threads.append(threading.Thread(target=late, args=[task]))
+        threads[-1].start()
+
+    assert run(handler).status is TaskStatus.SUCCEEDED
+    release.set()
+    threads[0].join(20)
+    assert told == ["StaleLease"]
