@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import checks, compare, goals, references, report
+from . import checks, compare, goals, race, references, report
 
 
 def main() -> None:
@@ -21,8 +21,9 @@ def main() -> None:
     load = report.load()
     tables = goals.run(chosen.quick)
     peer_tables, peers = ([], {}) if chosen.no_peers else compare.run(chosen.quick)
+    race_tables = race.run(chosen.quick)
     reference_tables, steps = references.run(chosen.quick)
-    tables = [report.machine(load), *tables, *peer_tables, *reference_tables, *checks.run(chosen.quick)]
+    tables = [report.machine(load), *tables, *peer_tables, *reference_tables, *race_tables, *checks.run(chosen.quick)]
     for table in tables:
         print(table, end="\n\n")
     into = chosen.into or (None if chosen.quick else report.FOLDER)

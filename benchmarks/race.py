@@ -1,10 +1,10 @@
-"""How fast the race lab is: schedules per second, and the ratio to calling the same functions one after the other.
+"""How fast the race lab is: schedules a second, and the ratio to calling the same functions one after the other.
 
-    python benchmarks/race.py            two actors of four autocommitted statements: 70 schedules, a few rounds
-    python benchmarks/race.py --long     also three of them through Core: 34,650 schedules, time and memory
+    python -m benchmarks.race [--quick]
 
-Both sides restore the database and ask the invariant, as often. Rounds alternate, since machines are noisy: trust the
-ratio. Leaves out the start of an exploration (a file, its tables, the setup), which is printed by itself.
+Two actors of four autocommitted statements, 70 schedules; then three of them through Core, 34,650 schedules, with
+their time and memory. Both sides restore the database and ask the invariant, as often, and take turns. Leaves out the
+start of an exploration (a file, its tables, the setup), which is printed by itself.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 from sqlalchemy import Engine, text, update
@@ -26,10 +25,13 @@ from taskref_edu.lab.stage import Stage
 from taskref_edu.lab.trial import Trial
 from taskref_edu.lab.walk import Walk
 
+from .goals import Goal
+from .rounds import Spread, Table
+
 READ, WRITE = text("SELECT amount FROM orders WHERE id = 1"), text("UPDATE orders SET amount = amount + 1 WHERE id = 1")
 ORDER = select(Order).where(Order.id == 1)
 PAY = update(Order).where(col(Order.id) == 1).values(amount=col(Order.amount) + 1)
-TARGETS = {"driver": 2_000, "core": 1_000, "orm": 400}
+RATES = {"driver": 2_000, "core": 1_000, "orm": 400}
 ROUNDS = 9
 
 
@@ -84,57 +86,79 @@ def one_after_the_other(lab: Trial, engines: list[Engine], schedules: int) -> No
         lab.problems(outcome)
 
 
-def compare(name: str, function: Callable[[Engine], Any]) -> None:
-    times: list[tuple[float, float]] = []
+def compare(name: str, function: Callable[[Engine], Any], rounds: int) -> list[Goal]:
+    """Its rate, and its ratio to calling the same functions as often; the two take turns."""
+    ours: list[float] = []
+    theirs: list[float] = []
     with trial(function) as lab:
         engines = [lab.stage.world.engine() for _ in lab.stage.actors]
         count = explored(lab)
         one_after_the_other(lab, engines, count)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             began = time.perf_counter()
             explored(lab)
             between = time.perf_counter()
             one_after_the_other(lab, engines, count)
-            times.append((between - began, time.perf_counter() - between))
+            ours.append(between - began)
+            theirs.append(time.perf_counter() - between)
         for engine in engines:
             engine.dispose()
-    ratio = median(one / other for one, other in times)
-    rate = count / min(one for one, _ in times)
-    print(
-        f"{name:<8} {count} schedules: {rate:>7,.0f} a second at best (target {TARGETS[name]:,}),"
-        f" {count / median(one for one, _ in times):>7,.0f} in the median;"
-        f" {ratio:.2f} times the time of one after the other (target 1.7)"
-    )
+    rate = Spread.of([count / seconds for seconds in ours])
+    ratio = Spread.of([one / other for one, other in zip(ours, theirs, strict=True)])
+    return [
+        Goal(f"{name}: {count} schedules", rate, RATES[name], unit="a second"),
+        Goal(f"{name}: of the time of one after the other", ratio, 1.7, at_least=False),
+    ]
 
 
-def start() -> None:
-    began = time.perf_counter()
-    for _ in range(10):
+def start(rounds: int) -> Goal:
+    """What an exploration costs before its first schedule and after its last."""
+    times: list[float] = []
+    for _ in range(rounds):
+        began = time.perf_counter()
         with trial(driver):
             pass
-    print(f"to start and end an exploration: {(time.perf_counter() - began) * 100:.1f} ms")
+        times.append((time.perf_counter() - began) * 1000)
+    return Goal("to start and end an exploration", Spread.of(times), 50, False, "ms")
 
 
-def long() -> None:
-    tracemalloc.start()
+def long(most: int) -> list[Goal]:
+    """Three actors through Core, as explore() runs them: the time, and what is kept of each schedule."""
     at: dict[int, int] = {}
 
     def progress(count: int) -> None:
-        if count in (5_000, 30_000):
+        if count in (most // 6, most):
             at[count] = tracemalloc.get_traced_memory()[0]
 
-    explore([core] * 3, setup=setup, invariant=lambda session: [], max_schedules=30_000, progress=progress)
+    tracemalloc.start()
+    explore([core] * 3, setup=setup, invariant=lambda session: [], max_schedules=most, progress=progress)
     tracemalloc.stop()
+    grown = (at[most] - at[most // 6]) / 1024
     began = time.perf_counter()
-    found = explore([core] * 3, setup=setup, invariant=lambda session: [], max_schedules=40_000)
+    found = explore([core] * 3, setup=setup, invariant=lambda session: [], max_schedules=most + most // 3)
     seconds = time.perf_counter() - began
-    print(f"three actors through Core: {found.count:,} schedules in {seconds:.1f} s (target 60)")
-    print(f"memory from 5,000 to 30,000 schedules: {(at[30_000] - at[5_000]) / 1024:+,.0f} KiB")
+    return [
+        Goal(
+            f"three actors through Core: {found.count:,} schedules", Spread(seconds, seconds, seconds), 60, False, "s"
+        ),
+        Goal(f"memory from {most // 6:,} to {most:,} schedules", Spread(grown, grown, grown), 100, False, "KiB"),
+    ]
 
+
+def run(quick: bool = False) -> list[Table]:
+    """The goals of the race lab, as a table."""
+    rounds = 1 if quick else ROUNDS
+    goals = [goal for name, function in ACTORS.items() for goal in compare(name, function, rounds)]
+    goals += [start(rounds), *long(60 if quick else 30_000)]
+    note = (
+        "Two actors of four autocommitted statements each, unless it says otherwise. Restoring the database and asking"
+        " the invariant is included, on both sides."
+    )
+    return [Table("The race lab", ["what", "found", "aim", "reached"], [goal.row() for goal in goals], note)]
+
+
+ACTORS = {"driver": driver, "core": core, "orm": orm}
 
 if __name__ == "__main__":
-    start()
-    for each_name, each_function in (("driver", driver), ("core", core), ("orm", orm)):
-        compare(each_name, each_function)
-    if "--long" in sys.argv:
-        long()
+    for each in run("--quick" in sys.argv):
+        print(each)

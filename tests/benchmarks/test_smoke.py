@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import checks, compare, goals, peers, references, report
+from benchmarks import checks, compare, goals, peers, race, references, report
 from benchmarks.rounds import Results, Spread, Table, interleave
 from taskref_edu.exercises.declaring import catalog
 
@@ -31,6 +31,15 @@ def test_each_goal(part: Callable[[goals.Size], list[goals.Goal]]) -> None:
 
 def test_also_measured() -> None:
     assert len(goals.also(SIZE).rows) == 4
+
+
+def test_the_race_lab() -> None:
+    (table,) = race.run(quick=True)
+    assert [row[0] for row in table.rows][-2:] == [
+        "three actors through Core: 80 schedules",
+        "memory from 10 to 60 schedules",
+    ]
+    assert len(table.rows) == 9
 
 
 def test_references_and_the_report(tmp_path: Path) -> None:
