@@ -5,14 +5,20 @@ Read next: `worker.py`.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
 
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session
 
 from .database import writing
 from .errors import DatabaseError, PermanentFailure, StaleLease, TaskCancelled
+from .handlers import Handler
 from .pauses import Pauses
 from .payload import clean
 from .queue import TaskQueue
@@ -33,7 +39,7 @@ def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked
     meant for the program. Raises a database's error if the outcome cannot be recorded within a lease.
     """
     try:
-        queue.handlers.of(task.type)(task)
+        _call(queue.handlers.of(task.type), task)
     except TaskCancelled:
         return _settle(queue, lambda session: _stopped(queue, session, task), blocked)
     except BaseException as error:
@@ -58,6 +64,31 @@ def describe(error: BaseException) -> str:
     except Exception as second:
         text = f"(its text raised {type(second).__name__})"
     return clean(f"{type(error).__name__}: {text}")
+
+
+def _call(handler: Handler, task: RunningTask) -> None:
+    """Run the handler. A child that it has forked ends here: it must not go on as a second worker with this lease."""
+    process = os.getpid()
+    try:
+        handler(task)
+    except BaseException as error:
+        if os.getpid() != process:
+            _end_child(error)
+        raise
+    if os.getpid() != process:
+        _end_child(None)
+
+
+def _end_child(error: BaseException | None) -> NoReturn:
+    code = int(error is not None)
+    if isinstance(error, SystemExit) and (error.code is None or isinstance(error.code, int)):
+        code = error.code or 0
+    elif error is not None:
+        traceback.print_exception(error)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(code)  # no cleaning up: files and connections are the parent's
 
 
 def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: Blocked) -> str:
