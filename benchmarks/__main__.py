@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import checks, compare, goals, race, references, report
+from . import checks, compare, goals, race, references, report, scale
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
     race_tables = race.run(chosen.quick)
     reference_tables, steps = references.run(chosen.quick)
     tables = [report.machine(load), *tables, *peer_tables, *reference_tables, *race_tables, *checks.run(chosen.quick)]
+    tables += scale.run(chosen.quick)
     for table in tables:
         print(table, end="\n\n")
     into = chosen.into or (None if chosen.quick else report.FOLDER)
