@@ -137,12 +137,12 @@ LOOK_UPS: dict[str, tuple[Act, str]] = {
 
 @pytest.mark.parametrize(("act", "index"), LOOK_UPS.values(), ids=LOOK_UPS)
 def test_each_look_up_uses_its_index(full: TaskQueue, act: Act, index: str) -> None:
-    with pytest.raises(ZeroDivisionError), writing(full.engine) as session:
+    with writing(full.engine) as session:
         order, task = session.get_one(Order, 1), full.claim(session)
         assert task
         with plans_of(full.engine) as plans:
             act(full, session, order, task)
-        raise ZeroDivisionError("the next one wants the same rows")
+        session.rollback()  # the next one wants the same rows
     assert index in plans[0]
     assert "Seq Scan on task" not in plans[0]
 
