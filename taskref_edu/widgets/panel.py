@@ -50,7 +50,7 @@ class Panel:
         self.places = frozenset((queue.engine.url, name) for name in names[-1:])
         stop_former(self)
         self._reason: str | None = None
-        self._watcher = Watcher(self._look, self._last_look, f"{approach} panel")
+        self._watcher = Watcher(self._look, self._last_look, f"{approach} panel", self._stirred)
         self.controls = Controls()
         self._hands = Hands(self.controls, self._watcher.hurry)
         queues = [queue_beside(queue), queue] if approach == "both" else [queue]
@@ -148,6 +148,9 @@ class Panel:
         steps = [*self._hands.writes(), *(view.refresh for view in self.views), *own]
         trouble = [text for step in steps if (text := _trouble(step))]
         self.status.text = "; ".join(trouble) or self._hands.notice
+
+    def _stirred(self) -> bool:
+        return any(view.stirred() for view in self.views)
 
     def _offer(self) -> None:
         orders = self.views[-1].rows.orders

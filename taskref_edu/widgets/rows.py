@@ -160,6 +160,13 @@ class Lookout:
             self.close()
             raise
 
+    def stirred(self) -> bool:
+        """Whether changed_rows() would read, or meet trouble. On a server always False: it would cost as much."""
+        try:
+            return not self.polls and self._version() != self._seen
+        except Exception:  # changed_rows() will meet it, too, and is where it is said
+            return True
+
     def close(self) -> None:
         """Give back all connections."""
         self._seen = None
@@ -175,15 +182,19 @@ class Lookout:
                 return read(connection, before)
         if self._held is None:
             self._held = self._engine.connect()
-        # Before the rows, so that no commit falls between the two; and outside their transaction, where the
-        # number would stand still.
-        version = self._held.connection.driver_connection.execute("PRAGMA data_version").fetchone()[0]  # type: ignore[union-attr]
+        version = self._version()  # before the rows, so that no commit falls between the two
         if version == self._seen:
             return None
         with self._held.begin():
             rows = read(self._held, before)
         self._seen = version
         return rows
+
+    def _version(self) -> int | None:
+        """A number that changes with each commit of somebody else; inside a transaction it would stand still."""
+        if self._held is None:
+            return None
+        return self._held.connection.driver_connection.execute("PRAGMA data_version").fetchone()[0]  # type: ignore[union-attr]
 
     def _check_file(self) -> None:
         found = self._look_at_file()

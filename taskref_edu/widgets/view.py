@@ -46,6 +46,10 @@ class SideView:
         """An event that only its worker knows, such as a refused result. May be called on any thread."""
         self.timeline.note(Event(text, order))
 
+    def stirred(self) -> bool:
+        """Whether somebody has committed since the last look; costs next to nothing."""
+        return self._lookout.stirred()
+
     def refresh(self) -> None:
         """Show what is there now. Raises what the look has met."""
         if self._looked_at is None or time.monotonic() - self._looked_at >= self._every:

@@ -7,16 +7,23 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-EVERY = 0.12  # seconds between two looks, unless somebody is in a hurry
-MOST = 10  # looks in one second, which also bounds the messages to the browser
+EVERY = 0.12  # seconds between two looks while nothing happens
+TICK = 0.025  # seconds between two questions whether something has happened
+MOST = 10  # looks in one second for what has happened, which also bounds the messages to the browser
 
 
 class Watcher:
-    """Calls `look` every 0.12 s, and at once after `hurry()`; `last` once, at the end, on the same thread."""
+    """Calls `look` every 0.12 s, and at once after `hurry()` or when `stirred` says that there is something to see.
 
-    def __init__(self, look: Callable[[], None], last: Callable[[], None], name: str) -> None:
+    `last` is called once, at the end, on the same thread.
+    """
+
+    def __init__(
+        self, look: Callable[[], None], last: Callable[[], None], name: str, stirred: Callable[[], bool] = lambda: False
+    ) -> None:
         self._look = look
         self._last = last
+        self._stirred = stirred
         self._looks: deque[float] = deque(maxlen=MOST)
         self._hurry = threading.Event()
         self._ended = threading.Event()
@@ -39,10 +46,18 @@ class Watcher:
 
     def _loop(self) -> None:
         while not self._ended.is_set():
-            self._looks.append(time.monotonic())
             self._look()
-            self._hurry.wait(EVERY)
-            if len(self._looks) == MOST:
-                self._ended.wait(max(0.0, self._looks[0] + 1 - time.monotonic()))
+            if self._something_happens():
+                if len(self._looks) == MOST:
+                    self._ended.wait(max(0.0, self._looks[0] + 1 - time.monotonic()))
+                self._looks.append(time.monotonic())
             self._hurry.clear()
         self._last()
+
+    def _something_happens(self) -> bool:
+        """Wait for it, but not for long."""
+        end = time.monotonic() + EVERY
+        while time.monotonic() < end:
+            if self._hurry.wait(TICK) or self._stirred():
+                return True
+        return False
