@@ -71,34 +71,17 @@ class Terminal:
         return self.process.communicate(timeout=30)[0]
 
 
-class TestInATerminal:
-    def test_control_c_ends_it_between_two_schedules(self) -> None:
-        terminal = Terminal("found = long(4); print(found, found.holds, found.complete, sep='\\n')")
-        terminal.reads("done; Control-C stops")
-        terminal.process.send_signal(signal.SIGINT)
-        first, stopped, *_, holds, complete = terminal.output().splitlines()
-        assert first.startswith("0 of ")
-        assert stopped.startswith("STOPPED BY YOU after ")
-        assert stopped.endswith(" schedules: nothing is proven")
-        assert (holds, complete) == ("False", "False")
-        assert "schedules, " in terminal.seen
-        assert os.read(terminal.screen, 4096).decode().endswith("\r\x1b[K")
-        os.close(terminal.screen)
-
-    def test_what_must_be_whole_is_interrupted_as_usual(self) -> None:
-        program = """
-from taskref_edu.lab.progress import whole_only
-try:
-    with whole_only():
-        long(4, explore_crashes)
-except KeyboardInterrupt:
-    print("interrupted")
-"""
-        terminal = Terminal(program)
-        terminal.reads("a second; Control-C stops")
-        terminal.process.send_signal(signal.SIGINT)
-        assert terminal.output() == "interrupted\n"
-        os.close(terminal.screen)
+def test_in_a_terminal_control_c_ends_it_between_two_schedules() -> None:
+    terminal = Terminal("lost = long(4, explore_crashes); print(lost, lost.holds, lost.complete, sep='\\n')")
+    terminal.reads("a second; Control-C stops")
+    terminal.process.send_signal(signal.SIGINT)
+    first, stopped, *_, holds, complete = terminal.output().splitlines()
+    assert first.startswith("0 of ")
+    assert stopped.startswith("STOPPED BY YOU after ")
+    assert stopped.endswith(" schedules: nothing is proven")
+    assert (holds, complete) == ("False", "False")
+    assert os.read(terminal.screen, 4096).decode().endswith("\r\x1b[K")
+    os.close(terminal.screen)
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +133,24 @@ explore([sleeps] * 2, setup=one_order, invariant=nothing)
 
         reply = client.execute_interactive(LONG + program, output_hook=hook, timeout=30)
         assert (reply["content"]["status"], reply["content"].get("ename")) == ("error", "KeyboardInterrupt")
+
+    def test_half_an_exploration_passes_no_check(self, kernel: tuple[KernelManager, BlockingKernelClient]) -> None:
+        manager, client = kernel
+        program = """
+from tests.exercises.conftest import SOLUTION, outcome_of
+def check_long(double):
+    "Nothing breaks."
+    assert not long(4).problems
+outcome = outcome_of(SOLUTION, checks=[check_long], seconds=20.0)
+f"{outcome.verdict.value}: {outcome.message}"
+"""
+        sent: list[dict[str, Any]] = []
+
+        def hook(message: dict[str, Any]) -> None:
+            if message["msg_type"] == "display_data":
+                manager.interrupt_kernel()
+            sent.append(message)
+
+        client.execute_interactive(LONG + program, output_hook=hook, timeout=30)
+        (result,) = [each["content"]["data"]["text/plain"] for each in sent if each["msg_type"] == "execute_result"]
+        assert "The check was interrupted" in result

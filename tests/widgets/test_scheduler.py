@@ -97,6 +97,23 @@ def test_attempts_and_different_schedules_are_counted() -> None:
     assert (scheduler.attempts, scheduler.tried) == (3, {"AB": False, "BA": False})
 
 
+def test_clicks_may_come_on_any_thread(two_clicks: Scheduler) -> None:
+    for letter in "AAAB":
+        click = threading.Thread(target=two_clicks.steps[letter].click)
+        click.start()
+        click.join()
+    assert two_clicks.game.schedule == "AAAB"
+
+
+def test_three_actors_and_a_rollback_journal() -> None:
+    three = [autocommitted(1), actors.conditional_update, actors.check_in_writing]
+    scheduler = Scheduler(three, setup=one_order, invariant=one_live_task, journal="delete")
+    press(scheduler, "B", "A", "C")
+    assert scheduler.status.text == "Not possible: C waits for B. Let somebody else step, or go back"
+    press(scheduler, "B", "B", "B", "A", "C", "C", "C")
+    assert scheduler.status.text.startswith("BBBBACC")
+
+
 def test_an_actors_error_is_told_in_words() -> None:
     click = actors.check_in_a_deferred_transaction
     scheduler = Scheduler([click] * 2, setup=one_order, invariant=one_live_task)
