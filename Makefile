@@ -51,6 +51,11 @@ kernels:
 	$(SET_UP) dev
 	.venv/bin/python tools/kernels.py $(ARGS)
 
+## make soak     break everything on purpose, with figures in docs/reliability.md; 8 minutes  ARGS=--quick only tries it
+soak:
+	$(SET_UP) dev
+	.venv/bin/python -m tests.faults $(ARGS)
+
 ## make clean    remove what was set up and all caches; notebooks and your progress stay
 clean:
 	rm -rf .venv .venv-bench .venv-kernels .venv-versions .pytest_cache .ruff_cache .hypothesis build dist

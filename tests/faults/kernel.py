@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -54,7 +55,7 @@ def kernel_kills(path: Path, approach: Approach, leases: Sequence[float], backlo
 def running_kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     """A kernel of this Python, and a client of it."""
     manager = KernelManager(kernel_name="python3")
-    manager.start_kernel(cwd=str(ROOT))
+    manager.start_kernel(cwd=str(ROOT), stderr=subprocess.DEVNULL)  # it warns of a missing encryption
     client = manager.client()
     client.start_channels()
     try:
