@@ -110,6 +110,24 @@ def postgresql_url() -> str:
         pytest.skip(str(error))
 
 
+@pytest.fixture(scope="session")
+def postgresql_engine(postgresql_url: str) -> Iterator[Engine]:
+    engine = open_database(start_postgres())
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def postgresql(postgresql_engine: Engine) -> Engine:
+    """A database on PostgreSQL whose tables are empty; to create one each time would take far longer."""
+    postgresql_engine.dispose()  # a test may have ended its connections
+    with writing(postgresql_engine) as session:
+        for statement in ("DELETE FROM orders", "DELETE FROM task"):
+            session.execute(text(statement))
+        session.execute(text("SELECT setval('task_id_seq', 1, false), setval('orders_id_seq', 1, false)"))
+    return postgresql_engine
+
+
 def _empty(url: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
