@@ -39,7 +39,8 @@ def ring_after_commit(session: Session) -> None:
 
 
 def _name(engine: Engine) -> str:
-    return engine.url.render_as_string()
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    return file or engine.url.render_as_string()  # as a URL, a file's name would have to be text
 
 
 @event.listens_for(Session, "after_commit")

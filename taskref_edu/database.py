@@ -191,15 +191,18 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
     observers = Observers()
 
     def connect() -> Connection:
-        # mode=rw: a file that was deleted meanwhile must be an error, not a new empty database.
-        connection = observers.connect(uri(path, "rw"), timeout)
-        # Before WAL, and without effect on a file that has tables: a commit writes whole pages, and our rows are small.
-        connection.execute("PRAGMA page_size = 2048")
-        connection.execute(f"PRAGMA journal_mode = {journal}")
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-        # The log grows while a reader keeps an old state; afterwards it would keep that size.
-        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
-        connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            # mode=rw: a file that was deleted meanwhile must be an error, not a new empty database.
+            connection = observers.connect(uri(path, "rw"), timeout)
+            try:
+                _set_up(connection, journal, synchronous)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            if name := named(error, path):
+                raise name from error
+            raise
         connection.observers = observers
         connection.identity = identity_of(path)
         return connection
@@ -211,6 +214,16 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
     engine.dialect.do_begin = partial(_begin, weakref.ref(engine), str(path))
     _FORKED.add(engine)
     return engine
+
+
+def _set_up(connection: Connection, journal: str, synchronous: str) -> None:
+    # Before WAL, and without effect on a file that has tables: a commit writes whole pages, and our rows are small.
+    connection.execute("PRAGMA page_size = 2048")
+    connection.execute(f"PRAGMA journal_mode = {journal}")
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    # The log grows while a reader keeps an old state; afterwards it would keep that size.
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+    connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _begin(engine: weakref.ref[Engine], file: str, dbapi_connection: PoolProxiedConnection) -> None:

@@ -75,7 +75,7 @@ class Held:
             try:
                 self._pooled = self._engine.raw_connection()
             except sqlite3.Error as error:
-                raise named(error, self._file) or error from error
+                raise named(error, self._file) or wrapped(error, "") from error
             self._driver: sqlite3.Connection = self._pooled.driver_connection  # type: ignore[assignment]
         self._send("BEGIN IMMEDIATE")
         return self._driver

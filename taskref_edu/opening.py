@@ -17,7 +17,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy import exc as sqlalchemy_errors
 
 from .arguments import short
-from .errors import CannotOpen, SchemaTooNew
+from .errors import CannotOpen, DatabaseError, SchemaTooNew
 from .faults import named
 from .schema import SCHEMA_VERSION, SchemaName
 
@@ -71,6 +71,10 @@ def naming(where: Path | URL) -> Iterator[None]:
     """Give an error of the driver our name, and the place it came from."""
     try:
         yield
+    except (CannotOpen, SchemaTooNew):
+        raise
+    except DatabaseError as error:
+        raise CannotOpen(f"cannot open {error}") from error
     except (sqlite3.Error, sqlalchemy_errors.DBAPIError) as error:
         cause = getattr(error, "orig", None) or error
         name = named(error, where if isinstance(where, Path) else None)
