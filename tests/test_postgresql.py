@@ -23,10 +23,8 @@ PAYMENT = "process_payment"
 
 
 @pytest.fixture
-def engine(postgresql_url: str) -> Iterator[Engine]:
-    engine = open_database(start_postgres())
-    yield engine
-    engine.dispose()
+def engine(postgresql: Engine) -> Engine:
+    return postgresql
 
 
 @pytest.fixture

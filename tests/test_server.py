@@ -23,20 +23,19 @@ pytestmark = [pytest.mark.xdist_group("postgresql"), pytest.mark.slow]
 
 
 @pytest.fixture
-def url(postgresql_url: str) -> str:
-    return start_postgres()
-
-
-@pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
-    engine = open_database(url)
-    yield engine
-    engine.dispose()
+def engine(postgresql: Engine) -> Engine:
+    return postgresql
 
 
 @pytest.fixture
 def queue(engine: Engine) -> TaskQueue:
     return TaskQueue(engine, lease=1.0, backoff=0.01)
+
+
+@pytest.fixture
+def fresh(postgresql_url: str) -> str:
+    """The URL of an empty database."""
+    return start_postgres()
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +80,11 @@ class TestOpening:
             ({"host": "host.invalid", "query": {}}, "host.invalid.*: is the server running, and are host and port"),
         ],
     )
-    def test_what_is_wrong_with_the_url_is_named(self, url: str, parts: dict[str, object], message: str) -> None:
+    def test_what_is_wrong_with_the_url_is_named(
+        self, postgresql_url: str, parts: dict[str, object], message: str
+    ) -> None:
         with pytest.raises(errors.ServerNotReached, match=message):
-            open_database(changed(url, **parts))
+            open_database(changed(postgresql_url, **parts))
 
     @pytest.mark.parametrize(
         ("url", "message"),
@@ -97,8 +98,8 @@ class TestOpening:
         with pytest.raises(errors.CannotOpen, match=message):
             open_database(url)
 
-    def test_a_url_without_a_driver_will_do(self, url: str) -> None:
-        engine = open_database(changed(url, drivername="postgresql"))
+    def test_a_url_without_a_driver_will_do(self, postgresql_url: str) -> None:
+        engine = open_database(changed(postgresql_url, drivername="postgresql"))
         assert engine.url.drivername == "postgresql+psycopg"
         engine.dispose()
 
@@ -114,19 +115,19 @@ class TestOpening:
             until(lambda: open_database(changed(server.url, username="ann", password="wr0ng")))
         assert "wr0ng" not in str(found.value)
 
-    def test_a_user_who_may_not_create_the_tables_is_named(self, engine: Engine, postgresql_url: str) -> None:
+    def test_a_user_who_may_not_create_the_tables_is_named(self, engine: Engine, fresh: str) -> None:
         with writing(engine) as session:
             session.execute(text("CREATE ROLE guest LOGIN"))
         try:
             with pytest.raises(errors.CannotOpen, match="permission denied for schema public"):
-                open_database(changed(start_postgres(), username="guest"))
+                open_database(changed(fresh, username="guest"))
         finally:
             in_transaction(engine, lambda session: session.execute(text("DROP ROLE guest")))
 
-    def test_an_old_server_is_named(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_old_server_is_named(self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("taskref_edu.server.LOWEST", 99)
         with pytest.raises(errors.CannotOpen, match=r"PostgreSQL 1\d found, 99 or newer needed"):
-            open_database(url)
+            open_database(postgresql_url)
 
     def test_without_psycopg_the_error_has_the_line_that_installs_it(self) -> None:
         program = """
@@ -141,16 +142,18 @@ except errors.MissingExtra as error:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert "pip install 'taskref_edu[postgres]'" in done.stdout
 
-    def test_missing_tables_are_named__other_peoples_are_not_ours(self, engine: Engine) -> None:
+    def test_missing_tables_are_named__other_peoples_are_not_ours(self, fresh: str) -> None:
+        engine = open_database(fresh)
         in_transaction(engine, lambda session: session.execute(text("DROP TABLE task CASCADE")))
         with pytest.raises(errors.SchemaMissing, match=r'"task" does not exist.*open_database\(url\) creates'):
             in_transaction(engine, TaskQueue(engine).claim)
         with pytest.raises(Exception, match="no_such_table") as found:
             in_transaction(engine, lambda session: session.execute(text("SELECT * FROM no_such_table")))
         assert not isinstance(found.value, errors.TaskrefError)
+        engine.dispose()
 
-    def test_programs_may_open_an_empty_database_at_the_same_moment(self, url: str) -> None:
-        program = f"from taskref_edu import open_database; open_database({url!r})"
+    def test_programs_may_open_an_empty_database_at_the_same_moment(self, fresh: str) -> None:
+        program = f"from taskref_edu import open_database; open_database({fresh!r})"
         started = [subprocess.Popen([sys.executable, "-W", "error", "-c", program]) for _ in range(3)]
         assert [process.wait() for process in started] == [0, 0, 0]
 
@@ -267,7 +270,7 @@ class TestListening:
         """A worker that has nothing to do and listens."""
         queue.handler("work")(lambda task: None)
         with Worker(queue) as worker:
-            until(lambda: listening(queue.engine))
+            until(lambda: listening(queue.engine) == 1)  # that of the test before goes, too
             until(lambda: worker.status.state == "idle")
             time.sleep(0.2)  # it has looked once more since it listens
             yield worker

@@ -1,0 +1,25 @@
+"""The benchmarks beyond one file run, on a few tasks: that a figure is there, not that it is good."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import scale, scale_weights
+
+pytestmark = [pytest.mark.xdist_group("postgresql"), pytest.mark.slow]
+
+
+def test_a_worker_process_drains_it(postgresql_url: str, tmp_path: Path) -> None:
+    found = scale.drain("fenced", 1, 10, tmp_path)
+    assert found["rate"] > 0
+    assert found["wrong"] == 0
+
+
+def test_a_payment_is_weighed(postgresql_url: str) -> None:
+    table = scale_weights.weights(20)
+    assert [row[0] for row in table.rows] == [
+        *["classic, PostgreSQL", "classic, SQLite", "inverted, PostgreSQL", "inverted, SQLite", "Procrastinate"]
+    ]
+    assert all(isinstance(row[2], int) and row[2] > 100 for row in table.rows)
