@@ -40,9 +40,11 @@ class ByHand:
         setup: Callable[[Engine], object] | None = None,
         schema: SchemaName | None = "both",
         journal: Journal = "wal",
+        patience: float = Limits.patience,
     ) -> None:
         def open_trial() -> Trial:
-            return Trial(Stage(actors, setup=setup, schema=schema, journal=journal, limits=Limits()), invariant)
+            limits = Limits(patience=patience)
+            return Trial(Stage(actors, setup=setup, schema=schema, journal=journal, limits=limits), invariant)
 
         self._open_trial = open_trial
         self._arguments = keeping.arguments(name_of(setup) if setup else None, name_of(invariant), schema, journal)

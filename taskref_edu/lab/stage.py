@@ -37,8 +37,7 @@ class Stage:
         journal: Journal,
         limits: Limits,
     ) -> None:
-        if not 1 <= len(functions) <= len(ascii_uppercase):
-            raise ValueError(f"{len(functions)} actors found, 1 to {len(ascii_uppercase)} expected")
+        _check(functions)
         self.limits = limits
         self.world = World(setup, schema, journal)
         self.locks = Locks(journal == "delete", self._connections)
@@ -187,3 +186,13 @@ class Stage:
             f"{actor.letter} made {actor.steps} steps in {outcome.schedule!r} and goes on with {next_sql!r}:"
             " does it try again in a loop? (max_steps= allows more)"
         )
+
+
+def _check(functions: Sequence[Function]) -> None:
+    if callable(functions) or not isinstance(functions, Sequence):
+        raise TypeError(f"actors: {functions!r} found; a list of functions expected, such as [f, g]")
+    if not 1 <= len(functions) <= len(ascii_uppercase):
+        raise ValueError(f"{len(functions)} actors found, 1 to {len(ascii_uppercase)} expected")
+    for letter, function in zip(ascii_uppercase, functions, strict=False):
+        if not callable(function):
+            raise TypeError(f"actor {letter}: {function!r} found; a function f(engine) expected, not what it returns")

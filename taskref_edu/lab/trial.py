@@ -30,7 +30,11 @@ class Trial:
         self.stage = stage
         self._engine = stage.world.engine()
         self._invariant = invariant
-        self._arguments = _positional(invariant)
+        try:
+            self._arguments = _positional(invariant)
+        except TypeError:
+            stage.world.close()  # nobody will enter this
+            raise
         self._recover = recover
         self._seen: dict[tuple[str, ...], tuple[str, ...]] = {}  # the same lists come again and again
 

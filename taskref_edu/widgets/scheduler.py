@@ -16,6 +16,7 @@ from ..lab.actors import Function
 from ..lab.by_hand import ByHand
 from ..lab.found import switches
 from ..lab.lanes import lanes_table
+from ..lab.outcome import Limits
 from ..lab.trial import Invariant
 from ..lab.wording import error_text, short_sql
 from ..lab.world import Journal, SchemaName
@@ -44,8 +45,9 @@ class Scheduler:
         setup: Callable[[Engine], object] | None = None,
         schema: SchemaName | None = "both",
         journal: Journal = "wal",
+        patience: float = Limits.patience,
     ) -> None:
-        self.game = ByHand(actors, invariant=invariant, setup=setup, schema=schema, journal=journal)
+        self.game = ByHand(actors, invariant=invariant, setup=setup, schema=schema, journal=journal, patience=patience)
         self.attempts = 0
         self.tried: dict[str, bool] = {}
         self._cell = current_cell()

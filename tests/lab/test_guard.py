@@ -217,6 +217,17 @@ class TestSchedules:
         with pytest.raises(ValueError, match=f"{count} actors found"):
             explore([autocommitted(1)] * count, setup=one_order, invariant=nothing)
 
+    @pytest.mark.parametrize(
+        ("actors", "message"),
+        [
+            (nothing, "actors: <function nothing at .*> found; a list of functions expected"),
+            ([nothing, None], "actor B: None found; a function f.engine. expected, not what it returns"),
+        ],
+    )
+    def test_what_is_no_list_of_functions(self, actors: Any, message: str) -> None:
+        with pytest.raises(TypeError, match=message):
+            explore(actors, setup=one_order, invariant=nothing)
+
 
 class TestSetupAndInvariant:
     def test_setup_must_end_its_transaction(self) -> None:
@@ -263,6 +274,16 @@ class TestSetupAndInvariant:
 
         found = explore([fails, returns], setup=one_order, invariant=invariant)
         assert found.problems["AB"] == (told,)
+
+    def test_an_invariant_that_takes_nothing_leaves_no_file_behind(self) -> None:
+        folders: list[Path] = []
+
+        def setup(engine: Engine) -> None:
+            folders.append(Path(engine.url.database or "").parent)
+
+        with pytest.raises(TypeError, match="an invariant of 0 arguments found"):
+            explore([autocommitted(1)], setup=setup, invariant=lambda: [])
+        assert [folder.exists() for folder in folders] == [False]
 
     def test_no_file_is_left_behind(self) -> None:
         folders: list[Path] = []
