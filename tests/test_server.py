@@ -281,7 +281,7 @@ class TestListening:
         assert time.monotonic() - started < 2.0, "far from the 5 s after which it looks by itself"
 
     def test_a_lost_listener_comes_back(self, queue: TaskQueue, idle: Worker) -> None:
-        assert kill(queue.engine, "query LIKE 'LISTEN%'") == 1
+        assert kill(queue.engine, "query LIKE 'LISTEN%'") >= 1
         until(lambda: listening(queue.engine))
         insert_past_the_queue(queue.engine)
         until(lambda: idle.status.done == 1)
