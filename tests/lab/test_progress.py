@@ -93,6 +93,7 @@ def kernel() -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
     manager.cleanup_resources()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning:(zmq|tornado|jupyter)")
 class TestInANotebook:
     def test_the_bar_goes_and_the_result_is_loud(self, kernel: tuple[KernelManager, BlockingKernelClient]) -> None:
