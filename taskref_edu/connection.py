@@ -38,13 +38,11 @@ class Observers:
         """Open a connection of ours; it is observed once its `observers` are set."""
         self.connecting = True
         try:
-            connection = sqlite3.connect(
+            return sqlite3.connect(
                 uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False, factory=Connection
             )
         finally:
             self.connecting = False
-        connection.patience = timeout
-        return connection
 
     @contextmanager
     def attached(self, observer: Observer) -> Iterator[None]:
@@ -62,8 +60,8 @@ class Connection(sqlite3.Connection):
     observers = Observers()  # replaced by the engine's own as soon as it connects
     begins = True  # not while SQLAlchemy was asked for AUTOCOMMIT
     identity: tuple[int, int] | None = None  # of the file when it was opened
-    patience = 0.0  # seconds for which BEGIN IMMEDIATE waits for other writers
-    _waits_itself = True  # for a lock; not while we wait for it
+    patience = 0.0  # seconds for which BEGIN IMMEDIATE waits for other writers; 0: as long as SQLite does
+    _waits_itself = True  # SQLite waits for a lock; not from BEGIN IMMEDIATE on until something else begins
 
     @property
     def isolation_level(self) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -85,6 +83,8 @@ class Connection(sqlite3.Connection):
 
     def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
         # A permanent Python cursor class would cost every statement; it is handed out only while observed.
+        if not self._waits_itself and not self.in_transaction:
+            self._wait_itself(True)
         if factory is None:
             factory = ObservedCursor if self.observers.active else sqlite3.Cursor
         return super().cursor(factory)
@@ -92,6 +92,8 @@ class Connection(sqlite3.Connection):
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         if sql == BEGIN_IMMEDIATE and self.patience and not self.in_transaction:
             return self.observed(sql, parameters, self._take_turn)
+        if not self._waits_itself and not self.in_transaction:
+            self._wait_itself(True)
         if not self.observers.active:
             return super().execute(sql, parameters)
         return self.cursor().execute(sql, parameters)
@@ -129,16 +131,10 @@ class Connection(sqlite3.Connection):
     def commit(self) -> None:
         if self.in_transaction:  # outside a transaction the driver sends nothing, too
             self.execute("COMMIT")  # the driver's own commit() compiles this text each time
-        self._rest()
 
     def rollback(self) -> None:
         if self.in_transaction:
             self.execute("ROLLBACK")
-        self._rest()  # a pool rolls back whatever is given back to it
-
-    def _rest(self) -> None:
-        if not self._waits_itself and not self.in_transaction:
-            self._wait_itself(True)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> Literal[False]:
         # The driver's own ends the transaction without calling commit() or rollback().

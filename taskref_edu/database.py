@@ -195,7 +195,7 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
             # mode=rw: a file that was deleted meanwhile must be an error, not a new empty database.
             connection = observers.connect(uri(path, "rw"), timeout)
             try:
-                _set_up(connection, journal, synchronous)
+                _set_up(connection, journal, synchronous, timeout)
             except BaseException:
                 connection.close()
                 raise
@@ -216,10 +216,12 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
     return engine
 
 
-def _set_up(connection: Connection, journal: str, synchronous: str) -> None:
+def _set_up(connection: Connection, journal: str, synchronous: str, timeout: float) -> None:
     # Before WAL, and without effect on a file that has tables: a commit writes whole pages, and our rows are small.
     connection.execute("PRAGMA page_size = 2048")
-    connection.execute(f"PRAGMA journal_mode = {journal}")
+    (found,) = connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
+    if found == "wal":  # elsewhere a commit waits, too, for readers: then SQLite must do all the waiting
+        connection.patience = timeout
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     # The log grows while a reader keeps an old state; afterwards it would keep that size.
     connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")

@@ -13,8 +13,9 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
-from taskref_edu import Order, errors, open_database, writing
+from taskref_edu import Order, errors, open_database, reading, writing
 from taskref_edu.connection import Connection
+from taskref_edu.database import sqlite_engine
 from taskref_edu.lab import capture_sql
 from tests.conftest import in_transaction, new_orders
 
@@ -95,3 +96,22 @@ def test_begin_inside_a_transaction_is_refused_and_commits_nothing(sqlite: Engin
         driver.execute("BEGIN IMMEDIATE")
     pooled.close()
     assert in_transaction(sqlite, lambda session: session.execute(text("SELECT count(*) FROM orders")).scalar()) == 0
+
+
+def test_without_a_write_ahead_log_a_commit_waits_for_readers(tmp_path: Path) -> None:
+    """Where a file system has no shared memory, SQLite keeps a rollback journal."""
+    open_database(tmp_path / "x.db").dispose()
+    engine, reads = sqlite_engine(tmp_path / "x.db", journal="DELETE"), threading.Event()
+
+    def read() -> None:
+        with reading(engine) as session:
+            session.execute(text("SELECT count(*) FROM orders"))
+            reads.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert reads.wait(10)
+    new_orders(engine, 1)
+    thread.join()
+    engine.dispose()

@@ -22,7 +22,7 @@ from taskref_edu.running import RunningTask
 
 from .payments import APPROACHES, PAYMENT, Approach, left, open_queue, open_shop, order_and_pay, paying, paying_by_hand
 
-KILLED = -signal.SIGKILL
+KILLED = -9  # by SIGKILL; its name is missing on Windows, where this is only imported
 BACKLOG = 300  # tasks that a producer keeps waiting
 
 
