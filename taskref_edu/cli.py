@@ -71,6 +71,17 @@ def update(arguments: argparse.Namespace) -> int:
     return terminal.update()
 
 
+def doctor(arguments: argparse.Namespace) -> int:
+    """Look for what is wrong here, or in the database DB; each problem with its remedy; 0 if there is none."""
+    if arguments.database is None:
+        from taskref_edu import doctor
+
+        return doctor.run()
+    from taskref_edu import doctor_database
+
+    return doctor_database.run(arguments.database, arguments.type, arguments.repair)
+
+
 def parser() -> argparse.ArgumentParser:
     """All the subcommands, each with its arguments."""
     taskref = argparse.ArgumentParser(prog="taskref", description="The lab of taskref_edu, from a terminal.")
@@ -85,6 +96,10 @@ def parser() -> argparse.ArgumentParser:
     grading.add_argument("-o", "--out", default="grades", metavar="OUT", help="where the results go (grades)")
     grading.add_argument("--jobs", type=int, metavar="N", help="submissions at a time (one for each core)")
     add(commands, update)
+    looking = add(commands, doctor)
+    looking.add_argument("database", nargs="?", metavar="DB", help="a file or a URL; this environment if left out")
+    looking.add_argument("--repair", action="store_true", help="mend what is found in DB; without it, only look")
+    looking.add_argument("--type", action="append", default=[], help="a further type whose tasks work on an object")
     building = add(commands, build)
     building.add_argument("names", nargs="*", metavar="NAME", help="how a notebook's name begins: 01; all if left out")
     building.add_argument("--check", action="store_true", help="write nothing; list what breaks a rule for authors")

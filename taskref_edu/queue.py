@@ -214,8 +214,8 @@ class TaskQueue:
         """Find what earlier code or hands have left in the tables, and mend it unless it is a dry run.
 
         That is: dangling references, references to ended tasks, orphans, expired leases. An orphan is a live task
-        of type process_payment, or of further `types` whose tasks work on an object, at which no object points.
-        Calling it again finds nothing more.
+        of type process_payment, or of further `types` whose tasks work on an object, at which no object points
+        (for a moment also one that is enqueued and referenced in two transactions, as in `as_written`).
         """
         return repair(self, session, types=types, dry_run=dry_run)
 

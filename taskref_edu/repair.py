@@ -84,7 +84,7 @@ class RepairReport:
 
     def __str__(self) -> str:
         if not self.count:
-            return "Nothing to mend: no dangling reference, none to an ended task, no orphan, no expired lease."
+            return "Nothing to mend: every reference, live task and lease is as it should be."
         would = "mended" if self.mended else "found, and not mended (a dry run)"
         lines = [f"{self.count} {would}:"]
         to_be = "" if self.mended else "to be "

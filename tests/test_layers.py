@@ -27,6 +27,8 @@ LAYERS = [
     {"series", "grading"},
     {"widgets"},
     {"launch"},
+    {"doctor"},
+    {"doctor_database"},
     {"cli"},
 ]
 # For type checkers only: a running task and its handlers name the queue that they belong to.
