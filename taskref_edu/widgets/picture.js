@@ -486,7 +486,7 @@ class Grid {
     const atEnd = this.atEnd && this.changed;
     this.scrollTop = scroller.scrollTop;
     if (this.changed) this.drawCaption();
-    if (atEnd && this.total !== undefined && this.top(ids.length) > this.total) {
+    if (atEnd && this.top(ids.length) > (this.total ?? 0)) {
       this.after.style.height = `${this.top(ids.length)}px`; // room to scroll to the new end
       scroller.scrollTop = this.scrollTop = Math.max(0, this.top(ids.length) + this.rowHeight - this.height);
     }

@@ -224,6 +224,8 @@ class Notebook:
         self.page.wait_for_function(
             """() => {
                 const context = window.jupyterapp?.shell?.currentWidget?.context;
+                // A cell that runs before this plugin is there, faster than any hand, gets no picture.
+                if (!window.jupyterapp?.isPluginActivated("anywidget:plugin")) return false;
                 return context?.isReady && context.sessionContext?.session?.kernel?.status === "idle";
             }"""
         )
