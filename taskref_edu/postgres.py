@@ -11,11 +11,14 @@ Leaves out: servers that are to stay. Read next: `server.py`.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import secrets
+import shutil
 import tempfile
 import threading
 import warnings
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, make_url, text
@@ -25,6 +28,7 @@ from .errors import CannotOpen, MissingExtra
 from .server import server_engine
 
 OVERRIDE = "TEST_DATABASE_URL"
+PREFIX = "taskref-pg-"  # then the number of the process that the server belongs to
 _lock = threading.Lock()
 _shared: EmbeddedServer | None = None
 
@@ -34,7 +38,7 @@ class EmbeddedServer:
 
     def __init__(self) -> None:
         # Not below the home folder of root, whose server runs as another user, and short: a socket's path is limited.
-        folder = tempfile.mkdtemp(prefix="taskref-pg-")
+        folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
         self._server = _wheel().get_server(folder, cleanup_mode="delete")
         self.url: str = self._server.get_uri(driver="psycopg")
 
@@ -61,8 +65,28 @@ def start_postgres() -> str:
         return _create_database(url, drop=True)
     global _shared
     with _lock:
-        _shared = _shared or EmbeddedServer()
+        if _shared is None:
+            _remove_orphans()
+            _shared = EmbeddedServer()
     return _create_database(_shared.url, drop=False)
+
+
+def _remove_orphans() -> None:
+    """Stop the servers of processes that were killed, and so could not do it, and remove their data."""
+    module = _wheel()
+    import psutil  # comes with the wheel
+
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = folder.name.removeprefix(PREFIX).partition("-")[0]
+        if not owner.isdecimal() or psutil.pid_exists(int(owner)):
+            continue
+        with contextlib.suppress(OSError, ValueError, psutil.Error):  # another user's, or gone meanwhile
+            started = folder / "postmaster.pid"
+            if started.exists():
+                if "postgres" not in psutil.Process(int(started.read_text().split()[0])).name():
+                    continue  # another machine's or container's, with the same folder
+                module.get_server(folder, cleanup_mode=None).stop()
+            shutil.rmtree(folder)
 
 
 def _create_database(server: str, *, drop: bool) -> str:

@@ -34,6 +34,22 @@ def test_server_and_data_are_gone_at_exit() -> None:
     assert not Path(host).exists() or not list(Path(host).glob(".s.PGSQL.*"))
 
 
+@pytest.mark.fault
+def test_the_server_of_a_killed_process_is_stopped_by_the_next() -> None:
+    program = "from taskref_edu.postgres import start_postgres; print(start_postgres(), flush=True); input()"
+    environment = {name: value for name, value in os.environ.items() if name != OVERRIDE}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as killed:
+        assert killed.stdout
+        host = make_url(killed.stdout.readline().strip()).query["host"]
+        killed.kill()
+    assert isinstance(host, str)
+    assert list(Path(host).glob(".s.PGSQL.*")), "it runs on"
+    postgres._remove_orphans()
+    assert not Path(host).exists()
+
+
 def test_a_server_of_ones_own_is_left_as_it_was(postgresql_url: str) -> None:
     program = "from taskref_edu.postgres import start_postgres; print(start_postgres())"
     environment = {**os.environ, OVERRIDE: postgresql_url}
