@@ -18,7 +18,9 @@ from .wording import short_sql
 from .world import Rows
 
 # JupyterLab breaks the words of a <pre> anywhere; rows are read by their words.
-PRE = "margin:0;white-space:pre-wrap;word-break:normal;overflow-wrap:break-word"
+PRE = "margin:0;background:none;white-space:pre-wrap;word-break:normal;overflow-wrap:break-word"
+ROW = "display:block;padding-left:2ch;text-indent:-2ch"  # where a row takes two lines, its mark stands out
+CELL = "text-align:left;vertical-align:top"
 
 
 def lanes_as_text(trace: Trace) -> str:
@@ -47,7 +49,10 @@ def lanes_table(trace: Trace, *, rows_after: bool = True) -> str:
     header = "".join(f"<th scope='col' style='text-align:left'>{escape(head)}</th>" for head in heads)
     first = ("start", "".join("<td></td>" for _ in trace.names), _html_rows(trace, {}, trace.start))
     lines = [first, *((str(n), _lanes(trace, step), _html_rows(trace, *rows)) for n, step, *rows in changes(trace))]
-    rows = [f"<tr><th scope='row'>{n}</th>{lanes}{after if rows_after else ''}</tr>" for n, lanes, after in lines]
+    rows = [
+        f"<tr><th scope='row' style='{CELL}'>{n}</th>{lanes}{after if rows_after else ''}</tr>"
+        for n, lanes, after in lines
+    ]
     caption = f"<caption style='text-align:left'>Schedule {escape(trace.schedule)}</caption>"
     return f"<table>{caption}<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
@@ -100,10 +105,11 @@ def _lanes(trace: Trace, step: TraceStep) -> str:
     text = f"<code title='{escape(step.sql)}'>{escape(what(step))}</code>"
     text += f"<br><strong>{escape(step.error)}</strong>" if step.error else ""
     if not step.actor:
-        return f"<td colspan='{len(trace.names)}' style='text-align:left'>{text}</td>"
-    return "".join(f"<td style='text-align:left'>{text if step.actor == letter else ''}</td>" for letter in trace.names)
+        return f"<td colspan='{len(trace.names)}' style='{CELL}'>{text}</td>"
+    return "".join(f"<td style='{CELL}'>{text if step.actor == letter else ''}</td>" for letter in trace.names)
 
 
 def _html_rows(trace: Trace, before: Rows, after: Rows) -> str:
     changed = [f"{mark} {table} {text}" for mark, table, text in _rows_changed(trace, before, after)]
-    return f"<td style='text-align:left'><pre style='{PRE}'>{escape(chr(10).join(changed))}</pre></td>"
+    lines = "".join(f"<span style='{ROW}'>{escape(line)}</span>" for line in changed)
+    return f"<td style='{CELL}'><pre style='{PRE}'>{lines}</pre></td>"
