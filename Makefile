@@ -40,6 +40,7 @@ build:
 pictures:
 	$(SET_UP) dev
 	.venv/bin/python tools/pictures.py
+	.venv/bin/python -m tests.browser.pictures
 
 ## make bench    measure everything and write benchmarks/RESULTS.md; 20 minutes     ARGS=--quick only tries it
 bench:
