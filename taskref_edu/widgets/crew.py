@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
 
 from ..database import file_of
 from ..queue import TaskQueue
@@ -16,7 +18,23 @@ from .mortal import Killed, MortalWorker
 from .wording import plain
 
 NO_THREAD = ("stopped", "dead")
+ENDED = "worker: the panel has stopped"
 ON_A_SERVER = "worker: only on a SQLite file can it be struck in the middle of a task"
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _alone(verb: Callable[Concatenate[Crew, P], T]) -> Callable[Concatenate[Crew, P], T]:
+    """One verb at a time: a click and a scenario that plays by itself come on two threads."""
+
+    @wraps(verb)
+    def locked(crew: Crew, *args: P.args, **kwargs: P.kwargs) -> T:
+        with crew._lock:
+            return verb(crew, *args, **kwargs)
+
+    return locked
 
 
 class Crew:
@@ -31,10 +49,15 @@ class Crew:
         self._refused = refused
         self._former: list[MortalWorker] = []  # replaced, and perhaps still in a handler
         self._step: threading.Thread | None = None
+        self._lock = threading.RLock()
+        self._closed = False
         self.workers = [self._hire(1)]
 
+    @_alone
     def start(self) -> str:
         """Start every worker that does not run; a new one takes the place of a dead one."""
+        if self._closed:
+            return ENDED
         if self._is_stepping():
             return "worker: in a step; start it when the step has ended"
         if not (resting := [worker for worker in self.workers if worker.status.state in NO_THREAD]):
@@ -43,6 +66,7 @@ class Crew:
             self._alive(worker).start()
         return self._both("started")
 
+    @_alone
     def pause(self) -> str:
         """Let the workers claim no further task."""
         if not (running := self._running()):
@@ -51,6 +75,7 @@ class Crew:
             worker.pause()
         return "worker: pauses; a task that runs goes on"
 
+    @_alone
     def resume(self) -> str:
         """Let paused workers claim tasks again."""
         if self._is_stepping():
@@ -61,6 +86,7 @@ class Crew:
             worker.resume()
         return self._both("resumed")
 
+    @_alone
     def step(self) -> str:
         """Run one task, on a thread of its own: a payment takes seconds, and a click must not."""
         if self._is_stepping():
@@ -73,11 +99,13 @@ class Crew:
         )
         return "worker: takes one step"
 
+    @_alone
     def go(self) -> None:
         """Begin the step that a click has asked for: after the click's own text, which would hide the step's."""
-        if self._step is not None and self._step.ident is None:
+        if self._step is not None and self._step.ident is None and not self._closed:
             self._step.start()
 
+    @_alone
     def stop(self) -> str:
         """Ask the workers' threads to end after the tasks that they run."""
         if not (running := self._running()):
@@ -86,6 +114,7 @@ class Crew:
             worker.stop(timeout=0)
         return "worker: stops; a task that runs is brought to its end"
 
+    @_alone
     def crash(self) -> str:
         """Kill the worker that holds a task, or else the first one that runs."""
         if file_of(self._queue.engine) is None:
@@ -99,8 +128,11 @@ class Crew:
             return text
         return f"{text}; the task stays running until its lease runs out, and then needs another worker"
 
+    @_alone
     def zombie(self) -> str:
         """Let the worker with a task stand still until another one was given the task; the next click wakes it."""
+        if self._closed:
+            return ENDED
         if file_of(self._queue.engine) is None:
             return ON_A_SERVER
         if frozen := next((worker for worker in self.workers if worker.frozen), None):
@@ -116,6 +148,7 @@ class Crew:
                 self._alive(other).start()
         return f"worker: stands still with task {task.id if task else '?'}; another one may have it after the lease"
 
+    @_alone
     def set_count(self, count: int) -> str:
         """One worker or two; a second one starts if the first one runs, and ends after the task that it runs."""
         if len(self.workers) == count:
@@ -129,13 +162,15 @@ class Crew:
         second = self._hire(2)
         running = bool(self._running())
         self.workers = [*self.workers, second]
-        if running:
+        if running and not self._closed:
             second.start()
         return "workers: 2"
 
     def close(self, timeout: float) -> None:
         """End every thread. May be called twice."""
-        everybody = [*self.workers, *self._former]
+        with self._lock:
+            self._closed = True  # whoever clicks from now on starts nothing
+            everybody = [*self.workers, *self._former]
         for worker in everybody:
             worker.thaw()
             worker.stop(timeout=0)

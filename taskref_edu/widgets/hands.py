@@ -78,14 +78,16 @@ class Hands:
 
     def storm(self, clicks: int, how: How) -> None:
         """Pay the selected order `clicks` times at the same moment, in the background."""
+        with self._lock:
+            under_way = any(side.storming for side in self.sides)
+            for side in self.sides:
+                side.storming = under_way or self.selected is not None
         if self.selected is None:
             self.say(NO_ORDER)
-        elif any(side.storming for side in self.sides):
+        elif under_way:
             self.say("the last storm is still under way")
         else:
             self.say(f"order {self.selected}: {clicks} clicks under way")
-            for side in self.sides:
-                side.storming = True
             strike = partial(self._strike, self.selected, clicks, how)
             self._storm = threading.Thread(target=strike, name="panel storm", daemon=True)
             self._storm.start()

@@ -26,6 +26,8 @@ from ..lab.sqltrace import filled_in, plan_of
 from ..queue import TaskQueue
 from .short import own_engine
 
+# As in measure(): their steps are few, and not the same each time.
+UNCOUNTED = ("BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
 MOST = 60  # statements that are shown: a storm of clicks has hundreds
 
 
@@ -102,7 +104,7 @@ class _Recorder:
         for meter, counting, started in self._open.values():
             ends = [steps for _, steps in started[1:]] + [meter.steps]
             for (line, begin), end in zip(started, ends, strict=True):
-                line.steps = end - begin
+                line.steps = 0 if line.sql in UNCOUNTED else end - begin
             with suppress(sqlite3.ProgrammingError):  # closed meanwhile
                 counting.close()
         return self._lines
@@ -142,7 +144,7 @@ def _row(line: Line, with_click: bool, connection: Any) -> str:
     plan = escape("\n".join(plan_of(connection, line.sql, line.parameters)))
     below = f'<div class="taskref-lens-plan">{plan}</div>' if plan else ""
     cells = [*([str(line.click)] if with_click else []), f"<code>{sql}</code>{error}{below}"]
-    tail = f'<td class="taskref-number">{line.steps:,}</td>'
+    tail = f'<td class="taskref-number">{f"{line.steps:,}" if line.steps else ""}</td>'
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}{tail}</tr>"
 
 

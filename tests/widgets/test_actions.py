@@ -203,7 +203,6 @@ def test_a_worker_killed_in_a_step(open_panel: OpenPanel, database: Engine):
     until(lambda: not [thread for thread in threading.enumerate() if "step" in thread.name])
     assert statuses(hand) == ["running"]
     hand.panel.controls.seconds.value = 0
-    hand.click("step", "worker: takes one step")
     until(lambda: hand.click("step") or statuses(hand) == ["succeeded"])
 
 
@@ -243,6 +242,28 @@ def test_two_workers_run_two_tasks_at_a_time__then_one(open_panel: OpenPanel):
     hand.click("cancel_all")
     until(lambda: statuses(hand) == ["cancelled"] * 3)
     until(lambda: not [thread for thread in threading.enumerate() if thread.name == "inverted worker 2"])
+
+
+@pytest.mark.parametrize("name", ["start", "step"])
+def test_clicks_from_many_threads_start_one_thread(open_panel: OpenPanel, name: str, capfd: pytest.CaptureFixture[str]):
+    hand = open_panel(seconds=60)
+    hand.pay_new_orders(4)
+    ready = threading.Barrier(8)
+
+    def impatient() -> None:
+        ready.wait()
+        hand.panel.click(name)
+
+    clicks = [threading.Thread(target=impatient) for _ in range(8)]
+    for click in clicks:
+        click.start()
+    for click in clicks:
+        click.join()
+    until(lambda: statuses(hand) == ["running", "pending", "pending", "pending"])
+    ours = {"start": "inverted worker", "step": "inverted worker-step"}[name]
+    assert [thread.name for thread in threading.enumerate()].count(ours) == 1
+    hand.panel.stop()
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.fault
