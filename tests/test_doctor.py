@@ -6,8 +6,6 @@ import importlib.metadata
 import json
 import os
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -25,28 +23,24 @@ def run(*arguments: object) -> int:
     return cli.run(cli.parser(), ["doctor", *map(str, arguments)])
 
 
-def test_all_is_well_here(tmp_path: Path) -> None:
-    """The command itself, as a newcomer runs it."""
-    ran = subprocess.run(
-        [sys.executable, "-m", "taskref_edu.cli", "doctor"],
-        cwd=ROOT,
-        env=os.environ | {"TASKREF_HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
-    )
-    *checks, last = ran.stdout.splitlines()
-    assert (ran.returncode, last, ran.stderr) == (0, "All is well.", ""), ran.stdout
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # kernel() adds to it
+
+
+def test_all_is_well_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("TASKREF_HOME", str(tmp_path / "home"))
+    code = run()
+    *checks, last = (shown := capsys.readouterr().out).splitlines()
+    assert (code, last) == (0, "All is well."), shown
     assert len([line for line in checks if line.startswith("  ok  ")]) == len(doctor.CHECKS)
     for word in ("Python 3", "SQLite 3", "jupyterlab 4", "ipykernel", "front end", "notebooks", "ran a task"):
-        assert word in ran.stdout
+        assert word in shown
     assert not (tmp_path / "home").exists(), "it only looks"
 
 
 class TestProblems:
-    @pytest.fixture(autouse=True)
-    def environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(os, "environ", os.environ.copy())  # kernel() adds to it
-
     def test_each_is_counted_and_shown_with_its_remedy(self, capsys: pytest.CaptureFixture[str]) -> None:
         def breaks() -> Finding:
             raise RuntimeError("no idea")

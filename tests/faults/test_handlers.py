@@ -28,9 +28,9 @@ def live(sqlite: Engine) -> TaskQueue:
     return queue
 
 
-@pytest.fixture(params=["thread", "step"])
-def run(request: pytest.FixtureRequest, live: TaskQueue) -> Iterator[Callable[[Any], Task]]:
-    """Run a handler, and a task after it, on the worker's thread or step by step; the first task as it ended."""
+@pytest.fixture
+def run(live: TaskQueue) -> Iterator[Callable[[Any], Task]]:
+    """Run a handler, and a task after it, on a worker's thread; the first task as it ended."""
     worker = Worker(live)
 
     def run_one(handler: Callable[[RunningTask], object]) -> Task:
@@ -38,15 +38,12 @@ def run(request: pytest.FixtureRequest, live: TaskQueue) -> Iterator[Callable[[A
         with writing(live.engine) as session:
             bad = live.enqueue(session, "bad", max_attempts=1)
             after = live.enqueue(session, "next")
-        if request.param == "thread":
-            worker.start()
-        else:
-            worker.run_until_idle()
+        worker.start()
         until(lambda: ended(live, after.id).status is TaskStatus.SUCCEEDED)
         return ended(live, bad.id)
 
     yield run_one
-    assert worker.stop() is True
+    assert worker.stop(20) is True
 
 
 def ended(queue: TaskQueue, task_id: int | None) -> Task:
