@@ -38,7 +38,7 @@ def somebody_writes_for(engine: Engine, seconds: float) -> Iterator[None]:
 
 
 def test_a_writer_among_many_is_not_overtaken_for_long(tmp_path: Path) -> None:
-    """Six who write all the time, 4 ms each. With SQLite's own waiting, some wait for more than half a second."""
+    """Six who write all the time, 4 ms each. With SQLite's own waiting, one has nearly all the turns."""
     engine = open_database(tmp_path / "x.db", timeout=30.0)
     until, longest = time.monotonic() + 2.0, list[float]()
 
@@ -57,7 +57,7 @@ def test_a_writer_among_many_is_not_overtaken_for_long(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     engine.dispose()
-    assert max(longest) < 0.5
+    assert max(longest) < 1.0
 
 
 def test_a_plain_session_waits_after_writing_has_used_its_connection(sqlite: Engine) -> None:

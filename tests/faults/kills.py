@@ -55,7 +55,9 @@ def random_kills(path: Path, approach: Approach, seconds: float, workers: int = 
     jobs["producer"] = (processes.produce, path, approach, lease)
     running = {name: processes.start(*job) for name, job in jobs.items()}
     try:
-        while time.monotonic() - begun < seconds:
+        _until_work_has_begun(engine)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end or not killed:
             time.sleep(random.expovariate(1 / ALIVE))
             name = random.choice(list(jobs))
             _kill(running[name])
@@ -107,6 +109,13 @@ def _kill(process: BaseProcess) -> None:
 
 def must_hold(found: Audit) -> None:
     assert not found.faults, f"in the middle of a run: {found}"
+
+
+def _until_work_has_begun(engine: Engine) -> None:
+    end = time.monotonic() + 60
+    while left(engine) == 0:
+        assert time.monotonic() < end, "the producer has not produced anything"
+        time.sleep(0.01)
 
 
 def until_all_have_ended(engine: Engine, seconds: float) -> None:

@@ -14,9 +14,10 @@ from multiprocessing.connection import Connection as PipeConnection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from taskref_edu import Worker, writing
-from taskref_edu.connection import Connection
+from taskref_edu import Worker, open_database, writing
+from taskref_edu.connection import Connection, Observers
 from taskref_edu.database import observers_of
 from taskref_edu.running import RunningTask
 
@@ -138,6 +139,18 @@ def cancel(path: Path, approach: Approach, lease: float, at: int) -> None:
         order = APPROACHES[approach].orders_in_process(session)[-1]
         order.customer = "cancelled"
         APPROACHES[approach].cancel_payment(session, queue, order)
+
+
+def opening(path: Path, approach: Approach, at: int) -> None:
+    """A program opens a database that is not there yet."""
+
+    class Watched(Observers):
+        def __init__(self) -> None:
+            super().__init__()
+            self.active = (Dies(at),)
+
+    with patch("taskref_edu.database.Observers", Watched):
+        open_database(path, schema=approach)  # type: ignore[arg-type]
 
 
 PATHS: dict[str, Callable[..., None]] = {job.__name__: job for job in (thread, fused, step, enqueue, cancel)}

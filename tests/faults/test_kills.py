@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from taskref_edu import Worker, writing
 
+from . import processes
 from .kernel import kernel_kills
 from .kills import random_kills, step_kills
 from .payments import APPROACHES, audit, open_queue, open_shop, order_and_pay
@@ -29,7 +30,7 @@ def path(tmp_path: Path) -> Path:
 def test_processes_killed_at_random(path: Path) -> None:
     killed = random_kills(path, "inverted", seconds=1.2)
     assert killed.kills > 0
-    assert killed.found.tasks > 100
+    assert killed.found.tasks > 10
     assert killed.found.faults == {}
 
 
@@ -38,6 +39,23 @@ def test_a_death_before_each_step(path: Path, approach: str, died: str) -> None:
     killed = step_kills(path, approach, [died])
     assert killed.where[died] > {"enqueue": 3, "thread": 25}[died]
     assert killed.found.faults == {}
+
+
+def test_a_database_whose_creation_was_interrupted_is_created_by_the_next_one(tmp_path: Path) -> None:
+    died = 0
+    for step in range(1, 200, 4):  # every fourth, to save time
+        path = tmp_path / f"{step}.db"
+        process = processes.start(processes.opening, path, "inverted", step)
+        process.join(60)
+        engine = open_shop(path, "inverted")
+        order_and_pay(open_queue(engine, "inverted", lease=30), "inverted")
+        assert audit(engine, "inverted").tasks == 1
+        engine.dispose()
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == processes.KILLED
+        died += 1
+    assert died > 2
 
 
 def test_a_kernel_is_killed_and_restarted(path: Path) -> None:
