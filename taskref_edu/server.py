@@ -15,6 +15,7 @@ from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import exc as sqlalchemy_errors
 
 from .errors import CannotOpen, ConnectionLost, MissingExtra, SchemaMissing, ServerNotReached
+from .extras import install_line
 
 LOWEST = 14  # CREATE OR REPLACE TRIGGER
 EXPECTED = "a path to a SQLite file, or postgresql+psycopg://user:password@host/database, expected"
@@ -50,7 +51,7 @@ def server_engine(url: URL) -> Engine:
         # The guards rely on it: an UPDATE that waited looks again at the row as it is now.
         engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=patience)
     except ImportError as error:
-        raise MissingExtra(f"PostgreSQL needs psycopg ({error}): pip install 'taskref_edu[postgres]'") from None
+        raise MissingExtra(f"PostgreSQL needs psycopg ({error}): {install_line('postgres')}") from None
     except (sqlalchemy_errors.ArgumentError, ValueError) as error:
         raise CannotOpen(f"{url!r} is not a database URL ({error}): {EXPECTED}") from None
     event.listen(engine, "handle_error", _raise_named)

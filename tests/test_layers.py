@@ -12,7 +12,7 @@ import taskref_edu
 PACKAGE = Path(taskref_edu.__file__).parent
 # From the ground up; a module may import from its own layer and from those before it.
 LAYERS = [
-    {"errors", "arguments"},
+    {"errors", "arguments", "extras"},
     {"models", "payload", "connection", "pauses"},
     {"schema", "driver", "server", "faults"},
     {"opening"},

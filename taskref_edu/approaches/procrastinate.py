@@ -24,12 +24,13 @@ from sqlmodel import Session, col, select
 
 from ..database import reading
 from ..errors import MissingExtra, OrphanTask, PermanentFailure
+from ..extras import install_line
 
 try:
     from procrastinate import App, JobContext, PsycopgConnector, RetryDecision, RetryStrategy, builtin_tasks, jobs
     from procrastinate.manager import JobManager
 except ImportError as error:
-    raise MissingExtra(f"Procrastinate is not installed ({error}): pip install 'taskref_edu[procrastinate]'") from None
+    raise MissingExtra(f"Procrastinate is not installed ({error}): {install_line('procrastinate')}") from None
 
 from .procrastinate_lease import IN_TRANSACTION, FencedJobManager, checkpoint, completing, driver, engine_of
 from .procrastinate_schema import JobRow, Order, install

@@ -1,0 +1,13 @@
+"""The line that installs what is missing, for the Python that runs this: a bare `pip` is often another one's."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+
+def install_line(extra: str) -> str:
+    """The command that adds an extra of this package. An environment made by uv has no pip."""
+    with_pip = importlib.util.find_spec("pip") is not None
+    tool = f"{sys.executable} -m pip install" if with_pip else f"uv pip install --python {sys.executable}"
+    return f'{tool} "taskref_edu[{extra}]"'
