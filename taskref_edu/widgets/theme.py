@@ -98,6 +98,8 @@ PICTURE_STYLE = (
 .taskref-inverted .taskref-tasks .taskref-row {
   grid-template-columns: 3em minmax(8em, 1.3fr) 4.8em minmax(5em, .8fr) minmax(0, 1fr); }
 .taskref-c-id { font-weight: 600; }
+.taskref-row .taskref-badge { max-width: 100%; box-sizing: border-box; overflow: hidden; text-overflow: ellipsis;
+  vertical-align: middle; }
 .taskref-c-amount { text-align: right; }
 .taskref-orders .taskref-c-arrow { text-align: right; }
 .taskref-item .taskref-c-customer, .taskref-item .taskref-c-type { unicode-bidi: isolate; }
@@ -146,9 +148,10 @@ PICTURE_STYLE = (
   .taskref-c-customer { display: none; }
   .taskref-picture .taskref-lists { --gutter: 36px; --left: 9fr; }
   .taskref-row { gap: 3px; }
-  .taskref-classic .taskref-orders .taskref-row { grid-template-columns: 3em minmax(0, 1fr); }
-  .taskref-inverted .taskref-orders .taskref-row { grid-template-columns: 3em minmax(0, 1fr) 5em; }
-  .taskref-classic .taskref-tasks .taskref-row { grid-template-columns: 5.6em 2em minmax(7.9em, 1fr) minmax(0, 5em); }
+  .taskref-classic .taskref-orders .taskref-row { grid-template-columns: 3.3em minmax(0, 1fr); }
+  .taskref-inverted .taskref-orders .taskref-row { grid-template-columns: 3.3em minmax(0, 1fr) 5em; }
+  .taskref-classic .taskref-tasks .taskref-row {
+    grid-template-columns: 5.6em 2.6em minmax(7.9em, 1fr) minmax(0, 4.6em); }
 }
 @container (max-width: 400px) {
   .taskref-lists { grid-template-columns: minmax(0, 1fr); }

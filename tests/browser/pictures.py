@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from .lab import REPOSITORY, Lab, Notebook, new_page, running_browser, running_lab
+from .lab import REPOSITORY, CannotStart, Lab, Notebook, new_page, running_browser, running_lab
 
 SETUP = """\
 from sqlalchemy import text
@@ -73,11 +73,18 @@ def main() -> None:
     parser.add_argument("--into", type=Path, default=REPOSITORY / "docs" / "pictures")
     parser.add_argument("--all", action="store_true", help="also the scenes that stand in no document")
     chosen = parser.parse_args()
+    try:
+        take_chosen(chosen.into, chosen.all)
+    except CannotStart as reason:
+        raise SystemExit(str(reason)) from None
+
+
+def take_chosen(into: Path, all_scenes: bool) -> None:
     with running_browser() as browser, running_lab() as lab:
         for theme, name in ((LIGHT, "panel_light"), (DARK, "panel_dark")):
-            take(browser, lab, theme, [SETUP, BUSY, PLAY], chosen.into / f"{name}.png")
-        if chosen.all:
-            take_all(browser, lab, chosen.into)
+            take(browser, lab, theme, [SETUP, BUSY, PLAY], into / f"{name}.png")
+        if all_scenes:
+            take_all(browser, lab, into)
 
 
 def take_all(browser: Browser, lab: Lab, into: Path) -> None:
