@@ -19,6 +19,7 @@ from .storm import How
 from .waiting import CONDITIONS
 from .wording import plain
 
+NO_SCRIPT = "no scenario is under way: choose one under More, and click Run"
 NO_ORDER = "no order selected: create one with New order"
 
 
@@ -182,7 +183,7 @@ class Hands:
 
     def _script(self) -> Script | None:
         if self.script is None:
-            self.say("no scenario is under way: choose one and click Run")
+            self.say(NO_SCRIPT)
         return self.script
 
     def _leave_script(self) -> None:

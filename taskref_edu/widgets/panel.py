@@ -16,7 +16,7 @@ from ..queue import TaskQueue
 from .beside import queue_beside
 from .cells import current_cell, forget, remember, stop_former
 from .controls import Controls, show, style_sheet
-from .hands import Hands
+from .hands import NO_SCRIPT, Hands
 from .lens import Seen, lens_html
 from .scenarios import SCENARIOS
 from .script import PACE
@@ -160,10 +160,13 @@ class Panel:
 
     def _follow_script(self) -> None:
         script = self._hands.script
-        if script is not None:
-            script.look()
-        self.controls.sentence.text = script.text if script is not None else ""
-        show(self.controls.script, script is not None)
+        if script is None:
+            self.controls.sentence.text = NO_SCRIPT
+            return
+        script.look()
+        self.controls.sentence.text = script.text
+        # It stays when the scenario is left: a button that vanishes takes the focus with it.
+        show(self.controls.script, True)
 
     def _show_lenses(self) -> None:
         for place, side in enumerate(self._sides if self.controls.sql.value else ()):

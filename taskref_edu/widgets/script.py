@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .scenarios import scenario
+from .waiting import EVERY
 
 if TYPE_CHECKING:
     from .hands import Hands
@@ -29,7 +30,7 @@ class Script:
         self._done = 0
         self._waits_for: str | None = None
         self._pace: float | None = None
-        self._due = 0.0
+        self._due = self._look_at = 0.0
 
     @property
     def ended(self) -> bool:
@@ -67,6 +68,9 @@ class Script:
         """See whether the wait is over, and go on if all is to be played. Called by the watcher."""
         with self._lock:
             if self._waits_for is not None:
+                if time.monotonic() < self._look_at:
+                    return
+                self._look_at = time.monotonic() + EVERY
                 if self._hands.still_open(self._waits_for) is not None:
                     return
                 self._waits_for = None

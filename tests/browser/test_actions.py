@@ -141,4 +141,5 @@ def test_a_scenario(page: Notebook, name: str):
     expect(sentence).to_contain_text(f"{name}: the end")
     page.screenshot(f"scenario-{name.replace(' ', '-')}-end")
     page.click("End")
-    expect(sentence).to_be_hidden()
+    expect(sentence).to_contain_text("no scenario is under way")
+    expect(page.button("End")).to_be_focused()

@@ -140,7 +140,8 @@ def test_next_does_not_run_ahead__and_end_leaves(begin: Begin):
     hand.panel.controls.buttons["next"].click()  # at once: the task is not claimed yet, or is running already
     until(lambda: "not yet" in hand.panel.status.text or "killed" in hand.panel.status.text)
     hand.click("end", "scenario: left")
-    until(lambda: hand.panel.controls.script.layout.display == "none")
+    until(lambda: "no scenario is under way" in sentence(hand))
+    assert hand.panel.controls.script.layout.display is None  # the focus is on its button
     hand.click("next", "no scenario is under way")
     hand.click("play", "no scenario is under way")
 
