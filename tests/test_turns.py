@@ -37,6 +37,7 @@ def somebody_writes_for(engine: Engine, seconds: float) -> Iterator[None]:
     thread.join()
 
 
+@pytest.mark.slow
 def test_a_writer_among_many_is_not_overtaken_for_long(tmp_path: Path) -> None:
     """Six who write all the time, 4 ms each. With SQLite's own waiting, one has nearly all the turns."""
     engine = open_database(tmp_path / "x.db", timeout=30.0)
