@@ -21,6 +21,9 @@ from taskref_edu.lab import errors, explore
 from tests.lab.actors import autocommitted, driver, nothing, one_order
 
 
+NEEDS_A_SIGNAL = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal reaches one thread here")
+
+
 class TestNeverEnds:
     def test_in_sql(self) -> None:
         def tries_again(engine: Engine) -> None:
@@ -54,7 +57,13 @@ class TestNeverEnds:
         with driver(engine) as connection:
             connection.execute(endless).fetchall()
 
-    @pytest.mark.parametrize("name", ["computes", "swallows", "computes_in_sql"])
+    @staticmethod
+    def sleeps(_engine: Engine) -> None:
+        time.sleep(60)
+
+    @pytest.mark.parametrize(
+        "name", ["computes", "swallows", "computes_in_sql", pytest.param("sleeps", marks=NEEDS_A_SIGNAL)]
+    )
     def test_between_two_steps(self, name: str) -> None:
         before = time.monotonic()
         with pytest.raises(errors.ActorNeverEnds, match=r"A took more than 0.2 seconds"):
@@ -69,7 +78,7 @@ class TestNeverEnds:
             with pytest.raises(errors.ActorNeverEnds):
                 exploration.result(timeout=10)
 
-    @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal reaches a single thread here")
+    @NEEDS_A_SIGNAL
     def test_waiting_for_a_lock_that_another_actor_holds(self) -> None:
         lock, listens = threading.Lock(), signal.getsignal(signal.SIGURG)
 
