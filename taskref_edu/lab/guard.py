@@ -3,7 +3,8 @@
 The audit hook sees every `sqlite3.connect` of the process. Python cannot remove a hook, so there is one, added at
 the first exploration, and it does nothing outside of one. The watchdog stops Python code and running SQL; on the
 main thread of a POSIX system also an actor that sleeps, or waits for a Python lock which another actor holds: a
-signal wakes it. It cannot stop a call into other C code that does not return, nor a loop that swallows every BaseException.
+signal wakes it. It cannot stop a call into other C code that does not return, nor a loop around a call that swallows
+every BaseException.
 
 Read next: `stage.py`.
 """

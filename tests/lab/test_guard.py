@@ -20,7 +20,6 @@ from taskref_edu import open_database
 from taskref_edu.lab import errors, explore
 from tests.lab.actors import autocommitted, driver, nothing, one_order
 
-
 NEEDS_A_SIGNAL = pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signal reaches one thread here")
 
 
