@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, errors, inverted, open_database, reading, writing
 from taskref_edu.listener import Listener
@@ -212,45 +214,63 @@ class TestConnectionLost:
         assert sum(killed) >= 2
 
 
+def crash(server: EmbeddedServer) -> None:
+    """End the server without letting it write anything more; what it finds at its next start is its log."""
+    folder = Path(str(make_url(server.url).query["host"]))
+    os.kill(int((folder / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+    until(lambda: not (folder / "postmaster.pid").exists())
+
+
 @pytest.mark.fault
 class TestServerDown:
-    def test_a_worker_says_so_comes_back_and_nothing_is_lost(self, server: EmbeddedServer) -> None:
+    @pytest.mark.parametrize("end", [EmbeddedServer.stop, crash], ids=["stopped", "crashed"])
+    def test_workers_say_so_come_back_and_nothing_is_lost(
+        self, server: EmbeddedServer, end: Callable[[EmbeddedServer], None]
+    ) -> None:
         engine = open_database(server.url)
+        in_transaction(engine, lambda session: session.execute(text("TRUNCATE orders, task")))
         queue = TaskQueue(engine, lease=10.0, backoff=0.01)
-        orders = new_orders(engine, 12)
+        orders = new_orders(engine, 20)
 
         def pay(task: RunningTask) -> None:
             time.sleep(0.03)
-            inverted.process_payment(task)
+            with task.completing() as session:
+                inverted.order_for(session, task).amount += 1
 
         queue.handler("process_payment")(pay)
         with writing(engine) as session:
             for order in orders:
                 inverted.enqueue_payment(session, queue, order)
-        worker = Worker(queue)
-        worker.start()
-        until(lambda: worker.status.done >= 3)
-        server.stop()
+        workers = [Worker(queue, name=f"worker {number}") for number in range(2)]
+        for worker in workers:
+            worker.start()
+        until(lambda: sum(worker.status.done for worker in workers) >= 3)
+        end(server)
         try:
-            until(lambda: worker.status.state == "blocked")
-            until(lambda: "ServerNotReached" in (worker.status.error or ""))
+            until(lambda: all(worker.status.state == "blocked" for worker in workers))
+            until(lambda: all("ServerNotReached" in (worker.status.error or "") for worker in workers))
             with pytest.raises(errors.ServerNotReached), writing(engine) as session:
                 queue.enqueue(session, "work")
         finally:
             server.start()
-        until(lambda: in_transaction(engine, queue.counts)[TaskStatus.SUCCEEDED] == len(orders))
-        until(lambda: worker.status.state == "idle")
-        server.stop()
-        try:
-            until(lambda: "(next try in " in (worker.status.error or ""))
-            assert worker.status.state == "blocked"
-        finally:
-            server.start()
-        until(lambda: worker.status.state == "idle")
-        assert worker.stop()
+        until(lambda: in_transaction(engine, queue.counts)[TaskStatus.SUCCEEDED] == len(orders), 30)
+        assert all(worker.stop() for worker in workers)
         with reading(engine) as session:
-            found = [session.get_one(Order, order.id) for order in orders]
-            assert {(order.status, order.processing_task_id) for order in found} == {("paid", None)}
+            found = session.exec(select(Order)).all()
+            assert {(order.amount, order.processing_task_id) for order in found} == {(101, None)}, "each once"
+        engine.dispose()
+
+    def test_an_idle_worker_says_when_it_tries_again(self, server: EmbeddedServer) -> None:
+        engine = open_database(server.url)
+        with Worker(TaskQueue(engine)) as worker:
+            until(lambda: worker.status.state == "idle")
+            server.stop()
+            try:
+                until(lambda: "(next try in " in (worker.status.error or ""))
+                assert worker.status.state == "blocked"
+            finally:
+                server.start()
+            until(lambda: worker.status.state == "idle")
         engine.dispose()
 
     def test_pauses_double_up_to_a_bound_and_are_jittered(self) -> None:
