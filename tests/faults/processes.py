@@ -56,6 +56,16 @@ def work(path: Path, approach: Approach, lease: float, slow: float) -> None:
         signal.pause()
 
 
+def poisoned(path: Path, approach: Approach, lease: float) -> None:
+    """A worker whose handler takes the whole process with it, as a segmentation fault would."""
+    queue = open_queue(open_shop(path, approach), approach, lease)
+    queue.handler(PAYMENT)(lambda task: os.kill(os.getpid(), signal.SIGKILL))
+    worker = Worker(queue)
+    while True:
+        worker.step()
+        time.sleep(0.01)
+
+
 def produce(path: Path, approach: Approach, lease: float) -> None:
     """A client that goes on until it is killed: an order and its payment in each transaction."""
     queue = open_queue(open_shop(path, approach), approach, lease)

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from taskref_edu import Worker, writing
+from taskref_edu import Task, TaskQueue, TaskStatus, Worker, reading, writing
+from tests.conftest import until
 
 from . import processes
 from .kernel import kernel_kills
 from .kills import random_kills, step_kills
-from .payments import APPROACHES, audit, open_queue, open_shop, order_and_pay
+from .payments import APPROACHES, audit, left, open_queue, open_shop, order_and_pay
 
 pytestmark = [
     pytest.mark.fault,
@@ -56,6 +57,25 @@ def test_a_database_whose_creation_was_interrupted_is_created_by_the_next_one(tm
         assert process.exitcode == processes.KILLED
         died += 1
     assert died > 2
+
+
+@pytest.mark.parametrize("approach", APPROACHES)
+def test_a_task_that_kills_its_worker_each_time_fails_in_the_end(path: Path, approach: str) -> None:
+    engine = open_shop(path, approach)
+    queue = TaskQueue(engine, lease=0.2, max_attempts=2)
+    order_and_pay(queue, approach)
+    for _ in range(2):
+        process = processes.start(processes.poisoned, path, approach, queue.lease)
+        process.join(30)
+        assert process.exitcode == processes.KILLED
+    with Worker(queue):
+        until(lambda: not left(engine))
+    with reading(engine) as session:
+        task = session.get_one(Task, 1)
+        assert APPROACHES[approach].orders_in_process(session) == []
+    assert (task.status, task.attempt) == (TaskStatus.FAILED, 2)
+    assert "the lease ran out" in (task.error or "")
+    engine.dispose()
 
 
 def test_a_kernel_is_killed_and_restarted(path: Path) -> None:
