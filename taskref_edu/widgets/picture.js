@@ -4,6 +4,7 @@
 // It is told by messages (see picture.py and patches.py) and asks for everything when it is drawn anew.
 
 const OVERSCAN = 4; // rows beyond each edge of what is in sight
+const HOOK = 20; // pixels of an arrow whose other end is out of sight
 const LINES = 1000; // of the timeline
 const FLASH = 20; // more rows than these change at once: no row is flashed
 const LIVE_EVERY = 3000; // milliseconds between two sentences for screen readers
@@ -678,7 +679,6 @@ class Arrows {
     const { picture } = this;
     const [sources, targets] = picture.ends();
     this.used = 0;
-    this.edges = new Set();
     for (const place of this.inSight(sources)) this.from(sources, targets, place);
     for (const place of this.inSight(targets)) this.into(sources, targets, place);
     while (this.paths.length > this.used) this.paths.pop().remove();
@@ -743,17 +743,22 @@ class Arrows {
     this.path(`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}${head}`, classes);
   }
 
+  // Towards the edge, and not all the way: a dozen of them would meet there.
+  hook(y, edge, top, height) {
+    return edge < 0 ? Math.max(top + 3, y - HOOK) : Math.min(height - 3, y + HOOK);
+  }
+
   toEdge(y1, edge, classes) {
     const [x1, , way] = this.sides();
     const { height, rowHeight } = this.picture.orders;
-    const [x, y] = [x1 + 18 * way, edge < 0 ? rowHeight + 3 : height - 3];
+    const [x, y] = [x1 + 18 * way, this.hook(y1, edge, rowHeight, height)];
     const head = `M${x - 5} ${y - 7 * edge}L${x} ${y}L${x + 5} ${y - 7 * edge}`;
     this.path(`M${x1} ${y1}Q${x} ${y1} ${x} ${y}${head}`, classes);
   }
 
   fromEdge(y2, edge, top, height, classes) {
     const [, x2, way] = this.sides();
-    const [x, y] = [x2 - 18 * way, edge < 0 ? top + 3 : height - 3];
+    const [x, y] = [x2 - 18 * way, this.hook(y2, edge, top, height)];
     const head = `M${x2 - 8 * way} ${y2 - 5}L${x2} ${y2}L${x2 - 8 * way} ${y2 + 5}`;
     this.path(`M${x} ${y}Q${x} ${y2} ${x2} ${y2}${head}`, classes);
   }

@@ -109,6 +109,15 @@ def test_the_label_of_an_arrow_leads_to_its_other_end(pictures: Notebook):
     expect(inverted.locator("[data-task='1']")).to_have_class(re.compile("taskref-active"))
 
 
+def test_pointing_at_a_row_shows_the_other_end_of_its_arrow(pictures: Notebook):
+    classic = side(pictures, "classic")
+    classic.locator("[data-order='1'] .taskref-c-id").hover()
+    expect(classic.locator("[data-task='2']")).to_have_class(re.compile("taskref-hot"))
+    expect(classic.locator("path.taskref-hot")).to_have_count(1)
+    pictures.page.mouse.move(0, 0)
+    expect(classic.locator("path.taskref-hot")).to_have_count(0)
+
+
 def test_hostile_text_stays_text__in_cells_details_and_timeline(pictures: Notebook):
     inverted = side(pictures, "inverted")
     inverted.locator("[data-order='4'] .taskref-c-id").click()
