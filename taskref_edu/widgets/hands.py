@@ -13,6 +13,7 @@ from typing import Any
 
 from .clicks import ON_ALL, ON_ORDERS
 from .controls import BUTTONS, WORKER_BUTTONS, WORKER_TROUBLE_BUTTONS, Controls
+from .crew import NO_THREAD
 from .script import PACE, Script
 from .side import Side
 from .storm import How
@@ -106,7 +107,12 @@ class Hands:
 
     def run(self, scenario: str) -> None:
         """Begin a scenario. ValueError, with the list, if there is none of that name."""
-        self.script = Script(self, scenario)
+        script = Script(self, scenario)
+        if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.workers):
+            self.click("stop")  # nothing shall move by itself
+        self.set_workers(1)
+        script.begin()
+        self.script = script
         self.say(f"{scenario}: read, guess, then click Next")
 
     def play(self, pace: float = PACE) -> None:

@@ -1,7 +1,8 @@
 """The scripted scenarios, as data: each a list of steps, a sentence to read first and then what happens.
 
-A sentence asks what will happen, so that the learner guesses before the click on Next. Each scenario makes an order of
-its own, and works on a panel that was used before. Read next: `script.py`, which plays them.
+A sentence asks what will happen, so that the learner guesses before the click on Next. Each scenario begins with its
+workers stopped and an order of its own, and so works on a panel that was used before.
+Read next: `script.py`, which plays them.
 """
 
 from __future__ import annotations
@@ -48,11 +49,8 @@ def workers(count: int) -> Act:
     return lambda hands: hands.set_workers(count)
 
 
-_WORKER_RESTS = Step("First the worker is stopped, so that nothing moves by itself.", (click("stop"), workers(1)), IDLE)
-
 SCENARIOS: dict[str, tuple[Step, ...]] = {
     "double click": (
-        _WORKER_RESTS,
         Step("A new order. Nobody has paid it.", (click("new_order"),)),
         Step(
             "Two clicks on Pay at the same moment, as the document writes them: each looks whether a payment is in "
@@ -69,7 +67,6 @@ SCENARIOS: dict[str, tuple[Step, ...]] = {
         Step("The worker starts. What becomes of the payments too many?", (seconds(1), click("start")), FINISHED),
     ),
     "cancel in flight": (
-        _WORKER_RESTS,
         Step("A new order is paid. The task waits; nobody works.", (click("new_order"), click("pay"))),
         Step("Cancelled while it waits. Is that final?", (click("cancel"),)),
         Step(
@@ -85,7 +82,6 @@ SCENARIOS: dict[str, tuple[Step, ...]] = {
         Step("Cancelled once more, after its end. What is there left to cancel?", (click("cancel"), seconds(2))),
     ),
     "worker killed": (
-        _WORKER_RESTS,
         Step(
             "A new order is paid, by a task that takes three seconds. The worker starts.",
             (seconds(3), click("new_order"), click("pay"), click("start")),
@@ -100,7 +96,6 @@ SCENARIOS: dict[str, tuple[Step, ...]] = {
         ),
     ),
     "zombie": (
-        _WORKER_RESTS,
         Step(
             "A new order is paid, by a task that takes three seconds. The worker starts.",
             (seconds(3), click("new_order"), click("pay"), click("start")),
@@ -115,7 +110,6 @@ SCENARIOS: dict[str, tuple[Step, ...]] = {
         Step("How often was the order paid? Look at the attempts, then back to one worker.", (workers(1),), FINISHED),
     ),
     "pruning": (
-        _WORKER_RESTS,
         Step(
             "Two new orders are paid, and the worker runs both tasks.",
             (seconds(0.5), click("new_order"), click("pay"), click("new_order"), click("pay"), click("start")),
@@ -128,7 +122,6 @@ SCENARIOS: dict[str, tuple[Step, ...]] = {
         Step("The worker starts again.", (click("start"), seconds(2)), FINISHED),
     ),
     "typo": (
-        _WORKER_RESTS,
         Step("A new order.", (click("new_order"),)),
         Step(
             "Somebody slips. In classic the key in the payload is mistyped; inverted has no key, there somebody "

@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from .scenarios import scenario
+from .scenarios import IDLE, scenario
 from .waiting import EVERY
 
 if TYPE_CHECKING:
@@ -41,10 +41,14 @@ class Script:
     def text(self) -> str:
         """The sentence of the next step; while one is waited for, what for."""
         if self.ended:
-            return f"{self.name}: the end. Look at the rows, or run it again."
+            return f"{self.name}: the end. Look at the rows; Run, under More, plays it again."
         if self._waits_for is not None:
             return f"{self.name}, step {self._done} of {len(self._steps)}: waits until {self._waits_for}"
         return f"{self.name}, step {self._done + 1} of {len(self._steps)}: {self._steps[self._done].say}"
+
+    def begin(self) -> None:
+        """Wait until the workers that were stopped hold no task."""
+        self._waits_for = IDLE if self._hands.still_open(IDLE) is not None else None
 
     def next(self) -> str | None:
         """Make the next step; a sentence if there is none to make now."""

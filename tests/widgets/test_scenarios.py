@@ -134,8 +134,6 @@ def test_play_all_goes_through_by_itself(begin: Begin):
 
 def test_next_does_not_run_ahead__and_end_leaves(begin: Begin):
     hand = begin("worker killed")
-    hand.click("next")
-    until(lambda: "step 2" in sentence(hand))
     hand.panel.controls.buttons["next"].click()
     hand.panel.controls.buttons["next"].click()  # at once: the task is not claimed yet, or is running already
     until(lambda: "not yet" in hand.panel.status.text or "killed" in hand.panel.status.text)
@@ -150,7 +148,22 @@ def test_a_scenario_is_chosen_from_the_list(open_panel: OpenPanel):
     hand = open_panel("inverted")
     hand.panel.controls.scenario.value = "typo"
     hand.click("run", "typo: read, guess, then click Next")
-    until(lambda: sentence(hand).startswith("typo, step 1 of 4: First the worker is stopped"))
+    until(lambda: sentence(hand).startswith("typo, step 1 of 3: A new order."))
+
+
+def test_a_scenario_begins_with_its_workers_stopped(begin: Begin):
+    hand = begin("typo")
+    hand.panel.controls.seconds.value = 60
+    hand.panel.controls.two.value = True
+    hand.pay_new_orders(1)
+    hand.click("start")
+    until(lambda: hand.panel.views[0].side.worker.status.task or hand.panel.views[0].side.workers[1].status.task)
+    hand.panel.run("typo")
+    until(lambda: "waits until worker idle" in sentence(hand))
+    assert [len(view.side.workers) for view in hand.panel.views] == [1, 1]
+    hand.click("next", "not yet, it waits until worker idle")
+    hand.click("cancel")
+    until(lambda: "typo, step 1 of 3" in sentence(hand))
 
 
 def test_an_unknown_scenario_is_named__with_those_that_there_are(open_panel: OpenPanel):
