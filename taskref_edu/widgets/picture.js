@@ -220,9 +220,18 @@ class Picture {
   // Drawing, at most once for a frame
 
   measure() {
+    if (!this.isThere()) return;
     for (const grid of [this.orders, this.tasks]) grid.measure();
     this.arrows.measure();
     this.draw();
+  }
+
+  // A notebook takes cells out of the page that are far away, and then each list has forgotten where it was scrolled.
+  isThere() {
+    const there = this.root.isConnected && this.root.clientWidth > 0;
+    if (there && this.away) for (const list of [this.orders, this.tasks, this.timeline]) list.comeBack();
+    this.away = !there;
+    return there;
   }
 
   draw() {
@@ -230,7 +239,7 @@ class Picture {
     this.dirty = true;
     requestAnimationFrame(() => {
       this.dirty = false;
-      if (!this.root.isConnected) return;
+      if (!this.isThere()) return;
       this.follow();
       this.orders.draw();
       this.tasks.draw();
@@ -477,6 +486,10 @@ class Grid {
     const size = parseFloat(getComputedStyle(this.scroller).fontSize) || 13;
     this.rowHeight = Math.round(2 * size);
     this.scroller.style.setProperty("--taskref-row", `${this.rowHeight}px`);
+  }
+
+  comeBack() {
+    this.scroller.scrollTop = this.scrollTop ?? 0;
   }
 
   // Drawing
@@ -810,6 +823,15 @@ class Timeline {
     this.pauseButton.addEventListener("click", () => this.pause());
     this.copyButton.addEventListener("click", () => this.copy());
     this.filter.addEventListener("input", () => this.redraw());
+    this.list.addEventListener("scroll", () => (this.scrollTop = this.isAtEnd() ? Infinity : this.list.scrollTop));
+  }
+
+  isAtEnd() {
+    return this.list.scrollTop + this.list.clientHeight >= this.list.scrollHeight - 4;
+  }
+
+  comeBack() {
+    this.list.scrollTop = Math.min(this.scrollTop ?? Infinity, this.list.scrollHeight);
   }
 
   replace(events) {
@@ -839,7 +861,7 @@ class Timeline {
 
   append(events) {
     const { list } = this;
-    const atEnd = list.scrollTop + list.clientHeight >= list.scrollHeight - 4;
+    const atEnd = this.isAtEnd();
     list.append(...events.map(([at, text]) => {
       return make("div", "", {}, make("span", "taskref-at", {}, `${at.toFixed(1)} s`), " ", make("span", "", {}, text));
     }));

@@ -46,6 +46,13 @@ with writing(queue.engine) as session:
 panel = Panel(queue, "classic")
 panel"""
 
+# What a notebook does with a cell that is scrolled far away.
+AWAY_AND_BACK = """one => new Promise(done => {
+    const [parent, next] = [one.parentNode, one.nextSibling];
+    one.remove();
+    setTimeout(() => { parent.insertBefore(one, next); setTimeout(done, 300); }, 300);
+})"""
+
 
 @pytest.fixture(scope="module")
 def pictures(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
@@ -186,6 +193,9 @@ def test_two_thousand_tasks__few_in_the_page_and_it_stays_where_it_was_scrolled(
         notebook.click("Start")
         notebook.panel.get_by_label("Seconds per task").fill("0")
         expect(picture).to_contain_text(re.compile(r"Tasks:.* succeeded"))
+        assert tasks.evaluate("list => list.scrollTop") == before
+        picture.evaluate(AWAY_AND_BACK)
+        expect(picture.locator("[data-task='705']")).to_be_visible()
         assert tasks.evaluate("list => list.scrollTop") == before
         assert page.evaluate("document.getAnimations().filter(one => one.playState === 'running').length") == 0
         picture.locator("[data-task='705'] .taskref-jump").click()
