@@ -62,7 +62,7 @@ class Panel:
         every = 0.0 if len(names) == 1 else 0.2  # two sides share the messages that a panel may send
         self.views = [SideView(side, every) for side in self._sides]
         for side, view in zip(self._sides, self.views, strict=True):
-            side.note = getattr(view, "note", side.note)
+            side.note = view.note
         self._build()
         self._look()
         self._watcher.start()
