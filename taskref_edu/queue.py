@@ -131,8 +131,8 @@ class TaskQueue:
         Raises TaskNotFound if there is no such task.
         """
         refuse_reading(session, "cancel")
-        expect(task_id, int, "the id of a task")
-        can_be = 0 < task_id <= LARGEST_ID
+        expect(task_id, (int, type(None)), "the id of a task")
+        can_be = task_id is not None and 0 < task_id <= LARGEST_ID  # None: of a reference that is empty
         if can_be and _moved(session, statements.CANCEL, task_id=task_id, now=self.now()):
             return True
         if not can_be or _look(session, task_id) is None:

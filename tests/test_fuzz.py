@@ -356,7 +356,7 @@ class TestText:
 
 
 def test_ids_that_cannot_be(any_queue: TaskQueue) -> None:
-    for task_id in (0, -1, 2**63, LARGEST_ID, 10**5000):
+    for task_id in (None, 0, -1, 2**63, LARGEST_ID, 10**5000):
         with pytest.raises(errors.TaskNotFound):
             in_transaction(any_queue.engine, lambda session, task_id=task_id: any_queue.cancel(session, task_id))
 
