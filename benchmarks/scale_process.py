@@ -1,4 +1,4 @@
-"""A worker or client process of `scale.py`: says when it is ready, waits for the signal, and prints what it saw.
+"""A worker process of `scale.py`: says when it is ready, waits for the signal, and prints what it saw.
 
 Started by `scale.py`, with the job, the database and a number as arguments.
 """
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from taskref_edu import TaskQueue, Worker, open_database, writing
+from taskref_edu import TaskQueue, Worker, open_database
 
 Seen = dict[str, Any]
 
@@ -58,18 +58,6 @@ def procrastinate_app(where: str, fenced: bool = False) -> Any:
     if fenced:
         app.job_manager = FencedJobManager(connector)
     return app
-
-
-def enqueue(where: str, count: int) -> Seen:
-    """Enqueue tasks, each in a transaction of its own."""
-    queue = TaskQueue(open_database(where))
-    with writing(queue.engine) as session:
-        queue.counts(session)  # connected
-    begun = wait_for_the_signal()
-    for _ in range(count):
-        with writing(queue.engine) as session:
-            queue.enqueue(session, "work")
-    return {"begun": begun, "ended": time.monotonic(), "run": count}
 
 
 def wake_up(where: str, samples: int) -> Seen:
@@ -123,7 +111,6 @@ JOBS: dict[str, Callable[[str, int], Seen]] = {
     "postgresql-off": lambda where, _: work(where),
     "procrastinate": lambda where, _: work_procrastinate(where),
     "fenced": lambda where, _: work_procrastinate(where, fenced=True),
-    "enqueue": enqueue,
     "wake-up": wake_up,
     "wake-up-procrastinate": wake_up_procrastinate,
 }
