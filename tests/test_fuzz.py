@@ -355,11 +355,11 @@ class TestText:
             in_transaction(any_queue.engine, lambda session: any_queue.enqueue(session, "work", nested(500)))
 
 
-def test_ids_that_cannot_be(queue: TaskQueue) -> None:
+def test_ids_that_cannot_be(any_queue: TaskQueue) -> None:
     ids: list[Any] = [None, 0, -1, 2**63, LARGEST_ID, 10**5000]
     for task_id in ids:
         with pytest.raises(errors.TaskNotFound):
-            in_transaction(queue.engine, lambda session, task_id=task_id: queue.cancel(session, task_id))
+            in_transaction(any_queue.engine, lambda session, task_id=task_id: any_queue.cancel(session, task_id))
 
 
 def test_a_clock_of_another_class_is_stored_like_any_other(any_queue: TaskQueue) -> None:
