@@ -3,7 +3,7 @@
 
 SET_UP = @sh tools/with-python tools/setup.py
 
-.PHONY: help lab test lint format build pictures bench kernels clean
+.PHONY: help lab test lint format build pictures bench kernels versions clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -56,6 +56,11 @@ kernels:
 soak:
 	$(SET_UP) dev
 	.venv/bin/python -m tests.faults $(ARGS)
+
+## make versions run the core's and the panel's tests on every Python here, with the lowest and the newest packages
+versions:
+	$(SET_UP) dev
+	.venv/bin/python tools/versions.py $(ARGS)
 
 ## make clean    remove what was set up and all caches; notebooks and your progress stay
 clean:
