@@ -108,7 +108,6 @@ class Rig:
         with self.page(setup, scene.PANEL if name == "panel" else scene.HTML) as notebook:
             notebook.run_all()
             notebook.page.wait_for_selector(scene.SHOWN[name], state="attached")
-            notebook.wait_until_idle()
             writer = _writer(path, hertz, seconds + 3)
             notebook.page.wait_for_timeout(1500)
             notebook.traffic.clear()

@@ -216,10 +216,6 @@ class Notebook:
         if folder:
             self.page.screenshot(path=Path(folder) / f"{name}.png")
 
-    def wait_until_idle(self) -> None:
-        """Wait for the kernel to have run every cell."""
-        self._wait_for_kernel()
-
     def _wait_for_kernel(self) -> None:
         self.page.wait_for_function(
             """() => {

@@ -43,9 +43,10 @@ for number in (1, 4, 2, 5, 3, 7, 6):
 panel.controls.order.value = 5
 click("cancel")
 click("start")
-time.sleep(0.8)
+while sum(task.status == "succeeded" for task in panel.views[0].rows.tasks) < 3:
+    time.sleep(0.05)
 panel.controls.seconds.value = 60
-time.sleep(1.2)
+time.sleep(1.5)
 panel.controls.order.value = 9
 click("pay")"""
 BROKEN = """\
@@ -92,9 +93,17 @@ def take_all(browser: Browser, lab: Lab, into: Path) -> None:
     for approach in ("classic", "inverted"):
         broken = BROKEN.replace("APPROACH", approach).replace("NAME", approach)
         for theme in (LIGHT, DARK):
-            take(browser, lab, theme, [SETUP, broken], into / f"broken_{approach}_{theme[11:].lower()}.png", opened=6)
-    take(browser, lab, DARK, [SETUP, MANY], into / "many_dark.png")
-    take(browser, lab, LIGHT, [SETUP, MANY], into / "many_light.png")
+            take(
+                browser,
+                lab,
+                theme,
+                [SETUP, broken],
+                into / f"broken_{approach}_{theme[11:].lower()}.png",
+                last=7,
+                opened=6,
+            )
+    take(browser, lab, DARK, [SETUP, MANY], into / "many_dark.png", last=50)
+    take(browser, lab, LIGHT, [SETUP, MANY], into / "many_light.png", last=50)
     take(browser, lab, LIGHT, [SETUP, BUSY, PLAY], into / "narrow.png", width=800)
     take(browser, lab, LIGHT, [SETUP, BUSY, PLAY], into / "zoomed.png", width=640, scale=2)
 
@@ -107,9 +116,10 @@ def take(
     path: Path,
     width: int = 1400,
     scale: int = 1,
+    last: int = 8,
     opened: int = 0,
 ) -> None:
-    """A picture of the panel that the cells show; `opened`: a task whose details are shown."""
+    """A picture of the panel that the cells show, once task `last` is there; `opened`: its details are shown."""
     size = {"width": width, "height": 1000 if width >= 1400 else 2400}
     with new_page(browser, viewport=size, device_scale_factor=scale, reduced_motion="reduce") as page:
         notebook = Notebook(page, lab)
@@ -120,12 +130,11 @@ def take(
         if width != 800:
             notebook.command("application:toggle-left-area")
         notebook.run_all()
-        expect(notebook.panel.locator("[data-task]").first).to_be_visible()
-        notebook.wait_until_idle()
+        expect(notebook.panel.locator(f"[data-task='{last}']").first).to_be_visible()
+        page.wait_for_timeout(1500)
         if opened:
             notebook.panel.locator(f'[data-task="{opened}"] .taskref-c-id').click()
             page.mouse.move(0, 0)
-        page.wait_for_timeout(1500)
         notebook.panel.evaluate("panel => panel.scrollIntoView({ block: 'start' })")
         page.wait_for_timeout(300)
         path.parent.mkdir(parents=True, exist_ok=True)
