@@ -334,3 +334,21 @@ def test_until_says_what_is_still_open__and_what_it_knows(open_panel: OpenPanel)
     with pytest.raises(ValueError, match="one of all tasks finished, no task running, a task running, worker idle"):
         hand.panel.until("doomsday")
     assert repr(hand.panel.until("worker idle")) == 'not waited yet: write `await panel.until("worker idle")`'
+
+
+def test_the_actions_on_either_database(open_panel: OpenPanel, engine: Engine):
+    hand = open_panel("inverted", queue=TaskQueue(engine))
+    hand.panel.controls.sql.value = True
+    hand.click("new_order", "order 1: new")
+    hand.panel.controls.how.value = "at its best"
+    hand.click("storm", "order 1, 8 clicks at its best: 1 live payment")
+    hand.click("typo", "order 1: task ")
+    hand.click("cancel_all", "all orders: 1 cancelled, 0 asked to stop; 1 task that no order leads to: not found")
+    hand.click("start")
+    until(lambda: sorted(statuses(hand)) == ["cancelled", "failed"])
+    hand.click("prune", "prune: 2 tasks that had ended deleted; orders stay")
+    hand.click("delete", "order 1: deleted")
+    if engine.dialect.name == "postgresql":
+        hand.click("crash", "only on a SQLite file")
+        hand.click("zombie", "only on a SQLite file")
+    hand.panel.stop()
