@@ -5,6 +5,7 @@ A dry run unless it is told to repair. Leaves out saving what is in a damaged fi
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from sqlalchemy import Engine, text
@@ -14,7 +15,7 @@ from taskref_edu.database import file_of
 from taskref_edu.doctor import Finding
 from taskref_edu.errors import DatabaseDamaged
 
-SAVE = "put a backup back, or save what can be saved: sqlite3 FILE '.recover' | sqlite3 NEW_FILE"
+SAVE = "put a backup back, or save what can be saved: sqlite3 {file} .recover | sqlite3 NEW_FILE"
 DAMAGES = 5  # that are shown
 
 
@@ -38,6 +39,7 @@ def run(where: str, types: Iterable[str], repair: bool) -> int:
 
 def _pages(engine: Engine) -> Finding:
     name = file_of(engine) or engine.url
+    save = SAVE.format(file=shlex.quote(str(name)))
     try:
         with reading(engine) as session:
             schema = session.connection().execute(text("SELECT name, version FROM taskref_schema")).one()
@@ -45,7 +47,8 @@ def _pages(engine: Engine) -> Finding:
                 return Finding(f"{name}: schema {schema.name}, version {schema.version}")
             found = session.connection().exec_driver_sql(f"PRAGMA quick_check({DAMAGES})").scalars().all()
     except DatabaseDamaged as error:
-        return Finding(str(error), SAVE)
+        return Finding(str(error), save)
     if found != ["ok"]:
-        return Finding(f"{name} is damaged: {'; '.join(found)}", SAVE)
+        lines = [line for part in found for line in part.splitlines() if not line.startswith("***")]
+        return Finding(f"{name} is damaged: {'; '.join(lines[:DAMAGES])}", save)
     return Finding(f"{name}: every page is whole; schema {schema.name}, version {schema.version}")

@@ -7,6 +7,7 @@ a missing table. Read next: `database.py`.
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 from pathlib import Path
 
@@ -48,8 +49,8 @@ _NAMES: dict[int, tuple[type[DatabaseError], str]] = {
     ),
     sqlite3.SQLITE_CORRUPT: (
         DatabaseDamaged,
-        "stop what uses it, keep a copy, and see `taskref doctor FILE`; then put a backup back, or save what can be "
-        'saved with `sqlite3 FILE ".recover" | sqlite3 NEW_FILE`',
+        "stop what uses it, keep a copy, and see `taskref doctor {file}`; then put a backup back, or save what can be "
+        "saved with `sqlite3 {file} .recover | sqlite3 NEW_FILE`",
     ),
     sqlite3.SQLITE_NOTADB: (
         DatabaseDamaged,
@@ -69,7 +70,7 @@ def named(error: BaseException, file: Path | None) -> DatabaseError | None:
     if code & _PRIMARY == sqlite3.SQLITE_CANTOPEN and identity_of(file) is None:
         return DatabaseGone(f"{file}: {cause}; it was deleted or moved: put it back, or open another database")
     name, remedy = _NAMES[code & _PRIMARY]
-    return name(f"{file}: {cause}; {remedy}")
+    return name(f"{file}: {cause}; {remedy.format(file=shlex.quote(str(file)))}")
 
 
 def identity_of(file: str | os.PathLike[str]) -> Identity | None:
