@@ -12,10 +12,12 @@ Read next: `race.py`.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from string import ascii_uppercase
 from typing import Any
@@ -24,11 +26,14 @@ from sqlalchemy import Connection, Engine, event, text
 from sqlmodel import Session
 
 from ..database import writing
+from .tables import Table
+from .wording import short_sql
 
 Function = Callable[[Engine], Any]
 Invariant = Callable[[Session], list[str]]
 GLANCE = 0.003  # seconds after which a statement that has not ended may be waiting for a lock
 NO_STEP = ("SAVEPOINT", "RELEASE")
+PARAMETER = re.compile(r"%\((\w+)\)s(?:::\w+)?")
 BLOCKED = text("SELECT pg_blocking_pids(:pid) <> '{}'")
 
 
@@ -37,6 +42,7 @@ class OnServer:
     """What was found; `broken` and `errors` hold schedules, the shortest first."""
 
     outcomes: dict[str, str] = field(default_factory=dict)  # by schedule: what is broken, or ""
+    steps: dict[str, list[str]] = field(default_factory=dict, repr=False)  # by schedule: the SQL of each letter
     error_texts: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -54,6 +60,14 @@ class OnServer:
         """The schedules in which an actor got an error."""
         return sorted(self.error_texts, key=lambda s: (_switches(s), s))
 
+    def table(self, schedule: str) -> Table:
+        """The steps of a schedule, a column for each actor."""
+        steps = zip(schedule, self.steps[schedule], strict=True)
+        empty = dict.fromkeys(sorted(set(schedule.upper())), "")
+        return Table(
+            {**empty, letter.upper(): sql + ("  (has to wait)" if letter.islower() else "")} for letter, sql in steps
+        )
+
     def __repr__(self) -> str:
         lines = [f"{len(self.broken)} of {self.count} schedules break, {len(self.errors)} with errors"]
         lines += [f"{schedule}: {self.outcomes[schedule]}" for schedule in self.broken[:1]]
@@ -69,6 +83,7 @@ class _Actor(threading.Thread):
         self.letter, self.function, self.engine, self.moved = letter, function, engine, moved
         self.at_gate = self.ended = False
         self.pid = 0
+        self.sql = ""  # the step that comes next
         self.wrote = False  # or locked: then the end of the transaction is a step
         self.error: BaseException | None = None
 
@@ -83,7 +98,8 @@ class _Actor(threading.Thread):
             self.ended = True
             self.moved.notify_all()
 
-    def stop_at_gate(self, connection: Connection) -> None:
+    def stop_at_gate(self, connection: Connection, sql: str) -> None:
+        self.sql = sql
         self.pid = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
         with self.moved:
             self.at_gate = True
@@ -109,16 +125,17 @@ def _gates(engine: Engine, actors: Mapping[int, _Actor]) -> Iterator[None]:
     ) -> None:
         actor = actors.get(threading.get_ident())
         if actor and not statement.startswith(NO_STEP):
-            actor.stop_at_gate(connection)
+            actor.stop_at_gate(connection, short_sql(_filled(statement, parameters), 62))
             actor.wrote |= not statement.startswith("SELECT") or "FOR UPDATE" in statement
 
-    def before_end(connection: Connection) -> None:
+    def before_end(connection: Connection, *, how: str) -> None:
         actor = actors.get(threading.get_ident())
         if actor and actor.wrote:
-            actor.stop_at_gate(connection)
+            actor.stop_at_gate(connection, how)
             actor.wrote = False
 
-    listeners = {"before_cursor_execute": before_statement, "commit": before_end, "rollback": before_end}
+    ends = {name: partial(before_end, how=name.upper()) for name in ("commit", "rollback")}
+    listeners = {"before_cursor_execute": before_statement, **ends}
     for name, listener in listeners.items():
         event.listen(engine, name, listener)
     try:
@@ -136,8 +153,9 @@ def explore_on_server(
     untried = [""]
     while untried:
         start(engine)
-        schedule, others, error = _run(actors, engine, untried.pop())
+        schedule, steps, others, error = _run(actors, engine, untried.pop())
         untried += others
+        found.steps[schedule] = steps
         with writing(engine) as session:
             found.outcomes[schedule] = "; ".join(invariant(session))
         if error is not None:
@@ -146,12 +164,14 @@ def explore_on_server(
     return found
 
 
-def _run(functions: Sequence[Function], engine: Engine, prefix: str) -> tuple[str, list[str], BaseException | None]:
-    """Follow the prefix, then always the first who can go on: the schedule, the other ways to go on, an error."""
+def _run(
+    functions: Sequence[Function], engine: Engine, prefix: str
+) -> tuple[str, list[str], list[str], BaseException | None]:
+    """Follow the prefix, then always the first who can go on: the schedule, its SQL, other ways to go on, an error."""
     moved = threading.Condition()
     actors = [_Actor(ascii_uppercase[n], function, engine, moved) for n, function in enumerate(functions)]
     by_thread: dict[int, _Actor] = {}
-    schedule, others = "", []
+    schedule, steps, others = "", [], []
     with _gates(engine, by_thread), engine.connect() as watcher:
         for actor in actors:
             with moved:
@@ -163,10 +183,11 @@ def _run(functions: Sequence[Function], engine: Engine, prefix: str) -> tuple[st
             actor = next((actor for actor in ready if actor.letter == wanted), ready[0])
             if not wanted:
                 others += [schedule + other.letter for other in ready[1:]]
+            steps.append(actor.sql)
             actor.let_go()
             _settle(actors, moved, watcher)
             schedule += actor.letter.lower() if actor.is_moving else actor.letter
-    return schedule, others, next((actor.error for actor in actors if actor.error), None)
+    return schedule, steps, others, next((actor.error for actor in actors if actor.error), None)
 
 
 def _settle(actors: Sequence[_Actor], moved: threading.Condition, watcher: Connection) -> None:
@@ -183,6 +204,13 @@ def _waits(actor: _Actor, watcher: Connection) -> bool:
     waits = bool(actor.pid) and watcher.execute(BLOCKED, {"pid": actor.pid}).scalar_one()
     watcher.rollback()  # no transaction stays open that others could wait for
     return bool(waits)
+
+
+def _filled(statement: str, parameters: Any) -> str:
+    """The statement with its values in it."""
+    values = parameters if isinstance(parameters, dict) else {}
+    shown = PARAMETER.sub(lambda found: repr(values.get(found[1], "…")), statement)
+    return shown.replace("None", "NULL")
 
 
 def _switches(schedule: str) -> int:
