@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, expect
 
 from taskref_edu.widgets.scenarios import SCENARIOS
@@ -108,7 +109,7 @@ def test_a_killed_worker_a_zombie_and_two_workers(page: Notebook):
     says(page, "workers: 1")
 
 
-def test_the_lens_by_keyboard(page: Notebook):
+def test_the_lens_by_keyboard__and_axe_finds_nothing_serious_in_what_is_unfolded(page: Notebook):
     lens = page.panel.locator(".taskref-lenses")
     expect(lens).to_be_hidden()
     page.click("New order")
@@ -123,6 +124,13 @@ def test_the_lens_by_keyboard(page: Notebook):
         page.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
         expect(page.page.locator("#jupyterlab-splash")).to_have_count(0)
         page.screenshot("lens-" + theme[11:].lower())
+        serious = [
+            (one["id"], one["help"], node["html"][:200])
+            for one in Axe().run(page.page, context=".taskref-panel").response["violations"]
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+        assert serious == [], theme
     expect(page.button("SQL")).to_be_focused()
     page.page.keyboard.press("Enter")
     expect(lens).to_be_hidden()
