@@ -808,7 +808,6 @@ class Timeline {
   constructor(title) {
     this.events = [];
     this.paused = null; // the number of events when it was paused
-    this.dropped = 0;
     this.list = make("div", "taskref-events", {
       role: "log", "aria-live": "off", tabindex: "0", "aria-label": `Timeline. ${title}`,
       "data-lm-suppress-shortcuts": "true",
