@@ -61,7 +61,7 @@ def measure(engine: Engine, f: Callable[[Session], Any]) -> Cost:
     with writing(engine) as session:
         connection = session.connection().connection.driver_connection
         assert isinstance(connection, Connection)
-        meter = _Meter(connection)
+        meter = Meter(connection)
         with observers.attached(meter), meter.counting():
             f(session)
             session.flush()
@@ -71,7 +71,7 @@ def measure(engine: Engine, f: Callable[[Session], Any]) -> Cost:
     return Cost(len(sql), meter.steps, meter.rows, meter.changes, plan, sql)
 
 
-class _Meter:
+class Meter:
     """Counts what one connection does. Steps also fall due after a statement returned: while its rows are read."""
 
     def __init__(self, connection: Connection) -> None:

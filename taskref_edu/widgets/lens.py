@@ -21,7 +21,7 @@ from sqlalchemy import Engine
 
 from ..connection import Connection
 from ..database import observers_of
-from ..lab.cost import _Meter
+from ..lab.cost import Meter
 from ..lab.sqltrace import filled_in, plan_of
 from ..queue import TaskQueue
 from .short import own_engine
@@ -78,7 +78,7 @@ class _Recorder:
 
     def __init__(self) -> None:
         self._lines: list[Line] = []
-        self._open: dict[Connection, tuple[_Meter, ExitStack, list[tuple[Line, int]]]] = {}
+        self._open: dict[Connection, tuple[Meter, ExitStack, list[tuple[Line, int]]]] = {}
         self._threads: dict[int, int] = {}
 
     @property
@@ -109,8 +109,8 @@ class _Recorder:
                 counting.close()
         return self._lines
 
-    def _met(self, connection: Connection) -> tuple[_Meter, ExitStack, list[tuple[Line, int]]]:
-        meter, counting = _Meter(connection), ExitStack()
+    def _met(self, connection: Connection) -> tuple[Meter, ExitStack, list[tuple[Line, int]]]:
+        meter, counting = Meter(connection), ExitStack()
         counting.enter_context(meter.counting())
         self._open[connection] = meter, counting, []
         return self._open[connection]
