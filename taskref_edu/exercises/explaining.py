@@ -98,6 +98,8 @@ def learner_lines(error: BaseException, attempt: Attempt) -> list[traceback.Fram
 
 def shown_lines(error: BaseException, attempt: Attempt) -> str:
     """The learner's lines of the traceback, and the error."""
+    if isinstance(error, SyntaxError):  # its text names a file of Python's own, "<unknown>"
+        return f"line {error.lineno}:  {(error.text or '').strip()}\n{type(error).__name__}: {error.msg}"
     lines = [f"line {frame.lineno}, in {frame.name}:  {frame.line}" for frame in learner_lines(error, attempt)]
     return "\n".join([*lines, first_line(error)])
 

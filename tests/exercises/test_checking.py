@@ -99,6 +99,7 @@ def test_a_syntax_error_names_cell_and_line() -> None:
     outcome = outcome_of('@exercise("0.1")\ndef double(n):\n    return (2 * n', decorated=False)
     assert outcome.verdict == Verdict.ERROR
     assert outcome.message == "your cell, line 3: '(' was never closed."
+    assert dict(outcome.facts)["Your lines"] == "line 3:  return (2 * n\nSyntaxError: '(' was never closed"
 
 
 # What an attempt may rely on

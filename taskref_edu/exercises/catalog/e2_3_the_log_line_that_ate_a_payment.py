@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 from sqlmodel import select
@@ -77,8 +78,9 @@ def check_a_right_payload_pays(handler: Handler) -> None:
     """A right payload charges the account of the order's customer, and no other."""
     (end,) = ran(handler, {"order_id": ANN})
     assert end.status == "succeeded", f"With a right payload the task ends as `{end.status}`: {end.error:.120}."
+    paid = ", ".join(f"{name}'s is `{status}`" for name, status in end.paid.items()) or "no order is paid"
     assert end.paid == {"Ann": "paid from account 501"}, (
-        f"With a right payload for Ann's order these were paid: {end.paid}; expected is Ann's, `paid from account 501`."
+        f"With a right payload for Ann's order {paid}; expected is that Ann's is `paid from account 501`."
     )
 
 
@@ -91,7 +93,7 @@ def check_a_typo_fails_by_name(handler: Handler) -> None:
 
 def _fails_by_name(end: Ran, name: str, found: str) -> None:
     assert end.status == "failed", f"With {name} the task ends as `{end.status}`, and nobody hears of it."
-    shown = f"With {name} the task fails with `{end.error:.64}`"
+    shown = f"With {name} the task fails with `{shorten(end.error, 64, placeholder='…')}`"
     assert re.search(r"\border_id\b", end.error), f"{shown}; `order_id`, which is expected, is not named."
     assert found in end.error, f"{shown}; `{found}`, which was found, is not named."
     again = f"{shown}, after {end.attempt} attempts. It can never succeed: a PayloadError is not tried again."
