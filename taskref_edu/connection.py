@@ -11,7 +11,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, Protocol
 
 BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
@@ -71,6 +71,11 @@ class Connection(sqlite3.Connection):
     @isolation_level.setter
     def isolation_level(self, value: str | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self.begins = value is not None
+
+    def __del__(self) -> None:
+        # An engine may be dropped, as when a cell is run again. Python 3.13 would warn of each connection in its pool.
+        with suppress(sqlite3.Error):  # one that could not be opened cannot be closed
+            self.close()
 
     def observed(self, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         """Run a statement through all observers, the latest one outermost."""

@@ -162,6 +162,22 @@ class TestOpening:
         assert not (tmp_path / "x.db").exists()
 
 
+def test_an_engine_that_is_dropped_closes_its_connections_without_a_warning() -> None:
+    """Run with warnings as errors; Python 3.13 warned of each connection."""
+    program = """
+import gc
+from taskref_edu import Order, open_database, reading
+for _ in range(3):
+    engine = open_database()
+    with reading(engine) as session:
+        session.get(Order, 1)
+    del engine, session
+gc.collect()
+"""
+    ran = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
 class TestTransactions:
     def test_writing_commits_at_the_end_and_objects_stay_usable(self, open_any: OpenDatabase) -> None:
         engine = open_any()
