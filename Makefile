@@ -3,7 +3,7 @@
 
 SET_UP = @sh tools/with-python tools/setup.py
 
-.PHONY: help lab test lint format build pictures bench kernels versions clean
+.PHONY: help lab test lint format build pictures bench kernels soak versions clean
 
 help:
 	@sed -n 's/^## //p' Makefile

@@ -28,7 +28,7 @@ from taskref_edu.postgres import start_postgres
 from .processes import ROOT
 from .rounds import Figures, Spread, Table, interleave
 from .scale_process import procrastinate_app
-from .scale_weights import weights
+from .scale_weights import snapshots, weights
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,10 @@ class Size:
     seconds: int = 4
     wake_ups: int = 100
     weighed: int = 5_000
+    ended: Sequence[int] = (1_000, 10_000, 100_000)
 
 
-QUICK = Size(1, (1,), 40, (2,), 1, 3, 100)
+QUICK = Size(1, (1,), 40, (2,), 1, 3, 100, (100,))
 INSERT = """INSERT INTO task (type, status, attempt, max_attempts, lease_token, available_at, created_at)
 VALUES ('work', 'pending', 0, 3, 0, now(), now());
 """
@@ -61,7 +62,7 @@ ENGINES = {
 def run(quick: bool = False) -> list[Table]:
     """All tables."""
     size = QUICK if quick else Size()
-    return [drains(size), notifying(size), wake_ups(size), weights(size.weighed)]
+    return [drains(size), notifying(size), wake_ups(size), weights(size.weighed), snapshots(size.ended)]
 
 
 # Workers

@@ -146,7 +146,7 @@ def _decode(text: str) -> Any:
     try:
         value, end = _raw_decode(text)
     except ValueError:
-        end = -1
+        return json.loads(text)
     return value if end == len(text) else json.loads(text)
 
 

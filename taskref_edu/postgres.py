@@ -81,12 +81,13 @@ def _remove_orphans() -> None:
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
         if not owner.isdecimal() or psutil.pid_exists(int(owner)):
             continue
-        with contextlib.suppress(OSError, ValueError, psutil.Error):  # another user's, or gone meanwhile
+        with contextlib.suppress(Exception):  # another user's, or gone meanwhile: no reason not to start ours
             started = folder / "postmaster.pid"
             if started.exists():
                 if "postgres" not in psutil.Process(int(started.read_text().split()[0])).name():
                     continue  # another machine's or container's, with the same folder
-                module.get_server(folder, cleanup_mode=None).stop()
+                version = module.pgdata_version(folder)
+                module.get_server(folder, cleanup_mode=None, postgres_version=version).stop()
             shutil.rmtree(folder)
 
 

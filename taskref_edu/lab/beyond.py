@@ -11,11 +11,8 @@ Leaves out: installing anything. Read next: `real_connections.py`.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import json
 import os
-import shutil
-import sys
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -25,6 +22,7 @@ from typing import Any
 from sqlalchemy import create_engine, text
 
 from ..errors import MissingExtra, TaskrefError
+from ..extras import install_line
 from ..postgres import OVERRIDE, start_postgres
 
 RECORDED = Path(__file__).with_name("recorded_09.json")
@@ -48,7 +46,8 @@ class Server:
             return f"PostgreSQL {self.version} runs for this notebook, in a temporary folder; it ends with the kernel."
         return (
             f"No PostgreSQL here: {self.reason}.\n"
-            f"To get it (25 MB), run this in a cell, and then the notebook once more:\n\n    {install_line()}\n\n"
+            "To get it (25 MB), run this in a cell, and then the notebook once more:\n\n"
+            f"    !{install_line('beyond')}\n\n"
             f"Until then you see what it did on {_recorded()['recorded']}, marked `recorded`."
         )
 
@@ -80,13 +79,6 @@ def on_server(experiment: Callable[[str], Any]) -> Any:
         _keep(name, result, database.version)
         return result
     return _recall(name, "no PostgreSQL here")
-
-
-def install_line() -> str:
-    """The line of a notebook's cell that installs what is missing; not every environment has pip."""
-    if importlib.util.find_spec("pip") is None and shutil.which("uv"):
-        return f"!uv pip install --python {sys.executable} 'taskref_edu[beyond]'"
-    return "%pip install 'taskref_edu[beyond]'"
 
 
 def _recall(name: str, reason: str) -> Any:

@@ -80,6 +80,8 @@ def test_a_storm_a_slip_and_a_deleted_order(page: Notebook):
 
 
 def test_a_killed_worker_a_zombie_and_two_workers(page: Notebook):
+    page.click("Start")  # as after the test before, and where this one runs alone
+    says(page, "worker: started")
     seconds(page, "60")
     page.click("New order")
     page.click("Pay")

