@@ -32,7 +32,7 @@ THOROUGH = (
     "tests/test_machine.py",
     "tests/test_setup.py",
     "tests/widgets/",
-    "a_handler_that_takes_5_s",
+    "a_handler_that_takes_long",
     "postgresql",
 )
 OpenDatabase = Callable[..., Engine]

@@ -21,7 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))  # one JupyterLab serves them all
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not session: the loop of Playwright would be in the way of later tests
 def chromium() -> Iterator[Browser]:
     """Without a browser the tests are skipped, in CI they fail."""
     try:
@@ -33,7 +33,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip(str(missing))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # not session: the loop of Playwright would be in the way of later tests
 def lab(chromium: Browser) -> Iterator[Lab]:
     with running_lab() as one:
         yield one
