@@ -68,7 +68,10 @@ class Terminal:
             self.seen += os.read(self.screen, 4096).decode()
 
     def output(self) -> str:
-        return self.process.communicate(timeout=30)[0]
+        try:
+            return self.process.communicate(timeout=60)[0]
+        finally:
+            self.process.kill()  # left running, it would be another test's warning
 
 
 def test_in_a_terminal_control_c_ends_it_between_two_schedules() -> None:
