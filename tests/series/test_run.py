@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -77,28 +76,30 @@ def hide_the_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{ROOT}")
 
 
-def check(notebook: nbformat.NotebookNode, verdict: str) -> None:
-    """Nothing went wrong, and every exercise says so."""
-    assert errors(notebook) == []
-    exercises = [cell for cell in notebook.cells if cell.id.startswith("exercise-") and cell.cell_type == "code"]
-    found = outcomes(notebook)
-    assert len(found) == len(exercises)
-    assert all(line.endswith(verdict) for line in found), found
+def both(folder: Path, name: str) -> list[Path]:
+    """The notebook unsolved, and solved."""
+    for kind, code_of in (("unsolved", stub_of), ("solved", solution_of)):
+        build_into(ROOT / "authoring", folder / kind, code_of)
+    return [folder / kind / f"{name}.ipynb" for kind in ("unsolved", "solved")]
+
+
+def check(unsolved: nbformat.NotebookNode, solved: nbformat.NotebookNode) -> None:
+    """Nothing went wrong, and every exercise has its outcome."""
+    for notebook, verdict in ((unsolved, "not attempted"), (solved, "passed")):
+        assert errors(notebook) == []
+        exercises = [cell for cell in notebook.cells if cell.id.startswith("exercise-") and cell.cell_type == "code"]
+        found = outcomes(notebook)
+        assert len(found) == len(exercises)
+        assert all(line.endswith(verdict) for line in found), found
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_run_all__then_solved_and_run_all_again(tmp_path: Path, name: str) -> None:
     """In one kernel: what the first run left behind must not disturb the second."""
-    for folder, code_of in (("unsolved", stub_of), ("solved", solution_of)):
-        build_into(ROOT / "authoring", tmp_path / folder, code_of)
-    unsolved, solved = run(*(tmp_path / folder / f"{name}.ipynb" for folder in ("unsolved", "solved")))
-    check(unsolved, "not attempted")
-    check(solved, "passed")
+    check(*run(*both(tmp_path, name)))
 
 
-@pytest.mark.parametrize("code_of", [stub_of, solution_of], ids=["stubs", "solutions"])
-def test_09_without_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code_of: Callable[..., str]) -> None:
-    build_into(ROOT / "authoring", tmp_path / "notebooks", code_of)
+def test_09_without_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = both(tmp_path, "09_beyond_one_machine")
     hide_the_server(tmp_path, monkeypatch)
-    (notebook,) = run(tmp_path / "notebooks" / "09_beyond_one_machine.ipynb")
-    check(notebook, "not attempted" if code_of is stub_of else "passed")
+    check(*run(*paths))

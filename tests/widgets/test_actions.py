@@ -163,6 +163,7 @@ def test_a_killed_worker_writes_nothing__and_another_one_takes_its_task_after_th
     until(lambda: statuses(hand) == ["succeeded"])
     with reading(database) as session:
         assert session.exec(select(Task)).one().attempt == 2
+    until(lambda: "idle" in hand.worker())
     hand.click("crash", "worker: killed between two tasks")
     hand.click("crash", "not started, so there is nothing to kill")
 
