@@ -25,6 +25,8 @@ from tests.lab.actors import autocommitted, nothing, one_order
 
 ROOT = Path(__file__).parents[2]
 LONG = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
 from taskref_edu.lab import explore, explore_crashes
 from tests.lab.actors import autocommitted, nothing, one_order
 def long(count, lab=explore):
