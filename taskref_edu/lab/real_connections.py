@@ -196,7 +196,8 @@ def _settle(actors: Sequence[_Actor], moved: threading.Condition, watcher: Conne
         with moved:
             if moved.wait_for(lambda: not any(actor.is_moving for actor in moving), GLANCE):
                 continue
-        if all(not actor.is_moving or _waits(actor, watcher) for actor in moving):
+        # All of them: one that came to its gate during the question may have freed one that was asked before it.
+        if all(_waits(actor, watcher) and actor.is_moving for actor in moving):
             return
 
 
