@@ -12,17 +12,15 @@ from taskref_edu.lab import real_connections
 
 
 def test_who_is_freed_while_the_others_are_asked_about_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A waits for B; while B is asked about, it ends, and A goes on."""
+    """A waits for B; as soon as the server has said so, B ends, and A goes on."""
     a, b = SimpleNamespace(is_moving=True), SimpleNamespace(is_moving=True)
-    asked: list[object] = []
 
     def waits(actor: Any, watcher: object) -> bool:
-        asked.append(actor)
-        if actor is b:
+        if actor is a and b.is_moving:
             b.is_moving = False
-        elif len(asked) > 1:
-            a.is_moving = False
-        return len(asked) == 1
+            return True
+        a.is_moving = actor is not a
+        return False
 
     monkeypatch.setattr(real_connections, "_waits", waits)
     real_connections._settle([a, b], threading.Condition(), None)  # type: ignore[arg-type]
