@@ -28,7 +28,8 @@ from taskref_edu.postgres import start_postgres
 from .processes import ROOT
 from .rounds import Figures, Spread, Table, interleave
 from .scale_process import procrastinate_app
-from .scale_weights import snapshots, weights
+from .scale_snapshots import snapshots
+from .scale_weights import weights
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,13 @@
-"""What a payment weighs: bytes of its task and its order, of the log; and what an old snapshot makes of a claim.
+"""What a payment weighs: bytes of its task and of its order, and what it writes to the log.
 
-A claim and a completion each leave an old version of the row behind; VACUUM frees its place for the next ones, but
-not while a transaction is open that might still see it. Read next: `scale.py`.
+A claim and a completion each leave an old version of the row behind; VACUUM frees its place for the next ones.
+Read next: `scale_snapshots.py`, where VACUUM may not.
 """
 
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 
 from sqlalchemy import Engine, text
 
@@ -54,8 +51,7 @@ def _on_sqlite(name: str, count: int) -> list[object]:
         waiting = _file(engine, count)
         _pay(engine, name)
         run = _file(engine, count)
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text("VACUUM"))
+        alone(engine, "VACUUM")
         row = [f"{name}, SQLite, both tables", waiting, run, _file(engine, count), "", "", ""]
         engine.dispose()
     return row
@@ -80,44 +76,6 @@ def _procrastinate(count: int) -> list[object]:
     return row
 
 
-def snapshots(sizes: Sequence[int]) -> Table:
-    """Milliseconds of a claim after so many tasks ended while somebody's transaction stayed open, and after it."""
-    rows = [[f"{size:,}", *_claims_beside_an_old_snapshot(size)] for size in sizes]
-    note = "A report, a backup or a forgotten psql, open while the queue works: each claim walks over all that ended."
-    heads = ["tasks ended meanwhile", "ms of a claim, while it is open", "after it, and a VACUUM"]
-    return Table("What an old transaction does to the queue", heads, rows, note)
-
-
-def _claims_beside_an_old_snapshot(size: int) -> list[str]:
-    engine = open_database(start_postgres())
-    queue = TaskQueue(engine)
-    with writing(engine) as session:
-        queue.enqueue_many(session, "work", [None] * size)
-    with reading(engine) as old:
-        old.execute(text("SELECT count(*) FROM task"))
-        with writing(engine) as session:
-            session.execute(text("UPDATE task SET status = 'cancelled', finished_at = now()"))
-            queue.enqueue_many(session, "work", [None] * 40)
-        while_open = _claim_ms(queue)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM task"))
-    after = _claim_ms(queue)
-    engine.dispose()
-    return [f"{while_open:.1f}", f"{after:.1f}"]
-
-
-def _claim_ms(queue: TaskQueue) -> float:
-    """The median of twenty claims, each in a transaction that is rolled back."""
-    taken = []
-    for _ in range(20):
-        with writing(queue.engine) as session:
-            begun = time.perf_counter()
-            queue.claim(session)
-            taken.append(time.perf_counter() - begun)
-            session.rollback()
-    return 1000 * median(taken)
-
-
 def _enqueue(engine: Engine, name: str, count: int) -> None:
     queue = TaskQueue(engine)
     with writing(engine) as session:
@@ -136,10 +94,15 @@ def _pay(engine: Engine, name: str) -> None:
 
 def _run_and_packed(engine: Engine, count: int, tables: list[str], orders: str) -> list[object]:
     run, order = _bytes(engine, count, *tables), _bytes(engine, count, orders)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for table in tables:
-            connection.execute(text(f"VACUUM FULL {table}"))
+    alone(engine, *(f"VACUUM FULL {table}" for table in tables))
     return [run, _bytes(engine, count, *tables), _bytes(engine, count, *tables, what="pg_indexes_size"), order]
+
+
+def alone(engine: Engine, *statements: str) -> None:
+    """Execute what cannot be part of a transaction."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in statements:
+            connection.execute(text(statement))
 
 
 def _log(engine: Engine) -> int:
@@ -155,8 +118,7 @@ def _bytes(engine: Engine, count: int, *tables: str, what: str = "pg_total_relat
 
 
 def _file(engine: Engine, count: int) -> int:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    alone(engine, "PRAGMA wal_checkpoint(TRUNCATE)")
     path = file_of(engine)
     assert path
     return round(path.stat().st_size / count)

@@ -9,5 +9,6 @@ import sys
 def install_line(extra: str) -> str:
     """The command that adds an extra of this package. An environment made by uv has no pip."""
     with_pip = importlib.util.find_spec("pip") is not None
-    tool = f"{sys.executable} -m pip install" if with_pip else f"uv pip install --python {sys.executable}"
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    tool = f"{python} -m pip install" if with_pip else f"uv pip install --python {python}"
     return f'{tool} "taskref_edu[{extra}]"'

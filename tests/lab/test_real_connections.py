@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
+from sqlalchemy import Connection, create_engine
 
 from taskref_edu.lab import real_connections
+from taskref_edu.lab.real_connections import _Actor
 
 
 def test_who_is_freed_while_the_others_are_asked_about_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A waits for B; as soon as the server has said so, B ends, and A goes on."""
-    a, b = SimpleNamespace(is_moving=True), SimpleNamespace(is_moving=True)
+    moved, engine = threading.Condition(), create_engine("sqlite://")
+    a, b = (_Actor(letter, lambda engine: None, engine, moved) for letter in "AB")
 
-    def waits(actor: Any, watcher: object) -> bool:
+    def waits(actor: _Actor, watcher: Connection) -> bool:
         if actor is a and b.is_moving:
-            b.is_moving = False
+            b.ended = True
             return True
-        a.is_moving = actor is not a
+        a.ended = actor is a
         return False
 
     monkeypatch.setattr(real_connections, "_waits", waits)
-    real_connections._settle([a, b], threading.Condition(), None)  # type: ignore[arg-type]
+    with engine.connect() as watcher:
+        real_connections._settle([a, b], moved, watcher)
     assert not a.is_moving, "it was taken for waiting"

@@ -141,12 +141,13 @@ def check_the_naive_worker_stops(handler: Handler) -> None:
         thread = threading.Thread(target=_until_it_dies, args=[queue, attack], name="the naive worker", daemon=True)
         thread.start()
         attack.wait(lambda: not thread.is_alive())
-        why = _why(queue.engine)
-    if attack.error is None:
-        assert not attack.came, "The next task ran: your handler returned, and the naive worker went on."
-    kind = type(attack.error).__name__
-    assert not attack.came, f"The next task ran: `except Exception` catches `{kind}`, and the naive worker went on."
-    assert attack.killed or not attack.ended, f"The naive worker lives, and found nothing more to do: {why}."
+        if attack.error is None:
+            assert not attack.came, "The next task ran: your handler returned, and the naive worker went on."
+        kind = type(attack.error).__name__
+        assert not attack.came, f"The next task ran: `except Exception` catches `{kind}`, and the naive worker went on."
+        assert attack.killed or not attack.ended, (
+            f"Nothing ended the naive worker; it only found no task that it could claim: {_why(queue.engine)}."
+        )
 
 
 def check_the_librarys_worker_goes_on(handler: Handler) -> None:
