@@ -1,5 +1,6 @@
 """environment.yml, pyproject.toml and tools/with-python name the same things in the same ranges."""
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -56,3 +57,9 @@ def test_nothing_pins_a_python_or_an_index__for_others(name):
     """The first makes uv look for one exact Python; the second names a package index's host."""
     ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
     assert name in ignored
+
+
+@pytest.mark.xdist_group("any")
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process, no groups")
+def test_tests_of_a_group_run_in_one_process(request: pytest.FixtureRequest):
+    assert request.node.nodeid.endswith("@any"), "pytest-xdist no longer sees the marker xdist_group"

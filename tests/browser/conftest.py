@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("playwright.sync_api", reason="playwright is missing: make test installs it")
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
-from .lab import CannotStart, Lab, Notebook, new_page, running_browser, running_lab
+from .lab import SIZE, CannotStart, Lab, Notebook, new_page, running_browser, running_lab
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -39,7 +40,17 @@ def lab(chromium: Browser) -> Iterator[Lab]:
         yield one
 
 
+@pytest.fixture(scope="package")
+def page(chromium: Browser) -> Iterator[Page]:
+    """One page, in which each test opens its notebook as a further tab: loading JupyterLab takes seconds."""
+    with new_page(chromium) as one:
+        yield one
+
+
 @pytest.fixture
-def notebook(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
-    with new_page(chromium) as page:
-        yield Notebook(page, lab)
+def notebook(page: Page, lab: Lab) -> Iterator[Notebook]:
+    one = Notebook(page, lab)
+    yield one
+    one.close()
+    page.set_viewport_size(SIZE)
+    page.emulate_media(reduced_motion="no-preference")

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -37,6 +37,8 @@ FLAGS = [
 ]
 PATIENCE = 30  # seconds for one thing to appear, on a slow machine with little else to do
 TOKEN = "browser-test"
+SIZE: ViewportSize = {"width": 1280, "height": 900}
+CONTEXT = "window.jupyterapp?.shell?.currentWidget?.context"  # of the current tab
 
 
 class CannotStart(Exception):
@@ -152,13 +154,37 @@ class Notebook:
     def __init__(self, page: Page, lab: Lab) -> None:
         self.page = page
         self.lab = lab
+        self.path = ""
 
     def open(self, path: str) -> None:
-        """Open it in an empty JupyterLab and wait for its kernel."""
-        self.page.goto(f"{self.lab.address}/lab/tree/{path}?reset&token={TOKEN}")
+        """Open it in an empty JupyterLab, or as a further tab of the one on the page, and wait for its kernel."""
+        self.path = path
+        if self.page.url == "about:blank":
+            self.page.goto(f"{self.lab.address}/lab/tree/{path}?reset&token={TOKEN}")
+        else:
+            self.show()
         self._wait_for_kernel()
 
+    def show(self) -> None:
+        """Make it the current tab."""
+        self.command("docmanager:open", path=self.path)
+        self.page.wait_for_function(f"path => {CONTEXT}?.path === path", arg=self.path)
+
+    def close(self) -> None:
+        """Close its tab and shut down its kernel; other tabs stay."""
+        self.show()
+        self.page.evaluate(
+            f"""async () => {{
+                const context = {CONTEXT}, widget = window.jupyterapp.shell.currentWidget;
+                await context.save();
+                await context.sessionContext.shutdown();
+                widget.close();
+            }}"""
+        )
+
     def reload(self) -> None:
+        """Save all that is open, and load the page again."""
+        self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save-all')")
         self.page.reload()
         self._wait_for_kernel()
 
@@ -181,11 +207,8 @@ class Notebook:
         )
         self.command("notebook:run-cell")
 
-    def save(self) -> None:
-        self.page.evaluate("window.jupyterapp.shell.currentWidget.context.save()")
-
     def shut_down_kernel(self) -> None:
-        self.page.evaluate("window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+        self.page.evaluate(f"{CONTEXT}.sessionContext.shutdown()")
 
     @property
     def panel(self) -> Locator:
@@ -218,12 +241,14 @@ class Notebook:
 
     def _wait_for_kernel(self) -> None:
         self.page.wait_for_function(
-            """() => {
-                const context = window.jupyterapp?.shell?.currentWidget?.context;
+            f"""path => {{
+                const context = {CONTEXT};
                 // A cell that runs before this plugin is there, faster than any hand, gets no picture.
                 if (!window.jupyterapp?.isPluginActivated("anywidget:plugin")) return false;
-                return context?.isReady && context.sessionContext?.session?.kernel?.status === "idle";
-            }"""
+                if (context?.path !== path || !context.isReady) return false;
+                return context.sessionContext?.session?.kernel?.status === "idle";
+            }}""",
+            arg=self.path,
         )
 
 
@@ -231,7 +256,7 @@ class Notebook:
 def new_page(chromium: Browser, **options: Any) -> Iterator[Page]:
     """A page in a browser that has seen nothing before."""
     expect.set_options(timeout=PATIENCE * 1000)
-    options.setdefault("viewport", {"width": 1280, "height": 900})
+    options.setdefault("viewport", SIZE)
     context = chromium.new_context(**options)
     context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Page, expect
 
-from .lab import Lab, Notebook, new_page
+from .lab import Lab, Notebook
 
 ORDERS = """\
 from taskref_edu import Order, TaskQueue, open_database, writing
@@ -21,10 +21,17 @@ panel"""
 
 
 @pytest.fixture(scope="module")
-def both(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
-    """A panel of both approaches, on a database with one hostile name; one page for all tests that leave it so."""
-    with new_page(chromium) as page:
-        yield open_both(Notebook(page, lab), "both.ipynb")
+def opened(page: Page, lab: Lab) -> Iterator[Notebook]:
+    """A panel of both approaches, on a database with one hostile name, for all tests that leave it so."""
+    one = open_both(Notebook(page, lab), "both.ipynb")
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def both(opened: Notebook) -> Notebook:
+    opened.show()
+    return opened
 
 
 def open_both(notebook: Notebook, name: str) -> Notebook:
@@ -66,9 +73,8 @@ def test_the_text_stands_out_in_both_themes(both: Notebook):
 
 def test_without_its_kernel_the_panel_is_a_table_and_says_what_to_do(notebook: Notebook):
     both = open_both(notebook, "no_kernel.ipynb")
-    copy = both.page.locator(".taskref-static")
+    copy = both.page.locator(".jp-NotebookPanel:visible .taskref-static")
     expect(copy).to_be_hidden()
-    both.save()
     both.shut_down_kernel()
     both.reload()
     expect(copy).to_contain_text("re-run this cell to make it live")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
-from .lab import Lab, Notebook, new_page
+from .lab import SIZE, Lab, Notebook
 
 HOSTILE = """<img src=x onerror="window.hacked = true">"""
 BROKEN = f"""\
@@ -55,15 +55,23 @@ AWAY_AND_BACK = """one => new Promise(done => {
 
 
 @pytest.fixture(scope="module")
-def pictures(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
+def opened(page: Page, lab: Lab) -> Iterator[Notebook]:
     """A classic and an inverted panel, each on a database with broken references and hostile text."""
-    with new_page(chromium, viewport={"width": 1500, "height": 1800}) as page:
-        notebook = Notebook(page, lab)
-        notebook.open(lab.write("pictures.ipynb", BROKEN, *PANELS))
-        notebook.command("application:toggle-left-area")
-        notebook.run_all()
-        expect(page.locator("[data-task='5']:visible")).to_have_count(2)
-        yield notebook
+    notebook = Notebook(page, lab)
+    notebook.open(lab.write("pictures.ipynb", BROKEN, *PANELS))
+    page.set_viewport_size({"width": 1800, "height": 1800})
+    notebook.run_all()
+    expect(page.locator("[data-task='5']:visible")).to_have_count(2)
+    yield notebook
+    notebook.close()
+
+
+@pytest.fixture
+def pictures(opened: Notebook) -> Iterator[Notebook]:
+    opened.page.set_viewport_size({"width": 1800, "height": 1800})
+    opened.show()
+    yield opened
+    opened.page.set_viewport_size(SIZE)
 
 
 def side(notebook: Notebook, approach: str) -> Locator:
@@ -174,37 +182,37 @@ def test_axe_finds_nothing_serious__in_either_theme(pictures: Notebook):
         assert serious == [], theme
 
 
-def test_two_thousand_tasks__few_in_the_page_and_it_stays_where_it_was_scrolled(chromium: Browser, lab: Lab):
-    with new_page(chromium, reduced_motion="reduce") as page:
-        notebook = Notebook(page, lab)
-        notebook.open(lab.write("many.ipynb", MANY))
-        notebook.run_all()
-        picture = side(notebook, "classic")
-        expect(picture).to_contain_text("Tasks: 2,000 pending")
-        expect(picture.locator("[data-task='2000']")).to_be_visible()  # the newest
-        assert picture.locator("[data-task]").count() < 60
-        tasks = picture.get_by_role("treegrid").last
-        tasks.hover()
-        tasks.evaluate("list => { list.scrollTop = 26 * 700; }")
-        page.mouse.wheel(0, 1)  # somebody scrolls: the list no longer follows the worker
-        expect(picture.locator("[data-task='705']")).to_be_visible()
-        assert picture.locator(".taskref-arrows path").count() > 5  # to orders that are out of sight
-        before = tasks.evaluate("list => list.scrollTop")
-        notebook.click("Start")
-        notebook.panel.get_by_label("Seconds per task").fill("0")
-        expect(picture).to_contain_text(re.compile(r"Tasks:.* succeeded"))
-        assert tasks.evaluate("list => list.scrollTop") == before
-        picture.evaluate(AWAY_AND_BACK)
-        expect(picture.locator("[data-task='705']")).to_be_visible()
-        assert tasks.evaluate("list => list.scrollTop") == before
-        assert page.evaluate("document.getAnimations().filter(one => one.playState === 'running').length") == 0
-        picture.locator("[data-task='705'] .taskref-jump").click()
-        expect(picture.locator("[data-order='705']")).to_be_visible()
-        notebook.click("Stop")
+def test_two_thousand_tasks__few_in_the_page_and_it_stays_where_it_was_scrolled(notebook: Notebook, lab: Lab):
+    page = notebook.page
+    page.emulate_media(reduced_motion="reduce")
+    notebook.open(lab.write("many.ipynb", MANY))
+    notebook.run_all()
+    picture = side(notebook, "classic")
+    expect(picture).to_contain_text("Tasks: 2,000 pending")
+    expect(picture.locator("[data-task='2000']")).to_be_visible()  # the newest
+    assert picture.locator("[data-task]").count() < 60
+    tasks = picture.get_by_role("treegrid").last
+    tasks.hover()
+    tasks.evaluate("list => { list.scrollTop = 26 * 700; }")
+    page.mouse.wheel(0, 1)  # somebody scrolls: the list no longer follows the worker
+    expect(picture.locator("[data-task='705']")).to_be_visible()
+    assert picture.locator(".taskref-arrows path").count() > 5  # to orders that are out of sight
+    before = tasks.evaluate("list => list.scrollTop")
+    notebook.click("Start")
+    notebook.panel.get_by_label("Seconds per task").fill("0")
+    expect(picture).to_contain_text(re.compile(r"Tasks:.* succeeded"))
+    assert tasks.evaluate("list => list.scrollTop") == before
+    picture.evaluate(AWAY_AND_BACK)
+    expect(picture.locator("[data-task='705']")).to_be_visible()
+    assert tasks.evaluate("list => list.scrollTop") == before
+    assert page.evaluate("document.getAnimations().filter(one => one.playState === 'running').length") == 0
+    picture.locator("[data-task='705'] .taskref-jump").click()
+    expect(picture.locator("[data-order='705']")).to_be_visible()
+    notebook.click("Stop")
 
-        page.set_viewport_size({"width": 640, "height": 900})  # as at 200 % zoom
-        wide = picture.evaluate("one => one.scrollWidth - one.clientWidth")
-        assert wide <= 0
+    page.set_viewport_size({"width": 640, "height": 900})  # as at 200 % zoom
+    wide = picture.evaluate("one => one.scrollWidth - one.clientWidth")
+    assert wide <= 0
 
 
 def test_a_page_that_is_loaded_again_and_a_second_view_know_everything(notebook: Notebook, lab: Lab):
@@ -212,7 +220,6 @@ def test_a_page_that_is_loaded_again_and_a_second_view_know_everything(notebook:
     notebook.run_all()
     notebook.click("New order")
     expect(notebook.panel.get_by_role("log")).to_contain_text("order 5 created")
-    notebook.save()
     notebook.reload()
     expect(notebook.panel.locator("[data-order='5']")).to_be_visible()
     expect(notebook.panel.get_by_role("log")).to_contain_text("order 5 created")

@@ -28,7 +28,6 @@ def test_enqueue_three_cancel_one_watch_the_others__again_after_a_reload(noteboo
     notebook.expect_task(2, "cancelled")
     notebook.expect_task(3, "succeeded")
 
-    notebook.save()
     notebook.reload()
     notebook.run_cell("panel = Panel(")
     expect(notebook.panel.locator(".taskref-tasks")).to_contain_text("none yet")
