@@ -49,8 +49,16 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def notebook(page: Page, lab: Lab) -> Iterator[Notebook]:
+    """A notebook beside those of other tests."""
     one = Notebook(page, lab)
     yield one
     one.close()
     page.set_viewport_size(SIZE)
     page.emulate_media(reduced_motion="no-preference")
+
+
+@pytest.fixture
+def alone(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
+    """A notebook on a page of its own, which can be loaded again."""
+    with new_page(chromium) as one:
+        yield Notebook(one, lab)

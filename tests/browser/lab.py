@@ -182,9 +182,8 @@ class Notebook:
             }}"""
         )
 
-    def reload(self) -> None:
-        """Save all that is open, and load the page again."""
-        self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save-all')")
+    def save_and_reload(self) -> None:
+        self.page.evaluate(f"{CONTEXT}.save()")
         self.page.reload()
         self._wait_for_kernel()
 

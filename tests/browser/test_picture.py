@@ -215,17 +215,17 @@ def test_two_thousand_tasks__few_in_the_page_and_it_stays_where_it_was_scrolled(
     assert wide <= 0
 
 
-def test_a_page_that_is_loaded_again_and_a_second_view_know_everything(notebook: Notebook, lab: Lab):
-    notebook.open(lab.write("again.ipynb", BROKEN, PANELS[1]))
-    notebook.run_all()
-    notebook.click("New order")
-    expect(notebook.panel.get_by_role("log")).to_contain_text("order 5 created")
-    notebook.reload()
-    expect(notebook.panel.locator("[data-order='5']")).to_be_visible()
-    expect(notebook.panel.get_by_role("log")).to_contain_text("order 5 created")
-    notebook.page.evaluate(
+def test_a_page_that_is_loaded_again_and_a_second_view_know_everything(alone: Notebook, lab: Lab):
+    alone.open(lab.write("again.ipynb", BROKEN, PANELS[1]))
+    alone.run_all()
+    alone.click("New order")
+    expect(alone.panel.get_by_role("log")).to_contain_text("order 5 created")
+    alone.save_and_reload()
+    expect(alone.panel.locator("[data-order='5']")).to_be_visible()
+    expect(alone.panel.get_by_role("log")).to_contain_text("order 5 created")
+    alone.page.evaluate(
         """() => { const { content } = window.jupyterapp.shell.currentWidget; content.activeCellIndex = 1; }"""
     )
-    notebook.command("notebook:create-output-view")
-    expect(notebook.page.locator(".taskref-picture:visible")).to_have_count(2)
-    expect(notebook.page.locator("[data-order='5']:visible")).to_have_count(2)
+    alone.command("notebook:create-output-view")
+    expect(alone.page.locator(".taskref-picture:visible")).to_have_count(2)
+    expect(alone.page.locator("[data-order='5']:visible")).to_have_count(2)

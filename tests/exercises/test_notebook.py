@@ -143,8 +143,11 @@ def test_the_kernel_survives(kernel: Kernel, body: str, said: str) -> None:
 
 def test_the_kernel_survives_a_loop_that_swallows_exceptions(kernel: Kernel) -> None:
     loop = "while True:\n        try:\n            x = 1\n        except BaseException:\n            pass"
+    kernel.run("from dataclasses import replace\nfrom taskref_edu.exercises import checking\nfind = checking.find")
+    kernel.run("checking.find = lambda id: replace(find(id), seconds=2)  # not 10")
     shown = kernel.shown(f'{IMPORT}\n@exercise("1.1")\ndef order_of(session, task):\n    {loop}')
-    assert "Stopped after 10 s" in shown
+    kernel.run("checking.find = find")
+    assert "Stopped after 2 s" in shown
     assert "passed" in kernel.shown(SOLVED)
 
 

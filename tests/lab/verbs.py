@@ -70,20 +70,16 @@ def set_up(approach: ModuleType, state: str) -> Callable[[Engine], None]:
     return setup
 
 
-def held(engine: Engine) -> RunningTask:
-    """What the first holder of task 1 has in its hands, whatever happened to the task since."""
-    payload = None
-    with reading(engine) as session:
-        task = session.get(Task, 1)
-        payload = task.payload if task else None
-    return RunningTask(1, "process_payment", payload, 1, 1, queue_at(engine))
-
-
 class Verbs:
     """The verbs of one approach. Each reads its order in an earlier transaction, as a request does."""
 
     def __init__(self, approach: ModuleType) -> None:
         self.approach = approach
+
+    def held(self, engine: Engine) -> RunningTask:
+        """What the first holder of task 1 has in its hands since its claim, whatever happened to the task since."""
+        payload = {"order_id": 101} if self.approach is classic else None
+        return RunningTask(1, "process_payment", payload, 1, 1, queue_at(engine))
 
     def enqueue(self, engine: Engine) -> int | None:
         order = _order(engine)
@@ -104,14 +100,14 @@ class Verbs:
     def complete(self, engine: Engine) -> str:
         """The first holder runs the approach's handler, and is told where it came too late."""
         try:
-            self.approach.process_payment(held(engine))
+            self.approach.process_payment(self.held(engine))
         except (StaleLease, TaskCancelled, OrphanTask, PayloadError) as told:
             return type(told).__name__
         return "completed"
 
     def fail(self, engine: Engine) -> str:
         with suppress(StaleLease), writing(engine) as session:
-            queue_at(engine).fail(session, held(engine), "the card was refused")
+            queue_at(engine).fail(session, self.held(engine), "the card was refused")
             return "failed"
         return "StaleLease"
 
