@@ -10,7 +10,7 @@ import pytest
 
 from taskref_edu.exercises.limits import Limited, OutOfTime
 
-# The stop may fall into a callback of the garbage collector (Hypothesis has one), which swallows it; then comes another.
+# The stop may fall into a callback of the garbage collector (Hypothesis has one), which swallows it; another follows.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 FOREVER = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
