@@ -42,7 +42,7 @@ pictures:
 	.venv/bin/python tools/pictures.py
 	.venv/bin/python -m tests.browser.pictures
 
-## make bench    measure everything and write benchmarks/RESULTS.md; 20 minutes     ARGS=--quick only tries it
+## make bench    measure everything and write benchmarks/RESULTS.md; an hour         ARGS="--only race" a part, ARGS=--quick a try
 bench:
 	$(SET_UP) dev
 	.venv/bin/python -m benchmarks $(ARGS)

@@ -7,6 +7,7 @@ import platform
 import re
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -45,16 +46,37 @@ def load() -> float:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
-def write(tables: list[Table], steps: Mapping[str, Any], peers: Peers, folder: Path = FOLDER) -> None:
-    """Write RESULTS.md and its pictures into `folder`."""
-    text = [INTRODUCTION]
-    if peers:
-        (folder / "peers.svg").write_text(_bars(peers), encoding="utf-8")
-        text.append("![Enqueue and drain of each queue, as a part of a loop written by hand](peers.svg)")
-    (folder / "growth.svg").write_text(_growth(steps), encoding="utf-8")
-    text.append("![VM steps of a duplicate check over the number of orders](growth.svg)")
-    text += [table.markdown() for table in tables]
-    (folder / "RESULTS.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+@dataclass
+class Report:
+    """What one run measured: tables, and by part what its chart shows."""
+
+    tables: list[Table] = field(default_factory=list)
+    charts: dict[str, Any] = field(default_factory=dict)
+
+
+def write(results: Report, folder: Path = FOLDER, *, keep: bool = False) -> None:
+    """Write RESULTS.md and its pictures into `folder`; keep: also what an earlier run wrote and this one left out."""
+    path = folder / "RESULTS.md"
+    sections = _sections(path.read_text(encoding="utf-8")) if keep and path.exists() else {}
+    if keep and sections:  # the machine is the same; when it was how busy is said beside the figures
+        ours, *others = results.tables
+        load = next(value for name, value in ours.rows if name == "load")
+        note = f"Measured alone, after the rest; load {load}."
+        results.tables = [replace(table, note=f"{note} {table.note}".strip()) for table in others]
+    sections |= {table.title: table.markdown() for table in results.tables}
+    for name, (part, draw, alt) in CHARTS.items():
+        if results.charts.get(part):
+            (folder / name).write_text(draw(results.charts[part]), encoding="utf-8")
+            sections[name] = f"![{alt}]({name})"
+    pictures = [sections.pop(name) for name in CHARTS if name in sections]
+    path.write_text("\n\n".join([INTRODUCTION, *pictures, *sections.values()]) + "\n", encoding="utf-8")
+
+
+def _sections(text: str) -> dict[str, str]:
+    """The tables and pictures of a RESULTS.md, by title and by name."""
+    head, *tables = text.rstrip().split("\n\n## ")
+    pictures = {name: line for line in head.splitlines() for name in CHARTS if line.endswith(f"({name})")}
+    return pictures | {table.partition("\n")[0]: f"## {table}" for table in tables}
 
 
 def _processor() -> str:
@@ -96,3 +118,10 @@ def _bars(peers: Peers) -> str:
 def _on_white(svg: str) -> str:
     """A picture made for a page of either theme, as a file that is shown on any."""
     return svg.replace('style="max-width', 'style="background:white;max-width', 1)
+
+
+# File, the part that it belongs to, how it is drawn, and what it shows.
+CHARTS = {
+    "peers.svg": ("peers", _bars, "Enqueue and drain of each queue, as a part of a loop written by hand"),
+    "growth.svg": ("references", _growth, "VM steps of a duplicate check over the number of orders"),
+}

@@ -42,7 +42,7 @@ class Size:
     clients: Sequence[int] = (1, 4, 8, 32)
     seconds: int = 4
     wake_ups: int = 100
-    weighed: int = 5_000
+    weighed: int = 2_000
     ended: Sequence[int] = (1_000, 10_000, 100_000)
 
 

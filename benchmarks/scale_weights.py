@@ -13,8 +13,8 @@ from sqlalchemy import Engine, text
 
 from taskref_edu import Order, TaskQueue, Worker, classic, inverted, open_database, reading, writing
 from taskref_edu.approaches import procrastinate
-from taskref_edu.database import file_of
 from taskref_edu.postgres import start_postgres
+from taskref_edu.sqlite import file_of
 
 from .rounds import Table
 

@@ -15,12 +15,13 @@ import time
 from sqlalchemy import Engine, PoolProxiedConnection
 
 from .attempt import describe
-from .database import file_of, writing
+from .database import writing
 from .driver import Transaction, wrapped
 from .errors import StaleLease
 from .faults import named
 from .queue import TaskQueue
 from .running import RunningTask
+from .sqlite import file_of
 
 
 class Desk:

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from taskref_edu import TaskQueue, Worker, launch, open_database, writing
-from taskref_edu.database import LOWEST_SQLITE
 from taskref_edu.errors import TaskrefError
+from taskref_edu.sqlite import LOWEST_SQLITE
 
 WIDTH = 80
 PATIENCE = 10.0  # seconds for the worker's task

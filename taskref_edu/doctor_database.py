@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from sqlalchemy import Engine, text
 
 from taskref_edu import TaskQueue, open_database, reading, writing
-from taskref_edu.database import file_of
 from taskref_edu.doctor import Finding
 from taskref_edu.errors import DatabaseDamaged
+from taskref_edu.sqlite import file_of
 
 SAVE = "put a backup back, or save what can be saved: sqlite3 {file} .recover | sqlite3 NEW_FILE"
 DAMAGES = 5  # that are shown

@@ -13,10 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from .bell import bell_of
-from .database import file_of, reading
+from .database import reading
 from .faults import gone, identity_of
 from .listener import Listener, listener_of
 from .queue import TaskQueue
+from .sqlite import file_of
 
 LOOK_AT_FILE = 0.5  # seconds between two looks at the file
 LONGEST_WAIT = 60.0  # seconds after which the database is looked at even if nothing seems to have changed

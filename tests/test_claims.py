@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Engine
 
 from taskref_edu import TaskQueue, TaskStatus, Worker, writing
-from taskref_edu.database import file_of
+from taskref_edu.sqlite import file_of
 from tests.conftest import OpenDatabase, in_transaction, until
 
 

@@ -16,7 +16,7 @@ from sqlmodel import Session, select
 
 from taskref_edu import Order, Task, TaskQueue, errors, open_database, reading, writing
 from taskref_edu.connection import Connection
-from taskref_edu.database import file_of, observers_of, sqlite_engine
+from taskref_edu.sqlite import file_of, observers_of, sqlite_engine
 from tests.conftest import OpenDatabase, new_orders
 
 

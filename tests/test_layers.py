@@ -13,9 +13,10 @@ PACKAGE = Path(taskref_edu.__file__).parent
 # From the ground up; a module may import from its own layer and from those before it.
 LAYERS = [
     {"errors", "arguments", "extras"},
-    {"models", "payload", "connection", "pauses"},
+    {"models", "payload", "connection", "pauses", "forks"},
     {"schema", "driver", "server", "faults"},
     {"opening"},
+    {"sqlite"},
     {"database", "bell", "postgres"},
     {"running", "handlers", "statements", "new_task", "listener", "repair"},
     {"queue"},

@@ -15,8 +15,8 @@ from sqlmodel import Session
 
 from taskref_edu import Order, errors, open_database, reading, writing
 from taskref_edu.connection import Connection
-from taskref_edu.database import sqlite_engine
 from taskref_edu.lab import capture_sql
+from taskref_edu.sqlite import sqlite_engine
 from tests.conftest import in_transaction, new_orders
 
 

@@ -16,9 +16,9 @@ from sqlmodel import Session
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, errors, inverted, open_database, reading, writing
 from taskref_edu.attempt import describe
-from taskref_edu.database import file_of
 from taskref_edu.desk import Desk
 from taskref_edu.running import RunningTask
+from taskref_edu.sqlite import file_of
 from tests.conftest import Clock, OpenDatabase, claim, in_transaction, new_orders, until
 
 

@@ -19,7 +19,7 @@ from greenlet import getcurrent, greenlet
 from sqlalchemy import Engine, event
 
 from ..connection import Connection
-from ..database import observers_of
+from ..sqlite import observers_of
 from .dying import close_for_good
 from .errors import ActorKilled, LabError, PastTheExplorer
 from .guard import Stuck, stuck_at

@@ -20,7 +20,8 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from ..connection import Connection
-from ..database import observers_of, writing
+from ..database import writing
+from ..sqlite import observers_of
 from .sqltrace import Statement, Statements, filled_in, plan_of
 
 

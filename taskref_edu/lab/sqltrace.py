@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ..connection import Connection
-from ..database import observers_of
+from ..sqlite import observers_of
 from .steps import REFUSED, is_many
 
 # Text, names and comments, in which a question mark is no parameter; or a parameter.

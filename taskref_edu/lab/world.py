@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from sqlalchemy import Engine
 
-from ..database import sqlite_engine
 from ..schema import SchemaName, create_schema
+from ..sqlite import sqlite_engine
 from .errors import LabError
 
 Journal = Literal["wal", "delete"]

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from ..database import file_of
 from ..queue import TaskQueue
 from ..running import RunningTask
+from ..sqlite import file_of
 from .mortal import Killed, MortalWorker
 from .wording import plain
 

@@ -20,10 +20,10 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ..connection import Connection
-from ..database import observers_of
 from ..lab.cost import Meter
 from ..lab.sqltrace import filled_in, plan_of
 from ..queue import TaskQueue
+from ..sqlite import observers_of
 from .short import own_engine
 
 # As in measure(): their steps are few, and not the same each time.

@@ -22,10 +22,10 @@ from sqlalchemy import Engine
 
 from ..attempt import Complete
 from ..connection import Connection
-from ..database import observers_of
 from ..heartbeat import Heartbeat
 from ..queue import TaskQueue
 from ..running import RunningTask
+from ..sqlite import observers_of
 from ..worker import Worker, WorkerStatus
 
 LEASE = 5.0  # seconds at most, in a panel: somebody watches, and waits for it to run out

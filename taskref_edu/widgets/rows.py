@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Table
 
-from ..database import file_of, sqlite_engine
 from ..errors import DatabaseGone
 from ..models import Order
 from ..queue import TaskQueue
+from ..sqlite import file_of, sqlite_engine
 
 ROWS = 2_500  # of each table: what a browser still draws smoothly, and a kernel reads beside its other work
 LARGEST_ID = 2**63 - 1

@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
-from ..database import file_of, sqlite_engine, writing
+from ..database import writing
 from ..errors import DatabaseGone
 from ..queue import TaskQueue
+from ..sqlite import file_of, sqlite_engine
 
 PATIENCE = 0.25  # seconds that a click waits for another writer
 

@@ -19,9 +19,10 @@ from sqlalchemy import Engine
 from sqlalchemy import exc as sqlalchemy_errors
 
 from ..approaches import as_written, classic, inverted
-from ..database import observers_of, reading, writing
+from ..database import reading, writing
 from ..models import Order, Task
 from ..queue import TaskQueue
+from ..sqlite import observers_of
 from .clicks import existing
 from .wording import plain
 

@@ -44,10 +44,18 @@ def test_the_race_lab() -> None:
 
 def test_references_and_the_report(tmp_path: Path) -> None:
     tables, steps = references.run(quick=True)
-    report.write(tables, steps, {"one": {"enqueue": 0.5, "drain": 1.0}}, tmp_path)
+    peers = {"one": {"enqueue": 0.5, "drain": 1.0}}
+    report.write(report.Report(tables, {"references": steps, "peers": peers}), tmp_path)
     text = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
     assert text.count("## VM steps") == len(tables)
     assert "aria-label" in (tmp_path / "growth.svg").read_text(encoding="utf-8")
+    again = Table(tables[0].title, ["", "now"], [["a", 1]])
+    report.write(report.Report([report.machine(0.5), again]), tmp_path, keep=True)
+    merged = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
+    assert merged.count("## ") == text.count("## ")
+    assert merged.count("Measured alone") == 1
+    assert "|  | now |" in merged
+    assert merged.splitlines()[:8] == text.splitlines()[:8]
     flat = {"classic, expression index", "inverted, as written", "inverted, partial index"}
     for act in ("duplicate check", "cancel"):
         growing = {name for name, at in steps[act].items() if references.exponent(at) > 0.05}

@@ -194,8 +194,18 @@ class Notebook:
     def run_all(self) -> None:
         self.command("notebook:run-all-cells")
 
-    def run_cell(self, containing: str) -> None:
-        """Select the cell with this text, which brings it into view, and run it."""
+    def wait_until_run(self) -> None:
+        """Wait for the last of its code cells."""
+        self.page.wait_for_function(
+            """() => {
+                const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
+                return cells.filter(cell => cell.type === "code").at(-1).executionCount !== null;
+            }""",
+            timeout=4 * PATIENCE * 1000,
+        )
+
+    def select_cell(self, containing: str) -> Locator:
+        """Make the cell with this text the active one, which brings it into view."""
         self.page.evaluate(
             """text => {
                 const notebook = window.jupyterapp.shell.currentWidget.content;
@@ -204,6 +214,10 @@ class Notebook:
             }""",
             containing,
         )
+        return self.page.locator(".jp-Cell.jp-mod-active:visible")
+
+    def run_cell(self, containing: str) -> None:
+        self.select_cell(containing)
         self.command("notebook:run-cell")
 
     def shut_down_kernel(self) -> None:

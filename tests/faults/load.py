@@ -24,7 +24,7 @@ from sqlmodel import col, select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
 from taskref_edu.connection import Connection
-from taskref_edu.database import observers_of
+from taskref_edu.sqlite import observers_of
 
 from .processes import start
 

@@ -18,8 +18,8 @@ from unittest.mock import patch
 
 from taskref_edu import Worker, open_database, writing
 from taskref_edu.connection import Connection, Observers
-from taskref_edu.database import observers_of
 from taskref_edu.running import RunningTask
+from taskref_edu.sqlite import observers_of
 
 from .payments import APPROACHES, PAYMENT, Approach, left, open_queue, open_shop, order_and_pay, paying, paying_by_hand
 

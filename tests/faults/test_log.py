@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from taskref_edu import Task, TaskQueue, open_database, reading, writing
-from taskref_edu.database import LOG_BYTES
+from taskref_edu.sqlite import LOG_BYTES
 
 from .load import wal_size
 

@@ -213,7 +213,7 @@ def test_the_panel_reads_past_the_learners_engine(open_panel: OpenPanel, databas
             seen.append(sql)
             return run()
 
-    from taskref_edu.database import observers_of
+    from taskref_edu.sqlite import observers_of
 
     hand = open_panel()
     with observers_of(database).attached(Ear()):
