@@ -41,6 +41,7 @@ pictures:
 	$(SET_UP) dev
 	.venv/bin/python tools/pictures.py
 	.venv/bin/python -m tests.browser.pictures
+	.venv/bin/python -m tests.browser.key_cells
 
 ## make bench    measure everything and write benchmarks/RESULTS.md; an hour         ARGS="--only race" a part, ARGS=--quick a try
 bench:

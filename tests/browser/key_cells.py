@@ -52,7 +52,7 @@ KEYS = {
     "04_cancelling": Key("second = explore("),
     "05_in_process": Key("with_a_past = {"),
     "06_the_verdict": Key("Table(board[claim] for claim"),
-    "07_the_price": Key("pruned = Table()"),
+    "07_the_price": Key("pruned"),
     "08_races_and_crashes": Key("Scheduler([naive_claim", play),
     "09_beyond_one_machine": Key("deaths = [explore_crashes("),
 }
@@ -87,6 +87,8 @@ def take_all(into: Path, names: list[str]) -> None:
 def take(notebook: Notebook, key: Key, path: Path) -> None:
     cell = notebook.select_cell(key.containing)
     key.act(notebook)
+    notebook.page.mouse.move(0, 0)  # no row is pointed at
+    cell.evaluate("cell => cell.scrollIntoView({ block: 'start' })")
     notebook.page.wait_for_timeout(700)
     cell.screenshot(path=path)
     print(f"{path.name}: {path.stat().st_size:,} bytes")

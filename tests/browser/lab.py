@@ -205,12 +205,13 @@ class Notebook:
         )
 
     def select_cell(self, containing: str) -> Locator:
-        """Make the cell with this text the active one, which brings it into view."""
+        """Make the cell that is this text, or the first that holds it, the active one, which brings it into view."""
         self.page.evaluate(
             """text => {
                 const notebook = window.jupyterapp.shell.currentWidget.content;
-                notebook.activeCellIndex = [...notebook.model.cells].findIndex(
-                    cell => cell.sharedModel.getSource().includes(text));
+                const sources = [...notebook.model.cells].map(cell => cell.sharedModel.getSource());
+                const whole = sources.indexOf(text);
+                notebook.activeCellIndex = whole >= 0 ? whole : sources.findIndex(one => one.includes(text));
             }""",
             containing,
         )

@@ -22,7 +22,7 @@ from taskref_edu.exercises.declaring import Exercise, Wrong
 from taskref_edu.running import RunningTask
 
 Handler = Callable[[Any], Any]
-ENOUGH = 0.5  # seconds for which a handler may hold its worker
+ENOUGH = 0.4  # seconds for which a handler may hold its worker
 LONGEST = 3.0  # seconds until we stop waiting, whatever happens
 
 
@@ -238,9 +238,9 @@ never returns, no worker of one thread helps; you can only see it (`worker.statu
         Wrong("def handler(task):\n    pass", "your handler returned, and the naive worker went on"),
         Wrong(
             "import time\n\ndef handler(task):\n    time.sleep(3)",
-            "your handler holds it for more than 0.5 s",
+            "your handler holds it for more than 0.4 s",
         ),
-        Wrong("def handler(task):\n    while True:\n        pass", "your handler holds it for more than 0.5 s"),
+        Wrong("def handler(task):\n    while True:\n        pass", "your handler holds it for more than 0.4 s"),
         Wrong("import os\n\ndef handler(task):\n    os._exit(1)", "End the worker, not the world"),
         Wrong(
             """
