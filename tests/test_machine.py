@@ -281,6 +281,15 @@ class QueueMachine(RuleBasedStateMachine):
             self.cancel_task(other, who.leases[-1].id)
         self.act_as_holder(who, who.leases[-1], verb, dies=False)
 
+    @rule(name=WHO)
+    def the_last_attempt_fails(self, name: str) -> None:
+        """Rare by chance, too: the holder of a task's last attempt reports an error."""
+        self.enqueue(name, max_attempts=1, delay=0.0, dies=False)
+        for _ in self.model:
+            self.claim(name, dies=False)
+        for task in list(self.who[name].leases):
+            self.act_as_holder(self.who[name], task, "fail", dies=False)
+
     @precondition(lambda self: any(who.leases for who in self.who.values()))
     @rule(data=st.data(), asked=st.booleans(), first=st.sampled_from(VERBS), second=st.sampled_from(VERBS))
     def two_verbs_with_one_lease(self, data: st.DataObject, asked: bool, first: str, second: str) -> None:
