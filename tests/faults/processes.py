@@ -159,7 +159,7 @@ def opening(path: Path, approach: Approach, at: int) -> None:
             super().__init__()
             self.active = (Dies(at),)
 
-    with patch("taskref_edu.database.Observers", Watched):
+    with patch("taskref_edu.sqlite.Observers", Watched):
         open_database(path, schema=approach)  # type: ignore[arg-type]
 
 
