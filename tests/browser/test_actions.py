@@ -133,6 +133,7 @@ def test_the_lens_by_keyboard__and_axe_finds_nothing_serious_in_what_is_unfolded
             for node in one["nodes"]
         ]
         assert serious == [], theme
+    actions.page.bring_to_front()
     expect(actions.button("SQL")).to_be_focused()
     actions.page.keyboard.press("Enter")
     expect(lens).to_be_hidden()
