@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--into", type=Path, help="where RESULTS.md goes")
     chosen = parser.parse_args()
-    left_out = {"peers" if chosen.no_peers else "", "" if chosen.browser else "panel"}
+    left_out = [part for part, out in (("peers", chosen.no_peers), ("panel", not chosen.browser)) if out]
     results = measured(chosen.only or [part for part in PARTS if part not in left_out], chosen.quick)
     for table in results.tables:
         print(table, end="\n\n")

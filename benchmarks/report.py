@@ -58,7 +58,7 @@ def write(results: Report, folder: Path = FOLDER, *, keep: bool = False) -> None
     """Write RESULTS.md and its pictures into `folder`; keep: also what an earlier run wrote and this one left out."""
     path = folder / "RESULTS.md"
     sections = _sections(path.read_text(encoding="utf-8")) if keep and path.exists() else {}
-    if keep and sections:  # the machine is the same; when it was how busy is said beside the figures
+    if sections:  # the machine is the same; when it was how busy is said beside the figures
         ours, *others = results.tables
         load = next(value for name, value in ours.rows if name == "load")
         note = f"Measured alone, after the rest; load {load}."

@@ -37,8 +37,8 @@ _OBSERVERS: weakref.WeakKeyDictionary[Dialect, Observers] = weakref.WeakKeyDicti
 
 def open_file(url: URL | None, synchronous: str, timeout: float, create: bool) -> Engine:
     """The engine of a file, or of a temporary one that goes with it. Raises CannotOpen; then nothing was created."""
-    folder = None if url else tempfile.mkdtemp(prefix="taskref-")
-    path = Path(folder, "tasks.db") if folder else Path(url.database or ":memory:").absolute()  # type: ignore[union-attr]
+    folder = tempfile.mkdtemp(prefix="taskref-") if url is None else ""
+    path = Path(folder, "tasks.db") if url is None else Path(url.database or ":memory:").absolute()
     if path.name == ":memory:":
         raise CannotOpen(
             "an in-memory database is invisible to a second thread: leave the path out for a temporary file"
@@ -93,6 +93,7 @@ def _set_up(connection: Connection, journal: str, synchronous: str, timeout: flo
 
 
 def _begin(engine: weakref.ref[Engine], file: str, dbapi_connection: PoolProxiedConnection) -> None:
+    # Ours, for connect() made it; to ask would cost each transaction.
     driver: Connection = dbapi_connection.driver_connection  # type: ignore[assignment]
     # A connection goes on reading and writing a file that was deleted, and what it writes is lost in silence.
     if driver.identity != identity_of(file):

@@ -1,4 +1,4 @@
-"""The measured tables of docs/scale.md are those of benchmarks/RESULTS.md."""
+"""The measured tables of docs/scale.md, and what its text quotes of them, are those of benchmarks/RESULTS.md."""
 
 from __future__ import annotations
 
@@ -36,3 +36,15 @@ def test_a_row_is_what_was_measured(here: str, there: str) -> None:
     shown = numbers_of(ROOT / "docs" / "scale.md", here)
     assert len(shown) >= 4
     assert set(shown) <= set(numbers_of(ROOT / "benchmarks" / "RESULTS.md", there))
+
+
+def test_what_the_text_quotes() -> None:
+    page = " ".join((ROOT / "docs" / "scale.md").read_text(encoding="utf-8").split())
+    results = ROOT / "benchmarks" / "RESULTS.md"
+    text = results.read_text(encoding="utf-8")
+    ratios = re.findall(r"^\| (?:1|4|8|32) \|.*\| ([\d.]+) \(.*\|$", text, re.M)
+    assert len(ratios) == 4
+    assert "{}, {}, {} and {}".format(*ratios) in page
+    claims = re.findall(r"^\| 1(?:,000|0,000|00,000) \| ([\d.]+) \| [\d.]+ \|$", text, re.M)
+    assert len(claims) == 3
+    assert "{}, {} and {} ms".format(*claims) in page
