@@ -53,6 +53,11 @@ class Crew:
         self._closed = False
         self.workers = [self._hire(1)]
 
+    @property
+    def holders(self) -> list[MortalWorker]:
+        """Those with a task in their hands; also one that was let go and is still at its last task."""
+        return [worker for worker in (*self.workers, *self._former) if worker.status.task]
+
     @_alone
     def start(self) -> str:
         """Start every worker that does not run; a new one takes the place of a dead one."""

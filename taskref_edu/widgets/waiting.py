@@ -46,7 +46,7 @@ def _none_runs(side: Side) -> str | None:
 
 
 def _held(side: Side) -> str | None:
-    statuses = {worker.name: worker.status for worker in side.workers}
+    statuses = {worker.name: worker.status for worker in side.crew.holders}
     held = [f"{name} {status.state} with task {status.task.id}" for name, status in statuses.items() if status.task]
     return " and ".join(held) or None
 

@@ -166,6 +166,22 @@ def test_a_scenario_begins_with_its_workers_stopped(begin: Begin):
     until(lambda: "typo, step 1 of 3" in sentence(hand))
 
 
+def test_a_worker_that_was_let_go_is_waited_for_until_its_last_task_has_ended(begin: Begin):
+    """A scenario once began while the second worker, which it had just sent away, still ran a task."""
+    hand = begin("typo")
+    hand.panel.controls.seconds.value = 60
+    hand.panel.controls.two.value = True
+    crew = hand.panel.views[0].side.crew
+    hand.pay_new_orders(1)
+    crew.workers[1].start()
+    until(lambda: crew.workers[1].status.task)
+    hand.panel.run("typo")
+    until(lambda: "waits until worker idle" in sentence(hand))
+    assert [worker.name for worker in crew.holders] == [f"{hand.panel.views[0].side.name} worker 2"]
+    hand.click("cancel")
+    until(lambda: "typo, step 1 of 3" in sentence(hand))
+
+
 def test_an_unknown_scenario_is_named__with_those_that_there_are(open_panel: OpenPanel):
     panel = open_panel().panel
     with pytest.raises(ValueError, match="scenario 'doomsday' found; one of double click, cancel in flight"):
