@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,3 +45,21 @@ def test_a_stub_that_only_prints_an_error_is_no_python(
 def test_a_python_that_is_not_here_is_said(versions: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
     assert versions.main(["--python", "3.99"]) == 2
     assert "found no such Python" in capsys.readouterr().err
+
+
+def test_lower_bounds_become_constraints_of_pip(versions: ModuleType) -> None:
+    project = """
+        [project]
+        dependencies = ["one>=0.0.45,<0.1"]
+        [project.optional-dependencies]
+        lab = ["two[extra]>=3.2,<4", "three<9.2"]
+        dev = ["this[lab]", "four>=1 ; python_version < '3.12'"]
+    """
+    assert versions.lowest(project) == ["one==0.0.45", "two==3.2", "four==1"]
+
+
+def test_each_package_of_ours_has_a_lower_bound(versions: ModuleType) -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    extras = tomllib.loads(text)["project"]["optional-dependencies"].values()
+    asked = {Requirement(line).name for extra in extras for line in extra} - {"taskref_edu"}
+    assert asked | {"sqlmodel"} == {line.partition("==")[0] for line in versions.lowest(text)}

@@ -2,11 +2,13 @@
 
     python tools/versions.py                    every Python here, with the lowest and with the newest packages
     python tools/versions.py --lowest           only the lowest versions that pyproject.toml admits
+    python tools/versions.py --lowest --here    the same on the Python that runs this: what CI does
     python tools/versions.py --python 3.13 --newest
 
-Each combination gets an environment of its own below .venv-versions/, made by uv (found on PATH, or installed
-there by pip: pip itself cannot ask for the lowest versions). Left out: the browser tests, and everything else that
-`tools/test.py` runs once. Exit code 0 if every combination passed.
+Each combination gets an environment of its own below .venv-versions/. pip cannot ask for the lowest versions, so
+each lower bound of pyproject.toml becomes a constraint; what those packages need in turn is the newest that fits.
+Left out: the browser tests, and everything else that `tools/test.py` runs once. Exit code 0 if every combination
+passed.
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / ".venv-versions"
 LOWEST_PYTHON = 11  # 3.11
-RESOLUTIONS = {"lowest": ["--resolution", "lowest-direct"], "newest": ["--upgrade"]}
+RESOLUTIONS = {"lowest": ["--constraint", "lowest.txt"], "newest": ["--upgrade", "--upgrade-strategy", "eager"]}
 TESTS = [
     *("database", "queue", "statements", "payload", "desk", "worker", "costs", "layers", "repair", "fuzz"),
     *("approaches", "widgets"),
@@ -33,19 +38,22 @@ SHOWN = ("sqlmodel", "sqlalchemy", "pydantic", "jupyterlab", "ipykernel", "ipywi
 def main(arguments: list[str]) -> int:
     """Run the combinations asked for; prints a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", metavar="3.N", help="only this one of the Pythons that are found here")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--python", metavar="3.N", help="only this one of the Pythons that are found here")
+    which.add_argument("--here", action="store_true", help="only the Python that runs this")
     for resolution in RESOLUTIONS:
         parser.add_argument(f"--{resolution}", action="store_true", help=f"only the {resolution} packages")
     asked = parser.parse_args(arguments)
     chosen = [name for name in RESOLUTIONS if getattr(asked, name)] or list(RESOLUTIONS)
-    pythons = find_pythons()
+    pythons = {"here": Path(sys.executable)} if asked.here else find_pythons()
     if asked.python:
         pythons = {asked.python: pythons[asked.python]} if asked.python in pythons else {}
     if not pythons:
         print("found no such Python on PATH or in ~/.pyenv/versions, 3.11 or newer expected", file=sys.stderr)
         return 2
-    uv = find_uv()
-    lines = [run(uv, python, resolution) for python in pythons.values() for resolution in chosen]
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / "lowest.txt").write_text("\n".join(lowest((ROOT / "pyproject.toml").read_text("utf-8"))))
+    lines = [run(python, resolution) for python in pythons.values() for resolution in chosen]
     print("\n".join(["", *lines]))
     return 1 if any(line.startswith("FAILED") for line in lines) else 0
 
@@ -64,30 +72,26 @@ def find_pythons() -> dict[str, Path]:
     return {f"3.{minor}": found[minor] for minor in sorted(found) if minor >= LOWEST_PYTHON}
 
 
-def find_uv() -> str:
-    """uv from PATH, or installed by pip into an environment of its own."""
-    if uv := shutil.which("uv"):
-        return uv
-    home = FOLDER / "uv"
-    python = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    if not python.with_name("uv").exists() and not python.with_name("uv.exe").exists():
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", "uv"], check=True)
-    return str(python.with_name("uv"))
+def lowest(pyproject: str) -> list[str]:
+    """Each lower bound of a pyproject.toml, given as text, as a constraint for pip: `name==version`."""
+    project = tomllib.loads(pyproject)["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    asked = [Requirement(line) for group in groups for line in group]
+    return [f"{one.name}=={bound.version}" for one in asked for bound in one.specifier if bound.operator == ">="]
 
 
-def run(uv: str, python: Path, resolution: str) -> str:
+def run(python: Path, resolution: str) -> str:
     """Install and test one combination; a line that says how it went."""
     begun = time.monotonic()
     version = subprocess.check_output([python, "-c", "import platform; print(platform.python_version())"], text=True)
     home = FOLDER / f"{version.strip()}-{resolution}"
     inside = home / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     if not inside.exists():
-        subprocess.run([uv, "venv", "--quiet", "--seed", "--no-python-downloads", "--python", python, home], check=True)
-    install = [uv, "pip", "install", "--quiet", "--python", inside, *RESOLUTIONS[resolution], "--editable", ".[dev]"]
-    subprocess.run(install, cwd=ROOT, check=True)
+        subprocess.run([python, "-m", "venv", home], check=True)
+    print(f"--- Python {version.strip()}, {resolution} packages: about a minute to install them", flush=True)
+    install = [inside, "-m", "pip", "install", "--quiet", *RESOLUTIONS[resolution], "--editable", f"{ROOT}[dev]"]
+    subprocess.run(install, cwd=FOLDER, check=True)
     tests = [str(test_path(name)) for name in TESTS]
-    print(f"--- Python {version.strip()}, {resolution} packages", flush=True)
     pytest = [inside, "-m", "pytest", "-q", "-m", "not browser", "-n", "auto", "--dist", "loadgroup"]
     code = subprocess.run([*pytest, "-p", "no:cacheprovider", *tests], cwd=ROOT)
     packages = subprocess.check_output([inside, "-c", SHOW, *SHOWN], text=True).strip()
