@@ -58,7 +58,7 @@ def _pairs(
     old, new = {row.id: row for row in before}, {row.id: row for row in after}
     oldest = min(new, default=0) if count > len(new) else 0
     gone = sorted(old.keys() - new.keys())
-    differing = [(old.get(number), row) for number, row in new.items() if old.get(number) != row]
+    differing = [(was, row) for number, row in new.items() if (was := old.get(number)) != row]
     return [*differing, *((old[number], None) for number in gone if number > oldest)]
 
 

@@ -84,7 +84,7 @@ class Told:
         words, classic, shown = self._words, self._approach == "classic", {}
         named = rows.named
         for task in rows.tasks:  # thousands, ten times a second: unpacked at once, and little is called
-            task_id, kind, payload, status, attempt, most, *_, asked, _ = task
+            task_id, kind, payload, status, attempt, most, _token, _available, _lease, asked, _error = task
             more = more_of(task) if asked is not None or (attempt and status == "pending") else ""
             target, mark = None, ""
             if classic:
