@@ -41,6 +41,11 @@ class Size:
     shared: int = 6_000
     imports: int = 15
 
+    @property
+    def fewer(self) -> int:
+        """The rounds of what takes long: five."""
+        return (self.rounds + 1) // 2
+
 
 QUICK = Size(1, 40, 100, 10, 300, 20, 3, 60, 1)
 
@@ -149,7 +154,7 @@ def backlog(size: Size) -> list[Goal]:
         "alone": partial(ours.beside, count=size.beside, finished=1, pending=size.beside),
         "beside": partial(ours.beside, count=size.beside, finished=size.backlog, pending=size.backlog),
     }
-    found = interleave("drain beside a backlog", contestants, max(1, size.rounds // 2))
+    found = interleave("drain beside a backlog", contestants, size.fewer)
     slower = Spread.of(found.ratios("alone", "beside", "drain"))
     what = f"drain beside {size.backlog:,} + {size.backlog:,} tasks, times slower than beside {size.beside:,}"
     return [Goal(what, slower, 1.25, at_least=False)]
@@ -159,7 +164,7 @@ def wake_up(size: Size) -> list[Goal]:
     found = interleave(
         "wake-up",
         {"in process": partial(wake_up_here, size.wake_ups), "across": partial(wake_up_there, size.wake_ups)},
-        max(1, size.rounds // 3),
+        size.fewer,
     )
     return [
         Goal("enqueue to start, idle, in process", Spread.of(found.of("in process", "ms")), 1.5, False, "ms"),
@@ -170,7 +175,7 @@ def wake_up(size: Size) -> list[Goal]:
 def two_processes(size: Size) -> list[Goal]:
     sides = [(side, workers) for side in ("ours", "hand") for workers in (1, 2)]
     contestants = {f"{side}, {workers}": partial(shared, side, workers, size.shared) for side, workers in sides}
-    found = interleave("two processes", contestants, max(1, size.rounds // 2))
+    found = interleave("two processes", contestants, size.rounds)
     mine = Spread.of(found.ratios("ours, 2", "ours, 1", "drain"))
     hand = median(found.ratios("hand, 2", "hand, 1", "drain"))
     of_hand = Spread(mine.middle / hand, mine.low / hand, mine.high / hand)
@@ -195,19 +200,18 @@ def import_time(size: Size) -> list[Goal]:
 
 def also(size: Size) -> Table:
     """What has no goal, and belongs to the picture."""
-    few = max(1, size.rounds // 3)
-    full = interleave("WAL and FULL", _three(size.durable, size.many // 10, "FULL"), few)
+    full = interleave("WAL and FULL", _three(size.durable, size.many // 10, "FULL"), size.fewer)
     rows: list[list[object]] = []
     for what in ("enqueue", "drain"):
         ratio = Spread.of(full.ratios("ours", "bare", what))
         rows.append([f"synchronous = FULL: {what}, of the bare loop", ratio, Spread.of(full.of("ours", what))])
-    order = interleave("enqueue with its order", {"ours": partial(ours.with_order, count=size.tasks // 4)}, few)
+    order = interleave("enqueue with its order", {"ours": partial(ours.with_order, count=size.tasks // 4)}, size.fewer)
     what = "enqueue with a new order that references the task, one transaction"
     rows.append([what, "", Spread.of(order.of("ours", "enqueue"))])
     watched = {
         name: partial(ours.observed, count=size.tasks, watched=name == "observed") for name in ("observed", "not")
     }
-    looked = interleave("an observer", watched, max(1, size.rounds // 2))
+    looked = interleave("an observer", watched, size.fewer)
     ratio = Spread.of(looked.ratios("observed", "not", "drain"))
     what = "drain while an observer looks at each statement, of a drain without"
     rows.append([what, ratio, Spread.of(looked.of("observed", "drain"))])
