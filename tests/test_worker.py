@@ -55,10 +55,10 @@ class TestSteps:
         queue.handler("work")(seen.append)
         for payload in ("a", "b"):
             enqueue(queue, "work", payload=payload)
-        worker, threads = Worker(queue), threading.active_count()
+        worker, threads = Worker(queue), set(threading.enumerate())
         assert [worker.step(), worker.step(), worker.step()] == [True, True, False]
         assert [task.payload for task in seen] == ["a", "b"]
-        assert threading.active_count() == threads
+        assert set(threading.enumerate()) <= threads
 
     def test_a_handler_that_returns_is_completed(self, queue: TaskQueue) -> None:
         queue.handler("work")(lambda task: None)
@@ -207,7 +207,7 @@ class TestSteps:
 
 class TestThread:
     def test_start_stop_and_their_repetition(self, live: TaskQueue) -> None:
-        before = threading.active_count()
+        before = set(threading.enumerate())
         worker = Worker(live)
         assert worker.status.state == "stopped"
         assert worker.stop() is True
@@ -221,7 +221,7 @@ class TestThread:
         enqueue(live, "nothing")
         until(lambda: task(live.engine, 1).status is TaskStatus.SUCCEEDED)
         worker.stop()
-        until(lambda: threading.active_count() == before)
+        until(lambda: set(threading.enumerate()) <= before)
 
     def test_pause_and_resume(self, live: TaskQueue, worker: Worker) -> None:
         worker.start()
@@ -439,7 +439,10 @@ COMPUTING = "end = time.monotonic() + 2\nwhile time.monotonic() < end: sum(range
 
 @pytest.mark.parametrize("how", ["sleeping", "computing"])
 def test_a_handler_that_takes_long_holds_up_nobody(open_any: OpenDatabase, how: str) -> None:
-    """Enqueue, cancel and read beside it: each within 50 ms; two in 15 may meet another process of the tests."""
+    """Enqueue, cancel and read beside it, half of them within 40 ms: the others may meet other processes of the tests.
+
+    A handler that computes would hold them up for longer, each of them, without worker.start()'s switch interval.
+    """
     engine = open_any()
     queue, worker = TaskQueue(engine), Worker(TaskQueue(engine))
     program = "time.sleep(2)" if how == "sleeping" else COMPUTING
@@ -465,7 +468,7 @@ def test_a_handler_that_takes_long_holds_up_nobody(open_any: OpenDatabase, how: 
         until(lambda: worker.status.state == "busy")
         times = {name: sorted(milliseconds(act) for _ in range(15)) for name, act in acts.items()}
         assert worker.status.state == "busy", "the handler must still run while the others are measured"
-        assert {name: measured for name, measured in times.items() if measured[-3] > 50} == {}
+        assert {name: measured for name, measured in times.items() if measured[7] > 40} == {}
         until(lambda: task(engine, 1).status is TaskStatus.SUCCEEDED)
 
 
