@@ -58,7 +58,7 @@ soak:
 	$(SET_UP) dev
 	.venv/bin/python -m tests.faults $(ARGS)
 
-## make versions run the core's and the panel's tests on every Python here, with the lowest and the newest packages
+## make versions run the core's and the panel's tests on every Python here, with the lowest and the newest packages  ARGS="--lowest --here" as CI
 versions:
 	$(SET_UP) dev
 	.venv/bin/python tools/versions.py $(ARGS)

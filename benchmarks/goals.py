@@ -43,7 +43,7 @@ class Size:
 
     @property
     def fewer(self) -> int:
-        """The rounds of what takes long: five."""
+        """The rounds of what takes long: half of them, and at least five of the usual nine."""
         return (self.rounds + 1) // 2
 
 

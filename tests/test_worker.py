@@ -439,7 +439,7 @@ COMPUTING = "end = time.monotonic() + 2\nwhile time.monotonic() < end: sum(range
 
 @pytest.mark.parametrize("how", ["sleeping", "computing"])
 def test_a_handler_that_takes_long_holds_up_nobody(open_any: OpenDatabase, how: str) -> None:
-    """Enqueue, cancel and read beside it, half of them within 40 ms: the others may meet other processes of the tests.
+    """Enqueue, cancel and read beside it, half of them within 40 ms: the others may meet other tests, and take longer.
 
     A handler that computes would hold them up for longer, each of them, without worker.start()'s switch interval.
     """
@@ -468,7 +468,7 @@ def test_a_handler_that_takes_long_holds_up_nobody(open_any: OpenDatabase, how: 
         until(lambda: worker.status.state == "busy")
         times = {name: sorted(milliseconds(act) for _ in range(15)) for name, act in acts.items()}
         assert worker.status.state == "busy", "the handler must still run while the others are measured"
-        assert {name: measured for name, measured in times.items() if measured[7] > 40} == {}
+        assert {name: measured for name, measured in times.items() if measured[7] > 40 or measured[-1] > 1000} == {}
         until(lambda: task(engine, 1).status is TaskStatus.SUCCEEDED)
 
 

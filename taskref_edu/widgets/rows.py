@@ -12,7 +12,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Table
@@ -25,7 +24,6 @@ from ..sqlite import file_of, sqlite_engine
 ROWS = 2_500  # of each table: what a browser still draws smoothly, and a kernel reads beside its other work
 LARGEST_ID = 2**63 - 1
 T = TypeVar("T")
-ID = attrgetter("id")
 ORDERS: Table = Order.__table__  # type: ignore[attr-defined]
 
 
@@ -84,9 +82,9 @@ def read(connection: Connection, before: Rows | None = None) -> Rows:
     orders = _same_or_made(before.orders, _all(connection, READ_ORDERS)[::-1], OrderRow._make)
     tasks = _same_or_made(before.tasks, _all(connection, READ_TASKS)[::-1], TaskRow._make)
     order_count, task_count = _count(connection, "orders", orders), _count(connection, "task", tasks)
-    order_ids, task_ids = set(map(ID, orders)), set(map(ID, tasks))
-    names = set(map(order_in, map(attrgetter("payload"), tasks))) - {None}
-    references = set(map(attrgetter("processing_task_id"), orders)) - {None}
+    order_ids, task_ids = {order.id for order in orders}, {task.id for task in tasks}
+    names = {order_in(task.payload) for task in tasks} - {None}
+    references = {order.processing_task_id for order in orders} - {None}
     if order_count > len(orders):  # an order that is not shown may be named, and may point at a task that is
         order_ids |= _existing(connection, "orders", "id", names - order_ids)
         references |= _existing(connection, "orders", "processing_task_id", task_ids - references)

@@ -29,6 +29,11 @@ def test_each_goal(part: Callable[[goals.Size], list[goals.Goal]]) -> None:
     assert all(goal.found.middle == 0 for goal in wrong)
 
 
+def test_a_goal_is_the_median_of_five_rounds_or_more() -> None:
+    usual = goals.Size()
+    assert min(usual.rounds, usual.fewer, usual.imports) >= 5
+
+
 def test_also_measured() -> None:
     assert len(goals.also(SIZE).rows) == 4
 
