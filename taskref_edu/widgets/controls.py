@@ -7,7 +7,6 @@ the focus away, and a click in vain explains itself in the status line. The rare
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from ipywidgets import (
     HTML,
@@ -22,6 +21,7 @@ from ipywidgets import (
     Widget,
 )
 
+from .rows import Rows
 from .scenarios import SCENARIOS
 from .status import StatusLine
 from .theme import STYLE
@@ -119,9 +119,9 @@ class Controls:
         worker = [*self._named(WORKER_BUTTONS), self.seconds, self.more, self.sql]
         return [_line("Order", orders), _line("Worker", worker), self.fold, self.script]
 
-    def offer(self, orders: Sequence[Any], selected: int | None) -> None:
-        """Show these orders to choose from, and `selected` as the chosen one."""
-        options = [(f"{order.id} ({order.customer[:20]})", order.id) for order in orders[-OFFERED:]]
+    def offer(self, rows: Rows, selected: int | None) -> None:
+        """Show the newest orders to choose from, and `selected` as the chosen one."""
+        options = [(f"{order.id} ({order.customer[:20]})", order.id) for order in rows.newest_orders(OFFERED)]
         if selected is not None and selected not in [order_id for _, order_id in options]:
             options.insert(0, (str(selected), selected))
         new_options = list(self.order.options) != options

@@ -52,7 +52,7 @@ def details_of_task(task: TaskRow, rows: Rows, approach: str) -> list[Detail]:
         details.append(("error", _clip(task.error)))
     if approach == "classic" and task.type == PAYMENT and order_in(task.payload) not in rows.named:
         details.append(("its order", NO_ORDER))
-    if approach == "inverted" and is_orphan(task, rows):
+    if approach == "inverted" and is_orphan(task.id, task.type, task.status, rows):
         details.append(("orphan", ORPHAN))
     return details
 

@@ -7,16 +7,17 @@ Leaves out: what happened and was undone between two looks. Read next: `timeline
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..models import ENDED
-from .rows import OrderRow, Rows, TaskRow, order_in
+from .rows import REFERENCE, OrderRow, Raw, Rows, TaskRow, order_in
 from .tables import money
 
 MANY = 100  # rows that differ in one look; more are counted instead of told one by one
 LONGEST_ERROR = 120
 END = 60  # the rank of a task's end; a rank says what comes first where one look finds several things
+ORDER_STATUS, TASK_STATUS = OrderRow._fields.index("status"), TaskRow._fields.index("status")
 LEASE_OVER = "the lease ran out"  # how a reclaim begins the error that it leaves
 
 
@@ -30,36 +31,34 @@ class Event:
 
 def changes(before: Rows, after: Rows) -> list[Event]:
     """The events between two states: those of one order and its task stand together, what has ended comes first."""
-    orders = _pairs(before.orders, after.orders, after.order_count)
-    tasks = _pairs(before.tasks, after.tasks, after.task_count)
+    orders = _differing(before.orders, after.orders, after.order_count)
+    tasks = _differing(before.tasks, after.tasks, after.task_count)
     if len(orders) + len(tasks) > MANY:
-        return [*_counted(orders, "orders"), *_counted(tasks, "tasks")]
-    of = {order.processing_task_id: order.id for rows in (before, after) for order in rows.orders}
+        return [
+            *_counted(orders, "orders", after.orders, ORDER_STATUS),
+            *_counted(tasks, "tasks", after.tasks, TASK_STATUS),
+        ]
+    of = {row[REFERENCE]: number for rows in (before, after) for number, row in rows.orders.items()}
     found: list[tuple[int, int, Event]] = []  # chain, rank, event
-    for old, now in orders:
-        number = (now or old).id  # type: ignore[union-attr]
-        found += [(number, rank, Event(text, number)) for rank, text in _of_order(old, now)]  # type: ignore[arg-type]
-    for old, now in tasks:
-        task: TaskRow = now or old  # type: ignore[assignment]
-        number = order_in(task.payload) or of.get(task.id)
-        chain = number or -task.id
-        found += [(chain, rank, Event(text, number)) for rank, text in _of_task(old, now)]  # type: ignore[arg-type]
+    for number in orders:
+        texts = _of_order(before.order(number), after.order(number))
+        found += [(number, rank, Event(text, number)) for rank, text in texts]
+    for task_id in tasks:
+        old, now = before.task(task_id), after.task(task_id)
+        order = order_in((now or old).payload) or of.get(task_id)  # type: ignore[union-attr]
+        found += [(order or -task_id, rank, Event(text, order)) for rank, text in _of_task(old, now)]
     ended = {chain for chain, rank, _ in found if rank >= END}
     found.sort(key=lambda one: (one[0] not in ended, abs(one[0]), one[1]))
     return [event for *_, event in found]
 
 
-def _pairs(
-    before: Iterable[OrderRow] | Iterable[TaskRow], after: Iterable[OrderRow] | Iterable[TaskRow], count: int
-) -> list[tuple[OrderRow | TaskRow | None, OrderRow | TaskRow | None]]:
-    """Each row that differs, as it was and as it is; a row that only moved out of what is shown is none."""
+def _differing(before: dict[int, Raw], after: dict[int, Raw], count: int) -> list[int]:
+    """The id of each row that differs; one that only moved out of what is shown does not."""
     if after is before:
         return []
-    old, new = {row.id: row for row in before}, {row.id: row for row in after}
-    oldest = min(new, default=0) if count > len(new) else 0
-    gone = sorted(old.keys() - new.keys())
-    differing = [(was, row) for number, row in new.items() if (was := old.get(number)) != row]
-    return [*differing, *((old[number], None) for number in gone if number > oldest)]
+    oldest = min(after, default=0) if count > len(after) else 0
+    gone = (number for number in before if number > oldest and number not in after)
+    return [*(number for number, row in after.items() if before.get(number) != row), *gone]
 
 
 def _of_order(old: OrderRow | None, now: OrderRow | None) -> Iterator[tuple[int, str]]:
@@ -120,8 +119,9 @@ def _of_end(old: TaskRow, now: TaskRow) -> Iterator[tuple[int, str]]:
         yield END, f"task {now.id} {word}: {error}" if now.status == "failed" else f"task {now.id} {word}"
 
 
-def _counted(pairs: list[tuple[OrderRow | TaskRow | None, OrderRow | TaskRow | None]], what: str) -> Iterator[Event]:
+def _counted(differing: list[int], what: str, after: dict[int, Raw], status: int) -> Iterator[Event]:
     """One line for many rows: what became of them."""
-    became = Counter("gone" if now is None else now.status for _, now in pairs)
+    became = Counter(after[number][status] if number in after else "gone" for number in differing)
     if became:
-        yield Event(f"{len(pairs):,} {what} changed at once: " + ", ".join(f"{n:,} {s}" for s, n in became.items()))
+        words = ", ".join(f"{n:,} {s}" for s, n in became.items())
+        yield Event(f"{len(differing):,} {what} changed at once: {words}")

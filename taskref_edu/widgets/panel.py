@@ -153,10 +153,10 @@ class Panel:
         return any(view.stirred() for view in self.views)
 
     def _offer(self) -> None:
-        orders = self.views[-1].rows.orders
-        if self._hands.selected is None and orders:
-            self._hands.selected = orders[0].id
-        self.controls.offer(orders, self._hands.selected)
+        rows = self.views[-1].rows
+        if self._hands.selected is None and rows.orders:
+            self._hands.selected = next(iter(rows.orders))
+        self.controls.offer(rows, self._hands.selected)
 
     def _follow_script(self) -> None:
         script = self._hands.script

@@ -63,8 +63,8 @@ class Told:
             "words": self._words.texts[known:],
             "orders": _different(self._orders, orders),
             "tasks": _different(self._tasks, tasks),
-            "gone_orders": list(self._orders.keys() - orders.keys()),
-            "gone_tasks": list(self._tasks.keys() - tasks.keys()),
+            "gone_orders": [number for number in self._orders if number not in orders],
+            "gone_tasks": [number for number in self._tasks if number not in tasks],
         }
         self._rows, self._orders, self._tasks = rows, orders, tasks
         found: dict[str, Any] = {name: value for name, value in told.items() if value}
@@ -73,7 +73,7 @@ class Told:
     def _shown_orders(self, rows: Rows) -> dict[int, Shown]:
         """Id, status, customer, amount, the task it points at, what is wrong with that."""
         inverted, words, shown = self._approach == "inverted", self._words, {}
-        for order_id, customer, amount, status, reference in rows.orders:
+        for order_id, customer, amount, status, reference in rows.orders.values():
             target = reference if inverted else None
             mark = "dangling" if target is not None and target not in rows.targets else ""
             shown[order_id] = (order_id, words[status], _cell(customer), money(amount), _safe(target), words[mark])
@@ -82,20 +82,23 @@ class Told:
     def _shown_tasks(self, rows: Rows) -> dict[int, Shown]:
         """Id, status, what the status does not say, attempt of how many, type, the order it names, what is wrong."""
         words, classic, shown = self._words, self._approach == "classic", {}
-        named = rows.named
-        for task in rows.tasks:  # thousands, ten times a second: unpacked at once, and little is called
-            task_id, kind, payload, status, attempt, most, _token, _available, _lease, asked, _error = task
-            more = more_of(task) if asked is not None or (attempt and status == "pending") else ""
-            target, mark = None, ""
+        named, referenced, nothing = rows.named, rows.referenced, words[""]
+        for row in rows.tasks.values():  # thousands, ten times a second: little is called
+            task_id, kind, payload, status, attempt, most, _token, _available, _lease, asked, _error = row
+            target, more, mark = None, nothing, nothing
+            if asked is not None or (attempt and status == "pending"):
+                more = words[more_of(status, attempt, asked)]
             if classic:
                 target = order_in(payload)
-                if target not in named:
-                    mark = "dangling" if kind == PAYMENT else ""
-                    target = target if mark else None
-            elif is_orphan(task, rows):
-                mark = "orphan"
-            numbers = words[status], words[more], attempt, most, words[kind]
-            shown[task_id] = (task_id, *numbers, target if target is None else _safe(target), words[mark])
+                if target not in named and kind == PAYMENT:
+                    mark = words["dangling"]
+                elif target not in named:
+                    target = None
+            elif task_id not in referenced and is_orphan(task_id, kind, status, rows):
+                mark = words["orphan"]
+            if target is not None and target >= SAFE:
+                target = str(target)
+            shown[task_id] = (task_id, words[status], more, attempt, most, words[kind], target, mark)
         return shown
 
 

@@ -19,6 +19,8 @@ import traitlets
 from .tables import SHAPES
 from .theme import PICTURE_STYLE
 
+# Compact, and no list is looked at for whether it holds itself. What is no JSON is told as text: SQLite takes anything.
+TEXT = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str)
 PAGES = 8  # views of one panel whose opened rows are remembered
 Opened = frozenset[int]
 
@@ -59,7 +61,7 @@ class Picture(anywidget.AnyWidget):
     def _numbered(self, told: Mapping[str, Any]) -> str:
         # The number lets a page see that a message got lost on the way, and ask again.
         self._number += 1
-        return json.dumps({**told, "number": self._number}, separators=(",", ":"), default=str)
+        return TEXT.encode({**told, "number": self._number})
 
     def _hear(self, _widget: object, content: Any, _buffers: object) -> None:
         """From a page, on any thread: {"hello": true} or {"page": …, "orders": […], "tasks": […]}."""

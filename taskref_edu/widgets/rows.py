@@ -1,29 +1,23 @@
-"""What a panel shows of a database, read in one transaction, and whether it is time to read again.
+"""What a panel shows of a database, read in one transaction: plain rows, thousands of them, ten times a second.
 
-The panel reads through an engine of its own, so that an instrument that observes the learner's engine sees
-the learner's statements only. It reads the driver's plain rows: thousands of them, ten times a second.
-Read next: `view.py`, which looks; `patches.py`, what the browser is told.
+Read next: `lookout.py`, when they are read; `patches.py`, what the browser is told.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table
 
-from ..errors import DatabaseGone
 from ..models import Order
-from ..queue import TaskQueue
-from ..sqlite import file_of, sqlite_engine
 
 ROWS = 2_500  # of each table: what a browser still draws smoothly, and a kernel reads beside its other work
 LARGEST_ID = 2**63 - 1
-T = TypeVar("T")
+Raw = tuple[Any, ...]  # a row as the driver returns it, its id first
 ORDERS: Table = Order.__table__  # type: ignore[attr-defined]
 
 
@@ -53,6 +47,7 @@ class TaskRow(NamedTuple):
     error: str | None
 
 
+REFERENCE, PAYLOAD = OrderRow._fields.index("processing_task_id"), TaskRow._fields.index("payload")
 READ_ORDERS = f"SELECT {', '.join(OrderRow._fields)} FROM orders ORDER BY id DESC LIMIT {ROWS}"
 READ_TASKS = f"SELECT {', '.join(TaskRow._fields)} FROM task ORDER BY id DESC LIMIT {ROWS}".replace(
     "payload", "CAST(payload AS TEXT)"
@@ -61,30 +56,49 @@ READ_TASKS = f"SELECT {', '.join(TaskRow._fields)} FROM task ORDER BY id DESC LI
 
 @dataclass(frozen=True)
 class Rows:
-    """The newest rows of both tables, oldest first, and how many there are in all.
+    """The newest rows of both tables by their ids, oldest first, and how many there are in all.
 
+    The rows are the driver's tuples: to name the parts of thousands, ten times a second, costs too much.
     named: ids of existing orders that the payloads name. referenced: ids of tasks at which an order points.
     targets: those of them that exist.
     """
 
-    orders: Sequence[OrderRow] = ()
-    tasks: Sequence[TaskRow] = ()
+    orders: dict[int, Raw] = field(default_factory=dict)
+    tasks: dict[int, Raw] = field(default_factory=dict)
     order_count: int = 0
     task_count: int = 0
     named: frozenset[int] = frozenset()
     referenced: frozenset[int] = frozenset()
     targets: frozenset[int] = frozenset()
 
+    def order(self, number: int) -> OrderRow | None:
+        """The order with this id, if it is among the rows."""
+        row = self.orders.get(number)
+        return OrderRow(*row) if row else None
+
+    def task(self, number: int) -> TaskRow | None:
+        """The task with this id, if it is among the rows."""
+        row = self.tasks.get(number)
+        return TaskRow(*row) if row else None
+
+    def newest_orders(self, count: int) -> list[OrderRow]:
+        """So many orders, the newest last."""
+        return [OrderRow(*row) for row in [*self.orders.values()][-count:]]
+
+    def newest_tasks(self, count: int) -> list[TaskRow]:
+        """So many tasks, the newest last."""
+        return [TaskRow(*row) for row in [*self.tasks.values()][-count:]]
+
 
 def read(connection: Connection, before: Rows | None = None) -> Rows:
-    """The rows as they stand in the connection's transaction; lists equal to those of `before` are the same."""
+    """The rows as they stand in the connection's transaction; where no row differs, the dict of `before`."""
     before = before or Rows()
-    orders = _same_or_made(before.orders, _all(connection, READ_ORDERS)[::-1], OrderRow._make)
-    tasks = _same_or_made(before.tasks, _all(connection, READ_TASKS)[::-1], TaskRow._make)
+    orders = _by_id(_all(connection, READ_ORDERS), before.orders)
+    tasks = _by_id(_all(connection, READ_TASKS), before.tasks)
     order_count, task_count = _count(connection, "orders", orders), _count(connection, "task", tasks)
-    order_ids, task_ids = {order.id for order in orders}, {task.id for task in tasks}
-    names = {order_in(task.payload) for task in tasks} - {None}
-    references = {order.processing_task_id for order in orders} - {None}
+    names: frozenset[Any] = frozenset([order_in(row[PAYLOAD]) for row in tasks.values()])
+    references = frozenset([row[REFERENCE] for row in orders.values()]) - {None}
+    order_ids, task_ids = orders.keys(), tasks.keys()
     if order_count > len(orders):  # an order that is not shown may be named, and may point at a task that is
         order_ids |= _existing(connection, "orders", "id", names - order_ids)
         references |= _existing(connection, "orders", "processing_task_id", task_ids - references)
@@ -95,9 +109,9 @@ def read(connection: Connection, before: Rows | None = None) -> Rows:
         tasks,
         order_count,
         task_count,
-        named=frozenset(names & order_ids),  # type: ignore[arg-type]
-        referenced=frozenset(references),  # type: ignore[arg-type]
-        targets=frozenset(references & task_ids),  # type: ignore[arg-type]
+        named=names.intersection(order_ids),
+        referenced=references,
+        targets=references.intersection(task_ids),
     )
 
 
@@ -121,11 +135,13 @@ def _all(connection: Connection, sql: str) -> list[Any]:
     return connection.exec_driver_sql(sql).cursor.fetchall()  # type: ignore[union-attr]
 
 
-def _same_or_made(before: Sequence[T], raw: list[Any], make: Callable[[Any], T]) -> Sequence[T]:
-    return before if raw == before else [*map(make, raw)]
+def _by_id(newest_first: list[Raw], before: dict[int, Raw]) -> dict[int, Raw]:
+    if newest_first == [*reversed(before.values())]:
+        return before
+    return {row[0]: row for row in reversed(newest_first)}
 
 
-def _count(connection: Connection, table: str, shown: Sequence[object]) -> int:
+def _count(connection: Connection, table: str, shown: dict[int, Raw]) -> int:
     if len(shown) < ROWS:
         return len(shown)
     return _all(connection, f"SELECT count(*) FROM {table}")[0][0]
@@ -137,79 +153,3 @@ def _existing(connection: Connection, table: str, column: str, ids: Iterable[int
     if not numbers:
         return set()
     return {row[0] for row in _all(connection, f"SELECT {column} FROM {table} WHERE {column} IN ({numbers})")}
-
-
-class Lookout:
-    """Looks at the database of one queue. Belongs to one thread."""
-
-    def __init__(self, queue: TaskQueue) -> None:
-        self.polls = file_of(queue.engine) is None  # a server has no number that changes with each commit
-        self._queue = queue
-        self._file = file_of(queue.engine)
-        self._engine = queue.engine if self._file is None else sqlite_engine(self._file)
-        self._identity = self._look_at_file()
-        self._held: Connection | None = None
-        self._seen: int | None = None
-
-    def changed_rows(self, before: Rows) -> Rows | None:
-        """The rows, or None if nobody has committed since the last call. Raises DatabaseGone without the file."""
-        self._check_file()
-        try:
-            return self._read_changed(before)
-        except BaseException:
-            self.close()
-            raise
-
-    def stirred(self) -> bool:
-        """Whether changed_rows() would read, or meet trouble. On a server always False: it would cost as much."""
-        try:
-            return not self.polls and self._version() != self._seen
-        except Exception:  # changed_rows() will meet it, too, and is where it is said
-            return True
-
-    def close(self) -> None:
-        """Give back all connections."""
-        self._seen = None
-        if self._held is not None:
-            self._held.close()
-            self._held = None
-        if self._file is not None:
-            self._engine.dispose()
-
-    def _read_changed(self, before: Rows) -> Rows | None:
-        if self.polls:
-            with self._engine.begin() as connection:
-                return read(connection, before)
-        if self._held is None:
-            self._held = self._engine.connect()
-        version = self._version()  # before the rows, so that no commit falls between the two
-        if version == self._seen:
-            return None
-        with self._held.begin():
-            rows = read(self._held, before)
-        self._seen = version
-        return rows
-
-    def _version(self) -> int | None:
-        """A number that changes with each commit of somebody else; inside a transaction it would stand still."""
-        if self._held is None:
-            return None
-        return self._held.connection.driver_connection.execute("PRAGMA data_version").fetchone()[0]  # type: ignore[union-attr]
-
-    def _check_file(self) -> None:
-        found = self._look_at_file()
-        if found != self._identity:
-            self._identity = found
-            self.close()
-            self._queue.engine.dispose()  # its connections would go on in a file that is gone
-        if found is None and self._file is not None:
-            raise DatabaseGone(f"{self._file} was deleted: put it back, or re-run the cell with another database")
-
-    def _look_at_file(self) -> tuple[int, int] | None:
-        if self._file is None:
-            return None
-        try:
-            found = os.stat(self._file)  # noqa: PTH116
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino

@@ -34,7 +34,7 @@ def orders_table(rows: Rows, approach: str) -> str:
     arrow = ["its task"] if approach == "inverted" else []
     heads = ["order", *arrow, "status", "customer", "amount"]
     return _table(
-        "Orders", heads, (_order(order, approach) for order in rows.orders[-LONGEST_TABLE:]), rows.order_count
+        "Orders", heads, (_order(order, approach) for order in rows.newest_orders(LONGEST_TABLE)), rows.order_count
     )
 
 
@@ -43,7 +43,7 @@ def tasks_table(rows: Rows, approach: str) -> str:
     arrow = ["works on"] if approach == "classic" else []
     heads = ["task", *arrow, "status", "attempt", "type", "error"]
     return _table(
-        "Tasks", heads, (_task(task, rows, approach) for task in rows.tasks[-LONGEST_TABLE:]), rows.task_count
+        "Tasks", heads, (_task(task, rows, approach) for task in rows.newest_tasks(LONGEST_TABLE)), rows.task_count
     )
 
 
@@ -75,18 +75,18 @@ def readable(payload: str | None) -> str:
         return payload
 
 
-def more_of(task: TaskRow) -> str:
-    """What the status does not say."""
-    if task.status == "running" and task.cancel_requested_at is not None:
+def more_of(status: str, attempt: int, cancel_requested_at: Any) -> str:
+    """What a task's status does not say."""
+    if status == "running" and cancel_requested_at is not None:
         return ", asked to stop"
-    if task.status == "pending" and task.attempt:
+    if status == "pending" and attempt:
         return ", will be tried again"
     return ""
 
 
-def is_orphan(task: TaskRow, rows: Rows) -> bool:
+def is_orphan(task_id: int, kind: str, status: str, rows: Rows) -> bool:
     """Whether it is a payment that can still run, at which no order points."""
-    return task.type == PAYMENT and task.status in LIVE and task.id not in rows.referenced
+    return kind == PAYMENT and status in LIVE and task_id not in rows.referenced
 
 
 def _order(order: OrderRow, approach: str) -> list[str]:
@@ -104,13 +104,15 @@ def _task(task: TaskRow, rows: Rows, approach: str) -> list[str]:
     cells.append(f"<bdi>{shown(task.error)}</bdi>" if task.error else "")
     if approach == "classic":
         cells.insert(0, _classic_arrow(task, rows))
-    elif is_orphan(task, rows):
+    elif is_orphan(task.id, task.type, task.status, rows):
         cells[0] += " " + _broken("no order points here")
     return [str(task.id), *cells]
 
 
 def _task_status(task: TaskRow) -> str:
-    return badge(task.status, SHAPES.get(task.status, "?"), more_of(task))
+    return badge(
+        task.status, SHAPES.get(task.status, "?"), more_of(task.status, task.attempt, task.cancel_requested_at)
+    )
 
 
 def _classic_arrow(task: TaskRow, rows: Rows) -> str:

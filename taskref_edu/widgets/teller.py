@@ -88,8 +88,8 @@ class Teller:
 
     def _details(self, opened: tuple[Opened, Opened]) -> dict[str, Any]:
         orders, tasks = opened
-        rows = self._rows
+        rows, approach = self._rows, self._approach
         return {
-            "orders": {order.id: details_of_order(order, rows) for order in rows.orders if order.id in orders},
-            "tasks": {task.id: details_of_task(task, rows, self._approach) for task in rows.tasks if task.id in tasks},
+            "orders": {n: details_of_order(order, rows) for n in orders if (order := rows.order(n))},
+            "tasks": {n: details_of_task(task, rows, approach) for n in tasks if (task := rows.task(n))},
         }

@@ -1,7 +1,7 @@
 """One side of a panel on the screen: looks at its database and its workers. Called by the watcher only.
 
 A look costs a transaction only after somebody has committed, and a message only where something looks different.
-Read next: `rows.py` (the look), `timeline.py` (what happened), `teller.py` (what the browser is told).
+Read next: `lookout.py` (the look), `timeline.py` (what happened), `teller.py` (what the browser is told).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterable
 
 from .events import Event
+from .lookout import Lookout
 from .picture import Picture
-from .rows import Lookout, Rows
+from .rows import Rows
 from .side import Side
 from .tables import orders_table, tasks_table
 from .teller import Teller

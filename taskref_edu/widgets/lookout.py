@@ -1,0 +1,92 @@
+"""Whether it is time to read a database again, and what is read then.
+
+The panel reads through an engine of its own, so that an instrument that observes the learner's engine sees
+the learner's statements only. Read next: `view.py`, which looks.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sqlalchemy import Connection
+
+from ..errors import DatabaseGone
+from ..queue import TaskQueue
+from ..sqlite import file_of, sqlite_engine
+from .rows import Rows, read
+
+
+class Lookout:
+    """Looks at the database of one queue. Belongs to one thread."""
+
+    def __init__(self, queue: TaskQueue) -> None:
+        self.polls = file_of(queue.engine) is None  # a server has no number that changes with each commit
+        self._queue = queue
+        self._file = file_of(queue.engine)
+        self._engine = queue.engine if self._file is None else sqlite_engine(self._file)
+        self._identity = self._look_at_file()
+        self._held: Connection | None = None
+        self._seen: int | None = None
+
+    def changed_rows(self, before: Rows) -> Rows | None:
+        """The rows, or None if nobody has committed since the last call. Raises DatabaseGone without the file."""
+        self._check_file()
+        try:
+            return self._read_changed(before)
+        except BaseException:
+            self.close()
+            raise
+
+    def stirred(self) -> bool:
+        """Whether changed_rows() would read, or meet trouble. On a server always False: it would cost as much."""
+        try:
+            return not self.polls and self._version() != self._seen
+        except Exception:  # changed_rows() will meet it, too, and is where it is said
+            return True
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._seen = None
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+        if self._file is not None:
+            self._engine.dispose()
+
+    def _read_changed(self, before: Rows) -> Rows | None:
+        if self.polls:
+            with self._engine.begin() as connection:
+                return read(connection, before)
+        if self._held is None:
+            self._held = self._engine.connect()
+        version = self._version()  # before the rows, so that no commit falls between the two
+        if version == self._seen:
+            return None
+        with self._held.begin():
+            rows = read(self._held, before)
+        self._seen = version
+        return rows
+
+    def _version(self) -> int | None:
+        """A number that changes with each commit of somebody else; inside a transaction it would stand still."""
+        if self._held is None:
+            return None
+        return self._held.connection.driver_connection.execute("PRAGMA data_version").fetchone()[0]  # type: ignore[union-attr]
+
+    def _check_file(self) -> None:
+        found = self._look_at_file()
+        if found != self._identity:
+            self._identity = found
+            self.close()
+            self._queue.engine.dispose()  # its connections would go on in a file that is gone
+        if found is None and self._file is not None:
+            raise DatabaseGone(f"{self._file} was deleted: put it back, or re-run the cell with another database")
+
+    def _look_at_file(self) -> tuple[int, int] | None:
+        if self._file is None:
+            return None
+        try:
+            found = os.stat(self._file)  # noqa: PTH116
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
