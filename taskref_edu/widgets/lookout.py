@@ -14,6 +14,7 @@ from ..errors import DatabaseGone
 from ..queue import TaskQueue
 from ..sqlite import file_of, sqlite_engine
 from .rows import Rows, read
+from .unchanged import OrdersCopy
 
 
 class Lookout:
@@ -26,6 +27,7 @@ class Lookout:
         self._engine = queue.engine if self._file is None else sqlite_engine(self._file)
         self._identity = self._look_at_file()
         self._held: Connection | None = None
+        self._copy: OrdersCopy | None = None
         self._seen: int | None = None
 
     def changed_rows(self, before: Rows) -> Rows | None:
@@ -49,7 +51,7 @@ class Lookout:
         self._seen = None
         if self._held is not None:
             self._held.close()
-            self._held = None
+            self._held = self._copy = None
         if self._file is not None:
             self._engine.dispose()
 
@@ -57,13 +59,15 @@ class Lookout:
         if self.polls:
             with self._engine.begin() as connection:
                 return read(connection, before)
-        if self._held is None:
+        if self._held is None or self._copy is None:
             self._held = self._engine.connect()
+            self._copy = OrdersCopy(self._held.connection.driver_connection)  # type: ignore[arg-type]
         version = self._version()  # before the rows, so that no commit falls between the two
         if version == self._seen:
             return None
         with self._held.begin():
-            rows = read(self._held, before)
+            rows = read(self._held, before, self._copy.same())
+            self._copy.keep(before, rows)
         self._seen = version
         return rows
 

@@ -90,10 +90,13 @@ class Rows:
         return [TaskRow(*row) for row in [*self.tasks.values()][-count:]]
 
 
-def read(connection: Connection, before: Rows | None = None) -> Rows:
-    """The rows as they stand in the connection's transaction; where no row differs, the dict of `before`."""
+def read(connection: Connection, before: Rows | None = None, same_orders: bool = False) -> Rows:
+    """The rows as they stand in the connection's transaction; where no row differs, the dict of `before`.
+
+    same_orders: whether it is known that none of the orders differs; then they are not fetched.
+    """
     before = before or Rows()
-    orders = _by_id(_all(connection, READ_ORDERS), before.orders)
+    orders = before.orders if same_orders else _by_id(_all(connection, READ_ORDERS), before.orders)
     tasks = _by_id(_all(connection, READ_TASKS), before.tasks)
     order_count, task_count = _count(connection, "orders", orders), _count(connection, "task", tasks)
     names: frozenset[Any] = frozenset([order_in(row[PAYLOAD]) for row in tasks.values()])

@@ -10,7 +10,7 @@ from ipywidgets import Widget
 from sqlalchemy import Engine
 
 from taskref_edu import TaskQueue, writing
-from taskref_edu.widgets import rows
+from taskref_edu.widgets import lookout
 from tests.conftest import until
 
 from .conftest import Hand
@@ -43,8 +43,8 @@ def test_an_idle_panel_sends_and_reads_nothing(
     until(lambda: "succeeded" in hand.tasks()[0] and hand.worker() == "○ idle")
     time.sleep(0.5)  # the last look is over
     reads: list[int] = []
-    read = rows.read
-    monkeypatch.setattr(rows, "read", lambda *its: reads.append(1) or read(*its))
+    read = lookout.read
+    monkeypatch.setattr(lookout, "read", lambda *its: reads.append(1) or read(*its))
     sent.clear()
     time.sleep(1.5)
     assert sent == []
