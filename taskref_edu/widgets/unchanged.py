@@ -1,4 +1,4 @@
-"""Whether the orders are still as they were read last: SQLite compares them with a copy, in a third of a fetch's time.
+"""Whether the orders are still as they were last read: SQLite compares them with a copy, sooner than it hands them out.
 
 The copy is a temporary table, which only its connection sees, and which goes with it.
 Leaves out: tasks, which hardly ever stay as they were, and a table that is not shown whole. Read next: `rows.py`.

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 EVERY = 0.12  # seconds between two looks while nothing happens
 TICK = 0.025  # seconds between two questions whether something has happened
+LIVELY = 5.0  # seconds after something has happened; later the questions are rarer: each one costs, and wakes a core
+RARE_TICK = 0.06
 MOST = 10  # looks in one second for what has happened, which also bounds the messages to the browser
 
 
@@ -56,8 +58,9 @@ class Watcher:
 
     def _something_happens(self) -> bool:
         """Wait for it, but not for long."""
-        end = time.monotonic() + EVERY
-        while time.monotonic() < end:
-            if self._hurry.wait(TICK) or self._stirred():
+        now = time.monotonic()
+        tick = TICK if self._looks and now - self._looks[-1] < LIVELY else RARE_TICK
+        while time.monotonic() < now + EVERY:
+            if self._hurry.wait(tick) or self._stirred():
                 return True
         return False
