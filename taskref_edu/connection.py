@@ -12,6 +12,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Literal, Protocol
 
 BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
@@ -79,12 +80,9 @@ class Connection(sqlite3.Connection):
 
     def observed(self, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         """Run a statement through all observers, the latest one outermost."""
-        if not self.observers.active:
-            return run()
-        *inner, outermost = self.observers.active
-        for observer in inner:
-            run = _step(observer, self, sql, parameters, run)
-        return outermost.around(self, sql, parameters, run)
+        for observer in self.observers.active:
+            run = partial(observer.around, self, sql, parameters, run)
+        return run()
 
     def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
         # A permanent Python cursor class would cost every statement; it is handed out only while observed.
@@ -156,12 +154,11 @@ class ObservedCursor(sqlite3.Cursor):
     connection: Connection  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        run = super().execute
-        return self.connection.observed(sql, parameters, lambda: run(sql, parameters))
+        return self.connection.observed(sql, parameters, partial(super().execute, sql, parameters))
 
     def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
-        run, rows = super().executemany, list(parameters)
-        return self.connection.observed(sql, rows, lambda: run(sql, rows))
+        rows = list(parameters)
+        return self.connection.observed(sql, rows, partial(super().executemany, sql, rows))
 
     def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
         self.connection.commit()  # as the driver's own does
@@ -182,9 +179,3 @@ def _statements(script: str) -> Iterator[str]:
             statement += ";"
     if statement.strip("; \n\t"):
         yield statement
-
-
-def _step(
-    observer: Observer, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]
-) -> Callable[[], Any]:
-    return lambda: observer.around(connection, sql, parameters, run)

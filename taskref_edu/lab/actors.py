@@ -1,10 +1,10 @@
-"""An actor: somebody's unmodified function on a greenlet, stopped before each of its steps.
+"""An actor: somebody's unmodified function, stopped before each of its steps.
 
 It observes the connections of its own engine. Before a step it hands control to the explorer; when it is resumed
 the statement runs, or has to wait and the actor is stopped again. A killed actor's connections are closed under
 its feet, as those of a killed process are; Python's `finally` still runs, but reaches no database.
 
-Read next: `dying.py`, `guard.py`, then `stage.py`.
+Read next: `life.py`, `dying.py`, `guard.py`, then `stage.py`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..connection import Connection
 from ..sqlite import observers_of
 from .dying import close_for_good
 from .errors import ActorKilled, LabError, PastTheExplorer
-from .guard import Stuck, stuck_at
+from .life import Life
 from .locks import Locks, in_transaction, is_reading, waits
 from .steps import Kind, Statement, Statements, is_many
 from .world import Rows, World
@@ -42,12 +42,6 @@ class Step:
     rows: Rows | None = None  # as the transaction sees them, where it has something to commit
 
 
-class _Life(greenlet):
-    """One run of an actor's function; `actor` is how the audit hook knows whose code runs."""
-
-    actor: Actor
-
-
 class Actor:
     """One of the functions of an exploration, run once in every schedule."""
 
@@ -55,6 +49,7 @@ class Actor:
         self.letter = letter
         self.function = function
         self.engine = world.engine()
+        self._life = Life(self)
         self.connections: list[Connection] = []
         self.tracing = False
         self._world = world
@@ -82,12 +77,11 @@ class Actor:
     def start(self) -> None:
         """Run the function as far as its first step, with a connection open."""
         self._reset()
-        self._explorer = getcurrent()
-        self._life = _Life(self._live)
-        self._life.actor = self
+        if self._life.dead:
+            self._life = Life(self)
         if not self.engine.pool.checkedin():  # type: ignore[attr-defined]
             self.engine.connect().close()
-        self._life.switch()
+        self._life.begin()
 
     def advance(self) -> bool:
         """Run the step that it stands before, and on to the next one; False if it has to wait."""
@@ -97,7 +91,8 @@ class Actor:
 
     def must_wait(self) -> bool:
         """Whether it is certain without trying that its step has to wait."""
-        return self.step is not None and self._locks.must_wait(self.step.connection, self.step.kind)
+        step = self.step
+        return step is not None and self._locks.must_wait(step.connection, step.kind)
 
     def die(self) -> None:
         """Die as a process does: transactions end without a COMMIT, locks are free, no code reaches the database."""
@@ -118,20 +113,13 @@ class Actor:
         self._savepoints.clear()
         self.engine.dispose()
 
-    # The function's side
+    def leave(self) -> None:
+        """After the exploration: leave neither a connection nor a greenlet behind."""
+        self.renew()
+        if self.ended and self._life:
+            self._life.throw()
 
-    def _live(self) -> None:
-        try:
-            self.result = self.function(self.engine)
-        except ActorKilled:
-            pass
-        except Stuck as stuck:
-            self.stuck_at = stuck_at(stuck)
-        except KeyboardInterrupt:
-            raise  # it was meant for the exploration
-        except BaseException as error:
-            self.error = error
-        self.ended = True
+    # The function's side
 
     def _connected(self, connection: Connection, _record: Any) -> None:
         self.connections.append(connection)
@@ -175,7 +163,7 @@ class Actor:
             return result
 
     def _around_elsewhere(self, current: greenlet, run: Callable[[], Any]) -> Any:
-        if current is self._explorer:
+        if current is self._life.explorer:
             return run()  # the explorer itself opens or closes a connection
         other = getattr(current, "actor", None)
         where = f"{other.letter}'s function" if other else "another thread or greenlet"
@@ -184,7 +172,7 @@ class Actor:
 
     def _pause(self, step: Step) -> None:
         self.step = step
-        self._explorer.switch()
+        self._life.explorer.switch()
 
     def _kind(self, connection: Connection, statement: Statement) -> Kind:
         kind = statement.kind

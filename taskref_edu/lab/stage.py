@@ -62,7 +62,7 @@ class Stage:
             for actor in self.actors:
                 with suppress(LabError):
                     self.kill(actor)
-                actor.renew()
+                actor.leave()
         finally:
             self._watchdog.close()
             guard.end_guarding()
@@ -87,18 +87,18 @@ class Stage:
 
     def may_go(self, actor: Actor) -> bool:
         """False if it is certain without trying that the actor's step has to wait."""
-        return self._dies_now(actor) or not actor.must_wait()
+        return not actor.must_wait() or (self.crash is not None and self._dies_now(actor, self.crash))
 
     def go(self, actor: Actor, outcome: Outcome) -> bool:
         """Let the actor make its step, or die; False if it has to wait, or has ended."""
         if actor.ended:
             return False
-        dies = self._dies_now(actor)
+        dies = self.crash is not None and self._dies_now(actor, self.crash)
         if dies:
             outcome.crashed = actor.step.sql if actor.step else ""
             self._let(actor, actor.die)
             outcome.schedule += DIES
-        elif self.may_go(actor) and self._let(actor, actor.advance):
+        elif not actor.must_wait() and self._let(actor, actor.advance):
             outcome.schedule += actor.letter
         else:
             return False
@@ -166,9 +166,8 @@ class Stage:
                 raise each.fault
         return result
 
-    def _dies_now(self, actor: Actor) -> bool:
-        crash = self.crash
-        return crash is not None and self.actors[crash.actor] is actor and actor.steps == crash.step - 1
+    def _dies_now(self, actor: Actor, crash: Crash) -> bool:
+        return self.actors[crash.actor] is actor and actor.steps == crash.step - 1
 
     def _connections(self) -> list[sqlite3.Connection]:
         return [connection for actor in self.actors for connection in actor.connections]

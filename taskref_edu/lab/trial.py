@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from ..database import reading
+from ..database import reading_through
 from .outcome import Crash, Outcome
 from .stage import Stage
 from .trace import Trace, traced
@@ -40,9 +40,11 @@ class Trial:
 
     def __enter__(self) -> Trial:
         self.stage.__enter__()
+        self._connection = self._engine.connect()  # kept: to take and return one costs as much as a question
         return self
 
     def __exit__(self, *error: Any) -> None:
+        self._connection.close()
         self._engine.dispose()
         self.stage.__exit__(*error)
 
@@ -64,7 +66,7 @@ class Trial:
     def judge(self, outcome: Outcome) -> tuple[str, ...]:
         """What the invariant finds broken after this schedule."""
         known: tuple[Any, ...] = (outcome.errors, outcome.results)
-        with reading(self._engine) as session:
+        with reading_through(self._connection) as session:
             return self._ask(session, known[: self._arguments - 1], outcome.schedule)
 
     def trace(self, schedule: str, crash: Crash | None = None, *, unfinished: bool = False) -> Trace:
