@@ -50,8 +50,13 @@ def open_file(url: URL | None, synchronous: str, timeout: float, create: bool) -
     return engine
 
 
-def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5.0, journal: str = "WAL") -> Engine:
-    """An engine with our connections on a file that exists. Creates and checks no table."""
+def sqlite_engine(
+    path: Path, *, synchronous: str = "NORMAL", timeout: float = 5.0, journal: str = "WAL", may_vanish: bool = True
+) -> Engine:
+    """An engine with our connections on a file that exists. Creates and checks no table.
+
+    may_vanish: each transaction looks whether the file is still the same. Of no use where nobody else knows it.
+    """
     observers = Observers()
 
     def connect() -> Connection:
@@ -75,7 +80,7 @@ def sqlite_engine(path: Path, *, synchronous: str = "NORMAL", timeout: float = 5
     _OBSERVERS[engine.dialect] = observers
     # What SQLAlchemy calls to begin a transaction. Its event "begin" would do, but costs each transaction more
     # than SQLite's own BEGIN does.
-    engine.dialect.do_begin = partial(_begin, weakref.ref(engine), str(path))
+    engine.dialect.do_begin = partial(_begin, weakref.ref(engine), str(path) if may_vanish else None)
     open_anew_after_fork(engine)
     return engine
 
@@ -92,11 +97,11 @@ def _set_up(connection: Connection, journal: str, synchronous: str, timeout: flo
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _begin(engine: weakref.ref[Engine], file: str, dbapi_connection: PoolProxiedConnection) -> None:
+def _begin(engine: weakref.ref[Engine], file: str | None, dbapi_connection: PoolProxiedConnection) -> None:
     # Ours, for connect() made it; to ask would cost each transaction.
     driver: Connection = dbapi_connection.driver_connection  # type: ignore[assignment]
     # A connection goes on reading and writing a file that was deleted, and what it writes is lost in silence.
-    if driver.identity != identity_of(file):
+    if file is not None and driver.identity != identity_of(file):
         if (owner := engine()) is not None:
             owner.dispose()  # all its connections hold the file that is gone
         raise gone(file)

@@ -137,7 +137,9 @@ class Actor:
         if current is not self._life:
             return self._around_elsewhere(current, run)
         statement = self._statements.of(connection, sql, parameters)
-        kind = self._kind(connection, statement)
+        kind = statement.kind
+        if kind is not Kind.READ and kind is not Kind.WRITE:
+            kind = self._kind(connection, statement)
         if kind is Kind.FREE:
             result = run()
             self._locks.ran(connection, kind)

@@ -24,6 +24,7 @@ from ..sqlite import sqlite_engine
 from .errors import LabError
 
 Journal = Literal["wal", "delete"]
+FEW = 100  # rows: more are sooner deleted with the whole table
 Rows = dict[str, list[dict[str, Any]]]  # by table
 _TABLES = (
     "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\'"
@@ -55,7 +56,7 @@ class World:
 
     def engine(self) -> Engine:
         """A new engine on the file. It never waits for a lock: the explorer does."""
-        return sqlite_engine(self.path, synchronous="OFF", timeout=0, journal=self._journal)
+        return sqlite_engine(self.path, synchronous="OFF", timeout=0, journal=self._journal, may_vanish=False)
 
     def restore(self) -> None:
         """Make every table what it was after the setup."""
@@ -136,10 +137,11 @@ class World:
             columns = f"rowid, {columns}"
         except sqlite3.OperationalError:  # WITHOUT ROWID
             pass
-        return [
-            f"DELETE FROM main.{name}",
-            f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM snapshot.{name}",
-        ]
+        rows = self.keeper.execute(f"SELECT count(*) FROM snapshot.{name}").fetchone()[0]
+        # Row by row: to empty a table as a whole writes all its indexes, those without an entry, too.
+        delete = f"DELETE FROM main.{name}" + (" WHERE true" if rows < FEW else "")
+        insert = f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM snapshot.{name}"
+        return [delete, insert] if rows else [delete]
 
 
 def _quoted(name: str) -> str:

@@ -252,6 +252,7 @@ class TestNothingIsLeftOver:
         "SELECT * FROM log",
         "SELECT * FROM pair",
         "SELECT * FROM computed",
+        "SELECT rowid, * FROM many",
         "PRAGMA user_version",
         "PRAGMA foreign_keys",
         "SELECT * FROM temp.sqlite_master",
@@ -261,6 +262,8 @@ class TestNothingIsLeftOver:
         CREATE TABLE pair (a, b, PRIMARY KEY (a, b)) WITHOUT ROWID; INSERT INTO pair VALUES (2, 1), (1, 2);
         CREATE TABLE computed (a, b GENERATED ALWAYS AS (a + 1)); INSERT INTO computed VALUES (1);
         CREATE TABLE log (x);
+        CREATE TABLE many (x);
+        WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 200) INSERT INTO many SELECT x FROM n;
         CREATE TRIGGER inserted AFTER INSERT ON bare BEGIN INSERT INTO log VALUES (1); END;
         CREATE TRIGGER deleted AFTER DELETE ON bare BEGIN SELECT RAISE(ABORT, 'not this one'); END;
     """
@@ -289,6 +292,7 @@ class TestNothingIsLeftOver:
             "INSERT INTO task (type, status, attempt, max_attempts, lease_token, available_at, created_at)"
             " VALUES ('t', 'pending', 0, 1, 0, '', '')",
             "INSERT INTO bare VALUES (9)",
+            "DELETE FROM many WHERE x % 3",
             "CREATE TABLE another (x)",
             "DROP TABLE log",
             "CREATE TEMP TABLE mine (x)",
