@@ -39,8 +39,8 @@ class Trial:
         self._seen: dict[tuple[str, ...], tuple[str, ...]] = {}  # the same lists come again and again
 
     def __enter__(self) -> Trial:
-        self.stage.__enter__()
         self._connection = self._engine.connect()  # kept: to take and return one costs as much as a question
+        self.stage.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
