@@ -121,7 +121,7 @@ def _of_end(old: TaskRow, now: TaskRow) -> Iterator[tuple[int, str]]:
 
 def _counted(differing: list[int], what: str, after: dict[int, Raw], status: int) -> Iterator[Event]:
     """One line for many rows: what became of them."""
-    became = Counter(after[number][status] if number in after else "gone" for number in differing)
+    became = Counter([after[number][status] if number in after else "gone" for number in differing])
     if became:
         words = ", ".join(f"{n:,} {s}" for s, n in became.items())
         yield Event(f"{len(differing):,} {what} changed at once: {words}")

@@ -49,9 +49,9 @@ class Watcher:
     def _loop(self) -> None:
         while not self._ended.is_set():
             self._look()
+            if len(self._looks) == MOST:  # before the questions, each of which costs
+                self._ended.wait(max(0.0, self._looks[0] + 1 - time.monotonic()))
             if self._something_happens():
-                if len(self._looks) == MOST:
-                    self._ended.wait(max(0.0, self._looks[0] + 1 - time.monotonic()))
                 self._looks.append(time.monotonic())
             self._hurry.clear()
         self._last()
