@@ -49,12 +49,15 @@ class Watcher:
     def _loop(self) -> None:
         while not self._ended.is_set():
             self._look()
-            if len(self._looks) == MOST:  # before the questions, each of which costs
-                self._ended.wait(max(0.0, self._looks[0] + 1 - time.monotonic()))
-            if self._something_happens():
+            if (self._has_waited() and self._stirred()) or self._something_happens():
                 self._looks.append(time.monotonic())
             self._hurry.clear()
         self._last()
+
+    def _has_waited(self) -> bool:
+        """Wait until it may look again; meanwhile no question is asked, since each one costs."""
+        wait = self._looks[0] + 1 - time.monotonic() if len(self._looks) == MOST else 0.0
+        return wait > 0 and not self._ended.wait(wait)
 
     def _something_happens(self) -> bool:
         """Wait for it, but not for long."""
