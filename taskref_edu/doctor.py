@@ -223,7 +223,17 @@ def worker() -> Finding:
     return Finding(f"a worker's thread ran a task, {(time.perf_counter() - begun) * 1000:.0f} ms after the enqueue")
 
 
-PACKAGES = ("jupyterlab", "ipykernel", "ipywidgets", "anywidget", "matplotlib", "greenlet", "jupytext", "pytest")
+PACKAGES = (
+    "jupyterlab",
+    "ipykernel",
+    "ipywidgets",
+    "anywidget",
+    "matplotlib",
+    "greenlet",
+    "orjson",
+    "jupytext",
+    "pytest",
+)
 CHECKS = [
     *(python, sqlite, temporary_files, worker),
     *map(package, PACKAGES),

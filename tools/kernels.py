@@ -15,7 +15,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = ROOT / ".venv-kernels"
 VERSIONS = ["6.31.*", "7.3.*", ">=7.4"]
-WITH = ["ipywidgets>=8.1.5,<9", "anywidget>=0.9.18,<1", "greenlet>=3.2,<4", "nbclient>=0.10.2", "pytest>=9,<10"]
+WITH = [
+    "ipywidgets>=8.1.5,<9",
+    "anywidget>=0.9.18,<1",
+    "greenlet>=3.2,<4",
+    "orjson>=3.10.7,<4",
+    "nbclient>=0.10.2",
+    "pytest>=9,<10",
+]
 TESTS = ["tests/widgets/test_kernel.py", "tests/widgets/test_kernel_clicks.py"]
 
 

@@ -7,20 +7,18 @@ Leaves out: what is told (`patches.py`), and when (`view.py`). Read next: `pictu
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import anywidget
+import orjson
 import traitlets
 
 from .tables import SHAPES
 from .theme import PICTURE_STYLE
 
-# Compact, and no list is looked at for whether it holds itself. What is no JSON is told as text: SQLite takes anything.
-TEXT = json.JSONEncoder(separators=(",", ":"), check_circular=False, default=str)
 PAGES = 8  # views of one panel whose opened rows are remembered
 Opened = frozenset[int]
 
@@ -44,11 +42,11 @@ class Picture(anywidget.AnyWidget):
 
     def tell(self, kind: str, told: Mapping[str, Any]) -> None:
         """Send `told` to every page."""
-        self.send({"kind": kind}, buffers=[self._numbered(told).encode()])
+        self.send({"kind": kind}, buffers=[self._numbered(told)])
 
     def begin_with(self, told: Mapping[str, Any] | None) -> None:
         """What a page shows that has not been told anything yet. None: nothing, since it would only grow old."""
-        self.first = "" if told is None else self._numbered(told)
+        self.first = "" if told is None else self._numbered(told).decode()
 
     def asked(self) -> tuple[bool, Opened, Opened]:
         """Whether a page asked for everything since the last call, and which orders and tasks are opened."""
@@ -58,10 +56,11 @@ class Picture(anywidget.AnyWidget):
             orders, tasks = zip(*self._opened.values(), strict=True) if self._opened else ((), ())
         return hello, frozenset().union(*orders), frozenset().union(*tasks)
 
-    def _numbered(self, told: Mapping[str, Any]) -> str:
+    def _numbered(self, told: Mapping[str, Any]) -> bytes:
         # The number lets a page see that a message got lost on the way, and ask again.
         self._number += 1
-        return TEXT.encode({**told, "number": self._number})
+        # SQLite takes anything: what is no JSON is told as text.
+        return orjson.dumps({**told, "number": self._number}, default=str, option=orjson.OPT_NON_STR_KEYS)
 
     def _hear(self, _widget: object, content: Any, _buffers: object) -> None:
         """From a page, on any thread: {"hello": true} or {"page": …, "orders": […], "tasks": […]}."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from ..payload import clean
 from .events import Event
 from .lookout import Lookout
 from .picture import Picture
@@ -45,7 +46,7 @@ class SideView:
 
     def note(self, text: str, order: int | None = None) -> None:
         """An event that only its worker knows, such as a refused result. May be called on any thread."""
-        self.timeline.note(Event(text, order))
+        self.timeline.note(Event(clean(text), order))
 
     def stirred(self) -> bool:
         """Whether somebody has committed since the last look; costs next to nothing."""

@@ -231,6 +231,12 @@ def test_text_that_is_no_json_and_no_number_is_shown_as_it_is(open_page, databas
     assert "much" in hand.orders()[0]
 
 
+def test_a_note_that_is_no_text_is_told_all_the_same(open_page):
+    hand, page = open_page()
+    hand.panel.views[0].note("half a pair: \ud800")
+    until(lambda: "half a pair: ?" in page.events)
+
+
 @pytest.mark.parametrize("moment", [None, "soon", 3])
 def test_seconds_until_what_is_no_time(moment: object):
     assert seconds_until(moment) is None
