@@ -7,6 +7,7 @@ answering after the file was deleted, so the file itself is looked at, too.
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -92,7 +93,9 @@ class WakeUp:
             return None
         if self._probe is None:
             self._probe = self._queue.engine.raw_connection()
-        return self._probe.driver_connection.execute("PRAGMA data_version").fetchone()[0]
+            # The driver's own cursor, kept: a hundred times a second, each layer in between would count.
+            self._ask = sqlite3.Cursor(self._probe.driver_connection).execute
+        return self._ask("PRAGMA data_version").fetchall()[0][0]
 
     def _seconds_until_next(self) -> float:
         with reading(self._queue.engine) as session:

@@ -7,6 +7,7 @@ the learner's statements only. Read next: `view.py`, which looks.
 from __future__ import annotations
 
 import os
+import sqlite3
 
 from sqlalchemy import Connection
 
@@ -61,7 +62,9 @@ class Lookout:
                 return read(connection, before)
         if self._held is None or self._copy is None:
             self._held = self._engine.connect()
-            self._copy = OrdersCopy(self._held.connection.driver_connection)  # type: ignore[arg-type]
+            driver: sqlite3.Connection = self._held.connection.driver_connection  # type: ignore[assignment]
+            self._copy = OrdersCopy(driver)
+            self._ask = sqlite3.Cursor(driver).execute  # kept: it asks often, and each layer in between would count
         version = self._version()  # before the rows, so that no commit falls between the two
         if version == self._seen:
             return None
@@ -75,7 +78,7 @@ class Lookout:
         """A number that changes with each commit of somebody else; inside a transaction it would stand still."""
         if self._held is None:
             return None
-        return self._held.connection.driver_connection.execute("PRAGMA data_version").fetchone()[0]  # type: ignore[union-attr]
+        return self._ask("PRAGMA data_version").fetchall()[0][0]
 
     def _check_file(self) -> None:
         found = self._look_at_file()
