@@ -437,9 +437,21 @@ Worker(queue).step()
 COMPUTING = "end = time.monotonic() + 2\nwhile time.monotonic() < end: sum(range(1000))"
 
 
+def test_a_worker_lets_threads_switch_often_and_leaves_a_shorter_interval_alone(sqlite: Engine):
+    """What a clock shows only on a quiet machine: the handler of the test below computes for 1 ms at a time."""
+    before = sys.getswitchinterval()
+    try:
+        for found, expected in ((0.005, 0.001), (0.0005, 0.0005)):
+            sys.setswitchinterval(found)
+            with Worker(TaskQueue(sqlite)):
+                assert sys.getswitchinterval() == pytest.approx(expected)
+    finally:
+        sys.setswitchinterval(before)
+
+
 @pytest.mark.parametrize("how", ["sleeping", "computing"])
 def test_a_handler_that_takes_long_holds_up_nobody(open_any: OpenDatabase, how: str) -> None:
-    """Enqueue, cancel and read beside it, half of them within 40 ms: the others may meet other tests, and take longer.
+    """Enqueue, cancel and read beside it, half of them within 100 ms: other tests run, too, and machines are slow.
 
     A handler that computes would hold them up for longer, each of them, without worker.start()'s switch interval.
     """
@@ -468,7 +480,7 @@ def test_a_handler_that_takes_long_holds_up_nobody(open_any: OpenDatabase, how: 
         until(lambda: worker.status.state == "busy")
         times = {name: sorted(milliseconds(act) for _ in range(15)) for name, act in acts.items()}
         assert worker.status.state == "busy", "the handler must still run while the others are measured"
-        assert {name: measured for name, measured in times.items() if measured[7] > 40 or measured[-1] > 1000} == {}
+        assert {name: measured for name, measured in times.items() if measured[7] > 100 or measured[-1] > 1000} == {}
         until(lambda: task(engine, 1).status is TaskStatus.SUCCEEDED)
 
 

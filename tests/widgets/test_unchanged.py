@@ -66,6 +66,7 @@ def test_orders_that_stay_as_they_are_are_fetched_twice(engine: Engine, monkeypa
     fetched: list[str] = []
     fetch = rows._all
     monkeypatch.setattr(rows, "_all", lambda connection, sql: fetched.append(sql) or fetch(connection, sql))
+    commit(engine, "DELETE FROM orders")
     commit(engine, ACTS["insert"], id=1, word="Ada", number=5)
     lookout, seen = Lookout(TaskQueue(engine)), Rows()
     for _ in range(5):
