@@ -25,7 +25,7 @@ from sqlmodel import Session
 # What a verb runs in: the caller's session, or the driver's connection that a worker's thread holds.
 Transaction = Session | sqlite3.Connection
 Statement = ReturnsRows  # a SELECT or any change
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _raw_decode = json.JSONDecoder().raw_decode
 
 
@@ -99,14 +99,14 @@ def stored_time(moment: datetime) -> str:
         if moment.tzinfo is None:
             raise ValueError(f"{moment!r} has no time zone: use datetime.now(UTC)")
         moment = moment.astimezone(UTC)
-    since = moment - EPOCH
+    since = moment - _EPOCH
     return _second(since.days, since.seconds) + "%06d" % since.microseconds  # noqa: UP031 - an f-string takes longer
 
 
 @lru_cache(maxsize=16)
 def _second(days: int, seconds: int) -> str:
     """A second as text, up to the dot: thousands of times fall into the same one, and it takes longer than the rest."""
-    return (EPOCH + timedelta(days, seconds)).isoformat(" ")[:19] + "."
+    return (_EPOCH + timedelta(days, seconds)).isoformat(" ")[:19] + "."
 
 
 def wrapped(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:

@@ -6,12 +6,12 @@ the learner's statements only. Read next: `view.py`, which looks.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 
 from sqlalchemy import Connection
 
 from ..errors import DatabaseGone
+from ..faults import identity_of
 from ..queue import TaskQueue
 from ..sqlite import file_of, sqlite_engine
 from .rows import Rows, read
@@ -26,7 +26,7 @@ class Lookout:
         self._queue = queue
         self._file = file_of(queue.engine)
         self._engine = queue.engine if self._file is None else sqlite_engine(self._file)
-        self._identity = self._look_at_file()
+        self._identity = self._file and identity_of(self._file)
         self._held: Connection | None = None
         self._copy: OrdersCopy | None = None
         self._seen: int | None = None
@@ -81,19 +81,10 @@ class Lookout:
         return self._ask("PRAGMA data_version").fetchall()[0][0]
 
     def _check_file(self) -> None:
-        found = self._look_at_file()
+        found = self._file and identity_of(self._file)
         if found != self._identity:
             self._identity = found
             self.close()
             self._queue.engine.dispose()  # its connections would go on in a file that is gone
         if found is None and self._file is not None:
             raise DatabaseGone(f"{self._file} was deleted: put it back, or re-run the cell with another database")
-
-    def _look_at_file(self) -> tuple[int, int] | None:
-        if self._file is None:
-            return None
-        try:
-            found = os.stat(self._file)  # noqa: PTH116
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino

@@ -27,8 +27,9 @@ def test_it_asks_less_often_at_rest(monkeypatch: pytest.MonkeyPatch):
     try:
         until(lambda: len(asked) > 10)
         assert shortest(asked) >= watcher.RARE_TICK
+        asked.clear()
         stirs.set()
-        time.sleep(0.2)
+        until(lambda: asked)
         stirs.clear()
         asked.clear()
         until(lambda: len(asked) > 10)
