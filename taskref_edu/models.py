@@ -156,14 +156,23 @@ def _no_id_twice(table: Table, connection: Connection, **_: object) -> None:
         table.dialect_options["sqlite"]["autoincrement"] = True
 
 
-INDEXES = (
-    # The claim: due pending tasks in order.
-    "CREATE INDEX task_pending ON task (available_at, id) WHERE status = 'pending'",
-    # The reclaim: running tasks by the end of their lease.
-    "CREATE INDEX task_running ON task (lease_expires_at) WHERE status = 'running'",
-)
-for _index in INDEXES:
-    event.listen(Task.__table__, "after_create", DDL(_index))  # type: ignore[attr-defined]
+# For the claim, pending tasks in order; for the reclaim, running ones.
+INDEXES = {
+    # One for both on SQLite, running tasks first: what a claim takes out stands beside what it puts in, so that one
+    # page is written instead of two. An OR, because SQLite does not see that `status = 'pending'` is within an IN.
+    "sqlite": (
+        "CREATE INDEX task_by_status ON task (status DESC, available_at, id)"
+        " WHERE status = 'pending' OR status = 'running'",
+    ),
+    # Two on PostgreSQL, which would look for the task that a holder completes among all that were ever running.
+    "postgresql": (
+        "CREATE INDEX task_pending ON task (available_at, id) WHERE status = 'pending'",
+        "CREATE INDEX task_running ON task (lease_expires_at) WHERE status = 'running'",
+    ),
+}
+for _dialect, _indexes in INDEXES.items():
+    for _index in _indexes:
+        event.listen(Task.__table__, "after_create", DDL(_index).execute_if(dialect=_dialect))  # type: ignore[attr-defined]
 
 
 class Order(Base, table=True):

@@ -115,8 +115,8 @@ def plan(engine: Engine, sql: str) -> str:
 @pytest.mark.parametrize(
     ("act", "index"),
     [
-        (lambda queue, session, order: queue.claim(session), "task_pending"),
-        (lambda queue, session, order: queue.reclaim(session), "task_running"),
+        (lambda queue, session, order: queue.claim(session), "task_by_status"),
+        (lambda queue, session, order: queue.reclaim(session), "task_by_status"),
         (lambda queue, session, order: classic.cancel_payment(session, queue, order), "task_live_payment"),
         (lambda queue, session, order: classic.orders_in_process(session), "task_live_payment"),
         (lambda queue, session, order: inverted.orders_in_process(session), "orders_processing_task_id"),
