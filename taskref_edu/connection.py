@@ -93,13 +93,15 @@ class Connection(sqlite3.Connection):
         return super().cursor(factory)
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
-        if sql == BEGIN_IMMEDIATE and self.patience and not self.in_transaction:
-            return self.observed(sql, parameters, self._take_turn)
-        if not self._waits_itself and not self.in_transaction:
-            self._wait_itself(True)
-        if not self.observers.active:
-            return super().execute(sql, parameters)
-        return self.cursor().execute(sql, parameters)
+        if not self.in_transaction:
+            if sql == BEGIN_IMMEDIATE and self.patience:
+                return self.observed(sql, parameters, self._take_turn)
+            if not self._waits_itself:
+                self._wait_itself(True)
+        if self.observers.active:
+            return self.cursor().execute(sql, parameters)
+        # The driver's own execute() would ask our cursor() for one, and do the above once more.
+        return super().cursor(sqlite3.Cursor).execute(sql, parameters)
 
     def _take_turn(self) -> sqlite3.Cursor:
         """BEGIN IMMEDIATE, once no other connection writes.
@@ -112,7 +114,7 @@ class Connection(sqlite3.Connection):
         begun = time.monotonic()
         while True:
             try:
-                return super().execute(BEGIN_IMMEDIATE)
+                return super().cursor(sqlite3.Cursor).execute(BEGIN_IMMEDIATE)
             except sqlite3.OperationalError as error:
                 waited = time.monotonic() - begun
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited > self.patience:

@@ -93,6 +93,11 @@ def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]],
     driver.execute("RELEASE insert_many")
 
 
+def stored_in(transaction: Transaction, moment: datetime) -> datetime | str:
+    """A time as the statements of `transaction` take it, for one that goes into several."""
+    return stored_time(moment) if isinstance(transaction, sqlite3.Connection) else moment
+
+
 def stored_time(moment: datetime) -> str:
     """A time as SQLite keeps it: text in UTC, always with microseconds, so that it sorts as the time does."""
     if moment.tzinfo is not UTC:

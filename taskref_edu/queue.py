@@ -14,6 +14,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Engine
@@ -23,7 +24,7 @@ from . import statements
 from .arguments import LARGEST_ID, expect, expect_count, expect_seconds, short
 from .bell import ring_after_commit
 from .database import SESSIONS, refuse_reading
-from .driver import Statement, Transaction, change, first_row, insert_many, insert_one
+from .driver import Statement, Transaction, change, first_row, insert_many, insert_one, stored_in
 from .errors import StaleLease, TaskCancelled, TaskNotFound
 from .handlers import BackgroundFunction, H, Handlers
 from .models import Task, TaskStatus, utc_now
@@ -144,7 +145,8 @@ class TaskQueue:
     def claim(self, session: Transaction) -> RunningTask | None:
         """Take the oldest due task; None if there is none."""
         refuse_reading(session, "claim")
-        return self._claim(session, self.now())
+        now = self.now()
+        return self._claim(session, now, self._until(now))
 
     def complete_and_claim(self, session: Transaction, task: RunningTask) -> RunningTask | None:
         """complete() and claim() with one look at the clock: what a worker does from one task to the next.
@@ -152,13 +154,14 @@ class TaskQueue:
         Raises StaleLease before the claim.
         """
         _expect_holder(session, task)
-        now = self.now()
+        moment = self.now()
+        now = stored_in(session, moment)  # once for both
         if not change(session, statements.COMPLETE, now=now, task_id=task.id, token=task.token):
             raise _stale(task, _look(session, task.id))
-        return self._claim(session, now)
+        return self._claim(session, now, self._until(moment))
 
-    def _claim(self, session: Transaction, now: datetime) -> RunningTask | None:
-        row = first_row(session, statements.CLAIM, now=now, until=self._until(now))
+    def _claim(self, session: Transaction, now: datetime | str, until: datetime) -> RunningTask | None:
+        row = first_row(session, statements.CLAIM, now=now, until=until)
         return None if row is None else RunningTask(*row, queue=self)
 
     def heartbeat(self, session: Session, task: RunningTask) -> None:
@@ -235,7 +238,13 @@ class TaskQueue:
         return min(self.max_backoff, self.backoff * 2 ** min(attempt - 1, 60)) * self.jitter()
 
     def _until(self, now: datetime) -> datetime:
-        return now + timedelta(seconds=self.lease)
+        return now + _length(self.lease)
+
+
+@lru_cache(maxsize=16)
+def _length(seconds: float) -> timedelta:
+    """A lease as a timedelta: making one takes longer than adding it."""
+    return timedelta(seconds=seconds)
 
 
 def _look(transaction: Transaction, task_id: int) -> tuple[Any, ...] | None:
