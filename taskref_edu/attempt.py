@@ -16,6 +16,7 @@ from typing import NoReturn
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session
 
+from . import forks
 from .database import writing
 from .errors import DatabaseError, PermanentFailure, StaleLease, TaskCancelled
 from .handlers import Handler
@@ -68,14 +69,14 @@ def describe(error: BaseException) -> str:
 
 def _call(handler: Handler, task: RunningTask) -> None:
     """Run the handler. A child that it has forked ends here: it must not go on as a second worker with this lease."""
-    process = os.getpid()
+    depth = forks.depth
     try:
         handler(task)
     except BaseException as error:
-        if os.getpid() != process:
+        if forks.depth != depth:
             _end_child(error)
         raise
-    if os.getpid() != process:
+    if forks.depth != depth:
         _end_child(None)
 
 

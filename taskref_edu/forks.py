@@ -7,6 +7,7 @@ import weakref
 
 from sqlalchemy import Engine, Pool
 
+depth = 0  # forks between the process that imported this and the one that asks; os.getpid() asks the system
 _FORKED: weakref.WeakSet[Engine] = weakref.WeakSet()
 _parents_pools: list[Pool] = []  # kept by the child, for ever: to close its connections would end the parent's
 
@@ -17,6 +18,8 @@ def open_anew_after_fork(engine: Engine) -> None:
 
 
 def _after_fork() -> None:
+    global depth
+    depth += 1
     for engine in _FORKED:
         _parents_pools.append(engine.pool)
         engine.dispose(close=False)
