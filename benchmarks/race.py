@@ -52,7 +52,8 @@ def core(engine: Engine) -> None:
 
 
 def orm(engine: Engine) -> None:
-    with Session(engine.execution_options(isolation_level="AUTOCOMMIT")) as session:
+    with Session(engine) as session:
+        session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
         for _ in range(2):
             session.exec(ORDER).one()
             session.execute(PAY)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from ..database import reading_through
+from ..database import reading_in, session_to_read
 from .outcome import Crash, Outcome
 from .stage import Stage
 from .trace import Trace, traced
@@ -40,6 +40,7 @@ class Trial:
 
     def __enter__(self) -> Trial:
         self._connection = self._engine.connect()  # kept: to take and return one costs as much as a question
+        self._session = session_to_read(self._connection)
         self.stage.__enter__()
         return self
 
@@ -66,7 +67,7 @@ class Trial:
     def judge(self, outcome: Outcome) -> tuple[str, ...]:
         """What the invariant finds broken after this schedule."""
         known: tuple[Any, ...] = (outcome.errors, outcome.results)
-        with reading_through(self._connection) as session:
+        with reading_in(self._session) as session:
             return self._ask(session, known[: self._arguments - 1], outcome.schedule)
 
     def trace(self, schedule: str, crash: Crash | None = None, *, unfinished: bool = False) -> Trace:

@@ -8,7 +8,10 @@ from contextvars import ContextVar
 import pytest
 from greenlet import greenlet
 from sqlalchemy import Engine
+from sqlmodel import Session
 
+from taskref_edu import Order
+from taskref_edu.errors import ReadOnlySession
 from taskref_edu.lab import errors, explore, explore_crashes
 from tests.lab.actors import autocommitted, driver, nothing, one_order
 
@@ -67,3 +70,27 @@ def test_no_greenlet_is_left_behind():
     with pytest.raises(errors.ActorNeverEnds):
         explore([autocommitted(9)], setup=one_order, invariant=nothing, max_steps=2)
     assert greenlets() <= before
+
+
+def test_the_invariant_meets_a_session_without_a_past():
+    seen: list[tuple[int, int]] = []
+
+    def asks(session: Session) -> list[str]:
+        before = len(session.identity_map)
+        seen.append((before, session.get_one(Order, 1).amount))
+        return []
+
+    explore([autocommitted(2), autocommitted(2)], setup=one_order, invariant=asks)
+    assert len(seen) > 1
+    assert {before for before, _ in seen} == {0}
+    assert len({amount for _, amount in seen}) == 1
+
+
+def test_an_invariant_that_changes_an_object_is_refused_and_keeps_no_lock():
+    def changes(session: Session) -> list[str]:
+        session.get_one(Order, 1).amount += 1
+        return []
+
+    for _ in range(2):
+        with pytest.raises(ReadOnlySession):
+            explore([autocommitted(2), autocommitted(2)], setup=one_order, invariant=changes)
