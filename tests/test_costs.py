@@ -173,3 +173,19 @@ def test_the_list_grows_with_its_result_and_with_nothing_else(sqlite: Engine, ap
     first, second, third = steps(10, 0), steps(10, 0), steps(10, 0)
     assert second - first == pytest.approx(third - second, abs=10)
     assert steps(0, 500) == third
+
+
+def test_a_workers_turn_writes_two_pages(tmp_path: Path) -> None:
+    """To the log: the one of both rows, and the one of the index that the second leaves and enters."""
+    engine = open_database(tmp_path / "pages.db")
+    queue = TaskQueue(engine, now=Clock())
+    with writing(engine) as session:
+        queue.enqueue_many(session, "work", [None] * 2)
+    running = claim(queue)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        page = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with writing(engine) as session:
+            assert queue.complete_and_claim(session, running)
+        assert (tmp_path / "pages.db-wal").stat().st_size == 32 + 2 * (24 + page)  # a header, and one for each page
+    engine.dispose()
