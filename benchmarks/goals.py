@@ -75,7 +75,7 @@ def run(quick: bool = False) -> list[Table]:
         "Median of the rounds, quartiles in brackets; a ratio is taken within a round. WAL, synchronous = NORMAL, a"
         " handler that does nothing, one worker thread, lease and token on. *Guarded*: a loop written by hand on our"
         " tables with our guards, claim and completion in two transactions. *Bare*: the same on a table of four"
-        " columns, without guards, lease or times."
+        " columns, without guards, lease or times, and on SQLite's own page size."
     )
     table = Table("Goals", ["what", "found", "aim", "reached"], [goal.row() for goal in goals], note)
     return [table, rates, also(size)]
@@ -205,6 +205,13 @@ def also(size: Size) -> Table:
     for what in ("enqueue", "drain"):
         ratio = Spread.of(full.ratios("ours", "bare", what))
         rows.append([f"synchronous = FULL: {what}, of the bare loop", ratio, Spread.of(full.of("ours", what))])
+    alike = {
+        "ours": partial(ours.whole, count=size.tasks, many=size.durable),
+        "bare": partial(loop, partial(Bare, page_size=2_048), size.tasks, size.durable, "NORMAL"),
+    }
+    small = interleave("a bare loop on pages of our size", alike, size.rounds)
+    what = "drain, of the bare loop on pages of 2,048 bytes, as ours are"
+    rows.append([what, Spread.of(small.ratios("ours", "bare", "drain")), Spread.of(small.of("ours", "drain"))])
     order = interleave("enqueue with its order", {"ours": partial(ours.with_order, count=size.tasks // 4)}, size.fewer)
     what = "enqueue with a new order that references the task, one transaction"
     rows.append([what, "", Spread.of(order.of("ours", "enqueue"))])

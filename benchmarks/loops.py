@@ -25,7 +25,7 @@ CREATE INDEX job_pending ON job (id) WHERE status = 'pending';
 
 
 def connect(path: Path, synchronous: str) -> sqlite3.Connection:
-    """A connection with the settings that open_database() makes."""
+    """A connection with the settings that open_database() makes for each."""
     connection = sqlite3.connect(path, timeout=5.0, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA synchronous = {synchronous}")
@@ -34,9 +34,15 @@ def connect(path: Path, synchronous: str) -> sqlite3.Connection:
 
 
 class Bare:
-    """Four columns, a partial index, no guard, no lease."""
+    """Four columns, a partial index, no guard, no lease.
 
-    def __init__(self, path: Path, synchronous: str = "NORMAL") -> None:
+    page_size: bytes; 4,096 unless an application says so. open_database() says 2,048.
+    """
+
+    def __init__(self, path: Path, synchronous: str = "NORMAL", *, page_size: int = 4_096) -> None:
+        with closing(sqlite3.connect(path)) as new:
+            new.execute(f"PRAGMA page_size = {page_size}")
+            new.execute("VACUUM")  # writes the first page: from then on the size is the file's
         self.connection = connect(path, synchronous)
         self.connection.executescript(BARE_TABLE)
 
