@@ -7,20 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import pytest
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, create_engine, text
 from sqlmodel import Session
 
 from taskref_edu import Order, TaskQueue, errors, open_database, writing
 from taskref_edu.postgres import start_postgres
 from taskref_edu.running import RunningTask
 from taskref_edu.schema import SchemaName
-
-if TYPE_CHECKING:
-    from psycopg import Connection
-    from psycopg.rows import TupleRow
 
 # One server for all tests that need one: they run one after the other, in the same process.
 POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql"))
@@ -38,11 +34,6 @@ THOROUGH = (
     "tests/widgets/",
     "a_handler_that_takes_long",
     "postgresql",
-)
-EMPTYING = (
-    "DELETE FROM task",  # first: orders let go of their tasks, tasks of a schema not of their orders
-    "DELETE FROM orders",
-    "SELECT setval('task_id_seq', 1, false), setval('orders_id_seq', 1, false)",
 )
 OpenDatabase = Callable[..., Engine]
 T = TypeVar("T")
@@ -75,47 +66,20 @@ def clock() -> Clock:
 @pytest.fixture(params=["sqlite", POSTGRESQL])
 def open_any(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenDatabase]:
     """open_database() on a fresh database of each kind; the keywords are open_database's."""
-    kept = request.getfixturevalue("kept_databases") if request.param == "postgresql" else None
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgresql_url")
+        _empty(url)
     engines: list[Engine] = []
 
     def open_fresh(schema: SchemaName = "both", **keywords: float) -> Engine:
-        where = kept.emptied(schema) if kept else tmp_path / "tasks.db"
-        engine = open_database(where, schema=schema, **keywords)  # type: ignore[arg-type]
+        engine = open_database(url or tmp_path / "tasks.db", schema=schema, **keywords)  # type: ignore[arg-type]
         engines.append(engine)
         return engine
 
     yield open_fresh
     for engine in engines:
         engine.dispose()
-
-
-class KeptDatabases:
-    """Databases on PostgreSQL, one for each schema: to empty the tables takes a tenth of the time of creating them."""
-
-    def __init__(self) -> None:
-        self._kept: dict[SchemaName, tuple[str, str]] = {}  # its URL, and what its catalog was when it was new
-
-    def emptied(self, schema: SchemaName) -> str:
-        """The URL of the one for `schema`, as it was when it was new."""
-        url, catalog = self._kept.get(schema) or self._create(schema)
-        with _connected(url) as connection:
-            if _catalog(connection) == catalog:
-                for statement in EMPTYING:
-                    connection.execute(statement)
-                return url
-        return self._create(schema)[0]  # a test has changed more than rows
-
-    def _create(self, schema: SchemaName) -> tuple[str, str]:
-        url = start_postgres()
-        open_database(url, schema=schema).dispose()
-        with _connected(url) as connection:
-            self._kept[schema] = url, _catalog(connection)
-        return self._kept[schema]
-
-
-@pytest.fixture(scope="session")
-def kept_databases(postgresql_url: str) -> KeptDatabases:
-    return KeptDatabases()
 
 
 @pytest.fixture
@@ -158,30 +122,19 @@ def postgresql(postgresql_engine: Engine) -> Engine:
     """A database on PostgreSQL whose tables are empty; to create one each time would take far longer."""
     postgresql_engine.dispose()  # a test may have ended its connections
     with writing(postgresql_engine) as session:
-        for statement in EMPTYING:
+        for statement in ("DELETE FROM orders", "DELETE FROM task"):
             session.execute(text(statement))
+        session.execute(text("SELECT setval('task_id_seq', 1, false), setval('orders_id_seq', 1, false)"))
     return postgresql_engine
 
 
-def _connected(url: str) -> Connection[TupleRow]:
-    import psycopg
-
-    return psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
-
-
-def _catalog(connection: Connection[TupleRow]) -> str:
-    """Every name that the database knows, and what it stands for, in one text."""
-    (found,) = connection.execute(
-        "SELECT coalesce(string_agg(what, ', ' ORDER BY what), '') FROM ("
-        " SELECT concat('column ', attrelid::regclass, attname, atttypid, attnotnull) FROM pg_attribute"
-        "  JOIN pg_class ON attrelid = pg_class.oid WHERE relnamespace = 'public'::regnamespace"
-        " UNION ALL SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = 'public'::regnamespace"
-        " UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger"
-        " UNION ALL SELECT concat('function ', proname, prosrc) FROM pg_proc"
-        "  WHERE pronamespace = 'public'::regnamespace"
-        ") AS found (what)"
-    ).fetchone() or ("",)
-    return found
+def _empty(url: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("SET client_min_messages = warning"))
+        connection.execute(text("DROP SCHEMA public CASCADE"))
+        connection.execute(text("CREATE SCHEMA public"))
+    engine.dispose()
 
 
 def new_orders(engine: Engine, count: int = 3) -> list[Order]:

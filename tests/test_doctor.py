@@ -14,7 +14,7 @@ import pytest
 
 from taskref_edu import Order, TaskQueue, Worker, cli, doctor, open_database, writing
 from taskref_edu.doctor import Finding
-from taskref_edu.postgres import start_postgres
+from tests.conftest import _empty
 
 ROOT = Path(__file__).parents[1]
 
@@ -159,7 +159,7 @@ class TestDatabase:
 
     @pytest.mark.xdist_group("postgresql")
     def test_on_a_server(self, postgresql_url: str, capsys: pytest.CaptureFixture[str]) -> None:
-        url = start_postgres()
-        open_database(url).dispose()
-        assert run(url) == 0
+        _empty(postgresql_url)
+        open_database(postgresql_url).dispose()
+        assert run(postgresql_url) == 0
         assert "schema both, version 1" in capsys.readouterr().out

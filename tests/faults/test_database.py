@@ -18,7 +18,6 @@ from sqlalchemy import Engine, event
 from sqlmodel import Session, select
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, errors, open_database, reading, writing
-from taskref_edu.postgres import start_postgres
 from tests.conftest import in_transaction, until
 
 pytestmark = pytest.mark.fault
@@ -408,8 +407,11 @@ class TestNotCreating:
         assert (tmp_path / "shop.db").read_bytes() == before
 
     def test_nor_a_server(self, postgresql_url: str) -> None:
+        from tests.conftest import _empty
+
+        _empty(postgresql_url)
         with pytest.raises(errors.CannotOpen, match="holds no tasks"):
-            open_database(start_postgres(), create=False)
+            open_database(postgresql_url, create=False)
 
 
 @pytest.mark.parametrize("timeout", [-1, float("nan"), 10**9, "5", True])
