@@ -18,6 +18,7 @@ from statistics import median
 
 from taskref_edu import TaskQueue, open_database, writing
 from taskref_edu.schema import reference_index
+from taskref_edu.sqlite import PAGE_BYTES
 
 from . import ours
 from .loops import Bare, Guarded, count
@@ -208,10 +209,10 @@ def also(size: Size) -> Table:
         rows.append([f"synchronous = FULL: {what}, of the bare loop", ratio, Spread.of(full.of("ours", what))])
     alike = {
         "ours": partial(ours.whole, count=size.tasks, many=size.durable),
-        "bare": partial(loop, partial(Bare, page_size=2_048), size.tasks, size.durable, "NORMAL"),
+        "bare": partial(loop, partial(Bare, page_size=PAGE_BYTES), size.tasks, size.durable, "NORMAL"),
     }
     small = interleave("a bare loop on pages of our size", alike, size.rounds)
-    what = "drain, of the bare loop on pages of 2,048 bytes, as ours are"
+    what = f"drain, of the bare loop on pages of {PAGE_BYTES:,} bytes, as ours are"
     rows.append([what, Spread.of(small.ratios("ours", "bare", "drain")), Spread.of(small.of("ours", "drain"))])
     order = interleave("enqueue with its order", {"ours": partial(ours.with_order, count=size.tasks // 4)}, size.fewer)
     what = "enqueue with a new order that references the task, one transaction"

@@ -36,7 +36,7 @@ def connect(path: Path, synchronous: str) -> sqlite3.Connection:
 class Bare:
     """Four columns, a partial index, no guard, no lease.
 
-    page_size: bytes; 4,096 unless an application says so. open_database() says 2,048.
+    page_size: bytes; 4,096 unless an application says so. open_database() says PAGE_BYTES.
     """
 
     def __init__(self, path: Path, synchronous: str = "NORMAL", *, page_size: int = 4_096) -> None:

@@ -116,7 +116,7 @@ def session_to_read(bind: Engine | SqlConnection) -> Session:
 @contextmanager
 def reading_in(session: Session) -> Iterator[Session]:
     """The same with a session that the caller keeps; one on a connection that is kept, too, saves half of the time."""
-    bind: Engine | SqlConnection = session.bind  # type: ignore[assignment]
+    bind = session.get_bind()
     try:
         with session:
             session.info[_MODE] = "reading"

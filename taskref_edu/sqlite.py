@@ -28,6 +28,7 @@ from .forks import open_anew_after_fork
 from .opening import check_file, uri
 
 LOWEST_SQLITE = (3, 35, 0)  # UPDATE … RETURNING
+PAGE_BYTES = 2_048
 LOG_BYTES = 8 * 2**20  # to which the write-ahead log is cut once it can begin anew
 # How the transaction begins that is about to begin; an option of the connection would take far longer to set.
 begin_with: ContextVar[str] = ContextVar("begin_with", default="BEGIN")
@@ -87,7 +88,7 @@ def sqlite_engine(
 
 def _set_up(connection: Connection, journal: str, synchronous: str, timeout: float) -> None:
     # Before WAL, and without effect on a file that has tables: a commit writes whole pages, and our rows are small.
-    connection.execute("PRAGMA page_size = 2048")
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     (found,) = connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
     if found == "wal":  # elsewhere a commit waits, too, for readers: then SQLite must do all the waiting
         connection.patience = timeout

@@ -180,7 +180,7 @@ def test_a_workers_turn_writes_two_pages(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "pages.db")
     queue = TaskQueue(engine, now=Clock())
     with writing(engine) as session:
-        queue.enqueue_many(session, "work", [None] * 2)
+        queue.enqueue_many(session, "work", [None] * 500)  # several pages of index: the order matters
     running = claim(queue)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         page = connection.exec_driver_sql("PRAGMA page_size").scalar_one()

@@ -86,11 +86,10 @@ def test_the_invariant_meets_a_session_without_a_past():
     assert len({amount for _, amount in seen}) == 1
 
 
-def test_an_invariant_that_changes_an_object_is_refused_and_keeps_no_lock():
+def test_an_invariant_that_changes_an_object_is_refused():
     def changes(session: Session) -> list[str]:
         session.get_one(Order, 1).amount += 1
         return []
 
-    for _ in range(2):
-        with pytest.raises(ReadOnlySession):
-            explore([autocommitted(2), autocommitted(2)], setup=one_order, invariant=changes)
+    with pytest.raises(ReadOnlySession):
+        explore([autocommitted(2), autocommitted(2)], setup=one_order, invariant=changes)
