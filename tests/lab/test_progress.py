@@ -124,17 +124,18 @@ class TestInANotebook:
     def test_a_second_interrupt_does_not_wait(self, kernel: tuple[KernelManager, BlockingKernelClient]) -> None:
         manager, client = kernel
         program = """
-import time
+import itertools, time
+seconds = itertools.chain([0.3, 0.3], itertools.repeat(4))  # one schedule to show the bar, one to interrupt
 def sleeps(engine):
     autocommitted(2)(engine)
-    time.sleep(0.4)
+    time.sleep(next(seconds))
 explore([sleeps] * 2, setup=one_order, invariant=nothing)
 """
 
         def hook(message: dict[str, Any]) -> None:
             if message["msg_type"] == "display_data":
                 manager.interrupt_kernel()
-                time.sleep(0.1)
+                time.sleep(0.5)
                 manager.interrupt_kernel()
 
         reply = client.execute_interactive(LONG + program, output_hook=hook, timeout=30)
