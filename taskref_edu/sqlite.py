@@ -29,6 +29,7 @@ from .opening import check_file, uri
 
 LOWEST_SQLITE = (3, 35, 0)  # UPDATE … RETURNING
 PAGE_BYTES = 2_048
+CHECKPOINT_BYTES = 4_096_000  # of log, then it is copied into the file; as SQLite does, which counts pages of 4,096
 LOG_BYTES = 8 * 2**20  # to which the write-ahead log is cut once it can begin anew
 # How the transaction begins that is about to begin; an option of the connection would take far longer to set.
 begin_with: ContextVar[str] = ContextVar("begin_with", default="BEGIN")
@@ -95,6 +96,7 @@ def _set_up(connection: Connection, journal: str, synchronous: str, timeout: flo
     connection.execute(f"PRAGMA synchronous = {synchronous}")
     # The log grows while a reader keeps an old state; afterwards it would keep that size.
     connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // PAGE_BYTES}")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
