@@ -162,7 +162,7 @@ class TaskQueue:
 
     def _claim(self, session: Transaction, now: datetime | str, until: datetime) -> RunningTask | None:
         row = first_row(session, statements.CLAIM, now=now, until=until)
-        return None if row is None else RunningTask(*row, self)
+        return None if row is None else RunningTask(*row, queue=self)
 
     def heartbeat(self, session: Session, task: RunningTask) -> None:
         """Extend the lease by its full length from now. Raises StaleLease."""
