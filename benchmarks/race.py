@@ -32,7 +32,7 @@ READ, WRITE = text("SELECT amount FROM orders WHERE id = 1"), text("UPDATE order
 ORDER = select(Order).where(Order.id == 1)
 PAY = update(Order).where(col(Order.id) == 1).values(amount=col(Order.amount) + 1)
 RATES = {"driver": 2_000, "core": 1_000, "orm": 400}
-ROUNDS = 9
+ROUNDS = 25  # short ones: a busy machine is slow for seconds
 
 
 def driver(engine: Engine) -> None:

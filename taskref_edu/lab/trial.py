@@ -39,7 +39,8 @@ class Trial:
         self._seen: dict[tuple[str, ...], tuple[str, ...]] = {}  # the same lists come again and again
 
     def __enter__(self) -> Trial:
-        self._connection = self._engine.connect()  # kept: to take and return one costs as much as a question
+        # Kept: to take and return one costs as much as a question. No actor runs meanwhile, so no transaction either.
+        self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._session = session_to_read(self._connection)
         self.stage.__enter__()
         return self
