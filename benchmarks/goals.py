@@ -214,6 +214,15 @@ def also(size: Size) -> Table:
     small = interleave("a bare loop on pages of our size", alike, size.rounds)
     what = f"drain, of the bare loop on pages of {PAGE_BYTES:,} bytes, as ours are"
     rows.append([what, Spread.of(small.ratios("ours", "bare", "drain")), Spread.of(small.of("ours", "drain"))])
+    alone = {
+        "ours": partial(ours.whole, count=size.tasks, many=size.durable),
+        "by driver": partial(ours.by_driver, count=size.tasks),
+    }
+    session = interleave("a session that only inserts", alone, size.rounds)
+    what = "enqueue, of a plain session that only hands an INSERT to the driver"
+    rows.append(
+        [what, Spread.of(session.ratios("ours", "by driver", "enqueue")), Spread.of(session.of("ours", "enqueue"))]
+    )
     order = interleave("enqueue with its order", {"ours": partial(ours.with_order, count=size.tasks // 4)}, size.fewer)
     what = "enqueue with a new order that references the task, one transaction"
     rows.append([what, "", Spread.of(order.of("ours", "enqueue"))])

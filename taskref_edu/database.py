@@ -86,7 +86,8 @@ def writing(engine: Engine) -> Iterator[Session]:
     Raises a DatabaseError where the file is locked, gone, damaged or read-only, or the disk is full.
     """
     try:
-        with Session(_engine(engine), expire_on_commit=False) as session:
+        session = Session(_engine(engine), expire_on_commit=False)
+        try:
             before = begin_with.set("BEGIN IMMEDIATE")
             try:
                 session.connection()  # begins
@@ -94,6 +95,11 @@ def writing(engine: Engine) -> Iterator[Session]:
                 begin_with.reset(before)
             yield session
             session.commit()
+        except BaseException:
+            session.close()
+            raise
+        if session.identity_map:  # else close() would do nothing, slowly
+            session.close()
     except sqlalchemy_errors.DBAPIError as error:
         if name := named(error, file_of(engine)):
             raise name from error

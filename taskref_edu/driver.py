@@ -9,7 +9,6 @@ Leaves out: every statement itself; they stand once, in `statements.py`, for all
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,11 +21,12 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlmodel import Session
 
+from .payload import decoded
+
 # What a verb runs in: the caller's session, or the driver's connection that a worker's thread holds.
 Transaction = Session | sqlite3.Connection
 Statement = ReturnsRows  # a SELECT or any change
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_raw_decode = json.JSONDecoder().raw_decode
 
 
 @dataclass(frozen=True)
@@ -139,21 +139,12 @@ def _as_stored(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _decode(text: str) -> Any:
-    """json.loads(), which looks for blanks around the value first and takes twice as long."""
-    try:
-        value, end = _raw_decode(text)
-    except ValueError:
-        return json.loads(text)
-    return value if end == len(text) else json.loads(text)
-
-
 def _with_json(row: tuple[Any, ...], columns: Iterable[int]) -> tuple[Any, ...]:
     found = list(row)
     for column in columns:
         if isinstance(found[column], str):  # SQLite makes a number of the JSON text of a number
             try:
-                found[column] = _decode(found[column])
+                found[column] = decoded(found[column])
             except (ValueError, RecursionError):
                 # Text that somebody wrote past us and that is no JSON goes on as text: the task's handler shall
                 # meet it, and not every worker at every claim.

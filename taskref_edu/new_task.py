@@ -6,9 +6,10 @@ Read next: `queue.py`.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy.orm import class_mapper
+from sqlalchemy.orm import Mapper, class_mapper
 from sqlalchemy.orm.attributes import instance_dict, instance_state
 
 from .arguments import expect_count, expect_name, in_utc
@@ -28,7 +29,7 @@ def new_values(type: str, max_attempts: int, available_at: datetime | None, now:
 
 def as_loaded(task_id: int, values: dict[str, Any], json: str | None) -> Task:
     """The task as a query would have given it, detached. Task(…) would check each value once more, slowly."""
-    mapper = class_mapper(Task)
+    mapper = _mapper()
     task = mapper.class_manager.new_instance()
     instance_dict(task).update(
         id=task_id,
@@ -50,3 +51,9 @@ def as_loaded(task_id: int, values: dict[str, Any], json: str | None) -> Task:
         (task_id,)
     )  # it has a row, and belongs to no session
     return task
+
+
+@cache
+def _mapper() -> Mapper[Task]:
+    """What SQLAlchemy knows of the class; to ask anew takes as long as to make a task."""
+    return class_mapper(Task)

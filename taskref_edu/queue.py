@@ -15,7 +15,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine
 from sqlmodel import Session
@@ -30,8 +30,10 @@ from .handlers import BackgroundFunction, H, Handlers
 from .models import Task, TaskStatus, utc_now
 from .new_task import as_loaded, new_values
 from .payload import MAX_BYTES, clean, encoded
-from .repair import RepairReport, repair
 from .running import RunningTask
+
+if TYPE_CHECKING:
+    from .repair import RepairReport
 
 MAX_ERROR = 2_000  # characters of an error that are kept
 
@@ -220,6 +222,8 @@ class TaskQueue:
         of type process_payment, or of further `types` whose tasks work on an object, at which no object points
         (for a moment also one that is enqueued and referenced in two transactions, as in `as_written`).
         """
+        from .repair import repair  # a hundredth of what it takes to import this package, and seldom needed
+
         return repair(self, session, types=types, dry_run=dry_run)
 
     def counts(self, session: Session) -> dict[TaskStatus, int]:

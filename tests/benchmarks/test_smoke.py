@@ -35,7 +35,7 @@ def test_a_goal_is_the_median_of_five_rounds_or_more() -> None:
 
 
 def test_also_measured() -> None:
-    assert len(goals.also(SIZE).rows) == 5
+    assert len(goals.also(SIZE).rows) == 6
 
 
 def test_the_race_lab() -> None:
