@@ -32,8 +32,9 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; it may live for one more tick."""
+        """End the thread, and wait until it has: whoever stops a worker may then close its database."""
         self._ended.set()
+        self._thread.join()
 
     def _loop(self) -> None:
         last, beat_at = None, 0.0

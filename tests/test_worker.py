@@ -16,9 +16,10 @@ from sqlmodel import Session
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, errors, inverted, open_database, reading, writing
 from taskref_edu.attempt import describe
+from taskref_edu.connection import Connection
 from taskref_edu.desk import Desk
 from taskref_edu.running import RunningTask
-from taskref_edu.sqlite import file_of
+from taskref_edu.sqlite import file_of, observers_of
 from tests.conftest import Clock, OpenDatabase, claim, in_transaction, new_orders, until
 
 
@@ -304,6 +305,24 @@ for _ in range(15):
         started = task(live.engine, 1).started_at
         assert started
         assert started >= due
+
+    def test_once_it_has_stopped_no_thread_of_it_uses_the_database(self, sqlite: Engine) -> None:
+        before = set(threading.enumerate())
+        looking = threading.Event()
+
+        class SlowHeartbeat:
+            def around(self, connection: Connection, sql: str, parameters: object, run: Callable[[], object]) -> object:
+                if threading.current_thread().name.endswith("-heartbeat"):
+                    looking.set()
+                    time.sleep(0.2)
+                return run()
+
+        queue = TaskQueue(sqlite, lease=0.9)
+        queue.handler("slow")(lambda task: looking.wait(10))
+        enqueue(queue, "slow")
+        with observers_of(sqlite).attached(SlowHeartbeat()), Worker(queue):
+            assert looking.wait(10)
+        assert set(threading.enumerate()) <= before
 
     def test_the_heartbeat_keeps_the_lease_of_a_slow_handler(self, live: TaskQueue, worker: Worker) -> None:
         live.handler("slow")(lambda task: time.sleep(live.lease * 2.5))
