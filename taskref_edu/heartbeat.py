@@ -34,7 +34,8 @@ class Heartbeat:
     def stop(self) -> None:
         """End the thread, and wait until it has: whoever stops a worker may then close its database."""
         self._ended.set()
-        self._thread.join()
+        if self._thread.is_alive():  # perhaps it was never started
+            self._thread.join()
 
     def _loop(self) -> None:
         last, beat_at = None, 0.0

@@ -18,6 +18,7 @@ from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, errors, inve
 from taskref_edu.attempt import describe
 from taskref_edu.connection import Connection
 from taskref_edu.desk import Desk
+from taskref_edu.heartbeat import Heartbeat
 from taskref_edu.running import RunningTask
 from taskref_edu.sqlite import file_of, observers_of
 from tests.conftest import Clock, OpenDatabase, claim, in_transaction, new_orders, until
@@ -323,6 +324,9 @@ for _ in range(15):
         with observers_of(sqlite).attached(SlowHeartbeat()), Worker(queue):
             assert looking.wait(10)
         assert set(threading.enumerate()) <= before
+
+    def test_a_heartbeat_that_was_never_started_can_be_stopped(self, live: TaskQueue) -> None:
+        Heartbeat(live, "a worker that is killed at once").stop()
 
     def test_the_heartbeat_keeps_the_lease_of_a_slow_handler(self, live: TaskQueue, worker: Worker) -> None:
         live.handler("slow")(lambda task: time.sleep(live.lease * 2.5))

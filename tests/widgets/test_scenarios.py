@@ -19,14 +19,14 @@ from .conftest import Hand
 
 OpenPanel = Callable[..., Hand]
 Begin = Callable[..., Hand]
-SHORT = 1.5  # seconds of a payment in the middle of which something happens; the others take nearly none
+LONG = 3.0  # seconds of a payment in the middle of which something happens; the others take nearly none
 
 
 @pytest.fixture
 def begin(open_panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
     """begin(name, schema): a panel on which the scenario has begun, with a short lease and short payments."""
     as_it_is = Hands.set_seconds
-    monkeypatch.setattr(Hands, "set_seconds", lambda self, seconds: as_it_is(self, SHORT if seconds > 2 else 0.05))
+    monkeypatch.setattr(Hands, "set_seconds", lambda self, seconds: as_it_is(self, LONG if seconds > 2 else 0.05))
     engines = []
 
     def begin_one(name: str, schema: str = "both") -> Hand:
