@@ -98,7 +98,7 @@ def writing(engine: Engine) -> Iterator[Session]:
         except BaseException:
             session.close()
             raise
-        if session.identity_map:  # else close() would do nothing, slowly
+        if session.identity_map or session.in_transaction():  # else close() would do nothing, slowly
             session.close()
     except sqlalchemy_errors.DBAPIError as error:
         if name := named(error, file_of(engine)):

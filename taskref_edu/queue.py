@@ -5,13 +5,12 @@ complete, fail, stop) names status and lease token in its guard, so that a holde
 changes nothing. No verb commits: the caller's transaction decides.
 
 Leaves out: priorities, rate limits, periodic tasks; the statements stand in `statements.py`.
-Read next: `statements.py`, `running.py`, then `worker.py`.
+Read next: `statements.py`, `moves.py`, `running.py`, then `worker.py`.
 """
 
 from __future__ import annotations
 
 import random
-import sqlite3
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -24,10 +23,11 @@ from . import statements
 from .arguments import LARGEST_ID, expect, expect_count, expect_seconds, short
 from .bell import ring_after_commit
 from .database import SESSIONS, refuse_reading
-from .driver import Statement, Transaction, change, first_row, insert_many, insert_one, stored_in
-from .errors import StaleLease, TaskCancelled, TaskNotFound
+from .driver import Transaction, change, first_row, insert_many, insert_one, stored_in
+from .errors import TaskCancelled, TaskNotFound
 from .handlers import BackgroundFunction, H, Handlers
 from .models import Task, TaskStatus, utc_now
+from .moves import expect_holder, look, moved, moved_by_holder, stale
 from .new_task import as_loaded, new_values
 from .payload import MAX_BYTES, clean, encoded
 from .running import RunningTask
@@ -136,9 +136,9 @@ class TaskQueue:
         refuse_reading(session, "cancel")
         expect(task_id, (int, type(None)), "the id of a task")
         can_be = task_id is not None and 0 < task_id <= LARGEST_ID  # None: of a reference that is empty
-        if can_be and _moved(session, statements.CANCEL, task_id=task_id, now=self.now()):
+        if can_be and moved(session, statements.CANCEL, task_id=task_id, now=self.now()):
             return True
-        if not can_be or _look(session, task_id) is None:
+        if not can_be or look(session, task_id) is None:
             raise TaskNotFound(f"task {short(task_id)} not found: it never existed, or it was pruned")
         return False
 
@@ -155,11 +155,11 @@ class TaskQueue:
 
         Raises StaleLease before the claim.
         """
-        _expect_holder(session, task)
+        expect_holder(session, task)
         moment = self.now()
         now = stored_in(session, moment)  # once for both
         if not change(session, statements.COMPLETE, now=now, task_id=task.id, token=task.token):
-            raise _stale(task, _look(session, task.id))
+            raise stale(task, look(session, task.id))
         return self._claim(session, now, self._until(moment))
 
     def _claim(self, session: Transaction, now: datetime | str, until: datetime) -> RunningTask | None:
@@ -168,37 +168,37 @@ class TaskQueue:
 
     def heartbeat(self, session: Session, task: RunningTask) -> None:
         """Extend the lease by its full length from now. Raises StaleLease."""
-        _moved_by_holder(session, statements.HEARTBEAT, task, until=self._until(self.now()))
+        moved_by_holder(session, statements.HEARTBEAT, task, until=self._until(self.now()))
 
     def complete(self, session: Transaction, task: RunningTask) -> None:
         """Record success, even of a task that was asked to stop: a finished effect is not half undone.
 
         Raises StaleLease.
         """
-        _moved_by_holder(session, statements.COMPLETE, task, now=self.now())
+        moved_by_holder(session, statements.COMPLETE, task, now=self.now())
 
     def fail(self, session: Session, task: RunningTask, error: str, *, retry: bool = True) -> None:
         """Record a failure: back to pending after the backoff, or failed if there is no attempt left.
 
         A task that was asked to stop becomes cancelled instead of tried again. Raises StaleLease.
         """
-        _expect_holder(session, task)
+        expect_holder(session, task)
         expect(error, str, "the text of the error")
         now = self.now()
         later = now + timedelta(seconds=self.delay(task.attempt))
         text = clean(error[:MAX_ERROR]) or "no error text"
-        _moved_by_holder(session, statements.FAIL, task, now=now, later=later, retry=bool(retry), error=text)
+        moved_by_holder(session, statements.FAIL, task, now=now, later=later, retry=bool(retry), error=text)
 
     def stop(self, session: Session, task: RunningTask) -> None:
         """Record that the holder stopped because it was asked to. Raises StaleLease if nobody asked."""
-        _moved_by_holder(session, statements.STOP, task, now=self.now())
+        moved_by_holder(session, statements.STOP, task, now=self.now())
 
     def check(self, session: Session, task: RunningTask) -> None:
         """Raise TaskCancelled if the task was asked to stop, StaleLease if the lease is over."""
-        _expect_holder(session, task)
-        row = _look(session, task.id)
+        expect_holder(session, task)
+        row = look(session, task.id)
         if row is None or row[:2] != (TaskStatus.RUNNING, task.token):
-            raise _stale(task, row)
+            raise stale(task, row)
         if row[2] is not None:
             raise TaskCancelled(f"task {task.id} was asked to stop")
 
@@ -206,14 +206,14 @@ class TaskQueue:
 
     def reclaim(self, session: Transaction) -> int:
         """Return the tasks whose lease ran out to pending, or fail those without an attempt left; how many."""
-        return _moved(session, statements.RECLAIM, now=self.now())
+        return moved(session, statements.RECLAIM, now=self.now())
 
     def prune(self, session: Session, older_than: timedelta, *, limit: int = 10_000) -> int:
         """Delete up to `limit` tasks that ended more than `older_than` ago; how many. Orders stay."""
         expect(older_than, timedelta, "a timedelta for older_than")
         expect_count("limit", limit, 0)
         expect_seconds("older_than", older_than.total_seconds())
-        return _moved(session, statements.PRUNE, before=self.now() - older_than, limit=limit)
+        return moved(session, statements.PRUNE, before=self.now() - older_than, limit=limit)
 
     def repair(self, session: Session, *, types: Iterable[str] = (), dry_run: bool = True) -> RepairReport:
         """Find what earlier code or hands have left in the tables, and mend it unless it is a dry run.
@@ -249,42 +249,3 @@ class TaskQueue:
 def _length(seconds: float) -> timedelta:
     """A lease as a timedelta: making one takes longer than adding it."""
     return timedelta(seconds=seconds)
-
-
-def _look(transaction: Transaction, task_id: int) -> tuple[Any, ...] | None:
-    """Status, lease token and time of a request to cancel."""
-    return first_row(transaction, statements.LOOK, task_id=task_id)
-
-
-def _moved(transaction: Transaction, statement: Statement, **values: Any) -> int:
-    """Run one guarded statement; how many tasks it moved. Copies that the session holds are read again."""
-    refuse_reading(transaction, "a change of a task")
-    count = change(transaction, statement, **values)
-    if not isinstance(transaction, sqlite3.Connection):
-        for held in list(transaction.identity_map.values()):
-            if isinstance(held, Task):
-                transaction.expire(held)
-    return count
-
-
-def _moved_by_holder(transaction: Transaction, statement: Statement, task: RunningTask, **values: Any) -> None:
-    _expect_holder(transaction, task)
-    if not _moved(transaction, statement, task_id=task.id, token=task.token, **values):
-        raise _stale(task, _look(transaction, task.id))
-
-
-def _expect_holder(transaction: Transaction, task: RunningTask) -> None:
-    expect(transaction, SESSIONS, "a session")
-    expect(task, RunningTask, "a task as claim() returns it, or as a handler gets it,")
-
-
-def _stale(task: RunningTask, row: tuple[Any, ...] | None) -> StaleLease:
-    if row is None:
-        found = "the task is gone"
-    elif row[1] != task.token:
-        found = f"lease token {task.token} is stale, {row[1]} was given out since"
-    elif row[0] != TaskStatus.RUNNING:
-        found = f"it is {row[0]}, not running"
-    else:
-        found = "nobody asked it to stop"
-    return StaleLease(f"task {task.id}: {found}; drop this result")

@@ -18,7 +18,7 @@ LAYERS = [
     {"opening"},
     {"sqlite"},
     {"database", "bell", "postgres"},
-    {"running", "handlers", "statements", "new_task", "listener", "repair"},
+    {"running", "handlers", "statements", "new_task", "listener", "moves", "repair"},
     {"queue"},
     {"wakeup", "heartbeat", "attempt"},
     {"desk"},

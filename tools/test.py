@@ -6,18 +6,15 @@ Bare `pytest` runs less: the fast tests and the exercises of the notebooks. Left
 (`setup.py`). Read next: the section [tool.pytest] of `pyproject.toml`.
 """
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PROCESSES = str((os.cpu_count() or 1) + 1)
 CHECKS = {
-    # All of tests/, slow and browser ones included; a process more than there are cores, since many tests wait for
-    # a browser, a server or a child. Tests that share a resource name it with xdist_group, and then run one after
-    # the other.
-    "pytest": ["-m", "pytest", "-m", "", "-n", PROCESSES, "--dist", "loadgroup", "tests"],
+    # All of tests/, slow and browser ones included, in as many processes as tests/conftest.py says. Tests that share
+    # a resource name it with xdist_group, and then run one after the other.
+    "pytest": ["-m", "pytest", "-m", "", "-n", "auto", "--dist", "loadgroup", "tests"],
     "ruff check": ["-m", "ruff", "check", "."],
     "ruff format": ["-m", "ruff", "format", "--check", "."],
     "pyright": ["-m", "pyright", "--threads", "--pythonpath", sys.executable],
