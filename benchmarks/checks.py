@@ -26,7 +26,7 @@ from taskref_edu.grading.grader import grade
 from taskref_edu.series.build import build_solutions
 
 from .processes import ROOT
-from .rounds import Progress, Table, fresh_folder
+from .rounds import Progress, Table, fresh_folder, short
 
 ROUNDS = 5
 CLASS = 200  # submissions
@@ -112,7 +112,7 @@ def goals(times: Times, seconds: float, learners: int, minutes: float) -> Table:
     ]
     note = "Right answers and, of the wrong ones, the slowest. On as many cores as the machine has."
     cells = [
-        [what, f"{found:.3g} {unit}", f"≤ {aim:g} {unit}", "yes" if found <= aim else "no"]
+        [what, f"{short(found)} {unit}", f"≤ {aim:g} {unit}", "yes" if found <= aim else "no"]
         for what, found, unit, aim in rows
     ]
     return Table("How long a check takes", ["what", "found", "aim", "reached"], cells, note)

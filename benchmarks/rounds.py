@@ -46,10 +46,11 @@ class Spread:
         return cls(middle, low, high)
 
     def __str__(self) -> str:
-        return f"{_short(self.middle)} ({_short(self.low)}–{_short(self.high)})"
+        return f"{short(self.middle)} ({short(self.low)}–{short(self.high)})"
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """The number with about three digits, never as a power of ten."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
