@@ -188,6 +188,16 @@ class TestTransactions:
             assert session.get_one(Order, order.id).customer == "Ann"
         assert order.customer == "Ann"
 
+    def test_a_session_of_writing_keeps_nothing_afterwards(self, sqlite: Engine) -> None:
+        with writing(sqlite) as first:
+            first.add(order := Order(customer="Ann", amount=100))
+        with writing(sqlite) as second:  # the first one is still there, and would claim the order
+            second.add(order)
+            second.commit()
+            assert second.get(Order, order.id) is order  # begins anew, with nothing left to commit
+        assert sqlite.pool.checkedout() == 0  # type: ignore[attr-defined]
+        assert (first.in_transaction(), second.in_transaction()) == (False, False)
+
     def test_writing_rolls_back_on_an_error(self, open_any: OpenDatabase) -> None:
         engine = open_any()
         with pytest.raises(KeyError), writing(engine) as session:
