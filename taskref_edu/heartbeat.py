@@ -31,10 +31,10 @@ class Heartbeat:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
+    def stop(self, *, wait: bool = True) -> None:
         """End the thread, and wait until it has: whoever stops a worker may then close its database."""
         self._ended.set()
-        if self._thread.is_alive():  # perhaps it was never started
+        if wait and self._thread.is_alive():  # perhaps it was never started
             self._thread.join()
 
     def _loop(self) -> None:

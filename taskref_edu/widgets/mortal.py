@@ -84,7 +84,7 @@ class MortalWorker(Worker):
         end = f"killed while it ran task {task.id}" if task else "killed between two tasks"
         self._fate.put(self._runs_on(), self._die)
         self.end, self.frozen = end, False
-        self._heartbeat.stop()
+        self._heartbeat.stop(wait=False)  # it may be waiting for a locked database, and a click must not
         self._thaw.set()
         self.stop(timeout=0)
         return end
@@ -94,7 +94,7 @@ class MortalWorker(Worker):
         self._thaw.clear()
         self._fate.put(self._runs_on(), self._stand_still)
         self.frozen = True
-        self._heartbeat.stop()
+        self._heartbeat.stop(wait=False)
 
     def thaw(self) -> None:
         """Come back now, whoever has the task."""
