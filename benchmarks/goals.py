@@ -22,7 +22,7 @@ from taskref_edu.schema import reference_index
 from taskref_edu.sqlite import PAGE_BYTES
 
 from . import ours
-from .loops import Bare, Guarded, count
+from .loops import Bare, Guarded, count, in_a_session
 from .processes import ROOT, shared, wake_up_here, wake_up_there
 from .rounds import Results, Spread, Table, interleave
 
@@ -221,12 +221,12 @@ def also(size: Size) -> Table:
     rows.append([what, Spread.of(small.ratios("ours", "bare", "drain")), Spread.of(small.of("ours", "drain"))])
     alone = {
         "ours": partial(ours.whole, count=size.tasks, many=size.durable),
-        "by driver": partial(ours.by_driver, count=size.tasks),
+        "session": partial(in_a_session, payload=ours.PAYLOAD, count=size.tasks),
     }
     session = interleave("a session that only inserts", alone, size.rounds)
     what = "enqueue, of a plain session that only hands an INSERT to the driver"
     rows.append(
-        [what, Spread.of(session.ratios("ours", "by driver", "enqueue")), Spread.of(session.of("ours", "enqueue"))]
+        [what, Spread.of(session.ratios("ours", "session", "enqueue")), Spread.of(session.of("ours", "enqueue"))]
     )
     order = interleave("enqueue with its order", {"ours": partial(ours.with_order, count=size.tasks // 4)}, size.fewer)
     what = "enqueue with a new order that references the task, one transaction"

@@ -1,7 +1,8 @@
-"""The yardsticks: queues written by hand with the driver alone, as short as they can be.
+"""The yardsticks: queues written by hand with the driver, as short as they can be.
 
 `Bare` has a table of four columns and no guards: about as fast as SQLite can be asked one task at a time.
 `Guarded` works on our tables with our guards. Claim and completion are two transactions in both.
+`in_a_session` only enqueues, in SQLAlchemy's sessions.
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from sqlmodel import Session
 
 from taskref_edu import open_database
 from taskref_edu.sqlite import CHECKPOINT_BYTES
@@ -130,6 +134,20 @@ class Guarded:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def in_a_session(folder: Path, payload: object, count: int) -> dict[str, float]:
+    """Enqueue in plain sessions that only hand an INSERT to the driver: what SQLAlchemy's session costs by itself."""
+    engine = open_database(folder / "session.db")
+    begun = time.perf_counter()
+    for _ in range(count):
+        with Session(engine) as session:
+            driver = session.connection().connection.driver_connection
+            driver.execute(INSERT, new_row(payload))  # type: ignore[union-attr]
+            session.commit()
+    rate = count / (time.perf_counter() - begun)
+    engine.dispose()
+    return {"enqueue": rate}
 
 
 INSERT = """INSERT INTO task (type, payload, status, attempt, max_attempts, lease_token, available_at, created_at)

@@ -5,7 +5,6 @@ Read next: `goals.py`.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -13,11 +12,8 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from sqlalchemy import Engine, text
-from sqlmodel import Session
 
 from taskref_edu import Order, TaskQueue, Worker, inverted, open_database, writing
-
-from .loops import INSERT, new_row
 
 PAYLOAD = {"order_id": 1}
 
@@ -91,20 +87,6 @@ def reference_all(engine: Engine, queue: TaskQueue, count: int) -> None:
                 " SELECT id, 'customer', 100, 'new', id FROM task"
             )
         )
-
-
-def by_driver(folder: Path, count: int) -> dict[str, float]:
-    """Enqueue in a plain session that only hands an INSERT to the driver: what is left is SQLAlchemy's session."""
-    engine = open_database(folder / "driver.db")
-    begun = time.perf_counter()
-    for _ in range(count):
-        with Session(engine) as session:
-            driver: sqlite3.Connection = session.connection().connection.driver_connection  # type: ignore[assignment]
-            driver.execute(INSERT, new_row(PAYLOAD))
-            session.commit()
-    rate = count / (time.perf_counter() - begun)
-    engine.dispose()
-    return {"enqueue": rate}
 
 
 def with_order(folder: Path, count: int) -> dict[str, float]:

@@ -222,7 +222,7 @@ class TaskQueue:
         of type process_payment, or of further `types` whose tasks work on an object, at which no object points
         (for a moment also one that is enqueued and referenced in two transactions, as in `as_written`).
         """
-        from .repair import repair  # a hundredth of what it takes to import this package, and seldom needed
+        from .repair import repair  # seldom needed, and its statements take time to build
 
         return repair(self, session, types=types, dry_run=dry_run)
 

@@ -15,6 +15,8 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
+from taskref_edu.connection import Connection
+from taskref_edu.sqlite import observers_of
 from taskref_edu.widgets import waiting
 from tests.conftest import until
 
@@ -205,6 +207,28 @@ def test_a_worker_killed_in_a_step(open_panel: OpenPanel, database: Engine):
     assert statuses(hand) == ["running"]
     hand.panel.controls.seconds.value = 0
     until(lambda: hand.click("step") or statuses(hand) == ["succeeded"])
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("trouble", ["crash", "zombie"])
+def test_a_click_does_not_wait_for_a_heartbeat_that_is_held_up(open_panel: OpenPanel, database: Engine, trouble: str):
+    looking, go_on, gone_on = threading.Event(), threading.Event(), threading.Event()
+
+    class HeldUp:
+        def around(self, connection: Connection, sql: str, parameters: object, run: Callable[[], object]) -> object:
+            if threading.current_thread().name.endswith("-heartbeat") and not gone_on.is_set():
+                looking.set()
+                go_on.wait(15)
+                gone_on.set()
+            return run()
+
+    hand = open_panel(seconds=60, queue=TaskQueue(database, lease=0.6))
+    with observers_of(database).attached(HeldUp()):
+        paid_by(hand)
+        assert looking.wait(15)
+        hand.click(trouble)
+        assert not gone_on.is_set()
+        go_on.set()
 
 
 @pytest.mark.fault
