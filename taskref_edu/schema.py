@@ -39,8 +39,13 @@ def reference_index(table: str, column: str, dialect: Dialect) -> str:
     the clearing and the foreign key's SET NULL.
     """
     quote = dialect.identifier_preparer.quote
-    name, table, column = (quote(text) for text in (f"{table}_{column}", table, column))
+    name, table, column = (quote(text) for text in (index_name(table, column), table, column))
     return f"CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {table} ({column}) WHERE {column} IS NOT NULL"
+
+
+def index_name(table: str, column: str) -> str:
+    """The name of the index over `table.column`."""
+    return f"{table}_{column}"
 
 
 def trigger_name(table: str, column: str) -> str:

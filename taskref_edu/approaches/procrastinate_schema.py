@@ -11,16 +11,18 @@ from __future__ import annotations
 from typing import ClassVar
 
 from procrastinate.schema import SchemaManager
-from sqlalchemy import BigInteger, Column, Engine, Enum, ForeignKey, MetaData, Table, event, inspect, text
+from sqlalchemy import BigInteger, Column, Engine, Enum, ForeignKey, MetaData, Table, event, inspect
 from sqlmodel import Field, SQLModel
 
 from ..database import writing
 from ..errors import CannotOpen, SchemaMissing
-from ..schema import reference_index
+from ..schema import index_name, reference_index
+from ..server import one_opens_at_a_time
+from .installing import is_set_up, set_up
 
 LIVE = ("todo", "doing")
 ENDED = ("succeeded", "failed", "cancelled", "aborted")
-_INSTALLING = 5_120_417  # any number: whoever installs holds this advisory lock
+REFERENCE = ("shop_orders", "processing_task_id")
 
 
 # As in `schema.py`, on Procrastinate's table: `IS NOT NULL` means "in process" here, too, whoever ends the job.
@@ -80,10 +82,9 @@ def install(engine: Engine) -> None:
     if engine.dialect.name != "postgresql":
         raise CannotOpen(f"{engine.url!r} found: Procrastinate keeps its jobs in PostgreSQL; start_postgres() has one")
     with writing(engine) as session:
-        connection = session.connection()
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _INSTALLING})
+        one_opens_at_a_time(connection := session.connection())
         if not inspect(connection).has_table("procrastinate_jobs"):
             connection.connection.driver_connection.execute(SchemaManager.get_schema())  # type: ignore[union-attr]
         Order.__table__.create(connection, checkfirst=True)  # type: ignore[attr-defined]
-        for statement in (reference_index("shop_orders", "processing_task_id", engine.dialect), *CLEARING):
-            connection.exec_driver_sql(statement)
+    if not is_set_up(engine, index_name(*REFERENCE), "shop_orders_cleared", tasks="procrastinate_jobs"):
+        set_up(engine, [reference_index(*REFERENCE, engine.dialect)], CLEARING)

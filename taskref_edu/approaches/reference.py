@@ -17,14 +17,14 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col
 
 from ..arguments import expect, expect_id, expect_name, short
-from ..database import writing
 from ..errors import OrphanTask
 from ..models import Task
 from ..new_task import LONGEST_TYPE
 from ..queue import TaskQueue
 from ..running import RunningTask
-from ..schema import clearing_trigger, reference_index
+from ..schema import clearing_trigger, index_name, reference_index, trigger_name
 from .arguments import expect_session, expect_task
+from .installing import is_set_up, set_up
 
 Model = TypeVar("Model", bound=SQLModel)
 
@@ -52,14 +52,15 @@ class TaskReference(Generic[Model]):
             self._kind = object
 
     def install(self, engine: Engine) -> None:
-        """Create the column's index and its clearing trigger where they are missing; the table must be there."""
+        """Create the column's index and its clearing trigger where they are missing; the table must be there.
+
+        May be called at each start of a program, while others write: it locks a table only to create something.
+        """
         expect(engine, Engine, "an engine, as open_database() returns it,")
         table, column = self._id.table.name, self._column.property.columns[0].name
-        statements = [reference_index(table, column, engine.dialect)]
-        statements += clearing_trigger(table, column, engine.dialect)
-        with writing(engine) as session:
-            for statement in statements:
-                session.connection().exec_driver_sql(statement)
+        if not is_set_up(engine, index_name(table, column), trigger_name(table, column)):
+            index = reference_index(table, column, engine.dialect)
+            set_up(engine, [index], clearing_trigger(table, column, engine.dialect))
 
     def enqueue(self, session: Session, queue: TaskQueue, row: Model, payload: Any = None) -> Task:
         """Enqueue a task and let the row reference it, whatever it referenced before. Returns the task.
