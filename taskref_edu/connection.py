@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
 BETWEEN = (0.001, 0.003)  # seconds between two tries to take the write lock; random, so that nobody keeps step
 IMPATIENT = 0.1  # seconds after which the tries follow each other most closely
+_cursor = sqlite3.Connection.cursor  # the driver's own; super() would cost each statement
 
 
 class Observer(Protocol):
@@ -95,13 +96,13 @@ class Connection(sqlite3.Connection):
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         if not self.in_transaction:
             if sql == BEGIN_IMMEDIATE and self.patience:
-                return self.observed(sql, parameters, self._take_turn)
+                return self.observed(sql, parameters, self._take_turn) if self.observers.active else self._take_turn()
             if not self._waits_itself:
                 self._wait_itself(True)
         if self.observers.active:
             return self.cursor().execute(sql, parameters)
         # The driver's own execute() would ask our cursor() for one, and do the above once more.
-        return super().cursor(sqlite3.Cursor).execute(sql, parameters)
+        return _cursor(self, sqlite3.Cursor).execute(sql, parameters)
 
     def _take_turn(self) -> sqlite3.Cursor:
         """BEGIN IMMEDIATE, once no other connection writes.
@@ -111,11 +112,12 @@ class Connection(sqlite3.Connection):
         """
         if self._waits_itself:
             self._wait_itself(False)
-        begun = time.monotonic()
+        begun = 0.0
         while True:
             try:
-                return super().cursor(sqlite3.Cursor).execute(BEGIN_IMMEDIATE)
+                return _cursor(self, sqlite3.Cursor).execute(BEGIN_IMMEDIATE)
             except sqlite3.OperationalError as error:
+                begun = begun or time.monotonic()
                 waited = time.monotonic() - begun
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited > self.patience:
                     raise

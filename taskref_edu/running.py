@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .queue import TaskQueue
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, init=False)
 class RunningTask:
     """One claimed task and the lease on it; `token` is what proves the claim."""
 
@@ -29,7 +29,11 @@ class RunningTask:
     token: int
     queue: TaskQueue = field(repr=False, compare=False)
     # Filled once the handler has completed the task itself, so that the worker does not do it again.
-    completed: list[bool] = field(default_factory=list, init=False, repr=False, compare=False)
+    completed: list[bool] = field(repr=False, compare=False)
+
+    def __init__(self, id: int, type: str, payload: Any, attempt: int, token: int, queue: TaskQueue) -> None:
+        # The dataclass's own would set one value after the other past its guard: twice as long, for each task.
+        self.__dict__.update(id=id, type=type, payload=payload, attempt=attempt, token=token, queue=queue, completed=[])
 
     def reading(self) -> AbstractContextManager[Session]:
         """A read transaction, for what the handler needs to know before its slow work."""

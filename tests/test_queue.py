@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
 from datetime import datetime, timedelta
 
 import pytest
@@ -98,6 +99,17 @@ class TestClaim:
         first, second = enqueue(queue), enqueue(queue)
         clock.advance(10)
         assert [claim(queue).id for _ in range(3)] == [first.id, second.id, late.id]
+
+    def test_in_the_order_of_their_ids_where_all_are_due_at_once(self, queue: TaskQueue) -> None:
+        in_transaction(queue.engine, lambda session: queue.enqueue_many(session, "work", range(50)))
+        assert [claim(queue).payload for _ in range(50)] == [*range(50)]
+
+    def test_what_was_claimed_is_frozen(self, queue: TaskQueue) -> None:
+        enqueue(queue, payload=[1])
+        task = claim(queue)
+        with pytest.raises(FrozenInstanceError):
+            task.token = 2  # type: ignore[misc]
+        assert str(task) == f"RunningTask(id={task.id}, type='work', payload=[1], attempt=1, token=1)"
 
     def test_each_claim_gets_a_higher_token(self, queue: TaskQueue, clock: Clock) -> None:
         enqueue(queue)
