@@ -51,6 +51,12 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
     return (yield) + 1
 
 
+@pytest.fixture(scope="session", autouse=True)
+def a_profile_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """IPython in the tests neither reads nor writes the profile of whoever runs them; perhaps there is no home."""
+    os.environ["IPYTHONDIR"] = str(tmp_path_factory.mktemp("ipython"))
+
+
 class Clock:
     """A clock that stands still until the test moves it."""
 
