@@ -32,7 +32,7 @@ REMEDIES = (
     ("shutting down", "start the server, then try again"),
     ("", "is the server running, and are host and port right?"),
 )
-OPENING = 5_120_416  # any number: the advisory lock of whoever opens a database
+OPENING = 5_120_416  # any number: the advisory lock of whoever opens a database, or installs a reference
 OUR_TABLES = ('"task"', '"orders"', '"taskref_schema"')
 UNDEFINED_TABLE = "42P01"
 

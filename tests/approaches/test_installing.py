@@ -74,13 +74,17 @@ def triggers(engine: Engine) -> list[str]:
         return list(session.scalars(text("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal")))
 
 
+def uninstall(engine: Engine, shop: Shop) -> None:
+    with writing(engine) as session:
+        session.execute(text(f"DROP INDEX {shop.index}"))
+        session.execute(text(f"DROP TRIGGER {shop.trigger} ON {shop.tasks}"))
+
+
 @pytest.mark.parametrize("first", ["tasks", "objects"])
 def test_a_writer_of_both_tables_and_who_installs_wait_for_each_other_without_a_deadlock(
     engine: Engine, shop: Shop, first: str
 ) -> None:
-    with writing(engine) as session:
-        session.execute(text(f"DROP INDEX {shop.index}"))
-        session.execute(text(f"DROP TRIGGER {shop.trigger} ON {shop.tasks}"))
+    uninstall(engine, shop)
     one, two = (shop.tasks, shop.objects) if first == "tasks" else (shop.objects, shop.tasks)
     with ThreadPoolExecutor(1) as pool:
         with writing(engine) as session:
@@ -89,6 +93,15 @@ def test_a_writer_of_both_tables_and_who_installs_wait_for_each_other_without_a_
             until(lambda: waits_for_a_table(engine))
             session.execute(text(write(two)))
         other.result()
+    assert shop.index in plan_of_look_up(engine, shop)
+    assert shop.trigger in triggers(engine)
+
+
+def test_several_install_at_the_same_moment(engine: Engine, shop: Shop) -> None:
+    uninstall(engine, shop)
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(shop.install, engine) for _ in range(4)]:
+            done.result()
     assert shop.index in plan_of_look_up(engine, shop)
     assert shop.trigger in triggers(engine)
 

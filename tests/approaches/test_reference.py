@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import Column, ForeignKey, MetaData, String, text
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel
 
 from taskref_edu import Order, Task, TaskQueue, TaskReference, TaskStatus, Worker, errors, reading, writing
@@ -41,6 +42,21 @@ def queue(open_any: OpenDatabase) -> TaskQueue:
     with writing(engine) as session:
         session.add_all([Parcel(barcode="a"), Parcel(barcode="b")])
     return TaskQueue(engine)
+
+
+def test_an_installation_that_the_rows_refuse_leaves_nothing(open_any: OpenDatabase) -> None:
+    """The trigger of an installation that failed would clear a reference, though nobody said that it may."""
+    engine = open_any(schema="inverted")
+    queue = TaskQueue(engine)
+    Parcel.metadata.create_all(engine)
+    with writing(engine) as session:
+        task = queue.enqueue(session, "print_label")
+        session.add_all(Parcel(barcode=barcode, printing_task_id=task.id) for barcode in "ab")
+    with pytest.raises(IntegrityError):
+        PRINTING.install(engine)
+    running = claim(queue)
+    in_transaction(engine, lambda session: queue.complete(session, running))
+    assert parcel(queue, "a").printing_task_id == task.id
 
 
 def parcel(queue: TaskQueue, barcode: str) -> Parcel:
