@@ -3,7 +3,7 @@
     python -m benchmarks.checks [--quick]
 
 Times, not ratios: there is nothing to divide them by but a learner's patience. Run it on a quiet machine.
-Leaves out: the notebooks' own cells. Read next: `taskref_edu/exercises/checking.py`.
+Leaves out: the notebooks' own cells. Read next: `taskref_edu/exercises/check.py`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from shutil import copyfile
 from statistics import median
 
-from taskref_edu.exercises.checking import check_attempt
-from taskref_edu.exercises.declaring import Exercise, catalog
+from taskref_edu.exercises.check import check_attempt
+from taskref_edu.exercises.exercise import Exercise, catalog
 from taskref_edu.exercises.loader import attempt_from
 from taskref_edu.exercises.outcomes import Verdict
 from taskref_edu.grading.grader import grade

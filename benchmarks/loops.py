@@ -19,7 +19,7 @@ from pathlib import Path
 from sqlmodel import Session
 
 from taskref_edu import open_database
-from taskref_edu.sqlite import CHECKPOINT_BYTES
+from taskref_edu.database.sqlite_engine import CHECKPOINT_BYTES
 
 Handler = Callable[[object], None]
 LEASE = timedelta(seconds=30)

@@ -130,7 +130,7 @@ def fill(engine: Engine, count: int, status: str, finished_at: str) -> None:
 
 def observed(folder: Path, count: int, watched: bool) -> dict[str, float]:
     """Drain, perhaps while an observer looks at each statement and does nothing with it."""
-    from taskref_edu.sqlite import observers_of
+    from taskref_edu.database.sqlite_engine import observers_of
 
     class Looks:
         def around(self, connection: object, sql: str, parameters: object, run: Callable[[], object]) -> object:

@@ -20,10 +20,10 @@ from sqlmodel import Session, col, select
 
 from taskref_edu import Order, writing
 from taskref_edu.lab import explore
-from taskref_edu.lab.outcome import Limits, Outcome
-from taskref_edu.lab.stage import Stage
-from taskref_edu.lab.trial import Trial
-from taskref_edu.lab.walk import Walk
+from taskref_edu.lab.explorer.exploration import Stage
+from taskref_edu.lab.explorer.outcome import Limits, Outcome
+from taskref_edu.lab.explorer.schedules import Walk
+from taskref_edu.lab.explorer.trial import Trial
 
 from .goals import Goal
 from .rounds import Spread, Table

@@ -15,7 +15,7 @@ from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, classic, inverted, writing
 from taskref_edu.lab.many_orders import many_orders
-from taskref_edu.running import RunningTask
+from taskref_edu.queue.running_task import RunningTask
 from taskref_edu.schema import ADDITIONS, SchemaName
 
 Act = Callable[[Session, "Shop"], Any]

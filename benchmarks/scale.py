@@ -23,7 +23,7 @@ from statistics import median
 from sqlalchemy import text
 
 from taskref_edu import TaskQueue, open_database, writing
-from taskref_edu.postgres import start_postgres
+from taskref_edu.beyond.embedded_postgresql import start_postgres
 
 from .processes import ROOT
 from .rounds import Figures, Spread, Table, interleave

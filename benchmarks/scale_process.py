@@ -51,7 +51,7 @@ def procrastinate_app(where: str, fenced: bool = False) -> Any:
     """An App as its users have it, or with our fence."""
     from procrastinate import App, PsycopgConnector
 
-    from taskref_edu.approaches.procrastinate_lease import FencedJobManager
+    from taskref_edu.beyond.procrastinate_lease import FencedJobManager
 
     connector = PsycopgConnector(conninfo=where.replace("postgresql+psycopg", "postgresql"), min_size=1)
     app = App(connector=connector)

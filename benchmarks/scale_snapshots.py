@@ -13,7 +13,7 @@ from statistics import median
 from sqlalchemy import text
 
 from taskref_edu import TaskQueue, open_database, reading, writing
-from taskref_edu.postgres import start_postgres
+from taskref_edu.beyond.embedded_postgresql import start_postgres
 
 from .rounds import Table
 from .scale_weights import alone

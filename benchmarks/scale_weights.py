@@ -12,9 +12,9 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from taskref_edu import Order, TaskQueue, Worker, classic, inverted, open_database, reading, writing
-from taskref_edu.approaches import procrastinate
-from taskref_edu.postgres import start_postgres
-from taskref_edu.sqlite import file_of
+from taskref_edu.beyond import procrastinate_inverted as procrastinate
+from taskref_edu.beyond.embedded_postgresql import start_postgres
+from taskref_edu.database.sqlite_engine import file_of
 
 from .rounds import Table
 

@@ -5,11 +5,12 @@ Importing this pulls in no widgets, no IPython, no matplotlib. Read the files in
 
 from . import errors
 from .approaches import as_written, classic, inverted
-from .approaches.reference import TaskReference
-from .database import open_database, reading, writing
+from .approaches.task_reference import TaskReference
+from .database.opening import open_database
+from .database.transactions import reading, writing
 from .models import Order, Task, TaskStatus
-from .queue import TaskQueue
-from .worker import Worker
+from .queue.task_queue import TaskQueue
+from .worker.worker import Worker
 
 __all__ = [
     "Order",

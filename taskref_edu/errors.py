@@ -32,6 +32,9 @@ Read next: `models.py`.
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+
 
 class TaskrefError(Exception):
     """The root of the tree: catch it to catch them all."""
@@ -122,3 +125,11 @@ class WorkerBusy(TaskrefError):
 
 class TaskCancelled(BaseException):
     """Raised by checkpoint() inside a handler once somebody asked the task to stop."""
+
+
+def install_line(extra: str) -> str:
+    """The command that adds an extra of this package. An environment made by uv has no pip."""
+    with_pip = importlib.util.find_spec("pip") is not None
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    tool = f"{python} -m pip install" if with_pip else f"uv pip install --python {python}"
+    return f'{tool} "taskref_edu[{extra}]"'

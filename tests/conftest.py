@@ -14,8 +14,8 @@ from sqlalchemy import Engine, create_engine, text
 from sqlmodel import Session
 
 from taskref_edu import Order, TaskQueue, errors, open_database, writing
-from taskref_edu.postgres import start_postgres
-from taskref_edu.running import RunningTask
+from taskref_edu.beyond.embedded_postgresql import start_postgres
+from taskref_edu.queue.running_task import RunningTask
 from taskref_edu.schema import SchemaName
 
 # One server for all tests that need one: they run one after the other, in the same process.
@@ -25,12 +25,12 @@ THOROUGH = (
     "tests/exercises/test_break_the_worker.py",
     "tests/exercises/test_catalog.py",
     "tests/grading/",
-    "tests/lab/test_as_written.py",
-    "tests/lab/test_library.py",
-    "tests/test_claims.py",
-    "tests/test_launch.py",
-    "tests/test_machine.py",
-    "tests/test_setup.py",
+    "tests/lab/explorer/test_as_written.py",
+    "tests/lab/explorer/test_library.py",
+    "tests/queue/test_claims.py",
+    "tests/cli/test_launch.py",
+    "tests/queue/test_machine.py",
+    "tests/tools/test_setup.py",
     "tests/widgets/",
     "a_handler_that_takes_long",
     "postgresql",

@@ -20,7 +20,7 @@ from sqlmodel import Session
 from taskref_edu import Order, TaskQueue, classic, inverted, open_database, writing
 from taskref_edu.lab import measure
 from taskref_edu.lab.cost import Cost
-from taskref_edu.running import RunningTask
+from taskref_edu.queue.running_task import RunningTask
 from tests.conftest import Clock, claim
 
 Act = Callable[[Session], Any]

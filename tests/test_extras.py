@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from taskref_edu.extras import install_line
+from taskref_edu.errors import install_line
 
 
 @pytest.mark.parametrize("python", ["/usr/bin/python3", "/home/ann/my course/.venv/bin/python"])

@@ -16,10 +16,9 @@ from sqlmodel import Session
 
 from taskref_edu import Order, as_written, writing
 from taskref_edu.lab import explore
-from taskref_edu.lab.changes import NEW, SAME, changes, marked
+from taskref_edu.lab.explorer.database_snapshot import Rows
+from taskref_edu.lab.explorer.trace import NEW, SAME, Trace, changes, marked
 from taskref_edu.lab.shop import live_payments
-from taskref_edu.lab.trace import Trace
-from taskref_edu.lab.world import Rows
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 WIDTH, TOP, ROW, LANES, ROWS_AT = 760, 78, 46, {"A": 30, "B": 274}, 524  # LANES: where each begins

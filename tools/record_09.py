@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from taskref_edu.lab.beyond import RECORD, RECORDED, server
+from taskref_edu.beyond.experiments import RECORD, RECORDED, server
 from taskref_edu.series.build import build_into
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,10 +16,10 @@ from sqlalchemy import Engine, func, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
-from ..database import reading, writing
+from ..database.transactions import reading, writing
 from ..models import Order, Task, TaskStatus
-from ..queue import TaskQueue
-from ..running import RunningTask
+from ..queue.running_task import RunningTask
+from ..queue.task_queue import TaskQueue
 
 logger = logging.getLogger(__name__)
 PAYMENT = "process_payment"

@@ -18,10 +18,10 @@ from sqlmodel import Session, col, select
 from ..arguments import LARGEST_ID, short
 from ..errors import PayloadError
 from ..models import LIVE, Order, Task, words
-from ..queue import TaskQueue
-from ..running import RunningTask
+from ..queue.running_task import RunningTask
+from ..queue.task_queue import TaskQueue
 from ..schema import PAYLOAD_ORDER_ID
-from .arguments import expect_payment, expect_session, expect_task
+from .expectations import expect_payment, expect_session, expect_task
 
 PAYMENT = "process_payment"
 

@@ -14,9 +14,9 @@ from sqlmodel import Session, col, select
 
 from ..errors import OrphanTask
 from ..models import Order, Task
-from ..queue import TaskQueue
-from ..running import RunningTask
-from .arguments import expect_payment, expect_session, expect_task
+from ..queue.running_task import RunningTask
+from ..queue.task_queue import TaskQueue
+from .expectations import expect_payment, expect_session, expect_task
 
 PAYMENT = "process_payment"
 

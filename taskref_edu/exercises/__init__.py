@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import notebook_hook
-from .guesses import guess, reveal
-from .learner import check, hint, progress, reset, solution
+from .commands import check, hint, progress, reset, solution
+from .predictions import guess, reveal
 
 __all__ = ["check", "exercise", "guess", "hint", "progress", "reset", "reveal", "solution"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from . import learner
-from .declaring import find
+from . import commands as learner
+from .exercise import find
 from .markdown import Note, html_of
 
 Action = Callable[[str], Note]

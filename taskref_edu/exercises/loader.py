@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import cells
-from .declaring import Exercise, function_of
+from . import cell_parsing as cells
+from .exercise import Exercise, function_of
 
 MAX_PRINTED = 50  # lines that a check keeps
 

@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import cells
-from .declaring import UnknownExercise
-from .learner import check_and_keep
+from . import cell_parsing as cells
+from .commands import check_and_keep
+from .exercise import UnknownExercise
 from .loader import attempt_from
 from .markdown import Note
 

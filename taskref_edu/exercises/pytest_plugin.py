@@ -21,7 +21,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     """Collect a notebook that mentions an exercise, be it broken or not."""
     if file_path.suffix != ".ipynb":
         return None
-    from .files import mentions_exercise
+    from .notebook_files import mentions_exercise
 
     if not mentions_exercise(file_path):
         return None
@@ -33,7 +33,7 @@ class NotebookFile(pytest.File):
 
     def collect(self) -> Iterator[ExerciseItem]:
         """An item for each exercise that it answers."""
-        from .files import BadNotebook, answered
+        from .notebook_files import BadNotebook, answered
 
         try:
             found = answered(self.path)
@@ -63,7 +63,7 @@ class ExerciseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Check the attempt; a stub is skipped."""
-        from .checking import check_attempt
+        from .check import check_attempt
         from .outcomes import Verdict
 
         outcome = check_attempt(self.attempt)
@@ -76,7 +76,7 @@ class ExerciseItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The outcome as text; anything else is a fault of ours and gets pytest's traceback."""
-        from .declaring import UnknownExercise
+        from .exercise import UnknownExercise
 
         if isinstance(excinfo.value, NotPassed | UnknownExercise):
             return str(excinfo.value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from .declaring import catalog
+from .exercise import catalog
 from .outcomes import BADGES, Verdict
 
 

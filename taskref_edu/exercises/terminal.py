@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from . import files, learner
-from .declaring import UnknownExercise, find, names
-from .files import Answered, BadNotebook
+from . import commands as learner
+from . import notebook_files as files
+from .exercise import UnknownExercise, find, names
+from .notebook_files import Answered, BadNotebook
 from .outcomes import Outcome, Verdict
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from ..exercises.declaring import Exercise, catalog
+from ..exercises.exercise import Exercise, catalog
 from .grader import Grade
 
 NOT_CONTAINED = (

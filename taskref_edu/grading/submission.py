@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TaskrefError
-from ..exercises import files
-from ..exercises.checking import check_attempt
-from ..exercises.declaring import find
+from ..exercises import notebook_files as files
+from ..exercises.check import check_attempt
+from ..exercises.exercise import find
 from ..exercises.loader import Attempt
 
 MEMORY = 2 << 30  # bytes of address space for one attempt

@@ -13,16 +13,16 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Engine
 
-from . import keeping
-from .actors import Function
-from .errors import NoSuchSchedule, NotRepeatable
-from .lanes import lanes_as_html, lanes_as_text
-from .outcome import Limits
-from .stage import Stage
-from .trace import Trace, name_of
-from .trial import Invariant, Trial
-from .walk import REPEATABLE
-from .world import Journal, SchemaName
+from ..schema import SchemaName
+from .explorer import wording as keeping
+from .explorer.actor import Function
+from .explorer.database_snapshot import Journal
+from .explorer.errors import NoSuchSchedule, NotRepeatable
+from .explorer.exploration import Stage
+from .explorer.outcome import Limits
+from .explorer.schedules import REPEATABLE
+from .explorer.trace import Trace, lanes_as_html, lanes_as_text, name_of
+from .explorer.trial import Invariant, Trial
 
 
 class ByHand:

@@ -19,9 +19,9 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from ..connection import Connection
-from ..database import writing
-from ..sqlite import observers_of
+from ..database.observed_connection import Connection
+from ..database.sqlite_engine import observers_of
+from ..database.transactions import writing
 from .sqltrace import Statement, Statements, filled_in, plan_of
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 from sqlalchemy import Engine
 from sqlmodel import Session, text
 
-from ..database import open_database, writing
+from ..database.opening import open_database
+from ..database.transactions import writing
 from ..schema import SchemaName
 
 # The new ids, from :first on.

@@ -15,11 +15,12 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from ..approaches import as_written, classic, inverted
-from ..database import open_database, writing
+from ..database.opening import open_database
+from ..database.transactions import writing
 from ..models import LIVE, Order, Task, TaskStatus
-from ..queue import TaskQueue
+from ..queue.task_queue import TaskQueue
 from ..schema import SchemaName
-from ..worker import Worker
+from ..worker.worker import Worker
 
 How = Literal["as written", "at their best"]
 Side = Literal["classic", "inverted"]

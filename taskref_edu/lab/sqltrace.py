@@ -17,9 +17,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from ..connection import Connection
-from ..sqlite import observers_of
-from .steps import REFUSED, is_many
+from ..database.observed_connection import Connection
+from ..database.sqlite_engine import observers_of
+from .explorer.statement_kinds import REFUSED, is_many
 
 # Text, names and comments, in which a question mark is no parameter; or a parameter.
 _TOKEN = re.compile(

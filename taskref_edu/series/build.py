@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..exercises.cells import ids_in
-from ..exercises.declaring import Exercise, find, names
-from ..exercises.files import BadNotebook, read_notebook
-from ..exercises.files import source as text_of
+from ..exercises.cell_parsing import ids_in
+from ..exercises.exercise import Exercise, find, names
 from ..exercises.loader import is_attempted
+from ..exercises.notebook_files import BadNotebook, read_notebook
+from ..exercises.notebook_files import source as text_of
 from ..exercises.progress import write_whole
 from .notebook import CodeOf, mark_of, solution_of, stub_of, to_notebook, to_text
 from .source import BadSource, Source, read_source, sources

@@ -6,8 +6,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from ..exercises import cells
-from ..exercises.declaring import find, names
+from ..exercises import cell_parsing as cells
+from ..exercises.exercise import find, names
 from .source import FENCED, Block, Source, headings
 
 MAX_WORDS, MAX_LONG, MAX_LINES = 60, 3, 10

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from ..exercises.declaring import Exercise, find
+from ..exercises.exercise import Exercise, find
 from .source import Block, Source, headings
 
 Cell = dict[str, Any]

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..exercises import cells
-from ..exercises.declaring import find, names
+from ..exercises import cell_parsing as cells
+from ..exercises.exercise import find, names
 from .cell_rules import (
     Found,
     code_blocks,

@@ -1,6 +1,6 @@
 """Live views of a queue for notebooks. Needs the extra `lab`; `import taskref_edu` does not import this."""
 
-from .panel import Panel
-from .scheduler import Scheduler
+from .panel.panel import Panel
+from .scheduler.scheduler import Scheduler
 
 __all__ = ["Panel", "Scheduler"]

@@ -23,7 +23,7 @@ from taskref_edu import (
     reading,
     writing,
 )
-from taskref_edu.running import RunningTask
+from taskref_edu.queue.running_task import RunningTask
 from tests.conftest import Clock, OpenDatabase, claim, in_transaction, new_orders
 
 PAYMENT = "process_payment"

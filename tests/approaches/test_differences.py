@@ -7,7 +7,7 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy import text
 
 from taskref_edu import Order, TaskQueue, TaskStatus, Worker, classic, errors, inverted, reading, writing
-from taskref_edu.running import RunningTask
+from taskref_edu.queue.running_task import RunningTask
 from tests.conftest import OpenDatabase, claim, in_transaction, new_orders
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import checks, compare, goals, peers, race, references, report
 from benchmarks.rounds import Results, Spread, Table, interleave
-from taskref_edu.exercises.declaring import catalog
+from taskref_edu.exercises.exercise import catalog
 
 SIZE = goals.QUICK
 

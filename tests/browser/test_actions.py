@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from taskref_edu.widgets.scenarios import SCENARIOS
+from taskref_edu.widgets.panel.scenarios import SCENARIOS
 
 from .lab import Lab, Notebook
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from taskref_edu.exercises.checking import check_attempt
-from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.exercises.check import check_attempt
+from taskref_edu.exercises.exercise import Exercise, Wrong
 from taskref_edu.exercises.loader import attempt_from
 from taskref_edu.exercises.outcomes import Outcome
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from taskref_edu.exercises.checking import check_attempt
-from taskref_edu.exercises.declaring import find
+from taskref_edu.exercises.check import check_attempt
+from taskref_edu.exercises.exercise import find
 from taskref_edu.exercises.loader import attempt_from
 from taskref_edu.exercises.outcomes import Outcome, Verdict
 

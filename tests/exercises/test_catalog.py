@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from taskref_edu.exercises import catalog as catalog_folder
-from taskref_edu.exercises import cells
-from taskref_edu.exercises.checking import check_attempt
-from taskref_edu.exercises.declaring import Exercise, catalog, function_of, names
+from taskref_edu.exercises import cell_parsing as cells
+from taskref_edu.exercises.check import check_attempt
+from taskref_edu.exercises.exercise import Exercise, catalog, function_of, names
 from taskref_edu.exercises.loader import Attempt, attempt_from, load
 from taskref_edu.exercises.outcomes import Verdict
 

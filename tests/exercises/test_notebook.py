@@ -12,7 +12,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 from nbclient import NotebookClient
 
-from taskref_edu.exercises.declaring import IMPORT, find
+from taskref_edu.exercises.exercise import IMPORT, find
 
 ROOT = Path(__file__).parents[2]
 SOLVED, STUB = find("1.1").cell(find("1.1").solution), find("1.1").cell()

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from taskref_edu.exercises.explaining import DATABASE
+from taskref_edu.exercises.error_texts import DATABASE
 from taskref_edu.exercises.markdown import Note, html_of, text_of
 from taskref_edu.exercises.outcomes import BADGES, Outcome, Verdict
 

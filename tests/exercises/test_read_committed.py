@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 from sqlmodel import Session
 
+from taskref_edu.beyond.embedded_postgresql import start_postgres
+from taskref_edu.beyond.explore_on_server import explore_on_server
+from taskref_edu.database.postgresql_engine import server_engine
 from taskref_edu.exercises.catalog._read_committed import REPEATABLE, Version, carry_out, every_schedule
 from taskref_edu.exercises.catalog.e9_3_two_clicks_on_postgresql import VERSIONS
-from taskref_edu.lab.real_connections import explore_on_server
-from taskref_edu.postgres import start_postgres
-from taskref_edu.server import server_engine
 
 pytestmark = [pytest.mark.xdist_group("postgresql"), pytest.mark.slow]
 TABLES = ("CREATE TABLE task (id BIGSERIAL PRIMARY KEY)", "CREATE TABLE orders (id INT PRIMARY KEY, task_id BIGINT)")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from taskref_edu import cli
-from taskref_edu.exercises.declaring import find
+from taskref_edu.cli import command as cli
+from taskref_edu.exercises.exercise import find
 from taskref_edu.exercises.progress import Progress
 
 ROOT = Path(__file__).parents[2]

@@ -23,8 +23,8 @@ from sqlalchemy import Engine, text
 from sqlmodel import col, select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
-from taskref_edu.connection import Connection
-from taskref_edu.sqlite import observers_of
+from taskref_edu.database.observed_connection import Connection
+from taskref_edu.database.sqlite_engine import observers_of
 
 from .processes import start
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from taskref_edu import Task, TaskQueue, TaskStatus
-from taskref_edu.running import RunningTask
+from taskref_edu.queue.running_task import RunningTask
 from tests.conftest import Clock
 
 PENDING, RUNNING = TaskStatus.PENDING, TaskStatus.RUNNING

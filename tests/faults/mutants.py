@@ -15,9 +15,11 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import event
 
-from taskref_edu import driver, models, schema, statements
-from taskref_edu.driver import Prepared, prepared
-from tests.test_machine import QueueMachine
+from taskref_edu import models, schema
+from taskref_edu.queue import execution as driver
+from taskref_edu.queue import statements
+from taskref_edu.queue.execution import Prepared, prepared
+from tests.queue.test_machine import QueueMachine
 
 TOKEN = (" AND task.lease_token = :token", "")
 STATUS = (" AND task.status = 'running'", "")

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from taskref_edu import Order, TaskQueue, classic, inverted, open_database, reading, writing
-from taskref_edu.running import RunningTask
+from taskref_edu.queue.running_task import RunningTask
 
 APPROACHES: dict[str, ModuleType] = {"classic": classic, "inverted": inverted}
 Approach = str  # a key of APPROACHES; also the name of its schema

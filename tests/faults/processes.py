@@ -17,9 +17,9 @@ from typing import Any
 from unittest.mock import patch
 
 from taskref_edu import Worker, open_database, writing
-from taskref_edu.connection import Connection, Observers
-from taskref_edu.running import RunningTask
-from taskref_edu.sqlite import observers_of
+from taskref_edu.database.observed_connection import Connection, Observers
+from taskref_edu.database.sqlite_engine import observers_of
+from taskref_edu.queue.running_task import RunningTask
 
 from .payments import APPROACHES, PAYMENT, Approach, left, open_queue, open_shop, order_and_pay, paying, paying_by_hand
 
@@ -159,7 +159,7 @@ def opening(path: Path, approach: Approach, at: int) -> None:
             super().__init__()
             self.active = (Dies(at),)
 
-    with patch("taskref_edu.sqlite.Observers", Watched):
+    with patch("taskref_edu.database.sqlite_engine.Observers", Watched):
         open_database(path, schema=approach)  # type: ignore[arg-type]
 
 

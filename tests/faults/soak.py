@@ -21,7 +21,7 @@ from pathlib import Path
 from benchmarks.report import load as load_average
 from benchmarks.report import machine
 from benchmarks.rounds import Table
-from tests.test_machine import QueueMachine
+from tests.queue.test_machine import QueueMachine
 
 from .kernel import kernel_kills
 from .kills import HEADS, Kills, random_kills, step_kills

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import Engine
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, open_database, reading, writing
+from taskref_edu.database.sqlite_engine import file_of
 from taskref_edu.models import LIVE
-from taskref_edu.running import RunningTask
-from taskref_edu.sqlite import file_of
+from taskref_edu.queue.running_task import RunningTask
 from tests.conftest import in_transaction, new_orders, until
 
 pytestmark = pytest.mark.fault

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from taskref_edu.sqlite import LOG_BYTES
+from taskref_edu.database.sqlite_engine import LOG_BYTES
 
 from .load import load
 from .memory import memory

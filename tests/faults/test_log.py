@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from taskref_edu import Task, TaskQueue, open_database, reading, writing
-from taskref_edu.sqlite import CHECKPOINT_BYTES, LOG_BYTES
+from taskref_edu.database.sqlite_engine import CHECKPOINT_BYTES, LOG_BYTES
 
 from .load import wal_size
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from taskref_edu.cli import parser, run
-from taskref_edu.exercises.declaring import catalog, find
+from taskref_edu.cli.command import parser, run
+from taskref_edu.exercises.exercise import catalog, find
 from taskref_edu.grading import grade
 from taskref_edu.grading.grader import BadFolder, Grade
 from taskref_edu.grading.report import write_report, wrong_answers_met

@@ -7,9 +7,9 @@ from sqlalchemy import Engine
 
 from taskref_edu.lab import explore
 from taskref_edu.lab.by_hand import ByHand
-from taskref_edu.lab.errors import NotRepeatable
-from tests.lab import actors
-from tests.lab.actors import autocommitted, nothing, one_live_task, one_order
+from taskref_edu.lab.explorer.errors import NotRepeatable
+from tests.lab.explorer import actors
+from tests.lab.explorer.actors import autocommitted, nothing, one_live_task, one_order
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_function_that_remembers_is_told() -> None:
 
 
 def test_everybody_waiting_ends_it() -> None:
-    from tests.lab.test_waiting import TestEverybodyWaits
+    from tests.lab.explorer.test_waiting import TestEverybodyWaits
 
     game = ByHand([TestEverybodyWaits.for_itself], setup=one_order, invariant=nothing)
     assert game.go("A")

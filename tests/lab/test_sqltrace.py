@@ -15,7 +15,7 @@ from sqlmodel import Session
 from taskref_edu import Order, TaskQueue, inverted, reading, writing
 from taskref_edu.lab import capture_sql
 from taskref_edu.lab.sqltrace import Statements, filled_in
-from tests.lab.actors import driver, one_order
+from tests.lab.explorer.actors import driver, one_order
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from taskref_edu import cli
+from taskref_edu.cli import command as cli
 from taskref_edu.exercises.catalog import e1_1_follow_the_arrow
-from taskref_edu.exercises.cells import ids_in
-from taskref_edu.exercises.declaring import Exercise, find
+from taskref_edu.exercises.cell_parsing import ids_in
+from taskref_edu.exercises.exercise import Exercise, find
 from taskref_edu.series import build as building
 from taskref_edu.series.build import build, build_solutions
 from taskref_edu.series.notebook import slug

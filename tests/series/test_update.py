@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from taskref_edu.exercises.declaring import find
-from taskref_edu.exercises.files import answered, replace_answer
+from taskref_edu.exercises.exercise import find
+from taskref_edu.exercises.notebook_files import answered, replace_answer
 from taskref_edu.series.build import Written, build
 from taskref_edu.series.update import CannotUpdate, fetch
 

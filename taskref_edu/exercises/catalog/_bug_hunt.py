@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from textwrap import dedent
 from typing import Any
 
-from taskref_edu.exercises.declaring import CheckFailed, function_of
+from taskref_edu.exercises.exercise import CheckFailed, function_of
 
 
 def require_few_changes(function: Callable[..., Any], stub: str, most: int) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
-from taskref_edu.exercises.declaring import CheckFailed
+from taskref_edu.exercises.exercise import CheckFailed
 from taskref_edu.lab import explore
 from taskref_edu.models import LIVE, TaskStatus
 

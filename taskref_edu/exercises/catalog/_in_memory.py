@@ -14,7 +14,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
 from taskref_edu import Task
-from taskref_edu.exercises.declaring import CheckFailed
+from taskref_edu.exercises.exercise import CheckFailed
 from taskref_edu.models import ENDED, LIVE
 
 PAYMENT = "process_payment"

@@ -9,7 +9,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, TaskQueue, inverted, open_database, reading, writing
-from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.exercises.exercise import Exercise, Wrong
 from taskref_edu.models import Task
 
 OrderOf = Callable[[Session, Any], Any]

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, as_written, inverted, writing
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore, explore_crashes
 from taskref_edu.models import LIVE
 

@@ -13,7 +13,7 @@ from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, as_written, open_database, reading, writing
 from taskref_edu.errors import PayloadError
-from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.exercises.exercise import Exercise, Wrong
 
 ANN, DELETED = 11, 13
 FATES = ("refused", "failed", "lost", "paid", "stranger")

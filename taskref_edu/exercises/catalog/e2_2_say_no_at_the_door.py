@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from taskref_edu.errors import PayloadError
-from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.exercises.exercise import Exercise, Wrong
 
 OrderIdOf = Callable[[Any], Any]
 COUNT = 200

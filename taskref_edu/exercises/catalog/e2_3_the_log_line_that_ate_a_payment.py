@@ -13,7 +13,7 @@ from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, open_database, reading, writing
 from taskref_edu.exercises.catalog._bug_hunt import require_few_changes
-from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.exercises.exercise import Exercise, Wrong
 
 LINES = 3
 ANN, DORA = 11, 14  # Dora has no account

@@ -11,8 +11,8 @@ from sqlmodel import Session, select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
 from taskref_edu.errors import OrphanTask
-from taskref_edu.exercises.declaring import Exercise, Wrong
-from taskref_edu.running import RunningTask
+from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.queue.running_task import RunningTask
 
 FindOrder = Callable[[Session, Any], Any]
 ANN, BOB, CLEO = 111, 112, 113

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from taskref_edu import Order, Task, TaskQueue, open_database, writing
 from taskref_edu.exercises.catalog._bug_hunt import require_few_changes
 from taskref_edu.exercises.catalog._clicks import ORDER, PAYMENT, bring_to, one_order
-from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.exercises.exercise import Exercise, Wrong
 from taskref_edu.models import LIVE, TaskStatus
 
 Click = Callable[[Session, TaskQueue, Order], Any]

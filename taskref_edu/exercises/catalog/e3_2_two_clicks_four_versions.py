@@ -11,9 +11,9 @@ from sqlmodel import Session
 
 from taskref_edu import Order, TaskQueue, reading, writing
 from taskref_edu.exercises.catalog._clicks import one_live_payment, one_order
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
-from taskref_edu.lab.found import Found
+from taskref_edu.lab.explorer.result import Found
 
 WORDS = ("duplicate", "error", "neither")
 Predict = Callable[[], Any]

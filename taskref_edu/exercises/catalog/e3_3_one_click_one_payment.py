@@ -19,7 +19,7 @@ from taskref_edu.exercises.catalog._clicks import (
     seen,
     shop,
 )
-from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.exercises.exercise import Exercise, Wrong
 from taskref_edu.models import LIVE, TaskStatus
 
 

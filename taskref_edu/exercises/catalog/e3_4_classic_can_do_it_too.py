@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from taskref_edu import Order, Task, TaskQueue, as_written, open_database, reading, writing
 from taskref_edu.exercises.catalog._clicks import ORDER, PAYMENT, bring_to, one_live_payment, one_order
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 from taskref_edu.models import LIVE, TaskStatus
 

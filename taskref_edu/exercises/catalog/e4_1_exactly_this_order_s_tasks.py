@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from taskref_edu.exercises.catalog._in_memory import PAYMENT, Row, answer
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.models import ENDED, LIVE
 
 ORDERS = (1, 11, 12, 21, 112)  # whose digits hide in each other

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from taskref_edu import Order, Task, reading, writing
 from taskref_edu.exercises.catalog import _cancelling as shop
 from taskref_edu.exercises.catalog._cancelling import CancelPayment
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 from taskref_edu.models import ENDED, LIVE, TaskStatus
 

@@ -9,9 +9,9 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
-from taskref_edu.running import RunningTask
+from taskref_edu.queue.running_task import RunningTask
 
 ORDER = 7
 LINES = {

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.exercises.exercise import Exercise, Wrong
 
 Exponent = Callable[[float, float, float, float], Any]
 CLOSE = 1e-6

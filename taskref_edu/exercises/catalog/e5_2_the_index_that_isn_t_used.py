@@ -11,8 +11,8 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import text
 
 from taskref_edu import writing
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
-from taskref_edu.exercises.explaining import first_line
+from taskref_edu.exercises.error_texts import first_line
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import measure
 from taskref_edu.lab.cost import Cost
 from taskref_edu.lab.many_orders import add_orders, many_orders

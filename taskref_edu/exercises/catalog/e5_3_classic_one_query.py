@@ -11,7 +11,7 @@ from sqlmodel import text
 
 from taskref_edu import writing
 from taskref_edu.exercises.catalog._in_memory import PAYMENT, Row, answer
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import measure
 from taskref_edu.lab.many_orders import add_orders, many_orders
 from taskref_edu.models import ENDED, LIVE

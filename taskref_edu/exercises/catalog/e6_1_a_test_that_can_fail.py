@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from taskref_edu import Order, TaskQueue, inverted, open_database, writing
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab.tables import Table
 
 STATES, SEED = 20, 29  # this walk shows running, retried, failed payments, and one asked to stop

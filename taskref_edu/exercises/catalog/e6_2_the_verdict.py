@@ -12,7 +12,7 @@ from sqlmodel import Session
 
 from taskref_edu import Order, reading, writing
 from taskref_edu.approaches import as_written, classic, inverted
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 from taskref_edu.lab.shop import HOW, SIDES, How, Shop, Side, add_orders, code_lines, live_payments, schema_of
 from taskref_edu.lab.tables import Table

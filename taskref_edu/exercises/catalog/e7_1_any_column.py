@@ -10,9 +10,9 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
-from taskref_edu.lab.scenery import Invoice
+from taskref_edu.lab.example_models import Invoice
 
 Reserve = Callable[..., Any]
 Model = type[Order] | type[Invoice]

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskStatus, open_database, reading, writing
-from taskref_edu.exercises.declaring import Exercise, Wrong
+from taskref_edu.exercises.exercise import Exercise, Wrong
 from taskref_edu.models import ENDED
 
 NOW = datetime(2030, 1, 31, tzinfo=UTC)

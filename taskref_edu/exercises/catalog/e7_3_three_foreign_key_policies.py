@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 POLICIES = ("NO ACTION", "CASCADE", "SET NULL")
 FATES = ("unchanged", "cleared", "deleted")

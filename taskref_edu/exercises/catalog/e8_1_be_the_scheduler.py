@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Engine, Row, text
 from sqlmodel import Session
 
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
-from taskref_edu.lab.errors import NoSuchSchedule
-from taskref_edu.lab.found import Found, switches
+from taskref_edu.lab.explorer.errors import NoSuchSchedule
+from taskref_edu.lab.explorer.result import Found, switches
 
 Schedules = Callable[[], Any]
 TABLES = [

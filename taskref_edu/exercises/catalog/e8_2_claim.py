@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, delete, select
 
 from taskref_edu import Task, TaskStatus, open_database, writing
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 
 Claim = Callable[[Session, datetime, datetime], Any]

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from taskref_edu import open_database, writing
 from taskref_edu.exercises.catalog._bug_hunt import require_few_changes
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 
 STUB = '''

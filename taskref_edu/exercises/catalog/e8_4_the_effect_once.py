@@ -10,10 +10,10 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from taskref_edu import TaskQueue, writing
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore, explore_crashes
 from taskref_edu.models import utc_now
-from taskref_edu.running import RunningTask
+from taskref_edu.queue.running_task import RunningTask
 
 FIRST_LINE = "with Session(engine) as session:"
 LINES = {

@@ -17,9 +17,9 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from taskref_edu import Task, TaskQueue, Worker, open_database, reading, writing
-from taskref_edu.driver import Transaction
-from taskref_edu.exercises.declaring import Exercise, Wrong
-from taskref_edu.running import RunningTask
+from taskref_edu.database.transactions import Transaction
+from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.queue.running_task import RunningTask
 
 Handler = Callable[[Any], Any]
 ENOUGH = 0.4  # seconds for which a handler may hold its worker

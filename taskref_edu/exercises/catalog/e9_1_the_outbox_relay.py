@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, text
 from sqlmodel import Session
 
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore, explore_crashes
 
 LINES = {

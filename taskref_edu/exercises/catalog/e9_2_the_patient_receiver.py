@@ -15,9 +15,9 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from taskref_edu import open_database, writing
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore, explore_crashes
-from taskref_edu.lab.crash import Crashes
+from taskref_edu.lab.explorer.explore_crashes import Crashes
 
 TABLES = [
     "CREATE TABLE received (message_id INTEGER PRIMARY KEY)",

@@ -7,7 +7,7 @@ from inspect import getsource
 from typing import Any
 
 from taskref_edu.exercises.catalog._read_committed import Schedule, every_schedule
-from taskref_edu.exercises.declaring import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 WORDS = ("duplicate", "error", "neither")
 Predict = Callable[[], Any]

@@ -1,0 +1,30 @@
+"""What every verb of a payment expects; said before it writes anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..arguments import expect, expect_id
+from ..database.transactions import SESSIONS
+from ..models import Order, Task
+from ..queue.running_task import RunningTask
+from ..queue.task_queue import TaskQueue
+
+
+def expect_payment(session: Any, queue: Any, order: Any) -> None:
+    """Raise TypeError or ValueError unless these are a session, a queue, and an order whose id can be one."""
+    expect_session(session)
+    expect(queue, TaskQueue, "a TaskQueue")
+    expect(order, Order, "an order")
+    expect_id("the order's id", order.id)
+
+
+def expect_task(session: Any, task: Any) -> None:
+    """Raise TypeError unless these are a session and a task."""
+    expect_session(session)
+    expect(task, (RunningTask, Task), "a task")
+
+
+def expect_session(session: Any) -> None:
+    """Raise TypeError unless this is a session."""
+    expect(session, SESSIONS, "a session, as `with writing(engine) as session` gives it,")

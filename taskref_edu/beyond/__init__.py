@@ -1,0 +1,5 @@
+"""Beyond one machine: a PostgreSQL for learners, and the pattern on Procrastinate. Needs the extra `beyond`."""
+
+from .embedded_postgresql import start_postgres
+
+__all__ = ["start_postgres"]

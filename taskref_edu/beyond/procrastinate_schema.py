@@ -1,0 +1,90 @@
+"""What `procrastinate.py` keeps in PostgreSQL: orders of its own that reference Procrastinate's jobs.
+
+The tables of the engine are Procrastinate's: `procrastinate_jobs` is mapped here to be read, locked and referenced,
+and is never created or changed by us. A MetaData of our own, so that `create_all` elsewhere knows nothing of it.
+
+Leaves out: migrations of Procrastinate's schema, which it does itself. Read next: `procrastinate_lease.py`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from procrastinate.schema import SchemaManager
+from sqlalchemy import BigInteger, Column, Engine, Enum, ForeignKey, MetaData, Table, event, inspect
+from sqlmodel import Field, SQLModel
+
+from ..approaches.reference_setup import is_set_up, set_up
+from ..database.postgresql_engine import one_opens_at_a_time
+from ..database.transactions import writing
+from ..errors import CannotOpen, SchemaMissing
+from ..schema import index_name, reference_index
+
+LIVE = ("todo", "doing")
+ENDED = ("succeeded", "failed", "cancelled", "aborted")
+REFERENCE = ("shop_orders", "processing_task_id")
+
+
+# As in `schema.py`, on Procrastinate's table: `IS NOT NULL` means "in process" here, too, whoever ends the job.
+CLEARING = (
+    """CREATE OR REPLACE FUNCTION shop_orders_cleared() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE shop_orders SET processing_task_id = NULL WHERE processing_task_id = NEW.id; RETURN NULL; END $$""",
+    f"""CREATE OR REPLACE TRIGGER shop_orders_cleared AFTER UPDATE OF status ON procrastinate_jobs
+    FOR EACH ROW WHEN (NEW.status IN {ENDED}) EXECUTE FUNCTION shop_orders_cleared()""",
+)
+
+
+class Base(SQLModel):
+    """A MetaData of its own."""
+
+    metadata: ClassVar[MetaData] = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class JobRow(Base, table=True):
+    """The columns of Procrastinate's table that we look at. Only Procrastinate writes to it."""
+
+    __tablename__ = "procrastinate_jobs"  # pyright: ignore[reportAssignmentType]
+
+    id: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    task_name: str
+    status: str = Field(sa_column=Column(Enum(*LIVE, *ENDED, name="procrastinate_job_status"), nullable=False))
+    attempts: int
+    abort_requested: bool
+    worker_id: int | None = Field(sa_column=Column(BigInteger))
+
+
+@event.listens_for(JobRow.__table__, "before_create")  # type: ignore[attr-defined]
+def _not_ours(table: Table, *_: object, **__: object) -> None:
+    raise SchemaMissing(f"{table.name} is not there, and only Procrastinate can create it: call install(engine)")
+
+
+class Order(Base, table=True):
+    """The business object of the document once more, with a reference to a job of Procrastinate."""
+
+    __tablename__ = "shop_orders"  # pyright: ignore[reportAssignmentType]
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True))
+    customer: str
+    amount: int  # cents
+    status: str = "new"  # new, paid
+    # SET NULL: a plain foreign key makes Procrastinate's pruning fail, CASCADE deletes the order with the job.
+    processing_task_id: int | None = Field(
+        default=None,
+        sa_column=Column(BigInteger, ForeignKey("procrastinate_jobs.id", ondelete="SET NULL"), nullable=True),
+    )
+
+
+def install(engine: Engine) -> None:
+    """Create Procrastinate's tables where they are missing, and the orders with their index and trigger.
+
+    Raises CannotOpen for a database that is not PostgreSQL.
+    """
+    if engine.dialect.name != "postgresql":
+        raise CannotOpen(f"{engine.url!r} found: Procrastinate keeps its jobs in PostgreSQL; start_postgres() has one")
+    with writing(engine) as session:
+        one_opens_at_a_time(connection := session.connection())
+        if not inspect(connection).has_table("procrastinate_jobs"):
+            connection.connection.driver_connection.execute(SchemaManager.get_schema())  # type: ignore[union-attr]
+        Order.__table__.create(connection, checkfirst=True)  # type: ignore[attr-defined]
+    if not is_set_up(engine, index_name(*REFERENCE), "shop_orders_cleared", tasks="procrastinate_jobs"):
+        set_up(engine, [reference_index(*REFERENCE, engine.dialect)], CLEARING)

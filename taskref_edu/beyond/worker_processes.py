@@ -1,0 +1,190 @@
+"""Real worker processes of Procrastinate, to be killed, stopped and woken: `procrastinate --app shop.queue worker`.
+
+    crew = Crew(url, "ABC")             # three processes, each a worker; they need a second to start
+    crew.click(11)                      # an order, with the job that pays it
+    victim = crew.first_to_charge()     # it stands in the slow part of its handler, until it is released
+    crew.kill(victim)                   # SIGKILL
+
+A crew is gone when it is closed, when another one starts, and at the latest when this process ends.
+Leaves out: anything but payments. Read next: `approaches/procrastinate.py`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import col, select
+
+from ..database.opening import open_database
+from ..database.transactions import reading, writing
+from ..errors import TaskrefError
+from .experiments import NotHere
+
+PATIENCE = 30.0  # seconds
+# A worker whose notebook is gone ends, too. Not one that is stopped: close() is for that.
+SHOP = """
+import os, threading, time
+from pathlib import Path
+from taskref_edu import open_database
+from taskref_edu.approaches import procrastinate
+
+name, parent = os.environ["NAME"], os.getppid()
+
+def charge(order):
+    Path(f"charging-{name}").touch()
+    while Path(f"hold-{name}").exists():
+        time.sleep(0.01)
+    Path(f"charging-{name}").unlink()
+
+def end_with_parent():
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+threading.Thread(target=end_with_parent, daemon=True).start()
+queue = procrastinate.open_queue(open_database(os.environ["SHOP"]), charge)
+procrastinate.schedule_upkeep(queue, stalled_after=1.0, rescue_at="* * * * * */1")
+"""
+_running: list[Crew] = []
+
+
+class NotInTime(TaskrefError):
+    """The workers did not do what was waited for; the message has the end of their logs."""
+
+
+class Crew:
+    """Worker processes by letter, on a shop of their own in the database at `url`."""
+
+    def __init__(self, url: str, letters: str) -> None:
+        from . import procrastinate_inverted as procrastinate  # needs the extra `beyond`
+
+        close_all()
+        self.shop = procrastinate
+        self.engine = open_database(url)
+        self.queue = procrastinate.open_queue(self.engine)
+        self.folder = Path(tempfile.mkdtemp(prefix="taskref-crew-"))
+        (self.folder / "shop.py").write_text(SHOP, encoding="utf-8")
+        _running.append(self)
+        self.hold(*letters)
+        self.processes = {letter: self._start(letter, url) for letter in letters}
+
+    def click(self, *ids: int) -> None:
+        """New orders with these ids, each with its job: one transaction."""
+        with writing(self.engine) as session:
+            for id in ids:
+                session.add(order := self.shop.Order(id=id, customer="Ann", amount=2500))
+                self.shop.enqueue_payment(session, self.queue, order)
+
+    def hold(self, *letters: str) -> None:
+        """From now on, what these workers charge does not end."""
+        for letter in letters:
+            (self.folder / f"hold-{letter}").touch()
+
+    def release(self, *letters: str) -> None:
+        """Let them end what they are charging, and what they charge later."""
+        for letter in letters:
+            (self.folder / f"hold-{letter}").unlink(missing_ok=True)
+
+    def charging(self) -> list[str]:
+        """The workers that stand in the slow part of their handler."""
+        return sorted(path.name[-1] for path in self.folder.glob("charging-*"))
+
+    def first_to_charge(self) -> str:
+        """The letter of a worker that is charging; waits until there is one."""
+        self._wait(self.charging, "a worker charging")
+        return self.charging()[0]
+
+    def wait_until_another_charges(self, letter: str) -> None:
+        """Return once somebody else than this worker is charging."""
+        self._wait(lambda: {*self.charging()} - {letter}, f"another worker than {letter} charging")
+
+    def finish(self) -> list[dict[str, Any]]:
+        """Release all, wait until every order is paid, and return the rows."""
+        self.release(*self.processes)
+        self._wait(lambda: all(row["order is"] == "paid" for row in self.rows()), "every order paid")
+        return self.rows()
+
+    def kill(self, letter: str) -> None:
+        """SIGKILL: the process ends at once, and nothing of it runs any more."""
+        self.processes[letter].kill()
+        self.processes[letter].wait()
+        (self.folder / f"charging-{letter}").unlink(missing_ok=True)
+
+    def stop(self, letter: str) -> None:
+        """SIGSTOP: the process stands still, as on a laptop that sleeps. Raises NotHere on Windows."""
+        self._signal(letter, "SIGSTOP")
+
+    def wake(self, letter: str) -> None:
+        """SIGCONT, and its charge ends: it goes on where it stood, and knows of nothing."""
+        self.release(letter)
+        self._signal(letter, "SIGCONT")
+
+    def refusal(self, letter: str) -> str:
+        """The line in this worker's log that says that its lease was over; waits until it is there."""
+        word = "StaleLease: "
+        self._wait(lambda: word in self._log(letter), f"worker {letter} refused")
+        return next(word + line.partition(word)[2] for line in self._log(letter).splitlines() if word in line)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Each order and the latest job that paid it or will."""
+        with reading(self.engine) as session:
+            orders = session.exec(select(self.shop.Order).order_by(col(self.shop.Order.id))).all()
+            mine = self.shop.JobRow.task_name == self.shop.PAYMENT
+            jobs = session.exec(select(self.shop.JobRow).where(mine).order_by(col(self.shop.JobRow.id))).all()
+        return [
+            {"order": order.id, "order is": order.status, "job is": job.status, "attempts": job.attempts}
+            for order, job in zip(orders, jobs, strict=True)
+        ]
+
+    def close(self) -> None:
+        """End every worker; safe to call twice."""
+        for process in self.processes.values():
+            process.kill()
+            process.wait()
+        self.engine.dispose()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if self in _running:
+            _running.remove(self)
+
+    def _start(self, letter: str, url: str) -> subprocess.Popen[bytes]:
+        package = str(Path(__file__).parents[2])
+        path = os.pathsep.join([str(self.folder), package, os.environ.get("PYTHONPATH", "")])
+        environment = {**os.environ, "NAME": letter, "SHOP": url, "PYTHONPATH": path}
+        command = [sys.executable, "-m", "procrastinate", "--app", "shop.queue", "worker"]
+        with (self.folder / f"log-{letter}").open("w") as log:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+
+    def _signal(self, letter: str, name: str) -> None:
+        if not hasattr(signal, name):
+            raise NotHere(f"this system has no {name}")
+        self.processes[letter].send_signal(getattr(signal, name))
+
+    def _log(self, letter: str) -> str:
+        return (self.folder / f"log-{letter}").read_text(encoding="utf-8", errors="replace")
+
+    def _wait(self, there: Callable[[], object], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not there():
+            if time.monotonic() > deadline:
+                logs = "\n".join(f"{letter}: {self._log(letter)[-600:]}" for letter in self.processes)
+                raise NotInTime(f"{what}: not within {PATIENCE:.0f} seconds; the workers' logs end with:\n{logs}")
+            time.sleep(0.01)
+
+
+@atexit.register
+def close_all() -> None:
+    """End the workers of every crew that is still there."""
+    for crew in list(_running):
+        crew.close()

@@ -1,0 +1,5 @@
+"""The `taskref` command."""
+
+from .command import main
+
+__all__ = ["main"]

@@ -1,0 +1,54 @@
+"""What `taskref doctor DB` looks at: the file's pages, then what earlier code or hands have left in its tables.
+
+A dry run unless it is told to repair. Leaves out saving what is in a damaged file: that is SQLite's `.recover`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+from sqlalchemy import Engine, text
+
+from taskref_edu import TaskQueue, open_database, reading, writing
+from taskref_edu.cli.doctor_environment import Finding
+from taskref_edu.database.sqlite_engine import file_of
+from taskref_edu.errors import DatabaseDamaged
+
+SAVE = "put a backup back, or save what can be saved: sqlite3 {file} .recover | sqlite3 NEW_FILE"
+DAMAGES = 5  # that are shown
+
+
+def run(where: str, types: Iterable[str], repair: bool) -> int:
+    """Look at a database, and mend its tables if asked; 0 if it is, or now is, as it should be. Raises CannotOpen."""
+    engine = open_database(where, create=False)
+    try:
+        pages = _pages(engine)
+        print(pages)
+        if pages.remedy is not None:
+            return 1
+        with (writing if repair else reading)(engine) as session:
+            report = TaskQueue(engine).repair(session, types=types, dry_run=not repair)
+        print(report)
+        if report.count and not repair:
+            print("To mend it, run the same with --repair.")
+        return int(report.count > 0 and not repair)
+    finally:
+        engine.dispose()
+
+
+def _pages(engine: Engine) -> Finding:
+    name = file_of(engine) or engine.url
+    save = SAVE.format(file=shlex.quote(str(name)))
+    try:
+        with reading(engine) as session:
+            schema = session.connection().execute(text("SELECT name, version FROM taskref_schema")).one()
+            if engine.dialect.name != "sqlite":
+                return Finding(f"{name}: schema {schema.name}, version {schema.version}")
+            found = session.connection().exec_driver_sql(f"PRAGMA quick_check({DAMAGES})").scalars().all()
+    except DatabaseDamaged as error:
+        return Finding(str(error), save)
+    if found != ["ok"]:
+        lines = [line for part in found for line in part.splitlines() if not line.startswith("***")]
+        return Finding(f"{name} is damaged: {'; '.join(lines[:DAMAGES])}", save)
+    return Finding(f"{name}: every page is whole; schema {schema.name}, version {schema.version}")

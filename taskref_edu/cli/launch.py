@@ -1,0 +1,119 @@
+"""Opens JupyterLab on the first notebook: what `taskref lab` does.
+
+It finds the folder, refuses what JupyterLab would answer with a traceback or would pass over in
+silence, and adds the few settings that a first start needs, for this start alone: nothing is
+written into the user's own settings. Left out: installing JupyterLab (`tools/setup.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib.util
+import os
+import socket
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from taskref_edu.errors import TaskrefError
+
+FIRST = Path("notebooks", "00_start_here.ipynb")
+
+
+class CannotStart(TaskrefError):
+    """JupyterLab cannot be started here as asked."""
+
+
+def start(arguments: Sequence[str]) -> int:
+    """Run JupyterLab with the arguments until it is stopped; returns its exit code."""
+    if importlib.util.find_spec("jupyterlab") is None:
+        raise CannotStart("found no JupyterLab beside this package, needs the extra `lab`: run `make lab`.")
+    root = find_root(Path.cwd())
+    require_writable(root)
+    require_free_port(arguments)
+    os.environ.update(environment(os.environ))
+    from jupyterlab.labapp import LabApp
+
+    return LabApp.launch_instance([*options(root), *as_root(arguments), *arguments]) or 0
+
+
+def find_root(here: Path) -> Path:
+    """The clone around `here`, or else the one that this package lies in."""
+    places = [here, *here.parents, Path(__file__).resolve().parents[2]]
+    for folder in places:
+        if (folder / FIRST).is_file():
+            return folder
+    raise CannotStart(f"found no {FIRST} in {here} or above it: run it inside a clone of the repository.")
+
+
+def require_writable(root: Path) -> None:
+    """Refuse a folder where no answer could be saved. Tried by writing: a disk may be read-only."""
+    try:
+        tempfile.TemporaryFile(dir=root).close()
+    except OSError as error:
+        raise CannotStart(
+            f"found the folder {root} read-only ({error.strerror}), needs to save your answers in it: "
+            "copy it to a place of your own, and start there."
+        ) from None
+
+
+def require_free_port(arguments: Sequence[str]) -> None:
+    """Refuse a port asked for by number that is taken; JupyterLab would pass on to another one.
+
+    Without a number JupyterLab looks for a free one by itself."""
+    asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    asked.add_argument("--port", "--ServerApp.port", type=int, dest="port")
+    asked.add_argument("--ip", "--ServerApp.ip", default="localhost", dest="ip")
+    try:
+        found, _ = asked.parse_known_args(arguments)
+    except argparse.ArgumentError:  # not a number: JupyterLab says so itself
+        return
+    if found.port is None:
+        return
+    if not 0 <= found.port < 65536:
+        raise CannotStart(f"found --port {found.port}, needs a number from 0 to 65535: choose another.")
+    if is_taken(found.ip, found.port):
+        free = next((port for port in range(found.port + 1, 65536) if not is_taken(found.ip, port)), 8888)
+        raise CannotStart(
+            f"found port {found.port} taken by another program: choose another "
+            f"(--port {free} is free), or leave --port out and JupyterLab takes a free one."
+        )
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether somebody listens on the port, seen as the server will: by binding to it."""
+    host = {"localhost": "127.0.0.1", "*": "", "0.0.0.0": ""}.get(host, host)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        if os.name != "nt":  # there it would allow a port that is in use
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE
+    return False
+
+
+def environment(current: os._Environ[str] | dict[str, str]) -> dict[str, str]:
+    """Variables for this start: no news pop-up and no look-up of updates unless the user's settings
+    ask for them, and this environment's kernel before one of the same name in the user's home."""
+    ours = str(Path(__file__).with_name("jupyter_config"))
+    path = [folder for folder in current.get("JUPYTER_CONFIG_PATH", "").split(os.pathsep) if folder]
+    return {"JUPYTER_CONFIG_PATH": os.pathsep.join([*path, ours]), "JUPYTER_PREFER_ENV_PATH": "1"}
+
+
+def options(root: Path) -> list[str]:
+    """Serve the whole folder and open the first notebook, with or without a browser."""
+    return [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{FIRST.as_posix()}"]
+
+
+def as_root(arguments: Sequence[str]) -> list[str]:
+    """`--allow-root` where it is needed, and one line that says so."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or "--allow-root" in arguments:
+        return []
+    print(
+        "Running as root, as in a container: added --allow-root, without which JupyterLab refuses.",
+        flush=True,
+    )
+    return ["--allow-root"]

@@ -1,0 +1,89 @@
+"""The faults of a database file under our names: what was found, and what to do next.
+
+Leaves out servers, whose errors stay as their driver raises them, and errors of the caller's SQL: a constraint,
+a missing table. Read next: `database.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import exc as sqlalchemy_errors
+
+from ..errors import (
+    CannotOpen,
+    DatabaseDamaged,
+    DatabaseError,
+    DatabaseGone,
+    DatabaseLocked,
+    DatabaseReadOnly,
+    DiskError,
+)
+
+# By SQLite's primary result code: the name, and the remedy after "found".
+_NAMES: dict[int, tuple[type[DatabaseError], str]] = {
+    sqlite3.SQLITE_BUSY: (
+        DatabaseLocked,
+        "another transaction has been open for longer than this one may wait: end it (perhaps in another program or "
+        "notebook), then try again, or open the database with a longer timeout; a worker tries again by itself",
+    ),
+    sqlite3.SQLITE_FULL: (
+        DiskError,
+        "nothing of this transaction was written: free some space, then try again; a worker tries again by itself",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        DiskError,
+        "nothing of this transaction was written: look for a quota, a failing disk or a network drive, then try again",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        DatabaseReadOnly,
+        "this program may read the file and not write it: change the permissions of the file and its folder, "
+        "or work on a copy",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        CannotOpen,
+        "look at the permissions of the file and its folder, at the number of open files, and at free space",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        DatabaseDamaged,
+        "stop what uses it, keep a copy, and see `taskref doctor {file}`; then put a backup back, or save what can be "
+        "saved with `sqlite3 {file} .recover | sqlite3 NEW_FILE`",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        DatabaseDamaged,
+        "its first bytes are not SQLite's: something else has written over it; put a backup back",
+    ),
+}
+_PRIMARY = 0xFF  # the low byte of an extended result code is the primary one
+Identity = tuple[int, int]
+
+
+def named(error: BaseException, file: Path | None) -> DatabaseError | None:
+    """The error of a driver, or of SQLAlchemy around it, under our name; None if it is no fault of the file."""
+    cause = error.orig if isinstance(error, sqlalchemy_errors.DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", None)  # None where Python's driver itself has raised it
+    if file is None or code is None or code & _PRIMARY not in _NAMES:
+        return None
+    if code & _PRIMARY == sqlite3.SQLITE_CANTOPEN and identity_of(file) is None:
+        return DatabaseGone(f"{file}: {cause}; it was deleted or moved: put it back, or open another database")
+    name, remedy = _NAMES[code & _PRIMARY]
+    return name(f"{file}: {cause}; {remedy.format(file=shlex.quote(str(file)))}")
+
+
+def identity_of(file: str | os.PathLike[str]) -> Identity | None:
+    """What tells a file from another one under its name; None if there is none."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - at each transaction: a Path would double the time
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def gone(file: str | os.PathLike[str]) -> DatabaseGone:
+    """The error for a connection whose file is no longer the one under its name."""
+    if identity_of(file) is None:
+        return DatabaseGone(f"{file} was deleted: put it back, or stop the worker and open another database")
+    return DatabaseGone(f"{file} was replaced by another file: going on with the new one")

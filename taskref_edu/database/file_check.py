@@ -1,0 +1,124 @@
+"""Look at what is to be opened before the first statement could change it.
+
+Leaves out opening itself. Read next: `database.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, make_url
+from sqlalchemy import exc as sqlalchemy_errors
+
+from ..arguments import short
+from ..errors import CannotOpen, DatabaseError, SchemaTooNew
+from ..schema import SCHEMA_VERSION, SchemaName
+from .error_names import named
+
+
+def url_of(where: str | os.PathLike[str]) -> URL:
+    """A path or a URL as a URL."""
+    if not (isinstance(where, str) and "://" in where):
+        return URL.create("sqlite", database=_text(os.fspath(where)))
+    try:
+        url = make_url(where)
+    except (sqlalchemy_errors.ArgumentError, ValueError) as error:
+        raise CannotOpen(f"{where!r} is not a database URL: {error}") from None
+    if url.get_backend_name() == "sqlite" and url.query:
+        raise CannotOpen(f"options {dict(url.query)} found in {where!r}, none expected: leave them out")
+    return url
+
+
+def check_file(path: Path, create: bool) -> None:
+    """Raise CannotOpen or SchemaTooNew unless `path` may be opened as our database; make it if it is not there."""
+    try:
+        _check(path, create)
+    except OSError as error:
+        raise CannotOpen(f"cannot look at {path}: {error.strerror}. Choose another name or folder") from None
+
+
+def uri(path: Path, mode: str) -> str:
+    """The path as SQLite's URI; by bytes, since a file's name need not be text."""
+    return f"file:{quote(os.fsencode(path))}?mode={mode}"
+
+
+def check_version(found: Any, schema: SchemaName | None, where: Path | URL) -> None:
+    """Raise SchemaTooNew or CannotOpen unless this row of taskref_schema is one that we can work with."""
+    version, name = found if found is not None else (None, None)
+    if not isinstance(version, int) or version < 1:
+        raise CannotOpen(
+            f"{where} has schema version {version!r}, a number from 1 to {SCHEMA_VERSION} expected: "
+            "somebody changed its table taskref_schema; put a backup back, or use another file"
+        )
+    if version > SCHEMA_VERSION:
+        raise SchemaTooNew(
+            f"{where} has schema version {version}, this package knows {SCHEMA_VERSION}: update taskref_edu"
+        )
+    if schema not in (None, name):
+        raise CannotOpen(
+            f"{where} has the schema {name!r}, {schema!r} was asked for: leave it out, or use another file"
+        )
+
+
+@contextmanager
+def naming(where: Path | URL) -> Iterator[None]:
+    """Give an error of the driver our name, and the place it came from."""
+    try:
+        yield
+    except (CannotOpen, SchemaTooNew):
+        raise
+    except DatabaseError as error:
+        raise CannotOpen(f"cannot open {error}") from error
+    except (sqlite3.Error, sqlalchemy_errors.DBAPIError) as error:
+        cause = getattr(error, "orig", None) or error
+        name = named(error, where if isinstance(where, Path) else None)
+        raise CannotOpen(f"cannot open {name or f'{where}: {cause}'}") from error
+
+
+def _check(path: Path, create: bool) -> None:
+    if not path.parent.is_dir():
+        raise CannotOpen(f"folder {path.parent} not found: create it, or leave the path out for a temporary file")
+    if not path.exists():
+        if not create:
+            raise CannotOpen(f"{path} not found: look at the name and the folder; nothing was created")
+        _create_empty(path)
+    elif not path.is_file():
+        raise CannotOpen(f"{path} is not a file: name a file inside it")
+    elif not os.access(path, os.R_OK):
+        raise CannotOpen(f"{path} may not be read: change its permissions, or use another file")
+    elif not os.access(path, os.W_OK):
+        raise CannotOpen(f"{path} is read-only: change its permissions, or work on a copy")
+    elif _first_bytes(path) not in (b"", b"SQLite format 3\0"):
+        raise CannotOpen(f"{path} is not a SQLite database: choose another name; the file was left as it is")
+    else:
+        with closing(sqlite3.connect(uri(path, "ro"), uri=True)) as connection, naming(path):
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'taskref_schema'").fetchone():
+                check_version(connection.execute("SELECT version, name FROM taskref_schema").fetchone(), None, path)
+            elif not create:
+                raise CannotOpen(f"{path} holds no tasks: no table taskref_schema found; nothing was created")
+
+
+def _create_empty(path: Path) -> None:
+    try:
+        path.touch()
+    except OSError as error:
+        raise CannotOpen(f"cannot create {path}: {error.strerror}. Choose a folder that you may write to") from None
+
+
+def _first_bytes(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
+
+
+def _text(path: Any) -> str:
+    if not isinstance(path, str):
+        raise TypeError(f"{short(path)} found, a path as text or a pathlib.Path expected")
+    if "\x00" in path:
+        raise ValueError(f"{short(path)} found, a path without NUL expected")
+    return path

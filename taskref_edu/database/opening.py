@@ -1,0 +1,81 @@
+"""Open a database, read from it, write to it.
+
+Leaves out: migrations, connection strings of other databases than SQLite and PostgreSQL.
+Read next: `sqlite.py`, `server.py`; then `queue.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import URL, Engine, inspect, text
+from sqlalchemy import Connection as SqlConnection
+
+from ..arguments import short
+from ..errors import CannotOpen
+from ..schema import ADDITIONS, SCHEMA_VERSION, SchemaName, create_schema
+from .file_check import check_version, naming, url_of
+from .forks import open_anew_after_fork
+from .postgresql_engine import one_opens_at_a_time, server_engine
+from .sqlite_engine import LOWEST_SQLITE, file_of, open_file
+from .transactions import writing
+
+LONGEST_TIMEOUT = 86_400  # SQLite counts milliseconds in 32 bits
+Synchronous = Literal["NORMAL", "FULL"]
+
+
+def open_database(
+    where: str | os.PathLike[str] | None = None,
+    *,
+    schema: SchemaName | None = None,
+    synchronous: Synchronous = "NORMAL",
+    timeout: float = 5.0,
+    create: bool = True,
+) -> Engine:
+    """Open the database at `where`, creating file and tables if they are not there; return its engine.
+
+    where: None for a fresh temporary file, removed at exit; a path; or a SQLAlchemy URL.
+    schema: whose indexes and triggers a new database gets ("both" if not said).
+    synchronous: NORMAL survives a crash of the program; a power cut may lose the last commits.
+        FULL survives that too, and waits for the disk at each commit.
+    timeout: seconds for which a writer waits for another one.
+    create: False for a database that must be there already; then nothing is created.
+
+    Raises CannotOpen or SchemaTooNew, and leaves what it found as it was.
+    """
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout <= LONGEST_TIMEOUT:
+        raise ValueError(f"timeout {short(timeout)} found, seconds from 0 to {LONGEST_TIMEOUT} expected")
+    if sqlite3.sqlite_version_info < LOWEST_SQLITE:
+        raise CannotOpen(f"SQLite {sqlite3.sqlite_version} found, 3.35 or newer needed: use a newer Python build")
+    if schema is not None and schema not in ADDITIONS:
+        raise CannotOpen(f"schema {short(schema)} found, one of {', '.join(ADDITIONS)} expected")
+    if synchronous not in ("NORMAL", "FULL"):
+        raise CannotOpen(f"synchronous {short(synchronous)} found, NORMAL or FULL expected")
+    url = None if where is None else url_of(where)
+    if url is not None and url.get_backend_name() != "sqlite":
+        engine = server_engine(url)
+        open_anew_after_fork(engine)
+    else:
+        engine = open_file(url, synchronous, timeout, create)
+    try:
+        with naming(file_of(engine) or engine.url), writing(engine) as session:
+            _create_or_check(session.connection(), schema, file_of(engine) or engine.url, create)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where: Path | URL, create: bool) -> None:
+    one_opens_at_a_time(connection)
+    if not inspect(connection).has_table("taskref_schema"):
+        if not create:
+            raise CannotOpen(f"{where} holds no tasks: no table taskref_schema found; nothing was created")
+        create_schema(connection, schema or "both")
+        connection.execute(text("CREATE TABLE taskref_schema (version INTEGER NOT NULL, name TEXT NOT NULL)"))
+        values = {"version": SCHEMA_VERSION, "name": schema or "both"}
+        connection.execute(text("INSERT INTO taskref_schema VALUES (:version, :name)"), values)
+    check_version(connection.execute(text("SELECT version, name FROM taskref_schema")).first(), schema, where)

@@ -1,0 +1,89 @@
+"""A PostgreSQL server under the queue: its engine, and its errors under our names, each with what to do next.
+
+SQLAlchemy sees when a connection is lost, drops the pool's other ones, too, and opens new ones at the next
+transaction. So nothing here connects again: whoever was interrupted begins its transaction anew.
+
+Leaves out: starting a server (see `postgres.py`). Read next: `database.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, func, select
+from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import exc as sqlalchemy_errors
+
+from ..errors import CannotOpen, ConnectionLost, MissingExtra, SchemaMissing, ServerNotReached, install_line
+
+LOWEST = 14  # CREATE OR REPLACE TRIGGER
+EXPECTED = "a path to a SQLite file, or postgresql+psycopg://user:password@host/database, expected"
+# Libpq waits for ever for a host that does not answer, and for hours for one that fell silent. A URL may say otherwise.
+PATIENCE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+# What libpq says of a connection that it did not get (it gives no code), and what to do about it.
+REMEDIES = (
+    ("password", "mend user and password in the URL; special characters are written as %40 for @"),
+    ("role", "mend the user in the URL, or create it: createuser"),
+    ("does not exist", "mend the database's name in the URL, or create it: createdb"),
+    ("pg_hba.conf", "the server does not let this user in from here: ask for a line in its pg_hba.conf"),
+    ("too many", "the server has no connection left: close others, or raise max_connections"),
+    ("starting up", "try again in a moment"),
+    ("shutting down", "start the server, then try again"),
+    ("", "is the server running, and are host and port right?"),
+)
+OPENING = 5_120_416  # any number: the advisory lock of whoever opens a database, or installs a reference
+OUR_TABLES = ('"task"', '"orders"', '"taskref_schema"')
+UNDEFINED_TABLE = "42P01"
+
+
+def server_engine(url: URL) -> Engine:
+    """An engine for a PostgreSQL server; nothing is connected yet. Raises CannotOpen for any other URL."""
+    if url.get_backend_name() in ("postgres", "postgresql"):
+        driver = url.drivername.partition("+")[2] or "psycopg"
+        if driver != "psycopg":
+            raise CannotOpen(f"the driver {driver!r} found, psycopg expected: write postgresql+psycopg:// in the URL")
+        url = url.set(drivername="postgresql+psycopg")
+    else:
+        raise CannotOpen(f"no driver for {url.get_backend_name()!r} here: {EXPECTED}")
+    patience = {name: value for name, value in PATIENCE.items() if name not in url.query}
+    try:
+        # The guards rely on it: an UPDATE that waited looks again at the row as it is now.
+        engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=patience)
+    except ImportError as error:
+        raise MissingExtra(f"PostgreSQL needs psycopg ({error}): {install_line('postgres')}") from None
+    except (sqlalchemy_errors.ArgumentError, ValueError) as error:
+        raise CannotOpen(f"{url!r} is not a database URL ({error}): {EXPECTED}") from None
+    event.listen(engine, "handle_error", _raise_named)
+    event.listen(engine, "connect", _refuse_an_old_server)
+    return engine
+
+
+def one_opens_at_a_time(connection: SqlConnection) -> None:
+    """Wait for other programs that look for the tables, and may create them, until this transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(OPENING)))
+
+
+def _refuse_an_old_server(driver: Any, _: object) -> None:
+    found = driver.info.server_version // 10_000
+    if found < LOWEST:
+        raise CannotOpen(f"PostgreSQL {found} found, {LOWEST} or newer needed: use a newer server")
+
+
+def _raise_named(context: ExceptionContext) -> None:
+    """Raise our error for a lost connection, one that was not given, or missing tables; else leave SQLAlchemy's."""
+    cause: Any = context.original_exception
+    found = " ".join(str(cause).split())
+    if context.connection is None:
+        where = context.engine.url if context.engine else "the server"
+        remedy = next(remedy for piece, remedy in REMEDIES if piece in found)
+        raise ServerNotReached(f"cannot open {where}: {found}: {remedy}") from cause
+    if context.is_disconnect:
+        raise ConnectionLost(
+            f"the connection to the server was lost ({found}); the transaction was rolled back, unless it was at its"
+            " COMMIT: look, then do it again, on a new connection"
+        ) from cause
+    if getattr(cause, "sqlstate", None) == UNDEFINED_TABLE and any(table in found for table in OUR_TABLES):
+        raise SchemaMissing(
+            f"{found}: open_database(url) creates the tables; if they are there, mend the user's search_path"
+        ) from cause

@@ -1,0 +1,133 @@
+"""The engine of a SQLite file: how its connections are set up, how a transaction begins, and who may watch.
+
+The driver is told to leave transactions alone; BEGIN is sent by us: IMMEDIATE for `writing()`, deferred for everything
+else. SQLite makes a writer wait only while its connection has no read transaction open, so a transaction that reads
+first and writes later cannot wait: it fails with `database is locked`.
+
+Leaves out: what a file may hold, see `opening.py`. Read next: `database.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import tempfile
+import weakref
+from contextvars import ContextVar
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import URL, Dialect, Engine, PoolProxiedConnection, create_engine
+
+from ..arguments import expect
+from ..errors import CannotOpen
+from .error_names import gone, identity_of, named
+from .file_check import check_file, uri
+from .forks import open_anew_after_fork
+from .observed_connection import Connection, Observers
+
+LOWEST_SQLITE = (3, 35, 0)  # UPDATE … RETURNING
+PAGE_BYTES = 2_048
+CHECKPOINT_BYTES = 4_096_000  # of log, then it is copied into the file; as SQLite does, which counts pages of 4,096
+LOG_BYTES = 8 * 2**20  # to which the write-ahead log is cut once it can begin anew
+# How the transaction begins that is about to begin; an option of the connection would take far longer to set.
+begin_with: ContextVar[str] = ContextVar("begin_with", default="BEGIN")
+# By dialect: engines derived with execution_options() share it, and it survives engine.dispose().
+_OBSERVERS: weakref.WeakKeyDictionary[Dialect, Observers] = weakref.WeakKeyDictionary()
+
+
+def open_file(url: URL | None, synchronous: str, timeout: float, create: bool) -> Engine:
+    """The engine of a file, or of a temporary one that goes with it. Raises CannotOpen; then nothing was created."""
+    folder = tempfile.mkdtemp(prefix="taskref-") if url is None else ""
+    path = Path(folder, "tasks.db") if url is None else Path(url.database or ":memory:").absolute()
+    if path.name == ":memory:":
+        raise CannotOpen(
+            "an in-memory database is invisible to a second thread: leave the path out for a temporary file"
+        )
+    check_file(path, create)
+    engine = sqlite_engine(path, synchronous=synchronous, timeout=timeout)
+    if folder:
+        weakref.finalize(engine, _remove, folder, os.getpid())
+    return engine
+
+
+def sqlite_engine(
+    path: Path, *, synchronous: str = "NORMAL", timeout: float = 5.0, journal: str = "WAL", may_vanish: bool = True
+) -> Engine:
+    """An engine with our connections on a file that exists. Creates and checks no table.
+
+    may_vanish: each transaction looks whether the file is still the same. Of no use where nobody else knows it.
+    """
+    observers = Observers()
+
+    def connect() -> Connection:
+        try:
+            # mode=rw: a file that was deleted meanwhile must be an error, not a new empty database.
+            connection = observers.connect(uri(path, "rw"), timeout)
+            try:
+                _set_up(connection, journal, synchronous, timeout)
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            if name := named(error, path):
+                raise name from error
+            raise
+        connection.observers = observers
+        connection.identity = identity_of(path)
+        return connection
+
+    engine = create_engine(URL.create("sqlite", database=str(path)), creator=connect, max_overflow=100)
+    _OBSERVERS[engine.dialect] = observers
+    # What SQLAlchemy calls to begin a transaction. Its event "begin" would do, but costs each transaction more
+    # than SQLite's own BEGIN does.
+    engine.dialect.do_begin = partial(_begin, weakref.ref(engine), str(path) if may_vanish else None)
+    open_anew_after_fork(engine)
+    return engine
+
+
+def _set_up(connection: Connection, journal: str, synchronous: str, timeout: float) -> None:
+    # Before WAL, and without effect on a file that has tables: a commit writes whole pages, and our rows are small.
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    (found,) = connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
+    if found == "wal":  # elsewhere a commit waits, too, for readers: then SQLite must do all the waiting
+        connection.patience = timeout
+    connection.execute(f"PRAGMA synchronous = {synchronous}")
+    # The log grows while a reader keeps an old state; afterwards it would keep that size.
+    connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // PAGE_BYTES}")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(engine: weakref.ref[Engine], file: str | None, dbapi_connection: PoolProxiedConnection) -> None:
+    # Ours, for connect() made it; to ask would cost each transaction.
+    driver: Connection = dbapi_connection.driver_connection  # type: ignore[assignment]
+    # A connection goes on reading and writing a file that was deleted, and what it writes is lost in silence.
+    if file is not None and driver.identity != identity_of(file):
+        if (owner := engine()) is not None:
+            owner.dispose()  # all its connections hold the file that is gone
+        raise gone(file)
+    if driver.begins:
+        driver.execute(begin_with.get())
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # not in a forked child, which shares the folder
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def observers_of(engine: Engine) -> Observers:
+    """The observers of an engine that open_database() returned for a SQLite file; TypeError for others."""
+    expect(engine, Engine, "an engine, as open_database() returns it,")
+    try:
+        return _OBSERVERS[engine.dialect]
+    except KeyError:
+        raise TypeError(
+            f"{engine!r} found; only an engine of open_database() on a SQLite file can be observed"
+        ) from None
+
+
+def file_of(engine: Engine) -> Path | None:
+    """The path of the engine's SQLite file; None on a server."""
+    return Path(engine.url.database) if engine.url.database and engine.dialect.name == "sqlite" else None

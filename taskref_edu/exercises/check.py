@@ -1,0 +1,153 @@
+"""Check one attempt: load it, run the exercise's checks over it, say how it ended.
+
+The notebook's hook, pytest and the terminal all come here, so they agree. Nothing is shown or kept here.
+Leaves out: the learner's progress (`progress.py`) and where attempts come from (`notebook_hook.py`, `files.py`).
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..lab.explorer.progress_bar import whole_only
+from .error_texts import explain, learner_lines, shown_lines
+from .exercise import Check, Exercise, find
+from .limits import Limited, OutOfTime, library_restored, threads_ended
+from .loader import Attempt, Loaded, is_attempted, load
+from .outcomes import Outcome, Verdict
+
+
+@dataclass
+class Run:
+    """What a run of the checks left behind: those that passed, and the one that did not with its error."""
+
+    passed: list[Check]
+    failing: Check | None = None
+    error: BaseException | None = None
+    loaded: Loaded | None = None
+
+
+def check_attempt(attempt: Attempt, exercise: Exercise | None = None) -> Outcome:
+    """Check the attempt against its exercise (the catalog's, unless one is given). Raises only UnknownExercise."""
+    exercise = exercise or find(attempt.id)
+    if not is_attempted(exercise, attempt.source):
+        return not_attempted(exercise)
+    began = time.perf_counter()
+    run, notes = _contained(attempt, exercise)
+    outcome = _outcome(attempt, exercise, run)
+    return replace(outcome, notes=notes, seconds=time.perf_counter() - began)
+
+
+def not_attempted(exercise: Exercise) -> Outcome:
+    """The outcome of a cell that is still its stub."""
+    next_step = f'Write the body of `{exercise.function}` and run the cell; `hint("{exercise.id}")` helps.'
+    return Outcome(
+        exercise.id, exercise.title, Verdict.NOT_ATTEMPTED, "The function is still as it was given.", next_step
+    )
+
+
+def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
+    """Run the checks within their time, and undo what the attempt did to the process."""
+    run = Run([])
+    with whole_only(), library_restored() as patched, threads_ended(attempt.filename) as stubborn:
+        try:
+            Limited(exercise.seconds).run(lambda: _run(attempt, exercise, run))
+        except BaseException as error:  # whatever learners raise, sys.exit() too, is an outcome
+            run.error = error
+    notes = [f"The code replaced `{name}`; it was put back." for name in patched]
+    notes += [f"The code left the thread `{name}` running; restart the kernel to end it." for name in stubborn]
+    return run, notes
+
+
+def _run(attempt: Attempt, exercise: Exercise, run: Run) -> None:
+    run.loaded = load(attempt)
+    for check in exercise.checks:
+        run.failing = check
+        check(_named(run.loaded.function))
+        run.passed.append(check)
+    run.failing = None
+
+
+def _named(function: Callable[..., Any]) -> Callable[..., Any]:
+    if not callable(function):
+        raise TypeError(f"{function!r} found in place of the function; did a later line of the cell replace it?")
+    return function
+
+
+def _outcome(attempt: Attempt, exercise: Exercise, run: Run) -> Outcome:
+    if run.error is None:
+        return _passed(exercise, run)
+    own = bool(learner_lines(run.error, attempt)) or run.failing is None
+    if isinstance(run.error, AssertionError) and not _raised_by_learner(run.error, attempt):
+        return _failed(exercise, run, run.error)
+    if own or isinstance(run.error, OutOfTime | KeyboardInterrupt | SystemExit):
+        return _error(attempt, exercise, run, run.error)
+    return _broken(exercise, run, run.error)
+
+
+def _passed(exercise: Exercise, run: Run) -> Outcome:
+    count = len(run.passed)
+    message = "The check passed." if count == 1 else f"All {count} checks passed."
+    return Outcome(
+        exercise.id,
+        exercise.title,
+        Verdict.PASSED,
+        message,
+        f'Go on; `solution("{exercise.id}")` compares yours with ours.',
+        (("What was shown", _proved(run)), *_printed(run)),
+    )
+
+
+def _failed(exercise: Exercise, run: Run, error: AssertionError) -> Outcome:
+    message, _, more = (str(error) or _line_of(error)).strip().partition("\n")
+    details = getattr(error, "details", None)
+    facts = [("More", more.strip())] if more.strip() else []
+    if details is not None:
+        facts.append(("What happened", details))
+    if run.passed:
+        facts.append(("What was shown before", _proved(run)))
+    next_step = f'Change the cell and run it again; `hint("{exercise.id}")` helps.'
+    return Outcome(exercise.id, exercise.title, Verdict.FAILED, message, next_step, (*facts, *_printed(run)))
+
+
+def _error(attempt: Attempt, exercise: Exercise, run: Run, error: BaseException) -> Outcome:
+    message, next_step = explain(error, attempt, exercise)
+    facts = (("Your lines", shown_lines(error, attempt)), *_printed(run))
+    return Outcome(exercise.id, exercise.title, Verdict.ERROR, message, next_step, facts)
+
+
+def _broken(exercise: Exercise, run: Run, error: BaseException) -> Outcome:
+    """The check fell over an answer that its author did not think of: said as it is."""
+    name = getattr(run.failing, "__name__", "the check")
+    return Outcome(
+        exercise.id,
+        exercise.title,
+        Verdict.ERROR,
+        f"The check itself stopped on what your function did: {type(error).__name__}: {error}".splitlines()[0],
+        f"Look at what the function returns; `{name}` did not expect it. Please report it: it should say more.",
+        (("The check's traceback", "".join(traceback.format_exception(error))), *_printed(run)),
+        broken_check=True,
+    )
+
+
+def _raised_by_learner(error: AssertionError, attempt: Attempt) -> bool:
+    """Whether the learner's own code holds the failing assert: then it is their error, not our verdict."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename == attempt.filename
+
+
+def _line_of(error: AssertionError) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"`{frame.line}` does not hold."
+
+
+def _proved(run: Run) -> str:
+    return "\n".join(f"✔ {(check.__doc__ or check.__name__).strip().splitlines()[0]}" for check in run.passed)
+
+
+def _printed(run: Run) -> list[tuple[str, object]]:
+    printed = run.loaded.printed if run.loaded else []
+    return [("What the code printed while it was checked", "\n".join(printed))] if printed else []

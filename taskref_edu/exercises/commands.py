@@ -1,0 +1,113 @@
+"""What a learner calls: check, hint, solution, reset, progress. The terminal's commands call the same.
+
+Each returns an object that shows itself, in a notebook and in a terminal.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+from .check import check_attempt, not_attempted
+from .exercise import Exercise, find
+from .loader import Attempt
+from .markdown import Note
+from .outcomes import Outcome, Verdict
+from .progress import Progress
+from .scoreboard import Scoreboard, scoreboard
+
+
+def check(id: str) -> Outcome:
+    """Check the last attempt at the exercise again; it need not have been made in this kernel."""
+    exercise = find(id)
+    attempt = Progress().last_attempt(exercise.id)
+    return check_and_keep(attempt) if attempt else not_attempted(exercise)
+
+
+def check_and_keep(attempt: Attempt) -> Outcome:
+    """Check an attempt and record it in the progress; what happened to the file becomes a note."""
+    outcome = check_attempt(attempt)
+    kept = Progress()
+    kept.record(attempt, outcome)
+    return replace(outcome, notes=[*outcome.notes, *kept.take_notes()])
+
+
+def hint(id: str) -> Note:
+    """The next hint; after the last one, all of them stay with the last."""
+    exercise = find(id)
+    count = len(exercise.hints)
+
+    def ask(entry: dict[str, Any]) -> None:
+        entry["hints"] = min(entry.get("hints", 0) + 1, count)
+
+    number = Progress().change("exercises", exercise.id, ask)["hints"]
+    more = (
+        f'`hint("{id}")` gives the next one.'
+        if number < count
+        else f'That was the last; `solution("{id}")` shows ours.'
+    )
+    return Note(f"Hint {number} of {count} for {id} {exercise.title}", f"{exercise.hints[number - 1]}\n\n{more}")
+
+
+def solution(id: str) -> Note:
+    """Our solution and what to make of it: at once after passing, else when asked for the second time."""
+    exercise = find(id)
+
+    def ask(entry: dict[str, Any]) -> None:
+        entry["asked"] = entry.get("asked", 0) + 1
+
+    entry = Progress().change("exercises", exercise.id, ask)
+    if "passed_at" not in entry and entry["asked"] < 2:
+        return Note(
+            f"The solution of {id} {exercise.title}",
+            f'You have not passed it yet. `hint("{id}")` is the smaller step; ask again to see the solution.',
+        )
+    text = f"```python\n{exercise.cell(exercise.solution).strip()}\n```\n\n{exercise.discussion.strip()}"
+    return Note(f"A solution of {id} {exercise.title}", text)
+
+
+def reset(id: str) -> Note:
+    """Give the exercise's first text again, in a new cell where there is a notebook; the old attempts are kept."""
+    exercise = find(id)
+    stub = exercise.cell()
+    forget(exercise)
+    if offer_cell(stub):
+        said = "The first text stands in a new cell below. Of two cells with one id the last counts."
+    else:
+        said = "Paste this into its cell."
+    kept = f"`taskref reset {id}` in a terminal puts it into the notebook itself. Your attempts are kept."
+    return Note(f"{id} {exercise.title}, as it was given", f"```python\n{stub.strip()}\n```\n\n{said} {kept}")
+
+
+def forget(exercise: Exercise) -> None:
+    """Back to "not attempted", hints from the first; the attempts stay in the file."""
+
+    def start_again(entry: dict[str, Any]) -> None:
+        for key in ("hints", "asked", "passed_at"):
+            entry.pop(key, None)
+        entry["outcome"] = str(Verdict.NOT_ATTEMPTED)
+
+    Progress().change("exercises", exercise.id, start_again)
+
+
+def offer_cell(text: str) -> bool:
+    """Put the text into a new cell below the one that runs; False outside a notebook."""
+    shell = _shell()
+    if shell is None:
+        return False
+    shell.set_next_input(text.rstrip("\n"), replace=False)
+    return True
+
+
+def progress() -> Scoreboard:
+    """Every exercise and where you stand."""
+    kept = Progress()
+    known = kept.read()["exercises"]
+    return scoreboard(known, kept.take_notes())
+
+
+def _shell() -> Any:
+    """The running IPython, if there is one; asking must not import it."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None

@@ -1,0 +1,208 @@
+"""An actor: somebody's unmodified function, stopped before each of its steps.
+
+It observes the connections of its own engine. Before a step it hands control to the explorer; when it is resumed
+the statement runs, or has to wait and the actor is stopped again. A killed actor's connections are closed under
+its feet, as those of a killed process are; Python's `finally` still runs, but reaches no database.
+
+Read next: `life.py`, `dying.py`, `guard.py`, then `stage.py`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from greenlet import getcurrent, greenlet
+from sqlalchemy import Engine, event
+
+from ...database.observed_connection import Connection
+from ...database.sqlite_engine import observers_of
+from .actor_greenlet import Life
+from .database_snapshot import Rows, World
+from .errors import ActorKilled, LabError, PastTheExplorer
+from .killed_connections import close_for_good
+from .sqlite_locks import Locks, in_transaction, is_reading, waits
+from .statement_kinds import Kind, Statement, Statements, is_many
+
+Function = Callable[[Engine], Any]
+
+
+@dataclass(slots=True)
+class Step:
+    """A statement that an actor is about to run, or has run."""
+
+    connection: Connection
+    kind: Kind
+    sql: str
+    parameters: Any
+    error: BaseException | None = None
+    rows: Rows | None = None  # as the transaction sees them, where it has something to commit
+
+
+class Actor:
+    """One of the functions of an exploration, run once in every schedule."""
+
+    def __init__(self, letter: str, function: Function, world: World, locks: Locks, statements: Statements) -> None:
+        self.letter = letter
+        self.function = function
+        self.engine = world.engine()
+        self._life = Life(self)
+        self.connections: list[Connection] = []
+        self.tracing = False
+        self._world = world
+        self._locks = locks
+        self._statements = statements
+        self._savepoints: dict[Connection, str] = {}  # the savepoint that began the transaction
+        observers_of(self.engine).active = (self,)
+        event.listen(self.engine, "connect", self._connected)
+        self._reset()
+        self.ended = True  # until it is started
+
+    def _reset(self) -> None:
+        self._cursors: list[weakref.ref[sqlite3.Cursor]] = []
+        self.steps = 0
+        self.step: Step | None = None  # the one that it stands before
+        self.ran: Step | None = None  # the latest one that it ran
+        self.ended = self.dead = self.waiting = self.disturbed = False
+        self.stuck_at = ""
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.fault: LabError | None = None
+
+    # The explorer's side
+
+    def start(self) -> None:
+        """Run the function as far as its first step, with a connection open."""
+        self._reset()
+        if self._life.dead:
+            self._life = Life(self)
+        if not self.engine.pool.checkedin():  # type: ignore[attr-defined]
+            self.engine.connect().close()
+        self._life.begin()
+
+    def advance(self) -> bool:
+        """Run the step that it stands before, and on to the next one; False if it has to wait."""
+        self.waiting = False
+        self._life.switch()
+        return not self.waiting
+
+    def must_wait(self) -> bool:
+        """Whether it is certain without trying that its step has to wait."""
+        step = self.step
+        return step is not None and self._locks.must_wait(step.connection, step.kind)
+
+    def die(self) -> None:
+        """Die as a process does: transactions end without a COMMIT, locks are free, no code reaches the database."""
+        self.dead = self.ended = True
+        self.renew()
+        self._life.throw(ActorKilled)
+
+    def tidy(self) -> None:
+        """After the function has ended: leave nothing of it on the connections."""
+        left_open = self.engine.pool.checkedout() or any(in_transaction(each) for each in self.connections)  # type: ignore[attr-defined]
+        if left_open or self.disturbed or (self.error and any(is_reading(each) for each in self.connections)):
+            self.renew()
+
+    def renew(self) -> None:
+        """Close every connection; the next schedule opens new ones."""
+        close_for_good(self.connections, self._cursors)
+        self.connections.clear()
+        self._savepoints.clear()
+        self.engine.dispose()
+
+    def leave(self) -> None:
+        """After the exploration: leave neither a connection nor a greenlet behind."""
+        self.renew()
+        if self.ended and self._life:
+            self._life.throw()
+
+    # The function's side
+
+    def _connected(self, connection: Connection, _record: Any) -> None:
+        self.connections.append(connection)
+
+    def connects(self) -> None:
+        """Called before any connection is opened by this actor's code."""
+        if self.dead:
+            raise ActorKilled
+        if not observers_of(self.engine).connecting:
+            self._fail("opened a connection of its own", "use the engine that it is given, or its raw_connection()")
+
+    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+        """Stop before a step until the explorer lets it happen."""
+        current = getcurrent()
+        if current is not self._life:
+            return self._around_elsewhere(current, run)
+        statement = self._statements.of(connection, sql, parameters)
+        kind = statement.kind
+        if kind is not Kind.READ and kind is not Kind.WRITE:
+            kind = self._kind(connection, statement)
+        if kind is Kind.FREE:
+            result = run()
+            self._locks.ran(connection, kind)
+            self._lingers(connection, statement)
+            return result
+        if kind is Kind.WRITE and not connection.in_transaction and is_many(parameters) and len(parameters) > 1:
+            self._fail("called executemany() outside a transaction", "begin one, or call execute() for each row")
+        step = Step(connection, kind, sql, parameters)
+        while True:
+            self._pause(step)
+            try:
+                result = run()
+            except sqlite3.Error as error:
+                if waits(connection, error):
+                    self.waiting = True
+                    continue
+                self._done(step, error)
+                raise
+            self._done(step)
+            self._lingers(connection, statement)
+            if result is not None:
+                self._cursors.append(weakref.ref(result))
+            return result
+
+    def _around_elsewhere(self, current: greenlet, run: Callable[[], Any]) -> Any:
+        if current is self._life.explorer:
+            return run()  # the explorer itself opens or closes a connection
+        other = getattr(current, "actor", None)
+        where = f"{other.letter}'s function" if other else "another thread or greenlet"
+        self._fail(f"has its engine used by {where}", "only its own actor may use an engine")
+        return None
+
+    def _pause(self, step: Step) -> None:
+        self.step = step
+        self._life.explorer.switch()
+
+    def _kind(self, connection: Connection, statement: Statement) -> Kind:
+        kind = statement.kind
+        if statement.word == "SAVEPOINT" and not connection.in_transaction:
+            self._savepoints[connection] = statement.name
+        elif statement.word == "RELEASE" and self._savepoints.get(connection) == statement.name:
+            kind = Kind.COMMIT  # to release the savepoint that began the transaction is to commit
+        elif statement.word == "BEGIN":
+            self._savepoints.pop(connection, None)
+        ends = kind in (Kind.COMMIT, Kind.ROLLBACK)
+        if ends and not (self._locks.rollback_journal or self._locks.writer is connection):
+            return Kind.FREE  # nobody can tell when a transaction ends that has only read
+        return kind
+
+    def _done(self, step: Step, error: BaseException | None = None) -> None:
+        self.steps += 1
+        self.step, self.ran, step.error = None, step, error
+        self._locks.ran(step.connection, step.kind, error)
+        if self.tracing and self._locks.writer is step.connection:
+            step.rows = self._world.rows(step.connection)
+
+    def _lingers(self, connection: Connection, statement: Statement) -> None:
+        if statement.lingers:
+            self.disturbed = True
+            if statement.name == "BUSY_TIMEOUT":  # SQLite must never wait by itself: nobody would go on meanwhile
+                sqlite3.Cursor(connection).execute("PRAGMA busy_timeout = 0")
+
+    def _fail(self, what: str, advice: str) -> None:
+        name = getattr(self.function, "__name__", repr(self.function))
+        self.fault = PastTheExplorer(f"actor {self.letter} ({name}) {what}: {advice}")
+        raise self.fault

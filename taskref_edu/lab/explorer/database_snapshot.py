@@ -1,0 +1,154 @@
+"""The database that every schedule starts from: prepared once, then restored by copying rows.
+
+Copying rows leaves the schema as it is, so that connections keep their prepared statements; the backup API would
+have them all prepared again. Foreign keys are off and triggers silent meanwhile, and AUTOINCREMENT's counters
+are copied, too. Where an actor has changed the schema or a setting of the file, the whole file is copied back.
+
+Read next: `actors.py`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from sqlalchemy import Engine
+
+from ...database.sqlite_engine import sqlite_engine
+from ...schema import SchemaName, create_schema
+from .errors import LabError
+
+Journal = Literal["wal", "delete"]
+FEW = 100  # rows: more are sooner deleted with the whole table
+Rows = dict[str, list[dict[str, Any]]]  # by table
+_TABLES = (
+    "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\'"
+    " AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name = 'sqlite_sequence', name"  # the counters last
+)
+
+
+class World:
+    """A database file, and the snapshot that it is restored from."""
+
+    def __init__(self, setup: Callable[[Engine], object] | None, schema: SchemaName | None, journal: Journal) -> None:
+        if journal not in ("wal", "delete"):
+            raise ValueError(f"journal {journal!r} found, 'wal' or 'delete' expected")
+        self._folder = tempfile.TemporaryDirectory(prefix="taskref-explore-", ignore_cleanup_errors=True)
+        self._journal = journal
+        self.path = Path(self._folder.name, "tasks.db")
+        try:
+            self._prepare(setup, schema)
+        except BaseException:
+            self._folder.cleanup()
+            raise
+        self.keeper = self._connect()
+        snapshot = f"file:{quote(str(self._snapshot))}?mode=ro&immutable=1"
+        self.keeper.execute("ATTACH ? AS snapshot", (snapshot,))
+        # Whatever a trigger wants to do while rows are copied, it does not.
+        self.keeper.set_authorizer(_silence_triggers)
+        self._version = self._schema_version()
+        self._copying = [sql for table in self._tables() for sql in self._copy(table)]
+
+    def engine(self) -> Engine:
+        """A new engine on the file. It never waits for a lock: the explorer does."""
+        return sqlite_engine(self.path, synchronous="OFF", timeout=0, journal=self._journal, may_vanish=False)
+
+    def restore(self) -> None:
+        """Make every table what it was after the setup."""
+        if self._schema_version() != self._version:
+            self.restore_file()
+            return
+        execute = self.keeper.execute
+        execute("BEGIN IMMEDIATE")
+        for sql in self._copying:
+            execute(sql)
+        execute("COMMIT")
+
+    def restore_file(self) -> None:
+        """Make the whole file what it was after the setup, schema and settings included."""
+        with closing(sqlite3.connect(self._snapshot)) as snapshot:
+            snapshot.backup(self.keeper)
+        self._version = self._schema_version()
+
+    def rows(self, connection: sqlite3.Connection | None = None) -> Rows:
+        """The rows of all tables as `connection` sees them; by default, as somebody new does."""
+        cursor = sqlite3.Cursor(connection or self.keeper)
+        cursor.row_factory = sqlite3.Row  # type: ignore[assignment]
+        names = [name for name in self._tables(cursor) if not name.startswith("sqlite_")]
+        return {name: [dict(row) for row in cursor.execute(f"SELECT * FROM main.{_quoted(name)}")] for name in names}
+
+    def times(self) -> set[str]:
+        """The names of the columns that hold a date or a time: they differ from run to run."""
+        columns = (column for table in self._tables() for column in self._columns(table))
+        return {name for _, name, kind, *_ in columns if "DATE" in kind.upper() or "TIME" in kind.upper()}
+
+    def close(self) -> None:
+        """Remove the file."""
+        self.keeper.close()
+        self._folder.cleanup()
+
+    def _prepare(self, setup: Callable[[Engine], object] | None, schema: SchemaName | None) -> None:
+        self.path.touch()
+        engine = self.engine()
+        try:
+            if schema is not None:
+                with engine.begin() as connection:
+                    create_schema(connection, schema)
+            if setup is not None:
+                setup(engine)
+        finally:
+            engine.dispose()
+        self._snapshot = self.path.with_name("snapshot.db")
+        with closing(self._connect()) as source, closing(sqlite3.connect(self._snapshot)) as target:
+            try:
+                source.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise LabError(
+                    f"setup left a transaction open ({error}): let it commit, and close its session"
+                ) from None
+            source.execute("ROLLBACK")
+            source.backup(target)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(f"file:{quote(str(self.path))}?mode=rw", uri=True, timeout=0, isolation_level=None)
+        connection.execute("PRAGMA synchronous = OFF")
+        return connection
+
+    def _schema_version(self) -> int:
+        return self.keeper.execute("PRAGMA main.schema_version").fetchone()[0]
+
+    def _tables(self, cursor: sqlite3.Cursor | None = None) -> list[str]:
+        rows = (cursor or self.keeper).execute(_TABLES)
+        return [row[0] for row in rows]
+
+    def _columns(self, table: str) -> list[tuple[Any, ...]]:
+        return self.keeper.execute(f"PRAGMA main.table_xinfo({_quoted(table)})").fetchall()
+
+    def _copy(self, table: str) -> list[str]:
+        name = _quoted(table)
+        columns = ", ".join(_quoted(name) for _, name, *_, hidden in self._columns(table) if not hidden)
+        try:
+            self.keeper.execute(f"SELECT rowid FROM main.{name}")
+            columns = f"rowid, {columns}"
+        except sqlite3.OperationalError:  # WITHOUT ROWID
+            pass
+        rows = self.keeper.execute(f"SELECT count(*) FROM snapshot.{name}").fetchone()[0]
+        # Row by row: to empty a table as a whole writes all its indexes, those without an entry, too.
+        delete = f"DELETE FROM main.{name}" + (" WHERE true" if rows < FEW else "")
+        insert = f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM snapshot.{name}"
+        return [delete, insert] if rows else [delete]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _silence_triggers(
+    _action: int, _first: str | None, _second: str | None, _database: str | None, trigger: str | None
+) -> int:
+    return sqlite3.SQLITE_IGNORE if trigger else sqlite3.SQLITE_OK

@@ -1,0 +1,57 @@
+"""The errors of the lab, in one tree.
+
+    TaskrefError
+    └── LabError
+        ├── ActorNeverEnds       too many steps, or no step for too long
+        ├── PastTheExplorer      SQL that the explorer does not see: another connection, engine or thread
+        ├── NoSuchSchedule       a schedule to replay that cannot happen
+        ├── NotRepeatable        the same schedule, run twice, went two ways
+        └── Deadlock             everybody waits; recorded as an outcome of the schedule, not raised
+
+    BaseException
+    └── ActorKilled              what a killed actor meets at every call to the database
+
+Read next: `steps.py`.
+"""
+
+from __future__ import annotations
+
+from greenlet import GreenletExit
+
+from ...errors import TaskrefError
+
+
+class LabError(TaskrefError):
+    """An exploration cannot go on."""
+
+
+class ActorNeverEnds(LabError):
+    """An actor sent too many statements, or none for too long, without ending."""
+
+
+class PastTheExplorer(LabError):
+    """An actor used SQL in a way that the explorer cannot step through."""
+
+
+class NoSuchSchedule(LabError):
+    """The schedule names a step that is not there, or that has to wait.
+
+    after: the steps that could be made, where a step of a known actor was refused; why: the reason, in words.
+    """
+
+    def __init__(self, message: str, after: str | None = None, why: str | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+        self.why = why or message
+
+
+class NotRepeatable(LabError):
+    """An actor did not repeat what it had done after the same steps: it depends on time, chance or memory."""
+
+
+class Deadlock(LabError):
+    """Every actor waits for another one."""
+
+
+class ActorKilled(GreenletExit):
+    """Raised by every database call of a killed actor; like a kill, not an Exception."""

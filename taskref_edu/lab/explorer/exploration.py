@@ -1,0 +1,198 @@
+"""The stage of an exploration: actors on one database, let go one step at a time.
+
+Read next: `walk.py`, which decides who goes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from string import ascii_uppercase
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Engine
+
+from ...schema import SchemaName
+from . import watchdog as guard
+from .actor import Actor, Function
+from .database_snapshot import Journal, World
+from .errors import ActorNeverEnds, Deadlock, LabError
+from .outcome import DIES, Crash, Limits, Outcome
+from .sqlite_locks import Locks
+from .statement_kinds import Statements
+
+OnStep = Callable[[Actor, bool], None]  # the actor that made a step, and whether it died instead
+
+
+class Stage:
+    """The actors of an exploration and their database. Use it in a `with` block."""
+
+    def __init__(
+        self,
+        functions: Sequence[Function],
+        *,
+        setup: Callable[[Engine], object] | None,
+        schema: SchemaName | None,
+        journal: Journal,
+        limits: Limits,
+    ) -> None:
+        _check(functions)
+        self.limits = limits
+        self.world = World(setup, schema, journal)
+        self.locks = Locks(journal == "delete", self._connections)
+        statements = Statements()
+        self.actors = [
+            Actor(letter, function, self.world, self.locks, statements)
+            for letter, function in zip(ascii_uppercase, functions, strict=False)
+        ]
+        self.crash: Crash | None = None
+        self.on_step: OnStep | None = None
+        self.turn = 0
+        self.running = False
+        self._current = self.actors[0]
+
+    def __enter__(self) -> Stage:
+        guard.begin_guarding()
+        self._watchdog = guard.Watchdog(self, self.limits.patience)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        try:
+            for actor in self.actors:
+                with suppress(LabError):
+                    self.kill(actor)
+                actor.leave()
+        finally:
+            self._watchdog.close()
+            guard.end_guarding()
+            self.world.close()
+        if kind is guard.Stuck:  # it came a moment too late to meet its actor
+            raise ActorNeverEnds(self._too_slow())
+
+    @property
+    def going(self) -> list[Actor]:
+        """The actors that have not ended."""
+        return [actor for actor in self.actors if not actor.ended]
+
+    def start(self) -> Outcome:
+        """Restore the database and call every function as far as its first step."""
+        if any(actor.disturbed for actor in self.actors):
+            self.world.restore_file()  # a setting of the file may have been among it
+        else:
+            self.world.restore()
+        for actor in self.actors:
+            self._let(actor, actor.start)
+        return Outcome("")
+
+    def may_go(self, actor: Actor) -> bool:
+        """False if it is certain without trying that the actor's step has to wait."""
+        return not actor.must_wait() or (self.crash is not None and self._dies_now(actor, self.crash))
+
+    def go(self, actor: Actor, outcome: Outcome) -> bool:
+        """Let the actor make its step, or die; False if it has to wait, or has ended."""
+        if actor.ended:
+            return False
+        dies = self.crash is not None and self._dies_now(actor, self.crash)
+        if dies:
+            outcome.crashed = actor.step.sql if actor.step else ""
+            self._let(actor, actor.die)
+            outcome.schedule += DIES
+        elif not actor.must_wait() and self._let(actor, actor.advance):
+            outcome.schedule += actor.letter
+        else:
+            return False
+        if self.on_step is not None:
+            self.on_step(actor, dies)
+        if not actor.ended and actor.steps >= self.limits.steps:
+            raise ActorNeverEnds(self._too_many_steps(actor, outcome))
+        return True
+
+    def kill(self, actor: Actor) -> None:
+        """End the actor, wherever it stands."""
+        if not actor.ended:
+            self._let(actor, actor.die)
+
+    def give_up(self, outcome: Outcome) -> None:
+        """End a schedule in which everybody waits."""
+        waiting = "; ".join(self.why_waiting(actor) for actor in self.going)
+        for actor in self.going:
+            self.kill(actor)
+            actor.error = Deadlock(waiting)
+
+    def why_waiting(self, actor: Actor) -> str:
+        """Whom the actor waits for, and with which SQL."""
+        sql = actor.step.sql if actor.step else "no step"
+        return f"{actor.letter} waits for {self.holder_before(actor)} ({sql})"
+
+    def holder_before(self, actor: Actor) -> str:
+        """Whom the actor waits for."""
+        holders = [other.letter for other in self.actors if self.locks.writer in other.connections]
+        return "itself" if holders == [actor.letter] else " and ".join(holders) or "whoever reads"
+
+    def end(self, outcome: Outcome) -> Outcome:
+        """Collect errors and results once all have ended."""
+        for actor in self.actors:
+            if actor.error is not None:
+                outcome.errors[actor.letter] = actor.error
+            elif not actor.dead:
+                outcome.results[actor.letter] = actor.result
+            actor.tidy()
+            actor.error = actor.result = None
+        return outcome
+
+    def interrupt(self) -> None:
+        """Stop the SQL that the current actor runs."""
+        for connection in self._current.connections:
+            with suppress(sqlite3.Error):  # closed meanwhile
+                connection.interrupt()
+
+    def _let(self, actor: Actor, act: Callable[[], Any]) -> Any:
+        self.turn += 1
+        self._current, self.running = actor, True
+        result = None
+        try:
+            result = act()
+        except guard.Stuck:
+            pass
+        finally:
+            with self._watchdog.lock:
+                self.running = False
+        if self._watchdog.fired_at == self.turn:
+            self._watchdog.cancel()
+            raise ActorNeverEnds(self._too_slow())
+        for each in self.actors:  # the fault may be in another one, whose engine the actor has used
+            if each.fault is not None:
+                raise each.fault
+        return result
+
+    def _dies_now(self, actor: Actor, crash: Crash) -> bool:
+        return self.actors[crash.actor] is actor and actor.steps == crash.step - 1
+
+    def _connections(self) -> list[sqlite3.Connection]:
+        return [connection for actor in self.actors for connection in actor.connections]
+
+    def _too_slow(self) -> str:
+        seconds = f"{self._current.letter} took more than {self.limits.patience} seconds"
+        return (
+            f"{seconds} from one statement to the next{self._current.stuck_at}: does it loop without touching the"
+            " database, or wait for a lock that another actor holds? (patience= allows more)"
+        )
+
+    def _too_many_steps(self, actor: Actor, outcome: Outcome) -> str:
+        next_sql = actor.step.sql if actor.step else ""
+        return (
+            f"{actor.letter} made {actor.steps} steps in {outcome.schedule!r} and goes on with {next_sql!r}:"
+            " does it try again in a loop? (max_steps= allows more)"
+        )
+
+
+def _check(functions: Sequence[Function]) -> None:
+    if callable(functions) or not isinstance(functions, Sequence):
+        raise TypeError(f"actors: {functions!r} found; a list of functions expected, such as [f, g]")
+    if not 1 <= len(functions) <= len(ascii_uppercase):
+        raise ValueError(f"{len(functions)} actors found, 1 to {len(ascii_uppercase)} expected")
+    for letter, function in zip(ascii_uppercase, functions, strict=False):
+        if not callable(function):
+            raise TypeError(f"actor {letter}: {function!r} found; a function f(engine) expected, not what it returns")

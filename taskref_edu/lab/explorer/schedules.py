@@ -1,0 +1,176 @@
+"""Which schedules are run: every one once, or one that is asked for.
+
+A schedule is the sequence of completed steps, as a string of the actors' letters. The walk goes through the tree of
+all schedules depth first. It goes back to a branch by running everything from the start again: the database is
+restored, the functions are called anew, and the same choices lead to the same place.
+
+Read next: `trace.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from ..sqltrace import filled_in
+from .actor import Actor
+from .errors import NoSuchSchedule, NotRepeatable
+from .exploration import OnStep, Stage
+from .outcome import DIES, Crash, Outcome
+
+NOBODY = -1
+REPEATABLE = "let the functions depend on the database only, not on time, chance or variables that they change"
+
+
+class Walk:
+    """Every schedule, in alphabetical order. With `crash`, the actor dies in those in which it gets that far."""
+
+    def __init__(self, stage: Stage, crash: Crash | None = None) -> None:
+        self._stage = stage
+        self._crash = crash
+        self._path: list[list[int]] = []  # for each step: the actor that makes it, and those still to be tried
+        self._able: list[tuple[int, ...]] = []  # for each step: who could make it
+
+    def __iter__(self) -> Iterator[Outcome]:
+        self._stage.crash = self._crash
+        while True:
+            outcome = self._run()
+            if outcome is not None:
+                yield outcome
+                outcome.forget()
+            if not self._turn_back():
+                return
+
+    @property
+    def untried(self) -> int:
+        """How many branches are known and not walked yet; each holds at least one schedule unless it waits."""
+        return sum(len(options) - 1 for options in self._path)
+
+    @property
+    def share(self) -> float:
+        """About which part of all schedules has been walked: exact for actors in a straight line that never wait.
+
+        A branch is taken to be as large as its actor's part of the steps that were left there.
+        """
+        left = Counter(options[0] for options in self._path)
+        done, here = 0.0, 1.0
+        for options, able in zip(self._path, self._able, strict=True):
+            sizes = {index: max(1, left[index]) for index in able}
+            whole = sum(sizes.values())
+            done += here * sum(size for index, size in sizes.items() if index not in options) / whole
+            here *= sizes[options[0]] / whole
+            left[options[0]] -= 1
+        return done + here if self._path else 0.0
+
+    def _turn_back(self) -> bool:
+        """Choose the next branch at the latest place that has one left."""
+        while self._path:
+            self._path[-1].pop(0)
+            if self._path[-1]:
+                return True
+            self._path.pop()
+            self._able.pop()
+        return False
+
+    def _run(self) -> Outcome | None:
+        """Repeat the path and go on from its end; None if nobody could make its last step."""
+        outcome = self._stage.start()
+        for place, options in enumerate(self._path):
+            if self._go_first(options, outcome):
+                continue
+            if place < len(self._path) - 1:
+                raise NotRepeatable(_not_repeatable(outcome.schedule, self._stage.actors[options[0]]))
+            if not self._go_next(options, outcome):
+                self._abandon()
+                return None
+        while self._stage.going:
+            options = [index for index, actor in enumerate(self._stage.actors) if self._may_go(actor)]
+            if self._go_first(options, outcome) or self._go_next(options, outcome):
+                self._path.append(options)
+                self._able.append(tuple(options))
+            else:
+                self._stage.give_up(outcome)
+        return self._stage.end(outcome)
+
+    def _may_go(self, actor: Actor) -> bool:
+        return not actor.ended and self._stage.may_go(actor)
+
+    def _go_first(self, options: list[int], outcome: Outcome) -> bool:
+        return bool(options) and self._stage.go(self._stage.actors[options[0]], outcome)
+
+    def _go_next(self, options: list[int], outcome: Outcome) -> bool:
+        """The first one has to wait: let the next one go that need not."""
+        while options:
+            options.pop(0)
+            if self._go_first(options, outcome):
+                return True
+        return False
+
+    def _abandon(self) -> None:
+        for actor in self._stage.going:
+            self._stage.kill(actor)
+        self._path[-1] = [NOBODY]  # for _turn_back() to drop
+
+
+def _not_repeatable(done: str, actor: Actor) -> str:
+    where = done or "the start"
+    return f"after {where}, {actor.letter} made a step the first time and none the second: {REPEATABLE}"
+
+
+def play(
+    stage: Stage,
+    schedule: str,
+    on_step: OnStep | None = None,
+    *,
+    strict: bool = True,
+    unfinished: bool = False,
+    crash: Crash | None = None,
+) -> Outcome:
+    """Run one schedule.
+
+    strict: raise NoSuchSchedule where it cannot be followed to the letter. Otherwise leave out the steps that
+    are not there or have to wait, and run what is left in alphabetical order.
+    unfinished: the schedule may end where steps are left; then the actors that stand before them are killed.
+    """
+    stage.crash, stage.on_step = crash, on_step
+    for actor in stage.actors:
+        actor.tracing = on_step is not None
+    try:
+        outcome = stage.start()
+        for letter in schedule:
+            actor = _actor_of(stage, letter, schedule)
+            if not stage.go(actor, outcome) and strict:
+                why = f"{actor.letter} has no step left" if actor.ended else stage.why_waiting(actor)
+                raise NoSuchSchedule(f"{schedule!r}: after {outcome.schedule!r}, {why}", outcome.schedule, why)
+        able = [actor for actor in stage.going if stage.may_go(actor)]
+        if able and unfinished:
+            outcome.standing = {actor.letter: _stands(stage, actor) for actor in stage.going}
+            outcome.waiting = {a.letter: stage.holder_before(a) for a in stage.going if not stage.may_go(a)}
+            for actor in stage.going:
+                stage.kill(actor)
+        elif able and strict:
+            rest = "; ".join(f"{actor.letter}: {actor.step.sql}" for actor in able if actor.step)
+            raise NoSuchSchedule(f"{schedule!r} ends too early: steps are left ({rest})")
+        while stage.going:
+            if not any(stage.go(actor, outcome) for actor in stage.going):
+                stage.give_up(outcome)
+        return stage.end(outcome)
+    finally:
+        stage.on_step = None
+        for actor in stage.actors:
+            stage.kill(actor)
+            actor.tracing = False
+
+
+def _stands(stage: Stage, actor: Actor) -> str:
+    return filled_in(stage.world.keeper, actor.step.sql, actor.step.parameters) if actor.step else ""
+
+
+def _actor_of(stage: Stage, letter: str, schedule: str) -> Actor:
+    if letter == DIES and stage.crash is not None:
+        return stage.actors[stage.crash.actor]
+    for actor in stage.actors:
+        if actor.letter == letter:
+            return actor
+    letters = ", ".join(actor.letter for actor in stage.actors)
+    raise NoSuchSchedule(f"{schedule!r} names {letter!r}; the actors are {letters}")

@@ -1,0 +1,84 @@
+"""Who waits: exactly where SQLite would call its busy handler.
+
+That is only while the connection has no read transaction open; otherwise SQLITE_BUSY goes to the caller at once,
+and SQLITE_BUSY_SNAPSHOT always does. Connections are opened with no timeout; waiting is to try again after
+somebody else's step. In rollback-journal mode a commit waits, too, until nobody reads.
+
+Leaves out: that a commit which waits for readers keeps new readers away meanwhile (rollback journal only).
+Read next: `actors.py`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable
+
+from .statement_kinds import Kind
+
+_PRIMARY = 0xFF  # the low byte of an extended error code is the primary one
+
+
+def is_reading(connection: sqlite3.Connection) -> bool:
+    """Whether a read transaction is open on the connection, be it by BEGIN or by a cursor not yet exhausted."""
+    try:
+        # Nothing tells this but an error: a checkpoint refuses to run beside the connection's own transaction.
+        sqlite3.Cursor(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.OperationalError as error:
+        return error.sqlite_errorcode == sqlite3.SQLITE_LOCKED
+    except sqlite3.ProgrammingError:  # closed
+        return False
+    return False
+
+
+def in_transaction(connection: sqlite3.Connection) -> bool:
+    """The driver's `in_transaction`; False for a closed connection."""
+    try:
+        return connection.in_transaction
+    except sqlite3.ProgrammingError:
+        return False
+
+
+def waits(connection: sqlite3.Connection, error: sqlite3.Error) -> bool:
+    """Whether SQLite would have waited, had it been given time, instead of raising this error."""
+    code = error.sqlite_errorcode
+    busy = code & _PRIMARY == sqlite3.SQLITE_BUSY and code != sqlite3.SQLITE_BUSY_SNAPSHOT
+    return busy and not is_reading(connection)
+
+
+class Locks:
+    """The locks on one database file, as far as they can be told without trying."""
+
+    def __init__(self, rollback_journal: bool, connections: Callable[[], Iterable[sqlite3.Connection]]) -> None:
+        self.rollback_journal = rollback_journal
+        self._connections = connections  # all of them
+        self._writer: sqlite3.Connection | None = None
+
+    def ran(self, connection: sqlite3.Connection, kind: Kind, error: BaseException | None = None) -> None:
+        """Take note of what a statement did to the locks."""
+        if not in_transaction(connection):
+            if self._writer is connection:
+                self._writer = None
+        elif kind in (Kind.BEGIN, Kind.WRITE) and error is None:
+            self._writer = connection
+
+    @property
+    def writer(self) -> sqlite3.Connection | None:
+        """The connection whose transaction holds the write lock."""
+        if self._writer is not None and not in_transaction(self._writer):
+            self._writer = None
+        return self._writer
+
+    def must_wait(self, connection: sqlite3.Connection, kind: Kind) -> bool:
+        """Whether a step of this kind would wait: "yes" is certain; where it says "no", trying tells."""
+        if self._writer is None and not self.rollback_journal:
+            return False
+        writer = self.writer
+        if kind in (Kind.BEGIN, Kind.WRITE):
+            if writer is not None and writer is not connection:
+                return not is_reading(connection)
+            commits = kind is Kind.WRITE and not connection.in_transaction
+        else:
+            commits = kind is Kind.COMMIT and writer is connection
+        if not (commits and self.rollback_journal):
+            return False
+        return any(is_reading(other) for other in self._connections() if other is not connection)

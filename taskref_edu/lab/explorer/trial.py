@@ -1,0 +1,98 @@
+"""A trial: the stage, and what comes after each schedule, which is recovery and then the invariant.
+
+Read next: `race.py`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from ...database.transactions import reading_in, session_to_read
+from .exploration import Stage
+from .outcome import Crash, Outcome
+from .trace import Trace, traced
+from .wording import error_text
+
+# invariant(session), invariant(session, errors) or invariant(session, errors, results): a list of what is broken
+Invariant = Callable[..., Sequence[str]]
+Recover = Callable[[Engine], object]
+
+
+class Trial:
+    """Asks an invariant after each schedule of a stage. Use it in a `with` block."""
+
+    def __init__(self, stage: Stage, invariant: Invariant, recover: Recover | None = None) -> None:
+        self.stage = stage
+        self._engine = stage.world.engine()
+        self._invariant = invariant
+        try:
+            self._arguments = _positional(invariant)
+        except TypeError:
+            stage.world.close()  # nobody will enter this
+            raise
+        self._recover = recover
+        self._seen: dict[tuple[str, ...], tuple[str, ...]] = {}  # the same lists come again and again
+
+    def __enter__(self) -> Trial:
+        # Kept: to take and return one costs as much as a question. No actor runs meanwhile, so no transaction either.
+        self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        self._session = session_to_read(self._connection)
+        self.stage.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._connection.close()
+        self._engine.dispose()
+        self.stage.__exit__(*error)
+
+    def problems(self, outcome: Outcome) -> tuple[str, ...]:
+        """Recover, and return what is broken."""
+        failed = self.recover()
+        found = (*([failed] if failed else []), *self.judge(outcome))
+        return self._seen.setdefault(found, found)
+
+    def recover(self) -> str | None:
+        """Run the recovery; what it raised."""
+        try:
+            if self._recover is not None:
+                self._recover(self._engine)
+        except Exception as error:
+            return f"the recovery raised {error_text(error)}"
+        return None
+
+    def judge(self, outcome: Outcome) -> tuple[str, ...]:
+        """What the invariant finds broken after this schedule."""
+        known: tuple[Any, ...] = (outcome.errors, outcome.results)
+        with reading_in(self._session) as session:
+            return self._ask(session, known[: self._arguments - 1], outcome.schedule)
+
+    def trace(self, schedule: str, crash: Crash | None = None, *, unfinished: bool = False) -> Trace:
+        """Run the schedule once more, and write down what happens."""
+        recover = self.recover if self._recover is not None else None
+        return traced(self.stage, schedule, self.judge, crash=crash, recover=recover, unfinished=unfinished)
+
+    def _ask(self, session: Session, known: tuple[Any, ...], schedule: str) -> tuple[str, ...]:
+        try:
+            found = self._invariant(session, *known)
+        except Exception as error:
+            error.add_note(f"raised by the invariant after the schedule {schedule!r}")
+            raise
+        if isinstance(found, str) or not isinstance(found, Sequence):
+            raise TypeError(f"the invariant returned {found!r}: a list of strings expected, empty if nothing is broken")
+        return tuple(found)
+
+
+def _positional(invariant: Invariant) -> int:
+    """How many arguments it takes, from 1 to 3."""
+    parameters = inspect.signature(invariant).parameters.values()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    # A parameter with a default is somebody's own, unless it bears the name of ours.
+    ours = [p for p in positional if p.default is p.empty or p.name in ("errors", "results")]
+    if not 1 <= len(ours) <= 3:
+        raise TypeError(f"an invariant of {len(ours)} arguments found: (session[, errors[, results]]) expected")
+    return len(ours)

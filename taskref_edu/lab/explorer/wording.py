@@ -1,0 +1,61 @@
+"""Words for errors, counts and SQL, short enough for a line.
+
+Read next: `lanes.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable
+
+BUSY = {
+    "SQLITE_BUSY": "somebody else is writing, and a transaction that has read already is not allowed to wait",
+    "SQLITE_BUSY_SNAPSHOT": "somebody has written since this transaction first read; what it read is out of date",
+}
+
+
+def error_text(error: BaseException) -> str:
+    """The error on one line: its type, its first line, and SQLite's own name for it."""
+    cause = getattr(error, "orig", None) or error
+    first_line = str(cause).strip().split("\n")[0]
+    name = getattr(cause, "sqlite_errorname", None)
+    text = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+    return f"{text} ({name})" if isinstance(cause, sqlite3.Error) and name else text
+
+
+def explained(texts: set[str]) -> list[str]:
+    """A sentence for each kind of SQLITE_BUSY among these error texts."""
+    return [f"{name}: {words}." for name, words in BUSY.items() if any(f"({name})" in text for text in texts)]
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 schedule`, `2 schedules`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def short_sql(sql: str, width: int = 90) -> str:
+    """SQL on one line: lists of columns left out, the end cut off at `width`."""
+    line = re.sub(r"\s+", " ", sql).strip()
+    line = re.sub(r"^SELECT (?!DISTINCT)[^()']{25,}? FROM ", "SELECT … FROM ", line)
+    line = re.sub(r"^(INSERT INTO \S+) \([^)]*\) VALUES", r"\1 … VALUES", line)
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def arguments(setup: str | None, invariant: str, schema: str | None, journal: str) -> str:
+    """The arguments of an exploration, besides the actors, as they are written in a call."""
+    parts = [f" setup={setup}"] if setup else []
+    parts.append(f" invariant={invariant}")
+    parts += [f" schema={schema!r}"] if schema != "both" else []
+    parts += [f" journal={journal!r}"] if journal != "wal" else []
+    return ",".join(parts)
+
+
+def case(schedule: str, problems: Iterable[str], actors: Iterable[str], arguments: str) -> str:
+    """A test that runs this one schedule."""
+    return (
+        f"def test_the_schedule_{schedule}() -> None:\n"
+        f"    # found: {'; '.join(problems)!r}\n"
+        f"    found = explore([{', '.join(actors)}],{arguments}, schedules=[{schedule!r}])\n"
+        "    assert found.holds, str(found)\n"
+    )

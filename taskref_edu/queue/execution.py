@@ -1,0 +1,151 @@
+"""How a statement of the queue reaches the database: as plain text on SQLite's driver, elsewhere through SQLAlchemy.
+
+SQLAlchemy takes several times as long to bring a statement to SQLite as SQLite takes to run it. So each
+statement is compiled once, to SQL with named parameters, and from then on handed to the driver's connection
+beneath the caller's session: the same connection, the same transaction, and observers see it as any other.
+
+Leaves out: every statement itself; they stand once, in `statements.py`, for all databases. Read next: `queue.py`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache, lru_cache
+from typing import Any
+
+from sqlalchemy import JSON, Insert
+from sqlalchemy import exc as sqlalchemy_errors
+from sqlalchemy.sql.selectable import ReturnsRows
+from sqlmodel import Session
+
+from ..database.transactions import Transaction
+from .payload import decoded
+
+Statement = ReturnsRows  # a SELECT or any change
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A statement as SQLite's driver takes it, and which columns of its rows hold JSON."""
+
+    sql: str
+    json_columns: tuple[int, ...]
+
+
+@cache
+def prepared(statement: Statement) -> Prepared:
+    """`statement`, compiled for SQLite. Done once for each: they are constants of `statements.py`."""
+    from sqlalchemy.dialects import sqlite  # not needed to import this package
+
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
+    columns = enumerate(statement.exported_columns)
+    return Prepared(str(compiled), tuple(number for number, column in columns if isinstance(column.type, JSON)))
+
+
+def change(transaction: Transaction, statement: Statement, **values: Any) -> int:
+    """Run a statement that changes rows; how many it changed."""
+    driver = transaction if isinstance(transaction, sqlite3.Connection) else _driver(transaction)
+    if driver is None:
+        return transaction.execute(statement, values).rowcount  # type: ignore[union-attr,call-overload]
+    return _execute(driver, prepared(statement), values).rowcount
+
+
+def first_row(transaction: Transaction, statement: Statement, **values: Any) -> tuple[Any, ...] | None:
+    """Run a statement that returns one row or none. Of the columns only JSON is turned into Python's values."""
+    driver = transaction if isinstance(transaction, sqlite3.Connection) else _driver(transaction)
+    if driver is None:
+        return transaction.execute(statement, values).first()  # type: ignore[return-value,call-overload]
+    form = prepared(statement)
+    row = _execute(driver, form, values).fetchone()
+    return row and _with_json(row, form.json_columns)
+
+
+def insert_one(session: Session, statement: Insert, **values: Any) -> int:
+    """Insert a row; its id."""
+    driver = _driver(session)
+    if driver is None:
+        return session.execute(statement, values).inserted_primary_key[0]  # type: ignore[attr-defined]
+    row_id = _execute(driver, prepared(statement), values).lastrowid
+    assert row_id is not None
+    return row_id
+
+
+def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]], **shared: Any) -> None:
+    """Insert rows with one call of the driver, all or none; `shared` are the values that all of them have."""
+    driver = _driver(session)
+    if driver is None:
+        session.execute(statement, [shared | row for row in rows])
+        return
+    form, same = prepared(statement), _as_stored(shared)
+    driver.execute("SAVEPOINT insert_many")  # an index may refuse a row after others were inserted
+    try:
+        driver.executemany(form.sql, (same | row for row in rows))
+    except sqlite3.Error as error:
+        if driver.in_transaction:  # a full disk has ended it already
+            driver.execute("ROLLBACK TO insert_many")
+            driver.execute("RELEASE insert_many")
+        raise wrapped(error, form.sql, rows) from error
+    driver.execute("RELEASE insert_many")
+
+
+def stored_in(transaction: Transaction, moment: datetime) -> datetime | str:
+    """A time as the statements of `transaction` take it, for one that goes into several."""
+    return stored_time(moment) if isinstance(transaction, sqlite3.Connection) else moment
+
+
+def stored_time(moment: datetime) -> str:
+    """A time as SQLite keeps it: text in UTC, always with microseconds, so that it sorts as the time does."""
+    if moment.tzinfo is not UTC:
+        if moment.tzinfo is None:
+            raise ValueError(f"{moment!r} has no time zone: use datetime.now(UTC)")
+        moment = moment.astimezone(UTC)
+    since = moment - _EPOCH
+    return _second(since.days, since.seconds) + "%06d" % since.microseconds  # noqa: UP031 - an f-string takes longer
+
+
+@lru_cache(maxsize=16)
+def _second(days: int, seconds: int) -> str:
+    """A second as text, up to the dot: thousands of times fall into the same one, and it takes longer than the rest."""
+    return (_EPOCH + timedelta(days, seconds)).isoformat(" ")[:19] + "."
+
+
+def wrapped(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
+    """The driver's error as SQLAlchemy would raise it: callers expect its names."""
+    return sqlalchemy_errors.DBAPIError.instance(sql, parameters, error, sqlite3.Error)
+
+
+def _driver(session: Session) -> sqlite3.Connection | None:
+    found = session.connection().connection.driver_connection
+    return found if isinstance(found, sqlite3.Connection) else None
+
+
+def _execute(driver: sqlite3.Connection, form: Prepared, values: dict[str, Any]) -> sqlite3.Cursor:
+    try:
+        return driver.execute(form.sql, _as_stored(values))
+    except sqlite3.Error as error:
+        raise wrapped(error, form.sql, values) from error
+
+
+def _as_stored(values: dict[str, Any]) -> dict[str, Any]:
+    """The same dictionary, its times as text. Nobody else holds it, and a copy would cost."""
+    for name, value in values.items():
+        if isinstance(value, datetime):
+            values[name] = stored_time(value)
+    return values
+
+
+def _with_json(row: tuple[Any, ...], columns: Iterable[int]) -> tuple[Any, ...]:
+    found = list(row)
+    for column in columns:
+        if isinstance(found[column], str):  # SQLite makes a number of the JSON text of a number
+            try:
+                found[column] = decoded(found[column])
+            except (ValueError, RecursionError):
+                # Text that somebody wrote past us and that is no JSON goes on as text: the task's handler shall
+                # meet it, and not every worker at every claim.
+                continue
+    return tuple(found)

@@ -1,0 +1,80 @@
+"""What a payload may hold: JSON that SQLite and PostgreSQL both store and give back unchanged.
+
+Read next: `queue.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from ..errors import PayloadError
+
+MAX_BYTES = 1 << 20  # 1 MiB of JSON text
+# PostgreSQL stores neither NUL nor half of a surrogate pair, as text or inside JSONB.
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON, NUL is an escape
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode  # made once: json.dumps() makes one a call
+_raw_decode = json.JSONDecoder().raw_decode
+MAX_DEPTH = 500  # levels; Python reads back somewhat more, SQLite's json_extract about twice as many
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a string, in which brackets are text
+
+
+def clean(text: str) -> str:
+    """`text` with a question mark for each character that PostgreSQL could not store."""
+    return _NOT_TEXT.sub("?", text)
+
+
+def encoded(payload: Any, max_bytes: int = MAX_BYTES) -> str | None:
+    """`payload` as the JSON text to be stored, None for None; PayloadError if it is not JSON, or too much of it."""
+    if payload is None:
+        return None
+    try:
+        text = _encode(payload)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise PayloadError(f"the payload is not JSON: {error}. Pass numbers, strings, lists and dicts only") from None
+    if (size := _size(text)) is None or ("\\u0000" in text and _NUL.search(text)):
+        raise PayloadError("the payload holds NUL or half of a surrogate pair, which PostgreSQL refuses: remove it")
+    if size > max_bytes:
+        raise PayloadError(
+            f"the payload has {size:,} bytes, {max_bytes:,} are allowed: keep it elsewhere and pass its name, "
+            "or raise TaskQueue(max_payload=…)"
+        )
+    if text.count("[") + text.count("{") > MAX_DEPTH and (depth := _depth(text)) > MAX_DEPTH:
+        raise PayloadError(f"the payload is nested {depth:,} levels deep, {MAX_DEPTH} are allowed: make it flatter")
+    return text
+
+
+def decoded(text: str | None) -> Any:
+    """What `encoded()` encoded, as it is read back: tuples have become lists, keys strings.
+
+    ValueError for text that is no JSON. As json.loads(), which looks for blanks around the value first and takes
+    twice as long.
+    """
+    if text is None:
+        return None
+    try:
+        value, end = _raw_decode(text)
+    except ValueError:
+        return json.loads(text)
+    return value if end == len(text) else json.loads(text)
+
+
+def _depth(text: str) -> int:
+    level = deepest = 0
+    for match in _BRACKET.finditer(text):
+        if (found := match[0]) in "[{":
+            level += 1
+            deepest = max(deepest, level)
+        elif found in "]}":
+            level -= 1
+    return deepest
+
+
+def _size(text: str) -> int | None:
+    """Bytes of `text`; None if it holds half of a surrogate pair."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return None

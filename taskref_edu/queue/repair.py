@@ -1,0 +1,204 @@
+"""Finds and mends what earlier code or hands have left in the tables: see RepairReport for the four kinds.
+
+A reference is a column that the clearing trigger of `schema.py` watches: the orders' own, and each one that
+`TaskReference.install()` has set up. Any other foreign key to a task may be meant to last, and is left alone.
+Tasks are moved by the queue's own verbs; references are cleared here.
+
+Leaves out damage to the file itself, for which see `taskref doctor FILE`. Read next: `approaches/reference.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    ColumnElement,
+    TableClause,
+    Text,
+    and_,
+    cast,
+    column,
+    exists,
+    inspect,
+    select,
+    table,
+    text,
+    update,
+)
+from sqlalchemy import Connection as SqlConnection
+from sqlmodel import Session
+
+from ..arguments import LARGEST_ID, expect
+from ..database.transactions import SESSIONS, refuse_reading
+from ..models import ENDED, LIVE, Order, Task, TaskStatus
+from ..schema import trigger_name
+
+if TYPE_CHECKING:
+    from .task_queue import TaskQueue
+
+TASK = Task.__table__  # type: ignore[attr-defined]
+PAYMENT = "process_payment"  # the type whose tasks may name their order in the payload instead
+ORDERS = Order.__table__  # type: ignore[attr-defined]
+SHOWN = 10  # rows of each kind that a report names
+MANY = 500  # values in one IN (…): databases bound their number
+_TRIGGERS = {
+    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
+    "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+}
+
+
+@dataclass(frozen=True)
+class BadReference:
+    """A row's reference to a task: `orders.processing_task_id`, the row's key, the task's id."""
+
+    column: str
+    row: str
+    task_id: int
+
+    def __str__(self) -> str:
+        return f"{self.column} of row {self.row} names task {self.task_id}"
+
+
+@dataclass(frozen=True)
+class RepairReport:
+    """What was found; print it.
+
+    dangling: references to tasks that are not there. ended: references to tasks that have ended.
+    orphans: ids of live tasks that work on an object, and at which no object points.
+    expired: ids of running tasks whose lease is over. mended: whether this was more than a dry run.
+    """
+
+    dangling: tuple[BadReference, ...] = ()
+    ended: tuple[BadReference, ...] = ()
+    orphans: tuple[int, ...] = ()
+    expired: tuple[int, ...] = ()
+    mended: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many things were found."""
+        return len(self.dangling) + len(self.ended) + len(self.orphans) + len(self.expired)
+
+    def __str__(self) -> str:
+        if not self.count:
+            return "Nothing to mend: every reference, live task and lease is as it should be."
+        would = "mended" if self.mended else "found, and not mended (a dry run)"
+        lines = [f"{self.count} {would}:"]
+        to_be = "" if self.mended else "to be "
+        for found, what in (
+            (self.dangling, f"dangling reference: the task is gone; {to_be}cleared"),
+            (self.ended, f"reference to a task that has ended; {to_be}cleared"),
+            (self.orphans, f"orphan: no object points at it; {to_be}cancelled, or asked to stop"),
+            (self.expired, "lease that is over; back to pending, or failed if no attempt is left"),
+        ):
+            if found:
+                lines.append(f"  {len(found):,} x {what}")
+                lines += [f"      {one if isinstance(one, BadReference) else f'task {one}'}" for one in found[:SHOWN]]
+                lines += [f"      and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column that references the task at work on its row, its table, and the table's primary key."""
+
+    table: TableClause
+    column: ColumnElement[Any]
+    key: list[ColumnElement[Any]]
+
+    @property
+    def name(self) -> str:
+        """`orders.processing_task_id`"""
+        return f"{self.table.name}.{self.column.key}"
+
+
+def repair(queue: TaskQueue, session: Session, *, types: Iterable[str] = (), dry_run: bool = True) -> RepairReport:
+    """The work behind TaskQueue.repair()."""
+    expect(session, SESSIONS, "a session")
+    if not dry_run:
+        refuse_reading(session, "repair(dry_run=False)")
+        session.flush()
+    references = list(_references(session.connection()))
+    report = RepairReport(
+        dangling=tuple(_referring(session, references, gone=True)),
+        ended=tuple(_referring(session, references, gone=False)),
+        orphans=tuple(_orphans(session, references, {PAYMENT, *types})),
+        expired=tuple(_expired(queue, session)),
+        mended=not dry_run,
+    )
+    if report.mended and report.count:
+        _mend(queue, session, references, report)
+    return report
+
+
+def _mend(queue: TaskQueue, session: Session, references: list[Reference], report: RepairReport) -> None:
+    queue.reclaim(session)
+    for task_id in report.orphans:
+        queue.cancel(session, task_id)
+    for reference in references:  # last: what has ended just now lets go of its row, also where there is no trigger
+        live = exists().where(TASK.c.id == reference.column, TASK.c.status.in_(LIVE))
+        over = update(reference.table).where(reference.column.is_not(None), ~live)
+        session.execute(over.values({reference.column: None}))
+    session.expire_all()
+
+
+def _references(connection: SqlConnection) -> Iterator[Reference]:
+    """The columns that reference the task at work on their row, with their tables' keys."""
+    inspector = inspect(connection)
+    longest = connection.dialect.max_identifier_length
+    triggers = set(connection.scalars(text(_TRIGGERS[connection.dialect.name])))
+    for name in inspector.get_table_names():
+        columns = {found["name"]: column(found["name"], found["type"]) for found in inspector.get_columns(name)}
+        rows = table(name, *columns.values())
+        for which in columns:
+            ours = (name, which) == (ORDERS.name, ORDERS.c.processing_task_id.name)
+            if ours or trigger_name(name, which)[:longest] in triggers:
+                key = inspector.get_pk_constraint(name)["constrained_columns"]
+                yield Reference(rows, rows.c[which], [rows.c[part] for part in key])
+
+
+def _referring(session: Session, references: list[Reference], gone: bool) -> Iterator[BadReference]:
+    """The references to tasks that are gone, or else to tasks that have ended."""
+    for reference in references:
+        named = exists().where(TASK.c.id == reference.column)
+        ended = exists().where(TASK.c.id == reference.column, TASK.c.status.in_(ENDED))
+        query = select(reference.column, *reference.key).where(reference.column.is_not(None), ~named if gone else ended)
+        for task_id, *key in session.execute(query.order_by(*reference.key)):
+            yield BadReference(reference.name, ", ".join(map(str, key)), task_id)
+
+
+def _orphans(session: Session, references: list[Reference], types: set[str]) -> list[int]:
+    """Live tasks of these types that no row references and whose payload names no order.
+
+    Not those that were asked to stop already: nothing is left to do for them.
+    """
+    unreferenced = and_(*(~exists().where(reference.column == TASK.c.id) for reference in references))
+    query = select(TASK.c.id, TASK.c.type, cast(TASK.c.payload, Text)).where(
+        TASK.c.type.in_(types), TASK.c.status.in_(LIVE), TASK.c.cancel_requested_at.is_(None), unreferenced
+    )
+    named = {task_id: _order_id(type, payload) for task_id, type, payload in session.execute(query.order_by(TASK.c.id))}
+    known = _known_orders(session, sorted({order_id for order_id in named.values() if order_id is not None}))
+    return [task_id for task_id, order_id in named.items() if order_id not in known]
+
+
+def _order_id(type: str, payload: str | None) -> int | None:
+    """The id in a payment's payload. As generous as SQLite: a handler may still find the order of "7"."""
+    try:
+        order_id = int(json.loads(payload or "null")["order_id"]) if type == PAYMENT else None
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):  # no JSON, or not of this form
+        return None
+    return order_id if order_id is None or 0 <= order_id <= LARGEST_ID else None
+
+
+def _known_orders(session: Session, ids: list[int]) -> set[int]:
+    parts = (ids[start : start + MANY] for start in range(0, len(ids), MANY))
+    return {known for part in parts for known in session.scalars(select(ORDERS.c.id).where(ORDERS.c.id.in_(part)))}
+
+
+def _expired(queue: TaskQueue, session: Session) -> list[int]:
+    over: ColumnElement[bool] = TASK.c.lease_expires_at <= queue.now()
+    query = select(TASK.c.id).where(TASK.c.status == TaskStatus.RUNNING, over)
+    return list(session.scalars(query.order_by(TASK.c.id)))

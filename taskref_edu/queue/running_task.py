@@ -1,0 +1,59 @@
+"""The task as its handler sees it: frozen values, and three ways to touch the database.
+
+Read next: `worker.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from sqlmodel import Session
+
+from ..database.transactions import reading, writing
+
+if TYPE_CHECKING:
+    from .task_queue import TaskQueue
+
+
+@dataclass(frozen=True, init=False)
+class RunningTask:
+    """One claimed task and the lease on it; `token` is what proves the claim."""
+
+    id: int
+    type: str
+    payload: Any
+    attempt: int
+    token: int
+    queue: TaskQueue = field(repr=False, compare=False)
+    # Filled once the handler has completed the task itself, so that the worker does not do it again.
+    completed: list[bool] = field(repr=False, compare=False)
+
+    def __init__(self, id: int, type: str, payload: Any, attempt: int, token: int, queue: TaskQueue) -> None:
+        # The dataclass's own would set one value after the other past its guard: twice as long, for each task.
+        self.__dict__.update(id=id, type=type, payload=payload, attempt=attempt, token=token, queue=queue, completed=[])
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A read transaction, for what the handler needs to know before its slow work."""
+        return reading(self.queue.engine)
+
+    @contextmanager
+    def completing(self) -> Iterator[Session]:
+        """One write transaction for the handler's effect and the task's completion: both commit, or neither.
+
+        Its first statement proves the lease, so a stale holder is refused (StaleLease) before its effect,
+        and locks are taken task first, then object. Keep slow work out of it: it blocks every writer.
+        """
+        with writing(self.queue.engine) as session:
+            self.queue.heartbeat(session, self)
+            yield session
+            session.flush()
+            self.queue.complete(session, self)
+        self.completed.append(True)
+
+    def checkpoint(self) -> None:
+        """Raise TaskCancelled if somebody asked the task to stop, StaleLease if the lease is over."""
+        with self.reading() as session:
+            self.queue.check(session, self)

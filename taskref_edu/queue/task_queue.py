@@ -1,0 +1,251 @@
+"""The queue: the only module that changes a task's status.
+
+Each verb is one move of `models.TRANSITIONS` and one guarded UPDATE. A verb of the holder (heartbeat,
+complete, fail, stop) names status and lease token in its guard, so that a holder whose lease is over
+changes nothing. No verb commits: the caller's transaction decides.
+
+Leaves out: priorities, rate limits, periodic tasks; the statements stand in `statements.py`.
+Read next: `statements.py`, `moves.py`, `running.py`, then `worker.py`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from ..arguments import LARGEST_ID, expect, expect_count, expect_seconds, short
+from ..database.commit_signal import ring_after_commit
+from ..database.transactions import SESSIONS, Transaction, refuse_reading
+from ..errors import TaskCancelled, TaskNotFound
+from ..models import Task, TaskStatus, utc_now
+from . import statements
+from .execution import change, first_row, insert_many, insert_one, stored_in
+from .handlers import BackgroundFunction, H, Handlers
+from .new_task import as_loaded, new_values
+from .payload import MAX_BYTES, clean, encoded
+from .running_task import RunningTask
+from .transitions import expect_holder, look, moved, moved_by_holder, stale
+
+if TYPE_CHECKING:
+    from .repair import RepairReport
+
+MAX_ERROR = 2_000  # characters of an error that are kept
+
+
+class TaskQueue:
+    """A queue of tasks in the database of `engine`.
+
+    lease: seconds for which a claim holds without a heartbeat.
+    max_attempts: attempts that a task gets unless enqueue() says otherwise.
+    backoff: seconds before the first retry; doubled for each further one, up to `max_backoff`.
+    max_payload: bytes of JSON that a payload may have.
+    now, jitter: where time and randomness come from; jitter() returns a factor for the backoff.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        lease: float = 30.0,
+        max_attempts: int = 3,
+        backoff: float = 1.0,
+        max_backoff: float = 3600.0,
+        max_payload: int = MAX_BYTES,
+        now: Callable[[], datetime] = utc_now,
+        jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.0),
+    ) -> None:
+        expect(engine, Engine, "an engine, as open_database() returns it,")
+        expect_seconds("lease", lease, 0.001)
+        expect_count("max_attempts", max_attempts)
+        expect_seconds("backoff", backoff)
+        expect_seconds("max_backoff", max_backoff)
+        expect_count("max_payload", max_payload)
+        if not callable(now) or not callable(jitter):
+            raise TypeError(f"now {short(now)}, jitter {short(jitter)} found, functions without arguments expected")
+        self.engine = engine
+        self.lease = lease
+        self.max_attempts = max_attempts
+        self.backoff = backoff
+        self.max_backoff = max_backoff
+        self.max_payload = max_payload
+        self.now = now
+        self.jitter = jitter
+        self.handlers = Handlers()
+
+    def handler(self, type: str) -> Callable[[H], H]:
+        """Decorator: register a function as the handler of `type`."""
+
+        def register(function: H) -> H:
+            self.handlers.add(type, function)
+            return function
+
+        return register
+
+    def task(self, function: Callable[..., Any]) -> BackgroundFunction:
+        """Decorator: a function whose calls can run in the background, with its arguments as the payload."""
+        background = BackgroundFunction(self, function)
+        self.handlers.add(background.__name__, background.handle)
+        return background
+
+    # The caller's side
+
+    def enqueue(
+        self,
+        session: Session,
+        type: str,
+        payload: Any = None,
+        *,
+        available_at: datetime | None = None,
+        max_attempts: int | None = None,
+    ) -> Task:
+        """Insert a task in the caller's transaction; return it, detached. It exists once the caller commits.
+
+        Raises PayloadError for what is not JSON, ReadOnlySession inside reading().
+        """
+        refuse_reading(session, "enqueue")
+        attempts = self.max_attempts if max_attempts is None else max_attempts
+        values = new_values(type, attempts, available_at, self.now())
+        json = encoded(payload, self.max_payload)
+        task_id = insert_one(session, statements.ENQUEUE, json=json, **values)
+        ring_after_commit(session)
+        return as_loaded(task_id, values, json)
+
+    def enqueue_many(self, session: Session, type: str, payloads: Iterable[Any]) -> int:
+        """Insert a task for each payload in the caller's transaction; return how many. All are checked first."""
+        refuse_reading(session, "enqueue_many")
+        if isinstance(payloads, str | bytes | dict):
+            raise TypeError(f"{short(payloads)} found, a list of payloads expected")
+        values = new_values(type, self.max_attempts, None, self.now())
+        texts = [encoded(payload, self.max_payload) for payload in payloads]
+        if texts:
+            insert_many(session, statements.ENQUEUE, [{"json": json} for json in texts], **values)
+            ring_after_commit(session)
+        return len(texts)
+
+    def cancel(self, session: Session, task_id: int) -> bool:
+        """Cancel a pending task for good, or ask a running one to stop. False: it had already ended.
+
+        Raises TaskNotFound if there is no such task.
+        """
+        refuse_reading(session, "cancel")
+        expect(task_id, (int, type(None)), "the id of a task")
+        can_be = task_id is not None and 0 < task_id <= LARGEST_ID  # None: of a reference that is empty
+        if can_be and moved(session, statements.CANCEL, task_id=task_id, now=self.now()):
+            return True
+        if not can_be or look(session, task_id) is None:
+            raise TaskNotFound(f"task {short(task_id)} not found: it never existed, or it was pruned")
+        return False
+
+    # The holder's side
+
+    def claim(self, session: Transaction) -> RunningTask | None:
+        """Take the oldest due task; None if there is none."""
+        refuse_reading(session, "claim")
+        now = self.now()
+        return self._claim(session, now, self._until(now))
+
+    def complete_and_claim(self, session: Transaction, task: RunningTask) -> RunningTask | None:
+        """complete() and claim() with one look at the clock: what a worker does from one task to the next.
+
+        Raises StaleLease before the claim.
+        """
+        expect_holder(session, task)
+        moment = self.now()
+        now = stored_in(session, moment)  # once for both
+        if not change(session, statements.COMPLETE, now=now, task_id=task.id, token=task.token):
+            raise stale(task, look(session, task.id))
+        return self._claim(session, now, self._until(moment))
+
+    def _claim(self, session: Transaction, now: datetime | str, until: datetime) -> RunningTask | None:
+        row = first_row(session, statements.CLAIM, now=now, until=until)
+        return None if row is None else RunningTask(*row, queue=self)
+
+    def heartbeat(self, session: Session, task: RunningTask) -> None:
+        """Extend the lease by its full length from now. Raises StaleLease."""
+        moved_by_holder(session, statements.HEARTBEAT, task, until=self._until(self.now()))
+
+    def complete(self, session: Transaction, task: RunningTask) -> None:
+        """Record success, even of a task that was asked to stop: a finished effect is not half undone.
+
+        Raises StaleLease.
+        """
+        moved_by_holder(session, statements.COMPLETE, task, now=self.now())
+
+    def fail(self, session: Session, task: RunningTask, error: str, *, retry: bool = True) -> None:
+        """Record a failure: back to pending after the backoff, or failed if there is no attempt left.
+
+        A task that was asked to stop becomes cancelled instead of tried again. Raises StaleLease.
+        """
+        expect_holder(session, task)
+        expect(error, str, "the text of the error")
+        now = self.now()
+        later = now + timedelta(seconds=self.delay(task.attempt))
+        text = clean(error[:MAX_ERROR]) or "no error text"
+        moved_by_holder(session, statements.FAIL, task, now=now, later=later, retry=bool(retry), error=text)
+
+    def stop(self, session: Session, task: RunningTask) -> None:
+        """Record that the holder stopped because it was asked to. Raises StaleLease if nobody asked."""
+        moved_by_holder(session, statements.STOP, task, now=self.now())
+
+    def check(self, session: Session, task: RunningTask) -> None:
+        """Raise TaskCancelled if the task was asked to stop, StaleLease if the lease is over."""
+        expect_holder(session, task)
+        row = look(session, task.id)
+        if row is None or row[:2] != (TaskStatus.RUNNING, task.token):
+            raise stale(task, row)
+        if row[2] is not None:
+            raise TaskCancelled(f"task {task.id} was asked to stop")
+
+    # Housekeeping
+
+    def reclaim(self, session: Transaction) -> int:
+        """Return the tasks whose lease ran out to pending, or fail those without an attempt left; how many."""
+        return moved(session, statements.RECLAIM, now=self.now())
+
+    def prune(self, session: Session, older_than: timedelta, *, limit: int = 10_000) -> int:
+        """Delete up to `limit` tasks that ended more than `older_than` ago; how many. Orders stay."""
+        expect(older_than, timedelta, "a timedelta for older_than")
+        expect_count("limit", limit, 0)
+        expect_seconds("older_than", older_than.total_seconds())
+        return moved(session, statements.PRUNE, before=self.now() - older_than, limit=limit)
+
+    def repair(self, session: Session, *, types: Iterable[str] = (), dry_run: bool = True) -> RepairReport:
+        """Find what earlier code or hands have left in the tables, and mend it unless it is a dry run.
+
+        That is: dangling references, references to ended tasks, orphans, expired leases. An orphan is a live task
+        of type process_payment, or of further `types` whose tasks work on an object, at which no object points
+        (for a moment also one that is enqueued and referenced in two transactions, as in `as_written`).
+        """
+        from .repair import repair  # seldom needed, and its statements take time to build
+
+        return repair(self, session, types=types, dry_run=dry_run)
+
+    def counts(self, session: Session) -> dict[TaskStatus, int]:
+        """How many tasks have each status; every status is there."""
+        expect(session, SESSIONS, "a session")
+        found = dict(map(tuple, session.execute(statements.COUNTS)))
+        return {status: found.get(status, 0) for status in TaskStatus}
+
+    def next_due(self, session: Session) -> datetime | None:
+        """When the next pending task becomes due or the next lease runs out (perhaps in the past); or None."""
+        expect(session, SESSIONS, "a session")
+        return session.execute(statements.NEXT_DUE).scalar_one()
+
+    def delay(self, attempt: int) -> float:
+        """Seconds to wait after failed attempt number `attempt` (from 1), with jitter."""
+        return min(self.max_backoff, self.backoff * 2 ** min(attempt - 1, 60)) * self.jitter()
+
+    def _until(self, now: datetime) -> datetime:
+        return now + _length(self.lease)
+
+
+@lru_cache(maxsize=16)
+def _length(seconds: float) -> timedelta:
+    """A lease as a timedelta: making one takes longer than adding it."""
+    return timedelta(seconds=seconds)

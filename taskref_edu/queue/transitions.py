@@ -1,0 +1,59 @@
+"""How a verb moves a task: one guarded statement, and what to say where the guard found nothing to move.
+
+Read next: `queue.py`, whose verbs these are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+from ..arguments import expect
+from ..database.transactions import SESSIONS, Transaction, refuse_reading
+from ..errors import StaleLease
+from ..models import Task, TaskStatus
+from . import statements
+from .execution import Statement, change, first_row
+from .running_task import RunningTask
+
+
+def look(transaction: Transaction, task_id: int) -> tuple[Any, ...] | None:
+    """Status, lease token and time of a request to cancel; None if there is no such task."""
+    return first_row(transaction, statements.LOOK, task_id=task_id)
+
+
+def moved(transaction: Transaction, statement: Statement, **values: Any) -> int:
+    """Run one guarded statement; how many tasks it moved. Copies that the session holds are read again."""
+    refuse_reading(transaction, "a change of a task")
+    count = change(transaction, statement, **values)
+    if not isinstance(transaction, sqlite3.Connection):
+        for held in list(transaction.identity_map.values()):
+            if isinstance(held, Task):
+                transaction.expire(held)
+    return count
+
+
+def moved_by_holder(transaction: Transaction, statement: Statement, task: RunningTask, **values: Any) -> None:
+    """Run the statement of a verb that is the holder's alone. Raises StaleLease if `task` holds the lease no longer."""
+    expect_holder(transaction, task)
+    if not moved(transaction, statement, task_id=task.id, token=task.token, **values):
+        raise stale(task, look(transaction, task.id))
+
+
+def expect_holder(transaction: Transaction, task: RunningTask) -> None:
+    """Raise TypeError for careless arguments of a holder's verb."""
+    expect(transaction, SESSIONS, "a session")
+    expect(task, RunningTask, "a task as claim() returns it, or as a handler gets it,")
+
+
+def stale(task: RunningTask, row: tuple[Any, ...] | None) -> StaleLease:
+    """The error for a holder whose guard found nothing; `row` is what look() finds."""
+    if row is None:
+        found = "the task is gone"
+    elif row[1] != task.token:
+        found = f"lease token {task.token} is stale, {row[1]} was given out since"
+    elif row[0] != TaskStatus.RUNNING:
+        found = f"it is {row[0]}, not running"
+    else:
+        found = "nobody asked it to stop"
+    return StaleLease(f"task {task.id}: {found}; drop this result")

@@ -1,0 +1,1 @@
+"""What shows a queue: rows, events and details, drawn by `picture.js`."""

@@ -1,0 +1,157 @@
+"""What happened between two looks at the database, told from the rows alone.
+
+Nobody reports these events: a row that differs tells what its writer did, whoever it was, also in another process.
+Leaves out: what happened and was undone between two looks. Read next: `timeline.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ...models import ENDED
+from .html_tables import money
+from .rows import REFERENCE, OrderRow, Raw, Rows, TaskRow, order_in
+
+MANY = 100  # rows that differ in one look; more are counted instead of told one by one
+LONGEST_ERROR = 120
+END = 60  # the rank of a task's end; a rank says what comes first where one look finds several things
+ORDER_STATUS, TASK_STATUS = OrderRow._fields.index("status"), TaskRow._fields.index("status")
+LEASE_OVER = "the lease ran out"  # how a reclaim begins the error that it leaves
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of the timeline; `order` is the order that it is about, if it is known."""
+
+    text: str
+    order: int | None = None
+
+
+def changes(before: Rows, after: Rows) -> list[Event]:
+    """The events between two states: those of one order and its task stand together, what has ended comes first."""
+    orders = _differing(before.orders, after.orders, after.order_count)
+    tasks = _differing(before.tasks, after.tasks, after.task_count)
+    if len(orders) + len(tasks) > MANY:
+        return [
+            *_counted(orders, "orders", after.orders, ORDER_STATUS),
+            *_counted(tasks, "tasks", after.tasks, TASK_STATUS),
+        ]
+    of = {row[REFERENCE]: number for rows in (before, after) for number, row in rows.orders.items()}
+    found: list[tuple[int, int, Event]] = []  # chain, rank, event
+    for number in orders:
+        texts = _of_order(before.order(number), after.order(number))
+        found += [(number, rank, Event(text, number)) for rank, text in texts]
+    for task_id in tasks:
+        old, now = before.task(task_id), after.task(task_id)
+        order = order_in((now or old).payload) or of.get(task_id)  # type: ignore[union-attr]
+        found += [(order or -task_id, rank, Event(text, order)) for rank, text in _of_task(old, now)]
+    ended = {chain for chain, rank, _ in found if rank >= END}
+    found.sort(key=lambda one: (one[0] not in ended, abs(one[0]), one[1]))
+    return [event for *_, event in found]
+
+
+def _differing(before: dict[int, Raw], after: dict[int, Raw], count: int) -> list[int]:
+    """The id of each row that differs; one that only moved out of what is shown does not."""
+    if after is before:
+        return []
+    oldest = min(after, default=0) if count > len(after) else 0
+    gone = (number for number in before if number > oldest and number not in after)
+    return [*(number for number, row in after.items() if before.get(number) != row), *gone]
+
+
+def _of_order(old: OrderRow | None, now: OrderRow | None) -> Iterator[tuple[int, str]]:
+    """Rank and text of what happened to one order."""
+    if now is None:
+        if old is not None:
+            yield 95, f"order {old.id} deleted"
+        return
+    if old is None:
+        yield 0, f"order {now.id} created: {now.customer[:40]}, {money(now.amount)}"
+        old = now._replace(status="new", processing_task_id=None)
+    if now.status != old.status:
+        yield 70, f"order {now.id} {now.status[:40]}"
+    if now.processing_task_id != old.processing_task_id:
+        if old.processing_task_id is not None:
+            yield 80, f"order {now.id}: reference to task {old.processing_task_id} cleared"
+        if now.processing_task_id is not None:
+            yield 20, f"order {now.id} → task {now.processing_task_id}: reference set"
+
+
+def _of_task(old: TaskRow | None, now: TaskRow | None) -> Iterator[tuple[int, str]]:
+    """Rank and text of what happened to one task."""
+    if now is None:
+        if old is not None:
+            yield 90, f"task {old.id} pruned" if old.status in ENDED else f"task {old.id} deleted"
+        return
+    if old is None:
+        yield 10, f"task {now.id} enqueued ({now.type[:40]})"
+        old = now._replace(
+            status="pending", attempt=0, lease_token=0, lease_expires_at=None, cancel_requested_at=None, error=None
+        )
+    yield from _of_lease(old, now)
+    if now.cancel_requested_at is not None and old.cancel_requested_at is None:
+        yield 50, f"task {now.id} asked to stop"
+    yield from _of_end(old, now)
+
+
+def _of_lease(old: TaskRow, now: TaskRow) -> Iterator[tuple[int, str]]:
+    if now.lease_token != old.lease_token:
+        if old.status == "running":
+            yield 30, f"task {now.id}: lease token {old.lease_token} is stale now"
+        yield 31, f"task {now.id} claimed: attempt {now.attempt}, lease token {now.lease_token}"
+    elif now.status == old.status == "running" and now.lease_expires_at != old.lease_expires_at:
+        yield 40, f"task {now.id} heartbeat: lease extended"
+
+
+def _of_end(old: TaskRow, now: TaskRow) -> Iterator[tuple[int, str]]:
+    error = (now.error or "")[:LONGEST_ERROR]
+    ran = old.status == "running" or now.lease_token != old.lease_token
+    if now.status == "pending" and ran:
+        reclaimed = error.startswith(LEASE_OVER)
+        yield (
+            END,
+            f"task {now.id} reclaimed: its lease ran out" if reclaimed else f"task {now.id} will be retried: {error}",
+        )
+    elif now.status != old.status and now.status in ENDED:
+        word = "completed" if now.status == "succeeded" else now.status
+        yield END, f"task {now.id} {word}: {error}" if now.status == "failed" else f"task {now.id} {word}"
+
+
+def _counted(differing: list[int], what: str, after: dict[int, Raw], status: int) -> Iterator[Event]:
+    """One line for many rows: what became of them."""
+    became = Counter([after[number][status] if number in after else "gone" for number in differing])
+    if became:
+        words = ", ".join(f"{n:,} {s}" for s, n in became.items())
+        yield Event(f"{len(differing):,} {what} changed at once: {words}")
+
+
+KEPT = 1_000
+Line = tuple[float, str, int | None]  # seconds since the start, what happened, the order that it is about
+
+
+class Timeline:
+    """Written by the watcher; only note() may be called on any thread."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._notes: deque[tuple[float, Event]] = deque(maxlen=KEPT)
+        self.lines: deque[Line] = deque(maxlen=KEPT)
+        self._seen = False
+
+    def note(self, event: Event) -> None:
+        """Something that no row tells. It is shown at the next look."""
+        self._notes.append((time.monotonic(), event))
+
+    def look(self, before: Rows, after: Rows) -> list[Line]:
+        """The new lines: what the rows tell, and what was noted meanwhile. What the first look finds is no event."""
+        now = time.monotonic()
+        found = [(now, event) for event in changes(before, after)] if self._seen and after is not before else []
+        self._seen = True
+        while self._notes:
+            found.append(self._notes.popleft())
+        new = [(round(at - self._began, 2), event.text, event.order) for at, event in found]
+        self.lines.extend(new)
+        return new

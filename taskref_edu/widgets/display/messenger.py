@@ -1,0 +1,95 @@
+"""Tells a picture what has changed, in one message for a look; or everything, to a page that asks for it.
+
+Called by the watcher; after the panel's end by the kernel itself, when a page is loaded again.
+Read next: `patches.py`, `picture.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from .details import details_of_order, details_of_task
+from .events import KEPT, Line, Timeline
+from .picture import Opened, Picture
+from .row_messages import Told
+from .rows import Rows
+from .worker_lines import WorkerLines
+
+UNASKED = 1.0  # seconds between two states for a page that has not asked: the kernel may be too busy to hear it
+
+
+class Teller:
+    """Gathers with add() what the page does not know yet, and sends it with tell(); `every`: seconds between two."""
+
+    def __init__(
+        self, picture: Picture, approach: str, timeline: Timeline, workers: WorkerLines, every: float = 0.0
+    ) -> None:
+        self.every = every
+        self._picture, self._approach = picture, approach
+        self._timeline, self._workers = timeline, workers
+        self._told = Told(approach)
+        self._rows = Rows()
+        self._lines: list[Line] = []
+        self._opened: tuple[Opened, Opened] = (Opened(), Opened())
+        self._new_rows = self._new_workers = True
+        self._told_at: float | None = None  # on the clock of time.monotonic()
+
+    def add(self, rows: Rows, lines: list[Line], new_workers: bool) -> None:
+        """The state of one look, the events since the last one, and whether a worker's state is new."""
+        self._new_rows = self._new_rows or rows is not self._rows
+        self._new_workers = self._new_workers or new_workers
+        self._rows = rows
+        self._lines += lines
+
+    def tell(self) -> None:
+        """Send what is due, if anything is and the last message was not a moment ago."""
+        if self._told_at is not None and time.monotonic() - self._told_at < self.every:
+            return
+        hello, *opened = self._picture.asked()
+        if hello or not self._picture.seen:
+            self._tell_everything(hello)
+        elif told := self._due((opened[0], opened[1])):
+            self._told_at = time.monotonic()
+            self._picture.tell("patch", told)
+
+    def _due(self, opened: tuple[Opened, Opened]) -> dict[str, Any]:
+        told: dict[str, Any] = {}
+        if self._lines:
+            told["events"] = self._lines[-KEPT:]
+        if self._new_workers:
+            told["workers"] = self._workers.shown
+        if (self._new_rows and any(opened)) or opened != self._opened:
+            told["details"] = self._details(opened)
+        if self._new_rows:
+            told |= self._told.changes(self._rows)
+        self._opened = opened
+        self._nothing_due()
+        return told
+
+    def _tell_everything(self, hello: bool) -> None:
+        now = time.monotonic()
+        waits = self._told_at is not None and now - self._told_at < UNASKED
+        if not hello and (waits or not (self._new_rows or self._new_workers or self._lines)):
+            return
+        everything = self._told.everything(self._rows) | {
+            "workers": self._workers.shown,
+            "events": list(self._timeline.lines),
+        }
+        self._told_at, self._opened = now, (Opened(), Opened())  # their details follow with the next message
+        self._nothing_due()
+        if hello:
+            self._picture.tell("everything", everything)
+        self._picture.begin_with(None if hello else everything)
+
+    def _nothing_due(self) -> None:
+        self._lines = []
+        self._new_rows = self._new_workers = False
+
+    def _details(self, opened: tuple[Opened, Opened]) -> dict[str, Any]:
+        orders, tasks = opened
+        rows, approach = self._rows, self._approach
+        return {
+            "orders": {n: details_of_order(order, rows) for n in orders if (order := rows.order(n))},
+            "tasks": {n: details_of_task(task, rows, approach) for n in tasks if (task := rows.task(n))},
+        }

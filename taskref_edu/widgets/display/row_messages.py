@@ -1,0 +1,115 @@
+"""What the browser is told of the rows: everything once, then only the rows that look different.
+
+A server drops messages of more than a megabyte a second, so a row is told as a short list, and its words as
+numbers into a list of words. What is shown on demand, the details, is told for opened rows only.
+Leaves out: how it is sent (`picture.py`) and drawn (`picture.js`). Read next: `details.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...approaches.classic import PAYMENT
+from .html_tables import is_orphan, money, more_of
+from .rows import Rows, order_in
+
+LONGEST_CELL = 60  # characters; the details show more
+SAFE = 2**53  # a larger number loses digits in a browser
+Shown = tuple[Any, ...]  # a row as the browser gets it; its id comes first
+
+
+class Words(dict[str, int]):
+    """A number for each word, given when it is first asked for. `texts` is the words by number, of bounded length."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def __missing__(self, word: str) -> int:
+        self[word] = len(self.texts)
+        self.texts.append(_cell(word))
+        return self[word]
+
+
+class Told:
+    """The rows that the browser knows, and the words that it has a number for."""
+
+    def __init__(self, approach: str) -> None:
+        self._approach = approach
+        self._words = Words()
+        self._rows = Rows()
+        self._orders: dict[int, Shown] = {}
+        self._tasks: dict[int, Shown] = {}
+
+    def everything(self, rows: Rows) -> dict[str, Any]:
+        """The whole state; what is told next builds on it."""
+        self._words = Words()
+        self._rows, self._orders, self._tasks = rows, self._shown_orders(rows), self._shown_tasks(rows)
+        return {
+            "words": self._words.texts,
+            "orders": list(self._orders.values()),
+            "tasks": list(self._tasks.values()),
+            "counts": (rows.order_count, rows.task_count),
+        }
+
+    def changes(self, rows: Rows) -> dict[str, Any]:
+        """What has changed since the last call."""
+        before, known = self._rows, len(self._words.texts)
+        orders, tasks = self._orders, self._tasks
+        if rows.orders is not before.orders or rows.targets != before.targets:
+            orders = self._shown_orders(rows)
+        if rows.tasks is not before.tasks or (rows.named, rows.referenced) != (before.named, before.referenced):
+            tasks = self._shown_tasks(rows)
+        told = {
+            "words": self._words.texts[known:],
+            "orders": _different(self._orders, orders),
+            "tasks": _different(self._tasks, tasks),
+            "gone_orders": [number for number in self._orders if number not in orders],
+            "gone_tasks": [number for number in self._tasks if number not in tasks],
+        }
+        self._rows, self._orders, self._tasks = rows, orders, tasks
+        found: dict[str, Any] = {name: value for name, value in told.items() if value}
+        return found | {"counts": (rows.order_count, rows.task_count)} if found else found
+
+    def _shown_orders(self, rows: Rows) -> dict[int, Shown]:
+        """Id, status, customer, amount, the task it points at, what is wrong with that."""
+        inverted, words, shown = self._approach == "inverted", self._words, {}
+        for order_id, customer, amount, status, reference in rows.orders.values():
+            target = reference if inverted else None
+            mark = "dangling" if target is not None and target not in rows.targets else ""
+            shown[order_id] = (order_id, words[status], _cell(customer), money(amount), _safe(target), words[mark])
+        return shown
+
+    def _shown_tasks(self, rows: Rows) -> dict[int, Shown]:
+        """Id, status, what the status does not say, attempt of how many, type, the order it names, what is wrong."""
+        words, classic, shown = self._words, self._approach == "classic", {}
+        named, referenced, nothing = rows.named, rows.referenced, words[""]
+        for row in rows.tasks.values():  # thousands, ten times a second: little is called
+            task_id, kind, payload, status, attempt, most, _token, _available, _lease, asked, _error = row
+            target, more, mark = None, nothing, nothing
+            if asked is not None or (attempt and status == "pending"):
+                more = words[more_of(status, attempt, asked)]
+            if classic:
+                target = order_in(payload)
+                if target not in named and kind == PAYMENT:
+                    mark = words["dangling"]
+                elif target not in named:
+                    target = None
+            elif task_id not in referenced and is_orphan(task_id, kind, status, rows):
+                mark = words["orphan"]
+            if target is not None and target >= SAFE:
+                target = str(target)
+            shown[task_id] = (task_id, words[status], more, attempt, most, words[kind], target, mark)
+        return shown
+
+
+def _different(before: dict[int, Shown], after: dict[int, Shown]) -> list[Shown]:
+    return [] if after is before else [row for number, row in after.items() if before.get(number) != row]
+
+
+def _cell(text: Any) -> str:
+    text = str(text)
+    return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
+
+
+def _safe(number: int | None) -> int | str | None:
+    return number if number is None or number < SAFE else str(number)

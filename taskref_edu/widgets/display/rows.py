@@ -1,0 +1,158 @@
+"""What a panel shows of a database, read in one transaction: plain rows, thousands of them, ten times a second.
+
+Read next: `lookout.py`, when they are read; `patches.py`, what the browser is told.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Table
+
+from ...models import Order
+
+ROWS = 2_500  # of each table: what a browser still draws smoothly, and a kernel reads beside its other work
+LARGEST_ID = 2**63 - 1
+Raw = tuple[Any, ...]  # a row as the driver returns it, its id first
+ORDERS: Table = Order.__table__  # type: ignore[attr-defined]
+
+
+class OrderRow(NamedTuple):
+    """An order as its row stands in the table."""
+
+    id: int
+    customer: str
+    amount: int
+    status: str
+    processing_task_id: int | None
+
+
+class TaskRow(NamedTuple):
+    """A task as its row stands in the table: the payload as JSON text, times as the driver returns them."""
+
+    id: int
+    type: str
+    payload: str | None
+    status: str
+    attempt: int
+    max_attempts: int
+    lease_token: int
+    available_at: Any
+    lease_expires_at: Any
+    cancel_requested_at: Any
+    error: str | None
+
+
+REFERENCE, PAYLOAD = OrderRow._fields.index("processing_task_id"), TaskRow._fields.index("payload")
+READ_ORDERS = f"SELECT {', '.join(OrderRow._fields)} FROM orders ORDER BY id DESC LIMIT {ROWS}"
+READ_TASKS = f"SELECT {', '.join(TaskRow._fields)} FROM task ORDER BY id DESC LIMIT {ROWS}".replace(
+    "payload", "CAST(payload AS TEXT)"
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The newest rows of both tables by their ids, oldest first, and how many there are in all.
+
+    The rows are the driver's tuples: to name the parts of thousands, ten times a second, costs too much.
+    named: ids of existing orders that the payloads name. referenced: ids of tasks at which an order points.
+    targets: those of them that exist.
+    """
+
+    orders: dict[int, Raw] = field(default_factory=dict)
+    tasks: dict[int, Raw] = field(default_factory=dict)
+    order_count: int = 0
+    task_count: int = 0
+    named: frozenset[int] = frozenset()
+    referenced: frozenset[int] = frozenset()
+    targets: frozenset[int] = frozenset()
+
+    def order(self, number: int) -> OrderRow | None:
+        """The order with this id, if it is among the rows."""
+        row = self.orders.get(number)
+        return OrderRow(*row) if row else None
+
+    def task(self, number: int) -> TaskRow | None:
+        """The task with this id, if it is among the rows."""
+        row = self.tasks.get(number)
+        return TaskRow(*row) if row else None
+
+    def newest_orders(self, count: int) -> list[OrderRow]:
+        """So many orders, the newest last."""
+        return [OrderRow(*row) for row in [*self.orders.values()][-count:]]
+
+    def newest_tasks(self, count: int) -> list[TaskRow]:
+        """So many tasks, the newest last."""
+        return [TaskRow(*row) for row in [*self.tasks.values()][-count:]]
+
+
+def read(connection: Connection, before: Rows | None = None, same_orders: bool = False) -> Rows:
+    """The rows as they stand in the connection's transaction; where no row differs, the dict of `before`.
+
+    same_orders: whether it is known that none of the orders differs; then they are not fetched.
+    """
+    before = before or Rows()
+    orders = before.orders if same_orders else _by_id(_all(connection, READ_ORDERS), before.orders)
+    tasks = _by_id(_all(connection, READ_TASKS), before.tasks)
+    order_count, task_count = _count(connection, "orders", orders), _count(connection, "task", tasks)
+    names: frozenset[Any] = frozenset([order_in(row[PAYLOAD]) for row in tasks.values()])
+    references = frozenset([row[REFERENCE] for row in orders.values()]) - {None}
+    order_ids, task_ids = orders.keys(), tasks.keys()
+    if order_count > len(orders):  # an order that is not shown may be named, and may point at a task that is
+        order_ids |= _existing(connection, "orders", "id", names - order_ids)
+        references |= _existing(connection, "orders", "processing_task_id", task_ids - references)
+    if task_count > len(tasks):
+        task_ids |= _existing(connection, "task", "id", references - task_ids)
+    return Rows(
+        orders,
+        tasks,
+        order_count,
+        task_count,
+        named=names.intersection(order_ids),
+        referenced=references,
+        targets=references.intersection(task_ids),
+    )
+
+
+def named_order(payload: Any) -> int | None:
+    """The order id in a payload, if there is one that a database could know."""
+    order_id = payload.get("order_id") if isinstance(payload, dict) else None
+    return order_id if type(order_id) is int and 0 < order_id <= LARGEST_ID else None
+
+
+@lru_cache(maxsize=4 * ROWS)
+def order_in(payload: str | None) -> int | None:
+    """The order id in the text of a payload."""
+    try:
+        return named_order(json.loads(payload)) if payload else None
+    except (ValueError, RecursionError):  # text that somebody wrote past us
+        return None
+
+
+def _all(connection: Connection, sql: str) -> list[Any]:
+    # The driver's tuples: SQLAlchemy's rows would take as long again.
+    return connection.exec_driver_sql(sql).cursor.fetchall()  # type: ignore[union-attr]
+
+
+def _by_id(newest_first: list[Raw], before: dict[int, Raw]) -> dict[int, Raw]:
+    if newest_first == [*reversed(before.values())]:
+        return before
+    return {row[0]: row for row in reversed(newest_first)}
+
+
+def _count(connection: Connection, table: str, shown: dict[int, Raw]) -> int:
+    if len(shown) < ROWS:
+        return len(shown)
+    return _all(connection, f"SELECT count(*) FROM {table}")[0][0]
+
+
+def _existing(connection: Connection, table: str, column: str, ids: Iterable[int | None]) -> set[int]:
+    """Those of the ids that the column holds. They are Python's integers, and so may stand in the SQL."""
+    numbers = ", ".join(str(int(number)) for number in ids if number is not None)
+    if not numbers:
+        return set()
+    return {row[0] for row in _all(connection, f"SELECT {column} FROM {table} WHERE {column} IN ({numbers})")}

@@ -1,0 +1,118 @@
+"""A click storm: the same order is paid n times at once, from n threads, as a nervous customer's browser does.
+
+"as written": the document's snippet, which looks first and enqueues then. Chance would decide how many clicks fall
+between somebody's look and its enqueue; here all look before anybody goes on, which is what may happen, and shows
+it every time. "at its best": the approach's own `enqueue_payment_once`, with nothing arranged.
+
+Leaves out: every other order of events; `taskref_edu.lab.explore` runs them all. Read next: `side.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from types import ModuleType
+from typing import Any, Literal
+
+from sqlalchemy import Engine
+from sqlalchemy import exc as sqlalchemy_errors
+
+from ...approaches import as_written, classic, inverted
+from ...database.sqlite_engine import observers_of
+from ...database.transactions import reading, writing
+from ...models import Order, Task
+from ...queue.task_queue import TaskQueue
+from ..display.wording import plain
+from .order_actions import existing
+
+How = Literal["as written", "at its best"]
+PATIENCE = 5.0  # seconds that a click of a storm waits for the others: they are many, and nobody waits for it
+Click = Callable[[], Task | None]
+
+
+def storm(engine: Engine, queue: TaskQueue, approach: ModuleType, order_id: int, clicks: int, how: How) -> str:
+    """Pay the order from `clicks` threads, wait for them, and say what came of it."""
+    with reading(engine) as session:
+        order = existing(session, order_id)
+    if order.status == "paid":
+        return f"order {order_id}: already paid; a new order shows more"
+    with ExitStack() as stack:
+        if how == "as written":
+            click = _as_written(engine, approach, order)
+            if engine.dialect.name == "sqlite":
+                stack.enter_context(observers_of(engine).attached(_AllLookFirst(clicks)))
+        else:
+            click = _at_its_best(engine, queue, approach, order_id)
+        results = _at_once(click, clicks)
+    return f"order {order_id}, {clicks} clicks {how}: {_outcome(results, approach, how)}"
+
+
+def _as_written(engine: Engine, approach: ModuleType, order: Order) -> Click:
+    name = approach.__name__.rpartition(".")[2]
+    enqueue_once = getattr(as_written, f"{name}_enqueue_payment_once")
+    return lambda: enqueue_once(engine, order)
+
+
+def _at_its_best(engine: Engine, queue: TaskQueue, approach: ModuleType, order_id: int) -> Click:
+    def click() -> Task | None:
+        with writing(engine) as session:
+            return approach.enqueue_payment_once(session, queue, existing(session, order_id))
+
+    return click
+
+
+def _at_once(click: Click, count: int) -> list[Any]:
+    """What each click returned or raised."""
+    results: list[Any] = [None] * count
+    ready = threading.Barrier(count)
+
+    def run(number: int) -> None:
+        try:
+            ready.wait(PATIENCE)
+            results[number] = click()
+        except Exception as error:
+            results[number] = error
+
+    threads = [
+        threading.Thread(target=run, args=(number,), name=f"panel click {number}", daemon=True)
+        for number in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+class _AllLookFirst:
+    """Lets no thread go on after its first SELECT until all have made theirs."""
+
+    def __init__(self, count: int) -> None:
+        self._barrier = threading.Barrier(count)
+        self._looked: set[int] = set()
+
+    def around(self, connection: Any, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+        result = run()
+        thread = threading.get_ident()
+        if sql.startswith("SELECT") and thread not in self._looked:
+            self._looked.add(thread)
+            with suppress(threading.BrokenBarrierError):
+                self._barrier.wait(PATIENCE)
+        return result
+
+
+def _outcome(results: list[Any], approach: ModuleType, how: How) -> str:
+    payments = sum(isinstance(result, Task) for result in results)
+    refused = sum(isinstance(result, sqlalchemy_errors.IntegrityError) for result in results)
+    errors = {plain(error) for error in results if isinstance(error, Exception)}
+    text = f"{payments} live payment{'' if payments == 1 else 's'}"
+    if payments > 1 and approach is inverted:  # a column holds one id
+        text += f", {payments - 1} of them orphan{'' if payments == 2 else 's'}"
+    if payments > 1 and approach is classic and how == "at its best":
+        text += "; these bare tables have no unique index that refuses"
+    if refused:
+        text += f"; the unique index refused {refused}"
+    elif errors:
+        text += "; " + "; ".join(sorted(errors))
+    return text

@@ -1,0 +1,46 @@
+"""Transactions for clicks: short, and never waiting long for somebody else's.
+
+A click may come on the kernel's main thread, and a database that somebody has locked must not hold it. The engine is
+the panel's own, so that instruments on the learner's engine see the learner's statements only, and a new one each
+time: a connection that is kept goes on writing into a file that was deleted, and nobody would notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Engine, text
+from sqlmodel import Session
+
+from ...database.sqlite_engine import file_of, sqlite_engine
+from ...database.transactions import writing
+from ...errors import DatabaseGone
+from ...queue.task_queue import TaskQueue
+
+PATIENCE = 0.25  # seconds that a click waits for another writer
+
+
+@contextmanager
+def own_engine(queue: TaskQueue, patience: float = PATIENCE) -> Iterator[Engine]:
+    """An engine of the panel's own on the queue's file; on a server the queue's engine."""
+    file = file_of(queue.engine)
+    if file is None:
+        yield queue.engine
+        return
+    if not file.exists():
+        raise DatabaseGone(f"{file} was deleted: put it back, or re-run the cell with another database")
+    engine = sqlite_engine(file, timeout=patience)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def short_writing(engine: Engine) -> Iterator[Session]:
+    """writing() that does not wait for long on a server either."""
+    with writing(engine) as session:
+        if engine.dialect.name == "postgresql":
+            session.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE * 1000:.0f}ms'"))
+        yield session

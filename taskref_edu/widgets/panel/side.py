@@ -1,0 +1,112 @@
+"""One side of a panel: an approach on a queue, its workers, and what each click does there.
+
+Every click is one short transaction, or sets an event, and returns a sentence for the status line. Knows no widgets,
+and may be called on any thread. Read next: `clicks.py` (orders), `crew.py` (workers), `lens.py` (the SQL of a click).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from types import ModuleType
+from typing import Literal
+
+from sqlalchemy import insert, select, text
+
+from ...approaches import classic, inverted
+from ...database.opening import open_database
+from ...database.transactions import reading, writing
+from ...models import TaskStatus
+from ...queue.running_task import RunningTask
+from ...queue.task_queue import TaskQueue
+from ..display.rows import ORDERS
+from . import click_storm as storms
+from .click_transactions import own_engine, short_writing
+from .killable_worker import MortalWorker
+from .order_actions import CLICKS, new_order
+from .slow_payment import SlowPayment
+from .sql_lens import Lens
+from .worker_actions import Crew
+
+Name = Literal["classic", "inverted"]
+APPROACHES: dict[str, ModuleType] = {"classic": classic, "inverted": inverted}
+
+
+class Side:
+    """An approach on a queue. `seconds()` is how long the slow part of a payment takes, `say` the status line.
+
+    note(text): an event that only the worker knows; the panel sets it once there is a view to show it.
+    """
+
+    def __init__(self, name: Name, queue: TaskQueue, seconds: Callable[[], float], say: Callable[[str], None]) -> None:
+        self.name = name
+        self.queue = queue
+        self.approach = APPROACHES[name]
+        self.lens = Lens()
+        self.crew = Crew(name, queue, say, self._refused)
+        self.note: Callable[[str], None] = lambda text: None
+        self.storming = False  # set by the panel, before the storm's thread starts
+        self._say = say
+        self._closed = threading.Event()
+        self.paced = SlowPayment.register(queue, self.approach, seconds, self._closed)
+
+    @property
+    def workers(self) -> list[MortalWorker]:
+        """One or two."""
+        return self.crew.workers
+
+    @property
+    def worker(self) -> MortalWorker:
+        """The first one."""
+        return self.crew.workers[0]
+
+    def new_order(self) -> int:
+        """Create an order; its id."""
+        with (
+            own_engine(self.queue) as engine,
+            self.lens.watching("New order", engine),
+            short_writing(engine) as session,
+        ):
+            return new_order(session).id or 0
+
+    def click(self, name: str, title: str, order_id: int) -> str:
+        """Do one of clicks.CLICKS in a transaction of its own."""
+        with own_engine(self.queue) as engine, self.lens.watching(title, engine), short_writing(engine) as session:
+            return CLICKS[name](session, self.queue, self.approach, order_id)
+
+    def storm(self, order_id: int, clicks: int, how: storms.How) -> str:
+        """Pay the order from many threads at once. Takes as long as they take: not on the thread of a click."""
+        with own_engine(self.queue, storms.PATIENCE) as engine, self.lens.watching(f"Click storm, {how}", engine):
+            return storms.storm(engine, self.queue, self.approach, order_id, clicks, how)
+
+    def counts(self) -> dict[TaskStatus, int]:
+        """How many tasks have each status."""
+        with own_engine(self.queue) as engine, reading(engine) as session:
+            return self.queue.counts(session)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """End every thread of this side; a slow payment is done at once. May be called twice."""
+        self._closed.set()
+        self.crew.close(timeout)
+
+    def _refused(self, task: RunningTask, error: str) -> None:
+        """A result came too late: somebody else was given the task."""
+        text = f"task {task.id}, attempt {task.attempt}: refused as stale"
+        self.note(text)
+        self._say(f"{self.name} worker: came back too late; {error}")
+
+
+COPIED = [ORDERS.c[name] for name in ("id", "customer", "amount", "status")]
+
+
+def queue_beside(queue: TaskQueue) -> TaskQueue:
+    """A queue on a fresh temporary database with a copy of the orders, so that their numbers agree; no tasks."""
+    with reading(queue.engine) as session:
+        orders = [dict(row) for row in session.execute(select(*COPIED)).mappings()]
+        schema = session.execute(text("SELECT name FROM taskref_schema")).scalar_one()
+    # Without anybody's index or trigger here, the other side shall have none either.
+    engine = open_database(schema="as_written" if schema == "as_written" else "both")
+    if orders:
+        with writing(engine) as session:
+            session.execute(insert(ORDERS), orders)
+    return TaskQueue(engine, lease=queue.lease, max_attempts=queue.max_attempts, backoff=queue.backoff)

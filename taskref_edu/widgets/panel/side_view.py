@@ -1,0 +1,98 @@
+"""One side of a panel on the screen: looks at its database and its workers. Called by the watcher only.
+
+A look costs a transaction only after somebody has committed, and a message only where something looks different.
+Read next: `lookout.py` (the look), `timeline.py` (what happened), `teller.py` (what the browser is told).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from ...queue.payload import clean
+from ..display.events import Event, Timeline
+from ..display.html_tables import orders_table, tasks_table
+from ..display.messenger import Teller
+from ..display.picture import Picture
+from ..display.reader import Lookout
+from ..display.rows import Rows
+from ..display.theme import STATIC_STYLE, TABLE_STYLE
+from ..display.worker_lines import WorkerLines
+from .side import Side
+
+TITLES = {
+    "classic": "Classic: the task references its order",
+    "inverted": "Inverted: the order references its task",
+}
+EVERY_POLL = 0.5  # seconds between two looks where each one reads everything, whether something has changed or not
+
+
+class SideView:
+    """Shows one side; `box` is the widget. every: the least seconds between two messages to it."""
+
+    def __init__(self, side: Side, every: float = 0.0) -> None:
+        self.side = side
+        self.rows = Rows()
+        self.worker = WorkerLines()
+        self.timeline = Timeline()
+        self.picture = self.box = Picture(side.name, TITLES[side.name])
+        self.box.add_class("taskref-side")
+        self._lookout = Lookout(side.queue)
+        self._teller = Teller(self.picture, side.name, self.timeline, self.worker, every)
+        self._every = EVERY_POLL if self._lookout.polls else 0.0
+        self._looked_at: float | None = None
+        self._trouble: Exception | None = None
+
+    def note(self, text: str, order: int | None = None) -> None:
+        """An event that only its worker knows, such as a refused result. May be called on any thread."""
+        self.timeline.note(Event(clean(text), order))
+
+    def stirred(self) -> bool:
+        """Whether somebody has committed since the last look; costs next to nothing."""
+        return self._lookout.stirred()
+
+    def refresh(self) -> None:
+        """Show what is there now. Raises what the look has met."""
+        if self._looked_at is None or time.monotonic() - self._looked_at >= self._every:
+            self._look()
+        if self._trouble is not None:
+            raise self._trouble.with_traceback(None)
+
+    def both_tables(self) -> tuple[str, str]:
+        """Both tables as HTML."""
+        return orders_table(self.rows, self.side.name), tasks_table(self.rows, self.side.name)
+
+    def static(self) -> str:
+        """The side as plain HTML."""
+        return f'<div class="taskref-title">{TITLES[self.side.name]}</div>{"".join(self.both_tables())}'
+
+    def close(self) -> None:
+        """Show the last state, and give back the connections. A page that is loaded again still gets that state."""
+        self._look()
+        self._lookout.close()
+        self._teller.every = 0.0
+        self._teller.tell()
+        self.picture.on_msg(lambda *_: self._teller.tell())
+
+    def _look(self) -> None:
+        self._looked_at = time.monotonic()
+        before, found = self.rows, None
+        # Before the rows: a worker that is quick would otherwise stand at a task that these rows call pending.
+        new_workers = self.worker.look(getattr(self.side, "workers", [self.side.worker]))
+        try:
+            found, self._trouble = self._lookout.changed_rows(before), None
+        except Exception as error:  # for the status line; the worker's state is shown all the same
+            self._trouble = error
+        if found is not None and found != before:
+            self.rows = found
+        self._teller.add(self.rows, self.timeline.look(before, self.rows), new_workers)
+        self._teller.tell()
+
+
+def static_copy(views: Iterable[SideView], what_to_do: str) -> str:
+    """The panel as plain HTML, as it stands now, for a notebook that is opened without its kernel."""
+    sides = "".join(view.static() for view in views)
+    return (
+        f'<div class="taskref-static">{STATIC_STYLE}{TABLE_STYLE}'
+        f"<p>The panel as it was when its cell ran: <strong>{what_to_do}</strong>.</p>{sides}</div>"
+    )

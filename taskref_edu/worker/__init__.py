@@ -1,0 +1,5 @@
+"""The worker: claims tasks, runs their handlers, keeps their leases."""
+
+from .worker import Worker, WorkerStatus
+
+__all__ = ["Worker", "WorkerStatus"]

@@ -1,0 +1,32 @@
+"""How long to wait before a database that did not answer is asked again.
+
+A locked file is one worker's matter: a short, constant pause. A server that is down is the matter of all its workers:
+the pause doubles, up to a bound, and is jittered, so that they do not come back all at once.
+"""
+
+from __future__ import annotations
+
+import random
+
+from ..errors import ServerNotReached
+
+SHORTEST, LONGEST = 0.25, 8.0  # seconds
+
+
+class Pauses:
+    """The pauses of one that tries again."""
+
+    def __init__(self) -> None:
+        self._next = SHORTEST
+
+    def after(self, error: BaseException) -> float:
+        """Seconds to wait after this error."""
+        if not isinstance(error, ServerNotReached):
+            self.reset()
+            return SHORTEST
+        pause, self._next = self._next, min(LONGEST, 2 * self._next)
+        return pause * random.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        """It has answered."""
+        self._next = SHORTEST

@@ -1,0 +1,68 @@
+"""One thread for each worker that keeps the lease of the running task alive, and sees that it was asked to stop."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from sqlalchemy import exc as sqlalchemy_errors
+
+from ..database.transactions import reading, writing
+from ..errors import DatabaseError, StaleLease, TaskCancelled
+from ..queue.running_task import RunningTask
+from ..queue.task_queue import TaskQueue
+
+logger = logging.getLogger(__name__)
+
+
+class Heartbeat:
+    """Beats every third of a lease while `task` is set. A task shorter than one tick costs no statement."""
+
+    def __init__(self, queue: TaskQueue, name: str) -> None:
+        self.task: RunningTask | None = None
+        self.asked_to_stop: tuple[int, float] | None = None  # task id, time.monotonic() when it was seen
+        self._queue = queue
+        self._tick = min(queue.lease / 3, 0.5)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name=f"{name}-heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self, *, wait: bool = True) -> None:
+        """End the thread, and wait until it has: whoever stops a worker may then close its database."""
+        self._ended.set()
+        if wait and self._thread.is_alive():  # perhaps it was never started
+            self._thread.join()
+
+    def _loop(self) -> None:
+        last, beat_at = None, 0.0
+        while not self._ended.wait(self._tick):
+            task = self.task
+            if task is not last or task is None:
+                last, beat_at = task, time.monotonic()
+                continue
+            try:
+                self._look(task)
+                if time.monotonic() - beat_at >= self._queue.lease / 3:
+                    self._beat(task)
+                    beat_at = time.monotonic()
+            except (DatabaseError, sqlalchemy_errors.SQLAlchemyError) as error:
+                logger.info("heartbeat of task %s not sent, next try in %.1f s: %s", task.id, self._tick, error)
+            except StaleLease as error:
+                logger.info("%s", error)  # the handler meets the same at its next checkpoint or completion
+                last = None
+
+    def _look(self, task: RunningTask) -> None:
+        with reading(self._queue.engine) as session:
+            try:
+                self._queue.check(session, task)
+            except TaskCancelled:
+                if self.asked_to_stop is None or self.asked_to_stop[0] != task.id:
+                    self.asked_to_stop = (task.id, time.monotonic())
+
+    def _beat(self, task: RunningTask) -> None:
+        with writing(self._queue.engine) as session:
+            self._queue.heartbeat(session, task)

@@ -1,0 +1,242 @@
+"""The worker: claim a task, run its handler, record how it ended; on a thread, or one step at a time.
+
+Nothing that a handler or the database does ends the thread: a handler's error fails the attempt, a database
+that is locked or gone is reported and tried again. A handler runs outside any transaction of ours.
+
+Leaves out: several handlers at a time (start more workers). Waiting is in `wakeup.py`, the lease in `heartbeat.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from ..arguments import expect, expect_seconds
+from ..errors import WorkerBusy
+from ..queue.running_task import RunningTask
+from ..queue.task_queue import TaskQueue
+from .attempt import Complete, complete_alone, describe, run_attempt
+from .backoff import SHORTEST, Pauses
+from .claims import Desk
+from .heartbeat import Heartbeat
+from .wakeup import WakeUp
+
+# stopped: no thread. blocked: the database does not answer. unresponsive: a task was asked to stop and goes on,
+# or stop() ran out of time. dead: the thread ended, and nobody stopped it.
+State = Literal["stopped", "idle", "busy", "paused", "blocked", "unresponsive", "dead"]
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """What a worker is doing: `since` is a time of time.monotonic(), `error` the latest one that it met.
+
+    `pausing`, `stopping`: it was asked to, and does so once the task that it runs has ended.
+    """
+
+    state: State
+    task: RunningTask | None
+    since: float
+    done: int
+    error: str | None
+    pausing: bool = False
+    stopping: bool = False
+
+
+class Worker:
+    """Runs the tasks of one queue, one at a time.
+
+    poll: seconds between two looks at a file for commits of other processes.
+    patience: seconds after which a task that was asked to stop and goes on is called unresponsive.
+    """
+
+    def __init__(self, queue: TaskQueue, *, name: str = "worker", poll: float = 0.01, patience: float = 2.0) -> None:
+        expect(queue, TaskQueue, "a TaskQueue")
+        expect(name, str, "a name as text")
+        expect_seconds("poll", poll, 0.001)
+        expect_seconds("patience", patience)
+        self.queue = queue
+        self.name = name
+        self._patience = patience
+        self._thread: threading.Thread | None = None
+        self._heartbeat = Heartbeat(queue, name)
+        self._wake_up = WakeUp(queue, poll)
+        self._desk = Desk(queue)
+        self._next: RunningTask | None = None  # claimed by the thread, not yet begun
+        self._stopping = threading.Event()
+        self._pausing = threading.Event()
+        # Set by the thread itself: pause() may come after its look at `_pausing`, and then it claims once more.
+        self._resting = threading.Event()
+        self._task: RunningTask | None = None
+        self._since = time.monotonic()
+        self._done = 0
+        self._error: str | None = None
+        self._blocked = self._stop_timed_out = False
+
+    # Control, from any thread
+
+    def start(self) -> None:
+        """Start the thread; nothing happens if it runs. Raises WorkerBusy if a stopped one still holds a task."""
+        if self._thread is not None and self._thread.is_alive():
+            if self._stopping.is_set():
+                raise WorkerBusy(f"{self._thread.name} was stopped and is still in {self._task}: start another Worker")
+            return
+        # Python lets a computing thread keep the interpreter for 5 ms each time another one wants it, and an
+        # enqueue wants it about ten times: a handler that computes would hold up everybody else noticeably.
+        sys.setswitchinterval(min(sys.getswitchinterval(), 0.001))
+        self._stopping.clear()
+        self._pausing.clear()
+        self._stop_timed_out = self._blocked = False
+        self._error = None
+        self._thread = threading.Thread(target=self._loop, name=self.name, daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """Let the thread end after the task it runs; whether it has ended within `timeout` seconds (0: just ask)."""
+        expect_seconds("timeout", timeout)
+        self._stopping.set()
+        self._wake_up.bell.set()
+        if self._thread is None or self._thread is threading.current_thread():
+            return self._thread is None
+        self._thread.join(timeout)
+        alive = self._thread.is_alive()
+        self._stop_timed_out = alive and timeout > 0
+        return not alive
+
+    def pause(self) -> None:
+        """Claim no further task until resume(); the one that runs goes on."""
+        self._pausing.set()
+        self._wake_up.bell.set()
+
+    def resume(self) -> None:
+        """Claim tasks again."""
+        self._pausing.clear()
+        self._wake_up.bell.set()
+
+    def __enter__(self) -> Worker:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def status(self) -> WorkerStatus:
+        """A snapshot, for showing."""
+        task = self._task
+        pausing, stopping = self._pausing.is_set(), self._stopping.is_set()
+        return WorkerStatus(self._state(task), task, self._since, self._done, self._error, pausing, stopping)
+
+    # Work, on the calling thread
+
+    def step(self) -> bool:
+        """Claim and run one task on this thread; False if none was due. The lease gets no heartbeat here.
+
+        Raises WorkerBusy while the worker's own thread runs a task or may claim one.
+        """
+        if self._thread is not None and self._thread.is_alive() and not self._rests():
+            raise WorkerBusy(f"{self.name} runs on its own thread: pause() or stop() it before step()")
+        task = self._desk.claim()
+        if task is not None:
+            self._run(task, lambda task: complete_alone(self.queue, task, self._say_blocked))
+        return task is not None
+
+    def run_until_idle(self) -> int:
+        """Run tasks on this thread until none is due; how many. Does not wait for retries that are due later."""
+        count = 0
+        while self.step():
+            count += 1
+        return count
+
+    # Inside
+
+    def _loop(self) -> None:
+        self._heartbeat = Heartbeat(self.queue, self.name)
+        self._heartbeat.start()
+        desk, pauses = Desk(self.queue, hold=True), Pauses()
+        try:
+            while self._next or not self._stopping.is_set():
+                try:
+                    self._turn(desk)
+                    self._blocked = False
+                    pauses.reset()
+                except BaseException as error:  # promise: nothing ends this thread but stop()
+                    pause = pauses.after(error)
+                    self._say_blocked(f"{describe(error)} (next try in {pause:.1f} s)")
+                    self._wake_up.close()
+                    desk.close()
+                    self._stopping.wait(pause)
+        finally:
+            self._heartbeat.stop()
+            self._wake_up.close()
+            desk.close()
+
+    def _turn(self, desk: Desk) -> None:
+        self._wake_up.check_file()
+        task, self._next = self._next, None
+        if task is None and self._pausing.is_set():
+            self._rest()
+        elif task := task or desk.claim():
+            self._run(task, lambda task: self._complete_and_claim(desk, task))
+        else:
+            self._blocked = False  # the database has answered; the wait below may be long
+            self._wake_up.wait(self._asked_to_rest)
+
+    def _rest(self) -> None:
+        """Claim nothing until resume() or stop()."""
+        self._blocked = False  # the file is there, and nothing else is asked of the database
+        self._resting.set()
+        try:
+            while self._pausing.is_set() and not self._stopping.is_set():
+                self._wake_up.bell.wait(SHORTEST)
+                self._wake_up.bell.clear()
+                self._wake_up.check_file()
+        finally:
+            self._resting.clear()
+
+    def _run(self, task: RunningTask, complete: Complete) -> None:
+        self._task, self._since = task, time.monotonic()
+        self._heartbeat.task = task
+        try:
+            self._error = run_attempt(self.queue, task, complete, self._say_blocked) or self._error
+        finally:
+            self._heartbeat.task = self._task = None
+            self._blocked = False
+            self._since = time.monotonic()
+            self._done += 1
+
+    def _complete_and_claim(self, desk: Desk, task: RunningTask) -> str | None:
+        if self._asked_to_rest():
+            return complete_alone(self.queue, task, self._say_blocked)
+        try:
+            trouble, self._next = desk.complete_and_claim(task)
+        except Exception:  # locked, gone, a claim that cannot be: the completion is what must not be lost
+            return complete_alone(self.queue, task, self._say_blocked)
+        return trouble
+
+    def _say_blocked(self, why: str) -> None:
+        self._error, self._blocked = why, True
+
+    def _rests(self) -> bool:
+        """Whether the thread claims nothing; one that was asked to pause and holds no task gets a moment for it."""
+        return self._pausing.is_set() and not self._task and self._resting.wait(SHORTEST)
+
+    def _asked_to_rest(self) -> bool:
+        return self._stopping.is_set() or self._pausing.is_set()
+
+    def _state(self, task: RunningTask | None) -> State:
+        if self._thread is None or not self._thread.is_alive():
+            if task:  # inside step()
+                return "busy"
+            return "stopped" if self._thread is None or self._stopping.is_set() else "dead"
+        if task and (self._stop_timed_out or self._ignores_cancel(task)):
+            return "unresponsive"
+        if self._blocked:
+            return "blocked"
+        return "busy" if task else "paused" if self._resting.is_set() else "idle"
+
+    def _ignores_cancel(self, task: RunningTask) -> bool:
+        asked = self._heartbeat.asked_to_stop
+        return asked is not None and asked[0] == task.id and time.monotonic() - asked[1] > self._patience

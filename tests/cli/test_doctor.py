@@ -1,0 +1,167 @@
+"""`taskref doctor`: what is wrong here, or in a database, each with its remedy."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from taskref_edu import Order, TaskQueue, Worker, open_database, writing
+from taskref_edu.cli import command as cli
+from taskref_edu.cli import doctor_environment as doctor
+from taskref_edu.cli.doctor_environment import Finding
+from tests.conftest import _empty
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: object) -> int:
+    return cli.run(cli.parser(), ["doctor", *map(str, arguments)])
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", os.environ.copy())  # kernel() adds to it
+
+
+def test_all_is_well_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("TASKREF_HOME", str(tmp_path / "home"))
+    code = run()
+    *checks, last = (shown := capsys.readouterr().out).splitlines()
+    assert (code, last) == (0, "All is well."), shown
+    assert len([line for line in checks if line.startswith("  ok  ")]) == len(doctor.CHECKS)
+    for word in ("Python 3", "SQLite 3", "jupyterlab 4", "ipykernel", "front end", "notebooks", "ran a task"):
+        assert word in shown
+    assert not (tmp_path / "home").exists(), "it only looks"
+
+
+class TestProblems:
+    def test_each_is_counted_and_shown_with_its_remedy(self, capsys: pytest.CaptureFixture[str]) -> None:
+        def breaks() -> Finding:
+            raise RuntimeError("no idea")
+
+        checks = [lambda: Finding("fine"), lambda: Finding("x" * 90 + " and some more words " * 5, "do it"), breaks]
+        assert doctor.run(checks) == 1
+        lines = capsys.readouterr().out.splitlines()
+        assert lines[0] == "  ok       fine"
+        assert lines[-1] == "2 problems. Mend the first one, then run it again."
+        assert "  PROBLEM  breaks: RuntimeError: no idea" in lines
+        assert "           -> do it" in lines
+        assert [line for line in lines if len(line) > 80 and len(line.split()) > 2] == []
+
+    def test_a_missing_package(self) -> None:
+        assert doctor.package("no-such-package")() == Finding("no-such-package is not installed", doctor.INSTALL)
+
+    def test_a_package_of_another_version(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(importlib.metadata, "version", lambda name: "3.6.1")
+        found = doctor.package("jupyterlab")()
+        assert found.found.startswith("jupyterlab 3.6.1 is installed, ")
+        assert ">=4.4" in found.found
+        assert found.remedy == doctor.INSTALL
+
+    def test_an_old_sqlite(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+        assert "3.35 or newer is needed" in (doctor.sqlite().remedy or "")
+
+    def test_no_folder_for_temporary_files(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+        assert "set TMPDIR to a folder" in (doctor.temporary_files().remedy or "")
+        assert doctor.worker().remedy is not None
+
+    def test_the_kernel_of_another_environment(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        folder = tmp_path / "kernels" / "python3"
+        folder.mkdir(parents=True)
+        spec = {"argv": ["/elsewhere/python"], "display_name": "Elsewhere", "language": "python"}
+        (folder / "kernel.json").write_text(json.dumps(spec))
+        monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
+        assert doctor.kernel().found == f"the kernel python3 of {folder} is another environment's"
+
+    def test_widgets_that_are_disabled(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        (tmp_path / "labconfig").mkdir()
+        config = tmp_path / "labconfig" / "page_config.json"
+        config.write_text(json.dumps({"disabledExtensions": {"anywidget": True}}))
+        monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
+        assert doctor.front_end().remedy == "run `jupyter labextension enable anywidget`"
+        config.unlink()
+        assert doctor.front_end().remedy is None
+
+    def test_widgets_that_are_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(doctor, "FRONT_ENDS", {"@nobody/nothing": "nothing"})
+        assert doctor.front_end().found == "JupyterLab finds no extension @nobody/nothing"
+
+    def test_a_folder_that_cannot_be_written(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("TASKREF_HOME", "/proc/self/home" if Path("/proc/self").is_dir() else "/")
+        if os.name == "nt":
+            pytest.skip("no such folder there")
+        assert doctor.progress().remedy == "set TASKREF_HOME to another folder"
+
+    def test_a_worker_that_does_not_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(doctor, "PATIENCE", 0.05)
+        monkeypatch.setattr(Worker, "start", lambda self: None)
+        assert doctor.worker().found == "the worker's thread ran no task in 0.05 s: it says nothing"
+
+
+class TestDatabase:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        """One orphan, one reference to nothing."""
+        engine = open_database(tmp_path / "x.db")
+        with writing(engine) as session:
+            session.add_all([Order(customer="x", amount=1) for _ in range(3)])
+            TaskQueue(engine).enqueue(session, "process_payment")
+            TaskQueue(engine).enqueue(session, "send_letter")
+        engine.dispose()
+        with closing(sqlite3.connect(tmp_path / "x.db")) as connection:
+            connection.execute("UPDATE orders SET processing_task_id = 999 WHERE id = 2")
+            connection.commit()
+        return tmp_path / "x.db"
+
+    def test_it_looks_then_mends_when_asked(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        for _ in range(2):
+            assert run(path) == 1
+            shown = capsys.readouterr().out
+            assert "every page is whole; schema both, version 1" in shown
+            assert "2 found, and not mended (a dry run):" in shown
+            assert "orders.processing_task_id of row 2 names task 999" in shown
+            assert shown.endswith("To mend it, run the same with --repair.\n")
+        assert run(path, "--repair") == 0
+        assert "2 mended:" in capsys.readouterr().out
+        assert run(path) == 0
+        assert "Nothing to mend" in capsys.readouterr().out
+
+    def test_further_types(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(path, "--type", "send_letter") == 1
+        assert "2 x orphan" in capsys.readouterr().out
+
+    def test_a_damaged_page(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'orders'").fetchone()
+            (size,) = connection.execute("PRAGMA page_size").fetchone()
+        with path.open("r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(b"\xa5" * size)
+        assert run(path, "--repair") == 1
+        shown = capsys.readouterr().out
+        assert "PROBLEM" in shown
+        assert "-> put a backup back" in shown
+
+    def test_no_database_there(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        assert run(tmp_path / "x.db") == 1
+        assert capsys.readouterr().err == (
+            f"taskref: {tmp_path}/x.db not found: look at the name and the folder; nothing was created\n"
+        )
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.xdist_group("postgresql")
+    def test_on_a_server(self, postgresql_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+        _empty(postgresql_url)
+        open_database(postgresql_url).dispose()
+        assert run(postgresql_url) == 0
+        assert "schema both, version 1" in capsys.readouterr().out

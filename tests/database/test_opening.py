@@ -1,0 +1,318 @@
+"""Opening a database, and the two kinds of transaction."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlmodel import Session, select
+
+from taskref_edu import Order, Task, TaskQueue, errors, open_database, reading, writing
+from taskref_edu.database.observed_connection import Connection
+from taskref_edu.database.sqlite_engine import file_of, observers_of, sqlite_engine
+from tests.conftest import OpenDatabase, new_orders
+
+
+def run_python(program: str) -> str:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+
+def scalar(engine: Engine, sql: str) -> object:
+    with engine.connect() as connection:
+        return connection.execute(text(sql)).scalar()
+
+
+class TestOpening:
+    def test_pragmas(self, sqlite: Engine) -> None:
+        names = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        assert [scalar(sqlite, f"PRAGMA {name}") for name in names] == ["wal", 1, 1, 5000]
+
+    def test_full_and_timeout_can_be_chosen(self, tmp_path: Path) -> None:
+        engine = open_database(tmp_path / "x.db", synchronous="FULL", timeout=1.5)
+        assert [scalar(engine, f"PRAGMA {name}") for name in ("synchronous", "busy_timeout")] == [2, 1500]
+        engine.dispose()
+
+    def test_without_a_path_the_file_is_gone_at_exit(self) -> None:
+        program = "from taskref_edu import open_database; print(open_database().url.database)"
+        path = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        assert path.endswith("tasks.db")
+        assert not Path(path).parent.exists()
+
+    def test_with_a_path_it_is_kept(self, tmp_path: Path) -> None:
+        path = tmp_path / "a ?#%20 ä.db"
+        engine = open_database(path)
+        new_orders(engine, 2)
+        engine.dispose()
+        again = open_database(str(path))
+        with reading(again) as session:
+            assert len(session.exec(select(Order)).all()) == 2
+        assert file_of(again) == path
+        again.dispose()
+        assert [other.name for other in tmp_path.iterdir()] == [path.name]
+
+    def test_a_url_will_do(self, tmp_path: Path) -> None:
+        engine = open_database(f"sqlite:///{tmp_path}/x.db")
+        assert file_of(engine) == tmp_path / "x.db"
+        engine.dispose()
+
+    @pytest.mark.parametrize("where", [":memory:", "sqlite://", "sqlite:///:memory:"])
+    def test_memory_is_refused_with_the_reason(self, where: str) -> None:
+        with pytest.raises(errors.CannotOpen, match="invisible to a second thread"):
+            open_database(where)
+
+    def test_a_missing_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(errors.CannotOpen, match=r"folder .*missing not found: create it"):
+            open_database(tmp_path / "missing" / "x.db")
+        assert not (tmp_path / "missing").exists()
+
+    def test_a_folder_in_the_files_place(self, tmp_path: Path) -> None:
+        with pytest.raises(errors.CannotOpen, match="is not a file"):
+            open_database(tmp_path)
+
+    def test_a_read_only_folder(self, tmp_path: Path) -> None:
+        folder = tmp_path / "locked"
+        folder.mkdir(mode=0o500)
+        if os.access(folder, os.W_OK):  # root may write anywhere but here
+            folder = Path("/proc/self")
+            if not folder.is_dir():
+                pytest.skip("running as root, and this system has no folder that root cannot write to")
+        with pytest.raises(errors.CannotOpen, match=r"cannot create .*Choose a folder that you may write to"):
+            open_database(folder / "x.db")
+
+    def test_a_file_that_is_no_database_is_left_as_it_is(self, tmp_path: Path) -> None:
+        path = tmp_path / "essay.txt"
+        path.write_text("My holidays, by Ann. " * 100)
+        before = path.read_bytes()
+        with pytest.raises(errors.CannotOpen, match="is not a SQLite database: choose another name"):
+            open_database(path)
+        assert path.read_bytes() == before
+        assert list(tmp_path.iterdir()) == [path]
+
+    def test_a_damaged_database_is_named(self, tmp_path: Path) -> None:
+        path = tmp_path / "damaged.db"
+        path.write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+        with pytest.raises(errors.CannotOpen, match=r"cannot open .*damaged\.db"):
+            open_database(path)
+
+    def test_a_newer_schema_is_left_as_it_is(self, tmp_path: Path) -> None:
+        path = tmp_path / "newer.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE taskref_schema (version INTEGER, name TEXT)")
+            connection.execute("INSERT INTO taskref_schema VALUES (99, 'both')")
+            connection.commit()
+        before = path.read_bytes()
+        with pytest.raises(errors.SchemaTooNew, match="version 99, this package knows 1: update taskref_edu"):
+            open_database(path)
+        assert path.read_bytes() == before
+
+    def test_somebody_elses_tables_stay(self, tmp_path: Path) -> None:
+        path = tmp_path / "shop.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE customer (name)")
+            connection.execute("INSERT INTO customer VALUES ('Ann')")
+            connection.commit()
+        engine = open_database(path)
+        assert scalar(engine, "SELECT name FROM customer") == "Ann"
+        engine.dispose()
+
+    def test_the_schema_of_an_existing_file_must_be_the_one_asked_for(self, tmp_path: Path) -> None:
+        open_database(tmp_path / "x.db", schema="classic").dispose()
+        open_database(tmp_path / "x.db").dispose()
+        with pytest.raises(errors.CannotOpen, match="has the schema 'classic', 'inverted' was asked for"):
+            open_database(tmp_path / "x.db", schema="inverted")
+
+    @pytest.mark.parametrize(
+        ("where", "keywords", "message"),
+        [
+            ("nonsense://x", {}, "no driver for"),
+            ("postgresql+psycopg://nobody@127.0.0.1:1/x", {}, "cannot open .*127.0.0.1"),
+            (None, {"schema": "other"}, "schema 'other' found, one of both, classic"),
+            (None, {"synchronous": "OFF"}, "NORMAL or FULL expected"),
+        ],
+    )
+    def test_other_mistakes_are_named(self, where: str | None, keywords: dict[str, str], message: str) -> None:
+        with pytest.raises(errors.CannotOpen, match=message):
+            open_database(where, **keywords)  # type: ignore[arg-type]
+
+    def test_an_old_sqlite_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
+        with pytest.raises(errors.CannotOpen, match=r"3\.35 or newer needed"):
+            open_database()
+
+    def test_two_programs_may_open_it_at_the_same_moment(self, tmp_path: Path) -> None:
+        program = f"from taskref_edu import open_database; open_database({str(tmp_path / 'x.db')!r})"
+        started = [subprocess.Popen([sys.executable, "-W", "error", "-c", program]) for _ in range(4)]
+        assert [process.wait() for process in started] == [0, 0, 0, 0]
+
+    def test_a_deleted_file_is_not_made_again_in_silence(self, tmp_path: Path) -> None:
+        engine = open_database(tmp_path / "x.db")
+        engine.dispose()
+        (tmp_path / "x.db").unlink()
+        with pytest.raises(Exception, match="unable to open database file"), reading(engine) as session:
+            session.exec(select(Order)).all()
+        assert not (tmp_path / "x.db").exists()
+
+
+def test_an_engine_that_is_dropped_closes_its_connections_without_a_warning() -> None:
+    """Run with warnings as errors; Python 3.13 warned of each connection."""
+    program = """
+import gc
+from taskref_edu import Order, open_database, reading
+for _ in range(3):
+    engine = open_database()
+    with reading(engine) as session:
+        session.get(Order, 1)
+    del engine, session
+gc.collect()
+"""
+    ran = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+class TestTransactions:
+    def test_writing_commits_at_the_end_and_objects_stay_usable(self, open_any: OpenDatabase) -> None:
+        engine = open_any()
+        with writing(engine) as session:
+            order = Order(customer="Ann", amount=1)
+            session.add(order)
+        with reading(engine) as session:
+            assert session.get_one(Order, order.id).customer == "Ann"
+        assert order.customer == "Ann"
+
+    def test_a_session_of_writing_keeps_nothing_afterwards(self, sqlite: Engine) -> None:
+        with writing(sqlite) as first:
+            first.add(order := Order(customer="Ann", amount=100))
+        with writing(sqlite) as second:  # the first one is still there, and would claim the order
+            second.add(order)
+            second.commit()
+            assert second.get(Order, order.id) is order  # begins anew, with nothing left to commit
+        assert sqlite.pool.checkedout() == 0  # type: ignore[attr-defined]
+        assert (first.in_transaction(), second.in_transaction()) == (False, False)
+
+    def test_writing_rolls_back_on_an_error(self, open_any: OpenDatabase) -> None:
+        engine = open_any()
+        with pytest.raises(KeyError), writing(engine) as session:
+            session.add(Order(customer="Ann", amount=1))
+            session.flush()
+            raise KeyError
+        assert scalar(engine, "SELECT count(*) FROM orders") == 0
+
+    def test_two_writers_wait_for_each_other(self, sqlite: Engine) -> None:
+        inside, release = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with writing(sqlite):
+                inside.set()
+                release.wait(10)
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        inside.wait(10)
+        threading.Timer(0.1, release.set).start()
+        new_orders(sqlite, 1)  # begins while the other one writes; an error if it did not wait
+        thread.join()
+
+    def test_a_reader_sees_one_state_throughout(self, open_any: OpenDatabase) -> None:
+        engine = open_any()
+        with reading(engine) as session:
+            before = session.scalar(text("SELECT count(*) FROM orders"))
+            new_orders(engine, 1)
+            assert session.scalar(text("SELECT count(*) FROM orders")) == before
+
+    def test_a_change_inside_reading_is_refused_instead_of_lost(self, sqlite: Engine) -> None:
+        (order,) = new_orders(sqlite, 1)
+        with (
+            pytest.raises(errors.ReadOnlySession, match=r"reading\(\) found changed objects"),
+            reading(sqlite) as session,
+        ):
+            session.get_one(Order, order.id).status = "paid"
+
+    def test_autocommit_keeps_its_inserts_and_leaves_no_trace(self, sqlite: Engine) -> None:
+        insert = text("INSERT INTO orders (customer, amount, status) VALUES ('Ann', 1, 'new')")
+        with sqlite.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(insert)
+        assert scalar(sqlite, "SELECT count(*) FROM orders") == 1
+        with sqlite.connect() as connection:  # the same pooled connection, now with transactions again
+            connection.execute(insert)
+            connection.rollback()
+        assert scalar(sqlite, "SELECT count(*) FROM orders") == 1
+
+
+class Recorder:
+    """An observer that notes each statement."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def around(self, connection: Connection, sql: str, parameters: object, run):  # type: ignore[no-untyped-def]
+        self.seen.append(sql)
+        return run()
+
+
+class TestObservers:
+    def test_every_way_to_the_database_is_seen_once(self, sqlite: Engine) -> None:
+        recorder = Recorder()
+        with observers_of(sqlite).attached(recorder):
+            with Session(sqlite) as session:
+                session.execute(text("SELECT 1"))
+                session.connection().exec_driver_sql("SELECT 2")
+                session.connection().connection.driver_connection.execute("SELECT 3")  # type: ignore[union-attr]
+                session.commit()
+            raw = sqlite.raw_connection()
+            raw.driver_connection.execute("SELECT 4")  # type: ignore[union-attr]
+            raw.close()
+        scalar(sqlite, "SELECT 5")
+        assert recorder.seen == ["BEGIN", "SELECT 1", "SELECT 2", "SELECT 3", "COMMIT", "SELECT 4"]
+
+    def test_a_trigger_is_not_a_statement(self, sqlite: Engine) -> None:
+        queue, recorder = TaskQueue(sqlite), Recorder()
+        with writing(sqlite) as session:
+            task = queue.enqueue(session, "work")
+        with observers_of(sqlite).attached(recorder), writing(sqlite) as session:
+            queue.cancel(session, task.id or 0)
+        assert [sql.split()[0] for sql in recorder.seen] == ["BEGIN", "UPDATE", "COMMIT"]
+
+    def test_a_rollback_is_seen(self, sqlite: Engine) -> None:
+        recorder = Recorder()
+        with observers_of(sqlite).attached(recorder), Session(sqlite) as session:
+            session.add(Task(type="work"))
+            session.flush()
+        assert recorder.seen[-1] == "ROLLBACK"
+
+    def test_they_stand_around_each_other_and_go(self, sqlite: Engine) -> None:
+        outer, inner = Recorder(), Recorder()
+        with observers_of(sqlite).attached(inner):
+            with observers_of(sqlite).attached(outer):
+                scalar(sqlite, "SELECT 1")
+            scalar(sqlite, "SELECT 2")
+        assert outer.seen[:2] == ["BEGIN", "SELECT 1"]
+        assert [sql for sql in inner.seen if "SELECT" in sql] == ["SELECT 1", "SELECT 2"]
+        assert observers_of(sqlite).active == ()
+
+    def test_derived_engines_and_a_disposed_one_share_them(self, sqlite: Engine) -> None:
+        assert observers_of(sqlite.execution_options(x=1)) is observers_of(sqlite)
+        before = observers_of(sqlite)
+        sqlite.dispose()
+        assert observers_of(sqlite) is before
+
+    def test_two_engines_on_one_file_do_not(self, sqlite: Engine) -> None:
+        path = file_of(sqlite)
+        assert path
+        other = sqlite_engine(path)
+        assert observers_of(other) is not observers_of(sqlite)
+        other.dispose()
+
+    def test_a_strangers_engine_is_refused(self) -> None:
+        from sqlalchemy import create_engine
+
+        with pytest.raises(TypeError, match=r"only an engine of open_database\(\)"):
+            observers_of(create_engine("sqlite://"))

@@ -1,0 +1,260 @@
+"""The four outcomes, what an attempt may rely on, and that no attempt harms the process."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from taskref_edu import TaskQueue
+from taskref_edu.exercises.check import check_attempt
+from taskref_edu.exercises.exercise import CheckFailed, UnknownExercise
+from taskref_edu.exercises.loader import attempt_from
+from taskref_edu.exercises.outcomes import Outcome, Verdict
+
+from .conftest import SOLUTION, STUB, outcome_of
+
+
+def test_passed() -> None:
+    outcome = outcome_of(SOLUTION)
+    assert outcome.verdict == Verdict.PASSED
+    assert str(outcome).splitlines()[:3] == [
+        "✔ 0.1 Double: passed",
+        "  The check passed.",
+        '  Next: Go on; `solution("0.1")` compares yours with ours.',
+    ]
+    assert "✔ Twice 3 is 6." in str(outcome)
+
+
+def test_failed_says_which_behaviour() -> None:
+    outcome = outcome_of("def double(n):\n    return n")
+    assert outcome.verdict == Verdict.FAILED
+    assert outcome.message == "Twice 3 is 6, not 3."
+    assert 'hint("0.1")' in outcome.next_step
+
+
+def test_raised_shows_the_learners_lines_only() -> None:
+    outcome = outcome_of("def double(n):\n    return half(n)\n\n\ndef half(n):\n    return n / 0")
+    assert outcome.verdict == Verdict.ERROR
+    assert outcome.message == "ZeroDivisionError: division by zero in line 10."
+    assert str(outcome.facts[0][1]).splitlines() == [
+        "line 6, in double:  return half(n)",
+        "line 10, in half:  return n / 0",
+        "ZeroDivisionError: division by zero",
+    ]
+
+
+def test_not_attempted() -> None:
+    assert outcome_of(STUB).verdict == Verdict.NOT_ATTEMPTED
+    assert outcome_of(STUB.replace("Twice n.", "Two times n.")).verdict == Verdict.NOT_ATTEMPTED
+
+
+def test_an_assert_of_the_learners_is_their_error() -> None:
+    outcome = outcome_of("def double(n):\n    assert n > 5, 'too small'\n    return 2 * n")
+    assert outcome.verdict == Verdict.ERROR
+    assert "too small in line 6" in outcome.message
+
+
+def test_a_check_without_a_message_shows_its_line() -> None:
+    def silent(double) -> None:
+        if double(1) != 2:
+            raise AssertionError
+
+    assert (
+        outcome_of("def double(n):\n    return n", checks=[silent]).message == "`raise AssertionError` does not hold."
+    )
+
+
+def test_a_check_can_show_more_than_a_message() -> None:
+    def check(double) -> None:
+        raise CheckFailed("First line.\nSecond line.", details="a table")
+
+    outcome = outcome_of(SOLUTION, checks=[check])
+    assert outcome.message == "First line."
+    assert outcome.facts == (("More", "Second line."), ("What happened", "a table"))
+
+
+def test_a_check_that_breaks_is_called_so() -> None:
+    def check(double) -> None:
+        double(3).no_such_attribute  # noqa: B018
+
+    outcome = outcome_of(SOLUTION, checks=[check])
+    assert outcome.broken_check
+    assert outcome.message.startswith("The check itself stopped")
+
+
+def test_what_an_exercise_says_of_an_error() -> None:
+    outcome = outcome_of("def double(n):\n    return 1 / 0", errors=[("division by zero", "zero has no inverse")])
+    assert outcome.next_step == "Zero has no inverse."
+
+
+def test_an_unknown_exercise_is_named() -> None:
+    with pytest.raises(UnknownExercise, match=r"'9\.9' not found; there are 1\.1"):
+        check_attempt(attempt_from("9.9", '@exercise("9.9")\ndef f(): return 1', ()))
+
+
+def test_a_syntax_error_names_cell_and_line() -> None:
+    outcome = outcome_of('@exercise("0.1")\ndef double(n):\n    return (2 * n', decorated=False)
+    assert outcome.verdict == Verdict.ERROR
+    assert outcome.message == "your cell, line 3: '(' was never closed."
+    assert dict(outcome.facts)["Your lines"] == "line 3:  return (2 * n\nSyntaxError: '(' was never closed"
+
+
+# What an attempt may rely on
+
+
+def test_imports_of_other_cells_are_there() -> None:
+    code = "def double(n):\n    return math.prod([2, n])"
+    assert outcome_of(code, "import math").verdict == Verdict.PASSED
+    assert outcome_of(code, "x = 1\nimport nothing_like_it\nimport math", "!ls").verdict == Verdict.PASSED
+    assert "name 'math' is not defined" in outcome_of(code).message
+
+
+def test_imports_of_an_earlier_answer_are_not() -> None:
+    code = "def double(n):\n    return math.prod([2, n])"
+    assert "name 'math' is not defined" in outcome_of(code, f'import math\n\n@exercise("0.1")\n{code}').message
+
+
+def test_helpers_and_constants_of_the_cell_are_there() -> None:
+    code = (
+        "TWO = 2\nPAIR = (TWO, lambda x: x * TWO)\n\n"
+        "def double(n):\n    return helper(n)\n\ndef helper(n):\n    return PAIR[1](n)"
+    )
+    assert outcome_of(code).verdict == Verdict.PASSED
+
+
+def test_other_statements_of_the_cell_are_not_run() -> None:
+    code = f"{SOLUTION}\n\nresult = double(21)\nprint(unknown)\nsession_of = unknown\n1 / 0"
+    assert outcome_of(code).verdict == Verdict.PASSED
+
+
+def test_a_helper_in_another_cell_is_to_be_moved() -> None:
+    outcome = outcome_of("def double(n):\n    return twice(n)", "def twice(n): return 2 * n")
+    assert outcome.verdict == Verdict.ERROR
+    assert outcome.next_step == "Move `twice` into this cell."
+    assert "Another cell defines `twice`" in outcome.message
+
+
+def test_every_attempt_gets_a_fresh_namespace() -> None:
+    code = "SEEN = []\n\ndef double(n):\n    SEEN.append(n)\n    return 2 * n * len(SEEN)"
+    assert [outcome_of(code).verdict for _ in range(2)] == [Verdict.PASSED] * 2
+
+
+def test_future_imports_and_dataclasses_work() -> None:
+    code = (
+        "from __future__ import annotations\nfrom dataclasses import dataclass\n\n"
+        "@dataclass\nclass Pair:\n    left: Unknown\n\n"
+        "def double(n: Unknown):\n    return 2 * Pair(n).left"
+    )
+    assert outcome_of(code).verdict == Verdict.PASSED
+
+
+def test_what_the_code_prints_is_kept_and_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = outcome_of("def double(n):\n    for i in range(1000):\n        print(i, n)\n    return n")
+    heading, printed = outcome.facts[-1]
+    assert "printed" in heading
+    assert str(printed).splitlines()[0] == "0 3"
+    assert len(str(printed).splitlines()) == 50
+    assert capsys.readouterr().out == ""
+
+
+def test_a_decorator_of_the_learners_own_works() -> None:
+    code = "import functools\n\n@functools.cache\ndef double(n):\n    return 2 * n"
+    assert outcome_of(code).verdict == Verdict.PASSED
+
+
+# Harm
+
+
+def timed(code: str, seconds: float = 0.3, **changes) -> Outcome:
+    """The outcome with a limit; it must come soon after, and the next check must be right."""
+    began = time.monotonic()
+    outcome = outcome_of(code, seconds=seconds, **changes)
+    assert time.monotonic() - began < seconds + 3
+    assert outcome_of(SOLUTION).verdict == Verdict.PASSED
+    return outcome
+
+
+ENDLESS = {
+    "loop": "    while True:\n        pass",
+    "sleep": "    import time\n    time.sleep(100)",
+    "swallows": "    while True:\n        try:\n            while True: pass\n"
+    "        except BaseException:\n            pass",
+    "bare": "    while True:\n        try:\n            n += 1\n        except:\n            continue",
+    "waits": "    import threading\n    threading.Event().wait()",
+    "sql": "    import sqlite3\n    sqlite3.connect(':memory:').execute('WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL "
+    "SELECT x + 1 FROM c) SELECT max(x) FROM c').fetchone()",
+}
+
+
+@pytest.mark.parametrize("body", ENDLESS.values(), ids=ENDLESS.keys())
+def test_code_without_an_end_is_stopped(body: str) -> None:
+    outcome = timed(f"def double(n):\n{body}")
+    assert outcome.verdict == Verdict.ERROR
+    assert "Stopped after 0.3 s" in outcome.message or "interrupted" in outcome.message
+
+
+@pytest.mark.parametrize("name", ["loop", "swallows", "bare", "sql"])
+def test_and_on_a_thread_that_gets_no_signals(name: str) -> None:
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(timed(f"def double(n):\n{ENDLESS[name]}")))
+    thread.start()
+    thread.join(10)
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.ERROR]
+
+
+def test_the_alarm_of_others_goes_on() -> None:
+    heard = []
+    before = signal.signal(signal.SIGALRM, lambda *_: heard.append(1))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.6)
+        timed("def double(n):\n    while True: pass")
+        time.sleep(0.6)
+        assert heard == [1]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("code", ["import sys\n    sys.exit(3)", "exit()", "quit()", "raise SystemExit"])
+def test_sys_exit_ends_nothing(code: str) -> None:
+    outcome = timed(f"def double(n):\n    {code}")
+    assert outcome.verdict == Verdict.ERROR
+    assert "sys.exit()" in outcome.message
+
+
+@pytest.mark.parametrize("code", ["input('n? ')", "breakpoint()"])
+def test_nobody_is_asked(code: str) -> None:
+    assert "waits for the keyboard in line 6" in timed(f"def double(n):\n    return {code}").message
+
+
+def test_a_thread_left_running_is_ended() -> None:
+    before = set(threading.enumerate())
+    code = (
+        "import threading\n\ndef double(n):\n    threading.Thread(target=spin).start()\n    return 2 * n\n\n"
+        "def spin():\n    while True:\n        try:\n            x = 1\n        except ValueError:\n            pass"
+    )
+    assert timed(code).verdict == Verdict.PASSED
+    assert set(threading.enumerate()) <= before  # those of an earlier test may end meanwhile
+
+
+def test_a_patched_library_is_put_back() -> None:
+    claim = TaskQueue.claim
+    code = (
+        "import json\nfrom taskref_edu import TaskQueue, queue\n\n"
+        "def double(n):\n    TaskQueue.claim = None\n    queue.TaskQueue = json.dumps = 1\n    return 2 * n"
+    )
+    outcome = timed(code)
+    assert claim is TaskQueue.claim
+    assert "The code replaced `json.dumps`; it was put back." in outcome.notes
+    assert len(outcome.notes) == 3
+
+
+def test_endless_recursion_is_explained() -> None:
+    assert "calls itself without an end" in timed("def double(n):\n    return double(n)", seconds=10).message
+
+
+def test_a_function_replaced_by_a_value_is_explained() -> None:
+    assert "did a later line of the cell replace it?" in timed(f"{SOLUTION}\n\ndouble = 6").message

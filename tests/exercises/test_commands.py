@@ -1,0 +1,134 @@
+"""The functions that learners call: check, hint, solution, reset, progress; guess and reveal."""
+
+from __future__ import annotations
+
+import pytest
+
+from taskref_edu.exercises import check, exercise, guess, hint, progress, reset, reveal, solution
+from taskref_edu.exercises.commands import check_and_keep
+from taskref_edu.exercises.exercise import UnknownExercise, find
+from taskref_edu.exercises.loader import attempt_from
+from taskref_edu.exercises.outcomes import Verdict
+from taskref_edu.exercises.progress import Progress
+
+WRONG = "from taskref_edu import Order\n\ndef order_of(session, task):\n    return session.get(Order, task.id)"
+
+
+def attempt(code: str | None = None, *others: str) -> Verdict:
+    """Check and keep an attempt at 1.1; the solution if no code is given."""
+    follow = find("1.1")
+    return check_and_keep(attempt_from("1.1", follow.cell(code or follow.solution), others)).verdict
+
+
+def test_check_repeats_the_last_attempt() -> None:
+    assert check("1.1").verdict == Verdict.NOT_ATTEMPTED
+    attempt(WRONG)
+    assert check("1.1").verdict == Verdict.FAILED
+    attempt()
+    assert check("1.1").verdict == Verdict.PASSED
+
+
+def test_check_remembers_the_imports_of_other_cells() -> None:
+    query = "select(Order).where(Order.processing_task_id == task.id)"
+    code = f"def order_of(session, task):\n    return session.exec({query}).one()"
+    assert attempt(code, "from sqlmodel import select", "from taskref_edu import *") == Verdict.PASSED
+    assert check("1.1").verdict == Verdict.PASSED
+
+
+def test_hints_come_one_at_a_time_and_the_last_one_stays() -> None:
+    hints = find("1.1").hints
+    shown = [hint("1.1") for _ in range(len(hints) + 1)]
+    assert [note.heading[:11] for note in shown] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
+    assert all(text.strip() in note.text for text, note in zip(hints, shown, strict=False))
+    assert '`solution("1.1")`' in shown[-1].text
+
+
+def test_the_solution_comes_after_passing() -> None:
+    attempt()
+    note = solution("1.1")
+    assert find("1.1").solution.strip().splitlines()[-1] in note.text
+    assert find("1.1").discussion.strip() in note.text
+
+
+def test_or_when_it_is_asked_for_twice() -> None:
+    assert "You have not passed it yet" in solution("1.1").text
+    assert "```python" in solution("1.1").text
+
+
+def test_reset_gives_the_stub_and_keeps_the_attempts() -> None:
+    attempt()
+    hint("1.1")
+    assert find("1.1").cell().strip() in reset("1.1").text
+    entry = Progress().exercise("1.1")
+    assert entry["outcome"] == "not attempted"
+    assert len(entry["attempts"]) == 1
+    assert "Hint 1" in hint("1.1").heading
+    assert "You have not passed it yet" in solution("1.1").text
+
+
+def test_progress_lists_every_exercise() -> None:
+    attempt()
+    assert progress().passed == 1
+    assert progress().rows[0].id == "1.1"
+
+
+@pytest.mark.parametrize("call", [check, hint, solution, reset])
+def test_an_unknown_id_is_refused_by_name(call) -> None:
+    with pytest.raises(UnknownExercise, match=r"'7\.77' not found; there are 1\.1, "):
+        call("7.77")
+
+
+def test_the_decorator_returns_the_function_as_it_is() -> None:
+    def order_of(session, task): ...
+
+    assert exercise("1.1")(order_of) is order_of
+    with pytest.raises(TypeError, match="an id in quotes expected"):
+        exercise(order_of)  # type: ignore[arg-type]
+
+
+# Guesses
+
+
+def test_a_guess_is_kept_and_compared() -> None:
+    assert "Your guess: `2`." in guess("03-a", 2).text
+    assert "You guessed `2`; the experiment says `114`." in reveal("03-a", 114).text
+    assert Progress().read()["guesses"] == {"03-a": {"guess": 2, "answer": 114}}
+
+
+def test_a_right_guess() -> None:
+    guess("03-a", "both")
+    assert "and so it is" in reveal("03-a", "both").text
+
+
+def test_no_guess_is_fine() -> None:
+    assert "No guess yet" in guess("03-a", None).text
+    assert "No guess yet" in guess("03-a", ...).text
+    assert "You made no guess" in reveal("03-a", 114).text
+    assert "Your guess: `2`." in guess("03-a", 2).text
+
+
+def test_a_guess_can_be_changed_until_it_is_revealed() -> None:
+    guess("03-a", 2)
+    assert "`3`" in guess("03-a", 3).text
+    reveal("03-a", 114)
+    assert "stays; `114` was not kept" in guess("03-a", 114).text
+    assert "You guessed `3`" in reveal("03-a", 114).text
+
+
+def test_running_again_without_the_guess_keeps_it() -> None:
+    guess("03-a", 2)
+    assert "Your guess: `2`." in guess("03-a", None).text
+
+
+def test_choices() -> None:
+    assert (
+        "not a possible answer. One of `'classic'`, `'inverted'`."
+        in guess("a", "Classic", choices=["classic", "inverted"]).text
+    )
+    assert "One of `'classic'`" in guess("a", None, choices=["classic", "inverted"]).text
+    assert "Notebook 06 comes back" in guess("a", "classic", choices=["classic", "inverted"], keep_for="06").text
+
+
+def test_what_json_cannot_keep_is_kept_as_text() -> None:
+    assert "and so it is" in (guess("a", (1, 2)), reveal("a", [1, 2]))[1].text
+    assert "and so it is" in (guess("b", {3}), reveal("b", {3}))[1].text

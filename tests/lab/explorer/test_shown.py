@@ -1,0 +1,221 @@
+"""How results are shown: counts first, everything escaped, no meaning by colour alone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from sqlalchemy import Engine, text
+from sqlmodel import Session
+
+from taskref_edu import Order, writing
+from taskref_edu.lab import explore, explore_crashes, measure
+from taskref_edu.lab.by_hand import ByHand
+from taskref_edu.lab.explorer.result import Found, switches
+from taskref_edu.lab.explorer.schedule_map import _LOOKS, Mark
+from taskref_edu.lab.explorer.wording import short_sql
+from taskref_edu.lab.tables import Table
+from tests.lab.explorer import actors
+from tests.lab.explorer.actors import autocommitted, nothing, one_live_task, one_order
+
+
+@pytest.fixture(scope="module")
+def found() -> Found:
+    click = actors.click_inverted
+    return explore([click, click], setup=one_order, invariant=one_live_task, schema="as_written")
+
+
+def test_the_shortest_has_the_fewest_switches(found: Found) -> None:
+    assert found.shortest is not None
+    fewest = min(len(re.findall("AB|BA", schedule)) for schedule in found.broken)
+    assert switches(found.shortest) == fewest == 2
+
+
+def test_text_begins_with_the_counts(found: Found) -> None:
+    lines = str(found).splitlines()
+    assert lines[0] == "26 of 28 schedules break; 0 with an actor's error"
+    assert lines[1] == "      26 x 2 live tasks"
+    assert f"The breaking schedule with the fewest switches (2): {found.shortest}" in lines
+    assert lines[-1] == "BROKEN: 2 live tasks"
+
+
+def test_text_shows_each_step_in_its_lane_and_the_rows_after_it(found: Found) -> None:
+    lines = str(found.replay("AAAAAB")).splitlines()
+    insert = lines.pop(8)
+    assert insert.startswith("  2 A  INSERT INTO task … VALUES ('process_payment', NULL, 'pending', 0, 3, 0, '20")
+    assert insert.endswith("…   (not committed yet)")
+    assert lines == [
+        "A = click_inverted",
+        "B = click_inverted",
+        "",
+        "at the start",
+        "        + orders   id=1 customer=Ada status=new processing_task_id=NULL",
+        "",
+        "  1 A  SELECT … FROM orders WHERE orders.id = 1",
+        "",
+        "        + task     id=1 type=process_payment status=pending",
+        "",
+        "  3 A  COMMIT",
+        "        + task     id=1 type=process_payment status=pending",
+        "",
+        "  4 A  UPDATE orders SET processing_task_id=1 WHERE orders.id = 1   (not committed yet)",
+        "        ~ orders   id=1 customer=Ada status=new processing_task_id=1",
+        "",
+        "  5 A  COMMIT",
+        "        ~ orders   id=1 customer=Ada status=new processing_task_id=1",
+        "",
+        "  6     B  SELECT … FROM orders WHERE orders.id = 1",
+        "",
+        "Nothing is broken.",
+    ]
+
+
+def test_busy_is_explained_in_words() -> None:
+    click = actors.check_in_a_deferred_transaction
+    found = explore([click, click], setup=one_order, invariant=one_live_task)
+    lines = str(found).splitlines()
+    assert lines[0] == "0 of 24 schedules break; 22 with an actor's error"
+    assert "7 x A: OperationalError: database is locked (SQLITE_BUSY)" in lines[1] + lines[2]
+    assert any(line.startswith("  SQLITE_BUSY: somebody else is writing") for line in lines)
+    assert any(line.startswith("  SQLITE_BUSY_SNAPSHOT: somebody has written since") for line in lines)
+    assert found.shortest is None
+
+
+class TestHtml:
+    def test_has_a_cell_for_each_schedule_told_apart_by_shape(self, found: Found) -> None:
+        html = found._repr_html_()
+        cells = re.findall(r"<span title='([AB]+): ([^']+)'[^>]*>(.)</span>", html)
+        assert len(cells) == found.count
+        assert {(word, shape) for _, word, shape in cells} == {("breaks", "✕"), ("holds", "●")}
+        assert [schedule for schedule, word, _ in cells if word == "breaks"] == found.broken
+        assert "aria-label='Map of the schedules: 2 holds, 0 holds, but an actor got an error, 26 breaks'" in html
+        assert "<details>" in html
+
+    @pytest.mark.parametrize("mark", list(Mark))
+    def test_cells_have_contrast(self, mark: Mark) -> None:
+        shape, colour = _LOOKS[mark]
+        assert (1 + 0.05) / (luminance(colour) + 0.05) >= 4.5
+        assert sum(other == shape for other, _ in _LOOKS.values()) == 1
+
+    def test_tables_have_headings(self, found: Found) -> None:
+        html = found.replay(found.broken[0])._repr_html_()
+        assert html.count("<th scope='col'") == 4
+        assert html.count("<th scope='row'") == 11
+        assert "<caption" in html
+
+    def test_everything_is_escaped(self) -> None:
+        evil = "<img src=x onerror='alert(1)'>\""
+
+        def setup(engine: Engine) -> None:
+            with writing(engine) as session:
+                session.add(Order(id=1, customer=evil, amount=0))
+
+        def acts(engine: Engine) -> None:
+            with writing(engine) as session:
+                session.execute(text("UPDATE orders SET status = :evil"), {"evil": evil})
+            raise ValueError(evil)
+
+        acts.__name__ = evil
+        found = explore([acts, acts], setup=setup, invariant=lambda session: [evil])
+        html = found._repr_html_() + found.replay("AAABBB")._repr_html_()
+        assert "<img" not in html
+        assert "onerror='" not in html
+        assert "&lt;img" in html
+
+    def test_a_long_map_says_that_it_is_cut(self, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("taskref_edu.lab.explorer.schedule_map.CELLS", 10)
+        found = explore([autocommitted(3)] * 2, setup=one_order, invariant=nothing)
+        assert "The map shows the first 10; 10 more were run." in found._repr_html_()
+
+
+def luminance(colour: str) -> float:
+    """WCAG's relative luminance."""
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_as_test_is_a_case_that_fails_until_the_code_is_mended(found: Found) -> None:
+    source = found.as_test()
+    assert source.startswith(f"def test_the_schedule_{found.shortest}() -> None:\n    # found: '2 live tasks'\n")
+    mended = actors.conditional_update
+    for click, passes in ((actors.click_inverted, False), (mended, True)):
+        names: dict[str, Any] = {"explore": explore, "one_order": one_order, "one_live_task": one_live_task}
+        exec(source, names := names | {"click_inverted": click})
+        case = next(value for name, value in names.items() if name.startswith("test_"))
+        if passes:
+            case()
+        else:
+            with pytest.raises(AssertionError):
+                case()
+
+
+def test_as_test_names_the_schema_if_it_is_not_the_usual_one() -> None:
+    usual = explore([autocommitted(1)], setup=one_order, invariant=nothing).as_test("A")
+    assert "schema=" not in usual
+    other = explore([autocommitted(1)], setup=one_order, invariant=nothing, schema="as_written").as_test("A")
+    assert ", schema='as_written', schedules=['A'])" in other
+
+
+def test_as_test_of_nothing() -> None:
+    assert "nothing broke" in explore([autocommitted(1)], setup=one_order, invariant=nothing).as_test()
+
+
+def test_as_test_names_the_journal_if_it_is_not_the_usual_one() -> None:
+    found = explore([autocommitted(1)], setup=one_order, invariant=nothing, journal="delete")
+    assert ", journal='delete', schedules=['A'])" in found.as_test("A")
+
+
+class TestPlainText:
+    """What a notebook shows where it shows no HTML, and what a terminal shows: never an object's insides."""
+
+    @staticmethod
+    def as_ipython_shows(shown: object) -> str:
+        return InteractiveShell.instance().display_formatter.format(shown)[0]["text/plain"]  # type: ignore[union-attr]
+
+    def test_a_result_reads_the_same_everywhere(self, found: Found, sqlite: Engine) -> None:
+        cost = measure(sqlite, lambda session: session.execute(text("SELECT id FROM task WHERE id = 1")))
+        trace = found.replay("AAAAAB")
+        table, game = Table([{"a": 1}]), ByHand([autocommitted(1)], setup=one_order, invariant=nothing)
+        for shown in (found, trace, trace.steps[0], found.map, cost, cost.sql, cost.sql[0], table, game):
+            assert self.as_ipython_shows(shown) == str(shown) == repr(shown)
+            assert "object at 0x" not in repr(shown)
+            assert not repr(shown).startswith(type(shown).__name__)
+
+    def test_a_crash_lab_s_result(self) -> None:
+        lost = explore_crashes(actors.click_inverted, setup=one_order, invariant=one_live_task)
+        assert self.as_ipython_shows(lost) == str(lost)
+        assert repr(lost.points[3]) == "holds: COMMIT"
+
+    def test_parts(self, found: Found, sqlite: Engine) -> None:
+        cost = measure(sqlite, lambda session: session.execute(text("SELECT id FROM task WHERE id = 1")))
+        assert " VM steps, 1 statement, 0 rows read, 0 rows changed\n  SEARCH task USING" in repr(cost)
+        assert repr(cost.sql[0]).splitlines()[1].startswith("  | SEARCH task USING")
+        assert repr(found.map) == "2 holds, 0 holds, but an actor got an error, 26 breaks"
+        step = found.replay("AAAAAB").steps[1]
+        assert repr(step).startswith("A  INSERT INTO task (type, payload,")
+        assert repr(step).endswith("   (not committed yet)")
+
+
+@pytest.mark.parametrize(
+    ("sql", "short"),
+    [
+        ("SELECT a,\n b", "SELECT a, b"),
+        ("SELECT orders.id, orders.customer, orders.amount \nFROM orders", "SELECT … FROM orders"),
+        ("SELECT count(*) AS number_of_tasks, 1 FROM task", "SELECT count(*) AS number_of_tasks, 1 FROM task"),
+        ("INSERT INTO task (a, b) VALUES (1, 2)", "INSERT INTO task … VALUES (1, 2)"),
+        ("x" * 200, "x" * 89 + "…"),
+    ],
+)
+def test_short_sql(sql: str, short: str) -> None:
+    assert short_sql(sql) == short
+
+
+def test_schedules_of_broken_code_are_found_at_all(found: Found) -> None:
+    def never(_session: Session) -> list[str]:
+        return []
+
+    assert not found.holds
+    assert explore([actors.click_inverted] * 2, setup=one_order, invariant=never, schema="as_written").holds

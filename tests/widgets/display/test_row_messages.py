@@ -1,0 +1,64 @@
+"""How much a panel sends and reads: nothing while nothing happens, and little while much does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from ipywidgets import Widget
+from sqlalchemy import Engine
+
+from taskref_edu import TaskQueue, writing
+from taskref_edu.widgets.display import reader as lookout
+from tests.conftest import until
+from tests.widgets.conftest import Hand
+
+OpenPanel = Callable[..., Hand]
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every message of a widget to the browser: its class and what it sends."""
+    messages: list[str] = []
+    send = Widget._send
+
+    def record(self: Widget, content: dict, buffers: object = None) -> None:
+        messages.append(f"{type(self).__name__} {str(content)[:200]}")
+        send(self, content, buffers)
+
+    monkeypatch.setattr(Widget, "_send", record)
+    return messages
+
+
+@pytest.mark.parametrize("approach", ["inverted", "both"])
+def test_an_idle_panel_sends_and_reads_nothing(
+    open_panel: OpenPanel, sent: list[str], monkeypatch: pytest.MonkeyPatch, approach: str
+):
+    hand = open_panel(approach)
+    hand.load_page()
+    hand.pay_new_orders(1)
+    hand.click("start")
+    until(lambda: "succeeded" in hand.tasks()[0] and hand.worker() == "○ idle")
+    time.sleep(0.5)  # the last look is over
+    reads: list[int] = []
+    read = lookout.read
+    monkeypatch.setattr(lookout, "read", lambda *its: reads.append(1) or read(*its))
+    sent.clear()
+    time.sleep(1.5)
+    assert sent == []
+    assert reads == []
+
+
+def test_a_thousand_commits_are_few_messages(open_panel: OpenPanel, sent: list[str], database: Engine):
+    queue = TaskQueue(database)
+    hand = open_panel(queue=queue)
+    hand.load_page()
+    sent.clear()
+    began = time.monotonic()
+    for _ in range(1000):
+        with writing(database) as session:
+            queue.enqueue(session, "other")
+    until(lambda: hand.panel.views[0].rows.task_count == 1000)
+    seconds = time.monotonic() - began
+    assert len(sent) <= 10 * seconds + 10

@@ -1,0 +1,206 @@
+"""The scripted scenarios, played on a panel of both approaches: what happens must be what the sentences are about."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from taskref_edu import Order, Task, TaskQueue, open_database, reading
+from taskref_edu.widgets.panel.actions import Hands
+from taskref_edu.widgets.panel.conditions import CONDITIONS
+from taskref_edu.widgets.panel.scenarios import SCENARIOS
+from tests.conftest import until
+from tests.widgets.conftest import Hand
+
+OpenPanel = Callable[..., Hand]
+Begin = Callable[..., Hand]
+LONG = 3.0  # seconds of a payment in the middle of which something happens; the others take nearly none
+
+
+@pytest.fixture
+def begin(open_panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
+    """begin(name, schema): a panel on which the scenario has begun, with a short lease and short payments."""
+    as_it_is = Hands.set_seconds
+    monkeypatch.setattr(Hands, "set_seconds", lambda self, seconds: as_it_is(self, LONG if seconds > 2 else 0.05))
+    engines = []
+
+    def begin_one(name: str, schema: str = "both") -> Hand:
+        engines.append(open_database(tmp_path / f"{schema}.db", schema=schema))  # type: ignore[arg-type]
+        hand = open_panel("both", queue=TaskQueue(engines[-1], lease=0.6, backoff=0))
+        assert hand.panel.run(name) is hand.panel
+        return hand
+
+    yield begin_one
+    for engine in engines:
+        engine.dispose()
+
+
+def step_through(hand: Hand, name: str) -> None:
+    """Read each sentence, and click on Next."""
+    for number in range(1, len(SCENARIOS[name]) + 1):
+        until(lambda number=number: sentence(hand).startswith(f"{name}, step {number} of {len(SCENARIOS[name])}: "))
+        until(lambda: "waits until" not in sentence(hand))
+        hand.click("next")
+    until(lambda: "the end" in sentence(hand))
+
+
+def sentence(hand: Hand) -> str:
+    return hand.panel.controls.sentence.text
+
+
+def tasks(hand: Hand) -> list[list[tuple[str, int]]]:
+    """Status and attempt of each task, classic's and inverted's."""
+    found = []
+    for view in hand.panel.views:
+        with reading(view.side.queue.engine) as session:
+            rows = session.exec(select(Task).order_by(Task.id))  # type: ignore[arg-type]
+            found.append([(task.status.value, task.attempt) for task in rows])
+    return found
+
+
+def orders(hand: Hand) -> list[list[str]]:
+    found = []
+    for view in hand.panel.views:
+        with reading(view.side.queue.engine) as session:
+            found.append([order.status for order in session.exec(select(Order).order_by(Order.id))])  # type: ignore[arg-type]
+    return found
+
+
+def test_double_click__on_bare_tables(begin: Begin):
+    hand = begin("double click", "as_written")
+    step_through(hand, "double click")
+    classic, inverted = tasks(hand)
+    assert [status for status, _ in classic] == ["succeeded"] * 4  # bare tables: not even its best is guarded there
+    assert [status for status, _ in inverted].count("failed") == 1  # the first click's orphan
+    assert orders(hand) == [["paid", "paid"]] * 2
+
+
+def test_double_click__on_the_schema_of_both(begin: Begin):
+    hand = begin("double click")
+    step_through(hand, "double click")
+    classic, inverted = tasks(hand)
+    assert classic == [("succeeded", 1)] * 2  # the unique index stops even the document's click
+    assert sorted(inverted) == [("failed", 1), ("succeeded", 1), ("succeeded", 1)]
+
+
+def test_cancel_in_flight(begin: Begin):
+    hand = begin("cancel in flight")
+    step_through(hand, "cancel in flight")
+    assert tasks(hand) == [[("cancelled", 0), ("cancelled", 1)]] * 2
+    assert orders(hand) == [["new"]] * 2
+    hand.reads("order 1: nothing to cancel")
+
+
+def test_worker_killed(begin: Begin):
+    hand = begin("worker killed")
+    step_through(hand, "worker killed")
+    assert tasks(hand) == [[("succeeded", 2)]] * 2
+    assert orders(hand) == [["paid"]] * 2
+
+
+def test_zombie(begin: Begin):
+    hand = begin("zombie")
+    step_through(hand, "zombie")
+    assert tasks(hand) == [[("succeeded", 2)]] * 2
+    for view in hand.panel.views:
+        assert "refused as stale" in str(view.timeline.lines)
+
+
+def test_pruning(begin: Begin):
+    hand = begin("pruning")
+    step_through(hand, "pruning")
+    assert tasks(hand) == [[("succeeded", 1)]] * 2  # the third one; the first two are gone
+    assert orders(hand) == [["paid"] * 3] * 2
+
+
+def test_typo(begin: Begin):
+    hand = begin("typo")
+    step_through(hand, "typo")
+    assert tasks(hand) == [[("failed", 1), ("succeeded", 1)]] * 2
+    assert orders(hand) == [["paid"]] * 2
+
+
+def test_play_all_goes_through_by_itself(begin: Begin):
+    hand = begin("typo")
+    hand.panel.play(pace=0.05)
+    until(lambda: "the end" in sentence(hand))
+    assert tasks(hand) == [[("failed", 1), ("succeeded", 1)]] * 2
+
+
+def test_next_does_not_run_ahead__and_end_leaves(begin: Begin):
+    hand = begin("worker killed")
+    hand.panel.controls.buttons["next"].click()
+    hand.panel.controls.buttons["next"].click()  # at once: the task is not claimed yet, or is running already
+    until(lambda: "not yet" in hand.panel.status.text or "killed" in hand.panel.status.text)
+    hand.click("end", "scenario: left")
+    until(lambda: "no scenario is under way" in sentence(hand))
+    assert hand.panel.controls.script.layout.display is None  # the focus is on its button
+    hand.click("next", "no scenario is under way")
+    hand.click("play", "no scenario is under way")
+
+
+def test_a_scenario_is_chosen_from_the_list(open_panel: OpenPanel):
+    hand = open_panel("inverted")
+    hand.panel.controls.scenario.value = "typo"
+    hand.click("run", "typo: read, guess, then click Next")
+    until(lambda: sentence(hand).startswith("typo, step 1 of 3: A new order."))
+
+
+def test_a_scenario_begins_with_its_workers_stopped(begin: Begin):
+    hand = begin("typo")
+    hand.panel.controls.seconds.value = 60
+    hand.panel.controls.two.value = True
+    hand.pay_new_orders(1)
+    hand.click("start")
+    until(lambda: hand.panel.views[0].side.worker.status.task or hand.panel.views[0].side.workers[1].status.task)
+    hand.panel.run("typo")
+    until(lambda: "waits until worker idle" in sentence(hand))
+    assert [len(view.side.workers) for view in hand.panel.views] == [1, 1]
+    hand.click("next", "not yet, it waits until worker idle")
+    hand.click("cancel")
+    until(lambda: "typo, step 1 of 3" in sentence(hand))
+
+
+def test_a_worker_that_was_let_go_is_waited_for_until_its_last_task_has_ended(begin: Begin):
+    """A scenario once began while the second worker, which it had just sent away, still ran a task."""
+    hand = begin("typo")
+    hand.panel.controls.seconds.value = 60
+    hand.panel.controls.two.value = True
+    crew = hand.panel.views[0].side.crew
+    hand.pay_new_orders(1)
+    crew.workers[1].start()
+    until(lambda: crew.workers[1].status.task)
+    hand.panel.run("typo")
+    until(lambda: "waits until worker idle" in sentence(hand))
+    assert [worker.name for worker in crew.holders] == [f"{hand.panel.views[0].side.name} worker 2"]
+    hand.click("cancel")
+    until(lambda: "typo, step 1 of 3" in sentence(hand))
+
+
+def test_an_unknown_scenario_is_named__with_those_that_there_are(open_panel: OpenPanel):
+    panel = open_panel().panel
+    with pytest.raises(ValueError, match="scenario 'doomsday' found; one of double click, cancel in flight"):
+        panel.run("doomsday")
+    assert panel.scenarios == list(SCENARIOS)
+
+
+def test_every_step_waits_for_something_known_and_asks_in_few_words():
+    for name, steps in SCENARIOS.items():
+        for step in steps:
+            assert step.until is None or step.until in CONDITIONS, name
+            assert len(step.say.split()) <= 60, name
+
+
+def test_an_awaited_scenario(begin: Begin):
+    hand = begin("pruning")
+    hand.panel.play(pace=0.01)
+
+    async def learner() -> None:
+        await hand.panel.until("scenario over", timeout=15)
+
+    asyncio.run(learner())
+    assert "the end" in sentence(hand)
