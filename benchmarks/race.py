@@ -20,9 +20,9 @@ from sqlmodel import Session, col, select
 
 from taskref_edu import Order, writing
 from taskref_edu.lab import explore
-from taskref_edu.lab.explorer.exploration import Stage
+from taskref_edu.lab.explorer.exploration import Exploration
 from taskref_edu.lab.explorer.outcome import Limits, Outcome
-from taskref_edu.lab.explorer.schedules import Walk
+from taskref_edu.lab.explorer.schedules import AllSchedules
 from taskref_edu.lab.explorer.trial import Trial
 
 from .goals import Goal
@@ -70,19 +70,19 @@ def invariant(session: Session) -> list[str]:
 
 
 def trial(function: Callable[[Engine], Any], actors: int = 2) -> Trial:
-    stage = Stage([function] * actors, setup=setup, schema="both", journal="wal", limits=Limits())
+    stage = Exploration([function] * actors, setup=setup, schema="both", journal="wal", limits=Limits())
     return Trial(stage, invariant)
 
 
 def explored(lab: Trial) -> int:
-    return sum(1 for outcome in Walk(lab.stage) if lab.problems(outcome) is not None)
+    return sum(1 for outcome in AllSchedules(lab.exploration) if lab.problems(outcome) is not None)
 
 
 def one_after_the_other(lab: Trial, engines: list[Engine], schedules: int) -> None:
     outcome = Outcome("")
     for _ in range(schedules):
-        lab.stage.world.restore()
-        for actor, engine in zip(lab.stage.actors, engines, strict=True):
+        lab.exploration.world.restore()
+        for actor, engine in zip(lab.exploration.actors, engines, strict=True):
             actor.function(engine)
         lab.problems(outcome)
 
@@ -92,7 +92,7 @@ def compare(name: str, function: Callable[[Engine], Any], rounds: int) -> list[G
     ours: list[float] = []
     theirs: list[float] = []
     with trial(function) as lab:
-        engines = [lab.stage.world.engine() for _ in lab.stage.actors]
+        engines = [lab.exploration.world.engine() for _ in lab.exploration.actors]
         count = explored(lab)
         one_after_the_other(lab, engines, count)
         for _ in range(rounds):

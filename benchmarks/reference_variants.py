@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, classic, inverted, writing
 from taskref_edu.lab.many_orders import many_orders
 from taskref_edu.queue.running_task import RunningTask
-from taskref_edu.schema import ADDITIONS, SchemaName
+from taskref_edu.schema import EXTRA_DDL, SchemaName
 
 Act = Callable[[Session, "Shop"], Any]
 
@@ -131,14 +131,14 @@ class Variant:
         """Filled first, then indexed: that is much faster."""
         engine = many_orders(count, live)
         with writing(engine) as session:
-            added = [statement for addition in ADDITIONS[self.schema] for statement in addition(engine.dialect)]
+            added = [statement for addition in EXTRA_DDL[self.schema] for statement in addition(engine.dialect)]
             for statement in (*added, *self.add):
                 session.connection().exec_driver_sql(statement)
         return engine
 
 
 # Without the generated column of schema="classic": it is about typos, not about speed.
-ONE_LIVE_PAYMENT = tuple(ADDITIONS["classic"][0](sqlite.dialect()))
+ONE_LIVE_PAYMENT = tuple(EXTRA_DDL["classic"][0](sqlite.dialect()))
 VARIANTS = {
     "classic, as written": Variant(CLASSIC_AS_WRITTEN),
     "classic, index on status": Variant(CLASSIC_AS_WRITTEN, ("CREATE INDEX task_status ON task (type, status)",)),

@@ -28,7 +28,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlmodel import Field, SQLModel
 
 # SQLite numbers rows itself only for a column declared exactly INTEGER; PostgreSQL needs the 64 bits said.
-BIG = BigInteger().with_variant(Integer(), "sqlite")
+BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Json(JSON):
@@ -90,7 +90,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def words(statuses: tuple[TaskStatus, ...]) -> str:
+def sql_literals(statuses: tuple[TaskStatus, ...]) -> str:
     """The statuses as a list of SQL literals; a partial index serves literals best."""
     return ", ".join(f"'{status}'" for status in statuses)
 
@@ -117,7 +117,7 @@ class Task(Base, table=True):
     __tablename__ = "task"  # pyright: ignore[reportAssignmentType]
     __table_args__ = (CheckConstraint(STATUS_CHECK, name="task_status"),)
 
-    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True))
     type: str
     payload: Any = Field(default=None, sa_column=Column(Json()))
     status: TaskStatus = Field(
@@ -135,7 +135,7 @@ class Task(Base, table=True):
     )
     attempt: int = 0  # attempts begun
     max_attempts: int = 3
-    lease_token: int = Field(default=0, sa_column=Column(BIG, nullable=False))  # only ever rises
+    lease_token: int = Field(default=0, sa_column=Column(BigId, nullable=False))  # only ever rises
     available_at: datetime = Field(default_factory=utc_now)  # not to be claimed before
     lease_expires_at: datetime | None = None
     cancel_requested_at: datetime | None = None
@@ -181,11 +181,13 @@ class Order(Base, table=True):
 
     __tablename__ = "orders"  # pyright: ignore[reportAssignmentType]
 
-    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True))
     customer: str
     amount: int  # cents
     status: str = "new"  # new, paid
     processing_task_id: int | None = Field(
         default=None,
-        sa_column=Column(BIG, ForeignKey("task.id", ondelete="SET NULL", name="orders_processing_task"), nullable=True),
+        sa_column=Column(
+            BigId, ForeignKey("task.id", ondelete="SET NULL", name="orders_processing_task"), nullable=True
+        ),
     )

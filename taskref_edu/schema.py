@@ -10,7 +10,7 @@ from typing import Literal
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Dialect
 
-from .models import LIVE, Base, words
+from .models import LIVE, Base, sql_literals
 
 SCHEMA_VERSION = 1
 SchemaName = Literal["both", "classic", "inverted", "as_written"]
@@ -84,7 +84,7 @@ def _one_live_payment(dialect: Dialect) -> list[str]:
     """Classic's guard against duplicates: one live payment task for each order id in a payload."""
     return [
         f"CREATE UNIQUE INDEX task_live_payment ON task (({PAYLOAD_ORDER_ID[dialect.name]}))"
-        f" WHERE type = 'process_payment' AND status IN ({words(LIVE)})"
+        f" WHERE type = 'process_payment' AND status IN ({sql_literals(LIVE)})"
     ]
 
 
@@ -99,7 +99,7 @@ def _payload_foreign_key(dialect: Dialect) -> list[str]:
 
 
 # "both" leaves the generated column out: its CHECK would refuse inverted's tasks, which have no payload.
-ADDITIONS = {
+EXTRA_DDL = {
     "both": (_inverted, _one_live_payment),
     "classic": (_one_live_payment, _payload_foreign_key),
     "inverted": (_inverted,),
@@ -111,6 +111,6 @@ def create_schema(connection: SqlConnection, name: SchemaName) -> None:
     """Create the tables and what the schema `name` adds to them, in the caller's transaction."""
     Base.metadata.create_all(connection)
     notifying = NOTIFYING if connection.dialect.name == "postgresql" else ()
-    additions = [statement for addition in ADDITIONS[name] for statement in addition(connection.dialect)]
+    additions = [statement for addition in EXTRA_DDL[name] for statement in addition(connection.dialect)]
     for statement in (*notifying, *additions):
         connection.exec_driver_sql(statement)

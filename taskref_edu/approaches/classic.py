@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 
 from ..arguments import LARGEST_ID, short
 from ..errors import PayloadError
-from ..models import LIVE, Order, Task, words
+from ..models import LIVE, Order, Task, sql_literals
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from ..schema import PAYLOAD_ORDER_ID
@@ -100,7 +100,7 @@ def _live_payments(session: Session, order: Order) -> Select[Any]:
 
 def _is_live_payment() -> list[Any]:
     # Written as the index writes it: a bound parameter in its place would not be served.
-    return [literal_column(f"type = '{PAYMENT}'"), literal_column(f"status IN ({words(LIVE)})")]
+    return [literal_column(f"type = '{PAYMENT}'"), literal_column(f"status IN ({sql_literals(LIVE)})")]
 
 
 def _payload_order_id(session: Session) -> Any:

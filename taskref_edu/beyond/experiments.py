@@ -30,7 +30,7 @@ NEEDED = ("psycopg", "procrastinate")
 _database: Server | None = None
 
 
-class NotHere(TaskrefError):
+class Unavailable(TaskrefError):
     """This system cannot do what an experiment needs; its recorded outcome can be read all the same."""
 
 
@@ -73,14 +73,14 @@ def on_server(experiment: Callable[[str], Any]) -> Any:
     if database.url:
         try:
             result = json.loads(json.dumps(experiment(database.url)))
-        except NotHere as error:
-            return _recall(name, str(error))
-        _keep(name, result, database.version)
+        except Unavailable as error:
+            return _replay(name, str(error))
+        _record(name, result, database.version)
         return result
-    return _recall(name, "no PostgreSQL here")
+    return _replay(name, "no PostgreSQL here")
 
 
-def _recall(name: str, reason: str) -> Any:
+def _replay(name: str, reason: str) -> Any:
     recorded = _recorded()
     print(f"recorded on {recorded['recorded']} (PostgreSQL {recorded['version']}), not run now: {reason}")
     return recorded["results"][name]
@@ -90,7 +90,7 @@ def _recorded() -> dict[str, Any]:
     return json.loads(RECORDED.read_text(encoding="utf-8"))
 
 
-def _keep(name: str, result: Any, version: str) -> None:
+def _record(name: str, result: Any, version: str) -> None:
     """Add it to the record that is being made, if one is."""
     if not (where := os.environ.get(RECORD)):
         return

@@ -34,13 +34,13 @@ CLEARING = (
 )
 
 
-class Base(SQLModel):
+class ProcrastinateModel(SQLModel):
     """A MetaData of its own."""
 
     metadata: ClassVar[MetaData] = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
-class JobRow(Base, table=True):
+class JobRow(ProcrastinateModel, table=True):
     """The columns of Procrastinate's table that we look at. Only Procrastinate writes to it."""
 
     __tablename__ = "procrastinate_jobs"  # pyright: ignore[reportAssignmentType]
@@ -58,7 +58,7 @@ def _not_ours(table: Table, *_: object, **__: object) -> None:
     raise SchemaMissing(f"{table.name} is not there, and only Procrastinate can create it: call install(engine)")
 
 
-class Order(Base, table=True):
+class Order(ProcrastinateModel, table=True):
     """The business object of the document once more, with a reference to a job of Procrastinate."""
 
     __tablename__ = "shop_orders"  # pyright: ignore[reportAssignmentType]

@@ -28,9 +28,9 @@ from sqlmodel import col, select
 from ..database.opening import open_database
 from ..database.transactions import reading, writing
 from ..errors import TaskrefError
-from .experiments import NotHere
+from .experiments import Unavailable
 
-PATIENCE = 30.0  # seconds
+PROCESS_TIMEOUT = 30.0  # seconds
 # A worker whose notebook is gone ends, too. Not one that is stopped: close() is for that.
 SHOP = """
 import os, threading, time
@@ -55,14 +55,14 @@ threading.Thread(target=end_with_parent, daemon=True).start()
 queue = procrastinate.open_queue(open_database(os.environ["SHOP"]), charge)
 procrastinate.schedule_upkeep(queue, stalled_after=1.0, rescue_at="* * * * * */1")
 """
-_running: list[Crew] = []
+_running: list[WorkerProcesses] = []
 
 
 class NotInTime(TaskrefError):
     """The workers did not do what was waited for; the message has the end of their logs."""
 
 
-class Crew:
+class WorkerProcesses:
     """Worker processes by letter, on a shop of their own in the database at `url`."""
 
     def __init__(self, url: str, letters: str) -> None:
@@ -168,18 +168,20 @@ class Crew:
 
     def _signal(self, letter: str, name: str) -> None:
         if not hasattr(signal, name):
-            raise NotHere(f"this system has no {name}")
+            raise Unavailable(f"this system has no {name}")
         self.processes[letter].send_signal(getattr(signal, name))
 
     def _log(self, letter: str) -> str:
         return (self.folder / f"log-{letter}").read_text(encoding="utf-8", errors="replace")
 
     def _wait(self, there: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PROCESS_TIMEOUT
         while not there():
             if time.monotonic() > deadline:
                 logs = "\n".join(f"{letter}: {self._log(letter)[-600:]}" for letter in self.processes)
-                raise NotInTime(f"{what}: not within {PATIENCE:.0f} seconds; the workers' logs end with:\n{logs}")
+                raise NotInTime(
+                    f"{what}: not within {PROCESS_TIMEOUT:.0f} seconds; the workers' logs end with:\n{logs}"
+                )
             time.sleep(0.01)
 
 

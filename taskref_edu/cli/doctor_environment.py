@@ -26,7 +26,7 @@ from taskref_edu.database.sqlite_engine import LOWEST_SQLITE
 from taskref_edu.errors import TaskrefError
 
 WIDTH = 80
-PATIENCE = 10.0  # seconds for the worker's task
+TASK_TIMEOUT = 10.0  # seconds for the worker's task
 INSTALL = "run `make lab` in the clone, or `pip install 'taskref_edu[lab]'`"
 OTHER_PYTHON = "use a newer build of Python: make lab PYTHON=/path/to/python"
 FRONT_ENDS = {"@jupyter-widgets/jupyterlab-manager": "ipywidgets", "anywidget": "anywidget"}
@@ -214,13 +214,13 @@ def worker() -> Finding:
             begun = time.perf_counter()
             with writing(engine) as session:
                 queue.enqueue(session, "look")
-            done = ran.wait(PATIENCE)
+            done = ran.wait(TASK_TIMEOUT)
             error = thread.status.error
         engine.dispose()
     except (TaskrefError, OSError) as refused:
         return Finding(f"no worker: {refused}", remedy)
     if not done:
-        return Finding(f"the worker's thread ran no task in {PATIENCE:g} s: {error or 'it says nothing'}", remedy)
+        return Finding(f"the worker's thread ran no task in {TASK_TIMEOUT:g} s: {error or 'it says nothing'}", remedy)
     return Finding(f"a worker's thread ran a task, {(time.perf_counter() - begun) * 1000:.0f} ms after the enqueue")
 
 

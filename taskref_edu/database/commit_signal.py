@@ -19,7 +19,7 @@ _bells: dict[str, weakref.WeakSet[threading.Event]] = {}
 _lock = threading.Lock()
 
 
-def bell_of(engine: Engine) -> threading.Event:
+def commit_signal(engine: Engine) -> threading.Event:
     """A new event that is set after each commit that enqueued something in the engine's database."""
     bell = threading.Event()
     with _lock:
@@ -27,12 +27,12 @@ def bell_of(engine: Engine) -> threading.Event:
     return bell
 
 
-def ring(engine: Engine) -> None:
+def notify(engine: Engine) -> None:
     """Ring all bells of the engine's database in this process."""
     _ring_all(_name(engine))
 
 
-def ring_after_commit(session: Session) -> None:
+def notify_after_commit(session: Session) -> None:
     """Ring once `session` has committed."""
     if _KEY not in session.info:
         session.info[_KEY] = _name(session.get_bind().engine)

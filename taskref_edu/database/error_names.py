@@ -61,7 +61,7 @@ _PRIMARY = 0xFF  # the low byte of an extended result code is the primary one
 Identity = tuple[int, int]
 
 
-def named(error: BaseException, file: Path | None) -> DatabaseError | None:
+def translated(error: BaseException, file: Path | None) -> DatabaseError | None:
     """The error of a driver, or of SQLAlchemy around it, under our name; None if it is no fault of the file."""
     cause = error.orig if isinstance(error, sqlalchemy_errors.DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", None)  # None where Python's driver itself has raised it
@@ -82,7 +82,7 @@ def identity_of(file: str | os.PathLike[str]) -> Identity | None:
     return found.st_dev, found.st_ino
 
 
-def gone(file: str | os.PathLike[str]) -> DatabaseGone:
+def file_gone_error(file: str | os.PathLike[str]) -> DatabaseGone:
     """The error for a connection whose file is no longer the one under its name."""
     if identity_of(file) is None:
         return DatabaseGone(f"{file} was deleted: put it back, or stop the worker and open another database")

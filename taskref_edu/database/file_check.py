@@ -19,7 +19,7 @@ from sqlalchemy import exc as sqlalchemy_errors
 from ..arguments import short
 from ..errors import CannotOpen, DatabaseError, SchemaTooNew
 from ..schema import SCHEMA_VERSION, SchemaName
-from .error_names import named
+from .error_names import translated
 
 
 def url_of(where: str | os.PathLike[str]) -> URL:
@@ -67,7 +67,7 @@ def check_version(found: Any, schema: SchemaName | None, where: Path | URL) -> N
 
 
 @contextmanager
-def naming(where: Path | URL) -> Iterator[None]:
+def translating_errors(where: Path | URL) -> Iterator[None]:
     """Give an error of the driver our name, and the place it came from."""
     try:
         yield
@@ -77,7 +77,7 @@ def naming(where: Path | URL) -> Iterator[None]:
         raise CannotOpen(f"cannot open {error}") from error
     except (sqlite3.Error, sqlalchemy_errors.DBAPIError) as error:
         cause = getattr(error, "orig", None) or error
-        name = named(error, where if isinstance(where, Path) else None)
+        name = translated(error, where if isinstance(where, Path) else None)
         raise CannotOpen(f"cannot open {name or f'{where}: {cause}'}") from error
 
 
@@ -97,7 +97,7 @@ def _check(path: Path, create: bool) -> None:
     elif _first_bytes(path) not in (b"", b"SQLite format 3\0"):
         raise CannotOpen(f"{path} is not a SQLite database: choose another name; the file was left as it is")
     else:
-        with closing(sqlite3.connect(uri(path, "ro"), uri=True)) as connection, naming(path):
+        with closing(sqlite3.connect(uri(path, "ro"), uri=True)) as connection, translating_errors(path):
             if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'taskref_schema'").fetchone():
                 check_version(connection.execute("SELECT version, name FROM taskref_schema").fetchone(), None, path)
             elif not create:

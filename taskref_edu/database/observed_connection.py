@@ -96,7 +96,11 @@ class Connection(sqlite3.Connection):
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         if not self.in_transaction:
             if sql == BEGIN_IMMEDIATE and self.patience:
-                return self.observed(sql, parameters, self._take_turn) if self.observers.active else self._take_turn()
+                return (
+                    self.observed(sql, parameters, self._begin_fairly)
+                    if self.observers.active
+                    else self._begin_fairly()
+                )
             if not self._waits_itself:
                 self._wait_itself(True)
         if self.observers.active:
@@ -104,7 +108,7 @@ class Connection(sqlite3.Connection):
         # The driver's own execute() would ask our cursor() for one, and do the above once more.
         return _cursor(self, sqlite3.Cursor).execute(sql, parameters)
 
-    def _take_turn(self) -> sqlite3.Cursor:
+    def _begin_fairly(self) -> sqlite3.Cursor:
         """BEGIN IMMEDIATE, once no other connection writes.
 
         SQLite lets a writer that waits ask ever more rarely, in the end ten times a second, and whoever comes later

@@ -16,8 +16,8 @@ from sqlalchemy import Connection as SqlConnection
 
 from ..arguments import short
 from ..errors import CannotOpen
-from ..schema import ADDITIONS, SCHEMA_VERSION, SchemaName, create_schema
-from .file_check import check_version, naming, url_of
+from ..schema import EXTRA_DDL, SCHEMA_VERSION, SchemaName, create_schema
+from .file_check import check_version, translating_errors, url_of
 from .forks import open_anew_after_fork
 from .postgresql_engine import one_opens_at_a_time, server_engine
 from .sqlite_engine import LOWEST_SQLITE, file_of, open_file
@@ -50,8 +50,8 @@ def open_database(
         raise ValueError(f"timeout {short(timeout)} found, seconds from 0 to {LONGEST_TIMEOUT} expected")
     if sqlite3.sqlite_version_info < LOWEST_SQLITE:
         raise CannotOpen(f"SQLite {sqlite3.sqlite_version} found, 3.35 or newer needed: use a newer Python build")
-    if schema is not None and schema not in ADDITIONS:
-        raise CannotOpen(f"schema {short(schema)} found, one of {', '.join(ADDITIONS)} expected")
+    if schema is not None and schema not in EXTRA_DDL:
+        raise CannotOpen(f"schema {short(schema)} found, one of {', '.join(EXTRA_DDL)} expected")
     if synchronous not in ("NORMAL", "FULL"):
         raise CannotOpen(f"synchronous {short(synchronous)} found, NORMAL or FULL expected")
     url = None if where is None else url_of(where)
@@ -61,7 +61,7 @@ def open_database(
     else:
         engine = open_file(url, synchronous, timeout, create)
     try:
-        with naming(file_of(engine) or engine.url), writing(engine) as session:
+        with translating_errors(file_of(engine) or engine.url), writing(engine) as session:
             _create_or_check(session.connection(), schema, file_of(engine) or engine.url, create)
     except BaseException:
         engine.dispose()

@@ -19,7 +19,7 @@ from ..errors import CannotOpen, ConnectionLost, MissingExtra, SchemaMissing, Se
 LOWEST = 14  # CREATE OR REPLACE TRIGGER
 EXPECTED = "a path to a SQLite file, or postgresql+psycopg://user:password@host/database, expected"
 # Libpq waits for ever for a host that does not answer, and for hours for one that fell silent. A URL may say otherwise.
-PATIENCE = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+CONNECTION_TIMEOUTS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # What libpq says of a connection that it did not get (it gives no code), and what to do about it.
 REMEDIES = (
     ("password", "mend user and password in the URL; special characters are written as %40 for @"),
@@ -31,7 +31,7 @@ REMEDIES = (
     ("shutting down", "start the server, then try again"),
     ("", "is the server running, and are host and port right?"),
 )
-OPENING = 5_120_416  # any number: the advisory lock of whoever opens a database, or installs a reference
+SCHEMA_LOCK_KEY = 5_120_416  # any number: the advisory lock of whoever opens a database, or installs a reference
 OUR_TABLES = ('"task"', '"orders"', '"taskref_schema"')
 UNDEFINED_TABLE = "42P01"
 
@@ -45,7 +45,7 @@ def server_engine(url: URL) -> Engine:
         url = url.set(drivername="postgresql+psycopg")
     else:
         raise CannotOpen(f"no driver for {url.get_backend_name()!r} here: {EXPECTED}")
-    patience = {name: value for name, value in PATIENCE.items() if name not in url.query}
+    patience = {name: value for name, value in CONNECTION_TIMEOUTS.items() if name not in url.query}
     try:
         # The guards rely on it: an UPDATE that waited looks again at the row as it is now.
         engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=patience)
@@ -61,7 +61,7 @@ def server_engine(url: URL) -> Engine:
 def one_opens_at_a_time(connection: SqlConnection) -> None:
     """Wait for other programs that look for the tables, and may create them, until this transaction ends."""
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(OPENING)))
+        connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK_KEY)))
 
 
 def _refuse_an_old_server(driver: Any, _: object) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy import URL, Dialect, Engine, PoolProxiedConnection, create_engin
 
 from ..arguments import expect
 from ..errors import CannotOpen
-from .error_names import gone, identity_of, named
+from .error_names import file_gone_error, identity_of, translated
 from .file_check import check_file, uri
 from .forks import open_anew_after_fork
 from .observed_connection import Connection, Observers
@@ -71,7 +71,7 @@ def sqlite_engine(
                 connection.close()
                 raise
         except sqlite3.Error as error:
-            if name := named(error, path):
+            if name := translated(error, path):
                 raise name from error
             raise
         connection.observers = observers
@@ -107,7 +107,7 @@ def _begin(engine: weakref.ref[Engine], file: str | None, dbapi_connection: Pool
     if file is not None and driver.identity != identity_of(file):
         if (owner := engine()) is not None:
             owner.dispose()  # all its connections hold the file that is gone
-        raise gone(file)
+        raise file_gone_error(file)
     if driver.begins:
         driver.execute(begin_with.get())
 

@@ -18,7 +18,7 @@ from sqlmodel import Session
 
 from ..arguments import expect, short
 from ..errors import ReadOnlySession
-from .error_names import named
+from .error_names import translated
 from .sqlite_engine import begin_with, file_of
 
 # What a verb runs in: the caller's session, or the driver's connection that a worker's thread holds.
@@ -50,7 +50,7 @@ def writing(engine: Engine) -> Iterator[Session]:
         if session.identity_map or session.in_transaction():  # else close() would do nothing, slowly
             session.close()
     except sqlalchemy_errors.DBAPIError as error:
-        if name := named(error, file_of(engine)):
+        if name := translated(error, file_of(engine)):
             raise name from error
         raise
 
@@ -81,7 +81,7 @@ def reading_in(session: Session) -> Iterator[Session]:
             if changed := [*session.new, *session.dirty, *session.deleted]:
                 raise ReadOnlySession(f"reading() found changed objects ({changed[0]!r}): use writing() to keep them")
     except sqlalchemy_errors.DBAPIError as error:
-        if name := named(error, file_of(bind.engine)):
+        if name := translated(error, file_of(bind.engine)):
             raise name from error
         raise
 

@@ -23,7 +23,7 @@ T = TypeVar("T")
 AGAIN = 0.02  # seconds between two tries to stop a function that is over its time
 # Attributes that Python, pydantic and SQLAlchemy replace by themselves.
 FILLED_IN = frozenset({"_", "__doc__", "__annotations__", "__abstractmethods__", "__warningregistry__", "_abc_impl"})
-PATIENCE = 0.5  # seconds for threads that were left running to end
+THREADS_TIMEOUT = 0.5  # seconds for threads that were left running to end
 # Connections made since a run began, by the run's thread: these may be interrupted, and no others.
 _opened: dict[int, list[sqlite3.Connection]] = {}
 
@@ -136,7 +136,7 @@ def threads_ended(filename: str) -> Iterator[list[str]]:
 
 def _end(threads: list[threading.Thread]) -> list[str]:
     """Raise SystemExit in these threads, again and again; the names of those that outlive our patience."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + THREADS_TIMEOUT
     hook, threading.excepthook = threading.excepthook, lambda _: None  # a hook of pytest's reports SystemExit, too
     try:
         while threads and time.monotonic() < deadline:

@@ -18,7 +18,7 @@ from .explorer import wording as keeping
 from .explorer.actor import Function
 from .explorer.database_snapshot import Journal
 from .explorer.errors import NoSuchSchedule, NotRepeatable
-from .explorer.exploration import Stage
+from .explorer.exploration import Exploration
 from .explorer.outcome import Limits
 from .explorer.schedules import REPEATABLE
 from .explorer.trace import Trace, lanes_as_html, lanes_as_text, name_of
@@ -44,7 +44,7 @@ class ByHand:
     ) -> None:
         def open_trial() -> Trial:
             limits = Limits(patience=patience)
-            return Trial(Stage(actors, setup=setup, schema=schema, journal=journal, limits=limits), invariant)
+            return Trial(Exploration(actors, setup=setup, schema=schema, journal=journal, limits=limits), invariant)
 
         self._open_trial = open_trial
         self._arguments = keeping.arguments(name_of(setup) if setup else None, name_of(invariant), schema, journal)

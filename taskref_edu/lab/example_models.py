@@ -10,7 +10,7 @@ from typing import ClassVar
 from sqlalchemy import Column, ForeignKey, MetaData
 from sqlmodel import Field, SQLModel
 
-from ..models import BIG, Task
+from ..models import BigId, Task
 
 TASK_ID = Task.__table__.c.id  # type: ignore[attr-defined]
 
@@ -18,7 +18,7 @@ TASK_ID = Task.__table__.c.id  # type: ignore[attr-defined]
 def task_id_column(name: str | None = None) -> Column[int]:
     """A column that references a task: nullable, and emptied when the task is deleted."""
     key = ForeignKey(TASK_ID, ondelete="SET NULL")
-    return Column(name, BIG, key, nullable=True) if name else Column(BIG, key, nullable=True)
+    return Column(name, BigId, key, nullable=True) if name else Column(BigId, key, nullable=True)
 
 
 class Parcel(SQLModel, table=True):
@@ -27,7 +27,7 @@ class Parcel(SQLModel, table=True):
     __tablename__ = "parcel"  # pyright: ignore[reportAssignmentType]
     metadata: ClassVar[MetaData] = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True))
     address: str
     label_task_id: int | None = Field(default=None, sa_column=task_id_column())
     pickup_task_id: int | None = Field(default=None, sa_column=task_id_column())
@@ -39,6 +39,6 @@ class Invoice(SQLModel, table=True):
     __tablename__ = 'invoice"; DROP TABLE orders; --'  # pyright: ignore[reportAssignmentType]
     metadata: ClassVar[MetaData] = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    id: int | None = Field(default=None, sa_column=Column(BIG, primary_key=True))
+    id: int | None = Field(default=None, sa_column=Column(BigId, primary_key=True))
     printing_task_id: int | None = Field(default=None, sa_column=task_id_column('print "it" now; --'))
     mailing_task_id: int | None = Field(default=None, sa_column=task_id_column("mailing"))

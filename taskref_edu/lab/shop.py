@@ -23,14 +23,14 @@ from ..schema import SchemaName
 from ..worker.worker import Worker
 
 How = Literal["as written", "at their best"]
-Side = Literal["classic", "inverted"]
+Approach = Literal["classic", "inverted"]
 HOW: tuple[How, ...] = ("as written", "at their best")
-SIDES: tuple[Side, ...] = ("classic", "inverted")
+SIDES: tuple[Approach, ...] = ("classic", "inverted")
 PAYMENT = "process_payment"
-BEST: dict[Side, Any] = {"classic": classic, "inverted": inverted}
+BEST: dict[Approach, Any] = {"classic": classic, "inverted": inverted}
 
 
-def schema_of(how: How, side: Side) -> SchemaName:
+def schema_of(how: How, side: Approach) -> SchemaName:
     """As written gets two bare tables; at its best each side gets its own indexes, trigger and constraints."""
     return "as_written" if how == "as written" else side
 
@@ -44,9 +44,9 @@ def add_orders(engine: Engine, ids: Iterable[int] = range(11, 16)) -> None:
 class Shop:
     """One of the four shops; with `engine`, on a database that is there, else on one of its own with five orders."""
 
-    def __init__(self, how: How, side: Side, engine: Engine | None = None) -> None:
+    def __init__(self, how: How, side: Approach, engine: Engine | None = None) -> None:
         self.how: How = how
-        self.side: Side = side
+        self.side: Approach = side
         self.engine = engine or open_database(schema=schema_of(how, side))
         self.queue = TaskQueue(self.engine)
         self.queue.handler(PAYMENT)(self.verb("process_payment"))

@@ -24,7 +24,7 @@ from sqlmodel import Session
 from ..database.transactions import Transaction
 from .payload import decoded
 
-Statement = ReturnsRows  # a SELECT or any change
+QueueStatement = ReturnsRows  # a SELECT or any change
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -37,7 +37,7 @@ class Prepared:
 
 
 @cache
-def prepared(statement: Statement) -> Prepared:
+def prepared(statement: QueueStatement) -> Prepared:
     """`statement`, compiled for SQLite. Done once for each: they are constants of `statements.py`."""
     from sqlalchemy.dialects import sqlite  # not needed to import this package
 
@@ -46,7 +46,7 @@ def prepared(statement: Statement) -> Prepared:
     return Prepared(str(compiled), tuple(number for number, column in columns if isinstance(column.type, JSON)))
 
 
-def change(transaction: Transaction, statement: Statement, **values: Any) -> int:
+def change(transaction: Transaction, statement: QueueStatement, **values: Any) -> int:
     """Run a statement that changes rows; how many it changed."""
     driver = transaction if isinstance(transaction, sqlite3.Connection) else _driver(transaction)
     if driver is None:
@@ -54,7 +54,7 @@ def change(transaction: Transaction, statement: Statement, **values: Any) -> int
     return _execute(driver, prepared(statement), values).rowcount
 
 
-def first_row(transaction: Transaction, statement: Statement, **values: Any) -> tuple[Any, ...] | None:
+def first_row(transaction: Transaction, statement: QueueStatement, **values: Any) -> tuple[Any, ...] | None:
     """Run a statement that returns one row or none. Of the columns only JSON is turned into Python's values."""
     driver = transaction if isinstance(transaction, sqlite3.Connection) else _driver(transaction)
     if driver is None:

@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from ..arguments import LARGEST_ID, expect, expect_count, expect_seconds, short
-from ..database.commit_signal import ring_after_commit
+from ..database.commit_signal import notify_after_commit
 from ..database.transactions import SESSIONS, Transaction, refuse_reading
 from ..errors import TaskCancelled, TaskNotFound
 from ..models import Task, TaskStatus, utc_now
@@ -30,7 +30,7 @@ from .handlers import BackgroundFunction, H, Handlers
 from .new_task import as_loaded, new_values
 from .payload import MAX_BYTES, clean, encoded
 from .running_task import RunningTask
-from .transitions import expect_holder, look, moved, moved_by_holder, stale
+from .transitions import expect_holder, read_state, stale_lease, transition, transition_by_holder
 
 if TYPE_CHECKING:
     from .repair import RepairReport
@@ -113,7 +113,7 @@ class TaskQueue:
         values = new_values(type, attempts, available_at, self.now())
         json = encoded(payload, self.max_payload)
         task_id = insert_one(session, statements.ENQUEUE, json=json, **values)
-        ring_after_commit(session)
+        notify_after_commit(session)
         return as_loaded(task_id, values, json)
 
     def enqueue_many(self, session: Session, type: str, payloads: Iterable[Any]) -> int:
@@ -125,7 +125,7 @@ class TaskQueue:
         texts = [encoded(payload, self.max_payload) for payload in payloads]
         if texts:
             insert_many(session, statements.ENQUEUE, [{"json": json} for json in texts], **values)
-            ring_after_commit(session)
+            notify_after_commit(session)
         return len(texts)
 
     def cancel(self, session: Session, task_id: int) -> bool:
@@ -136,9 +136,9 @@ class TaskQueue:
         refuse_reading(session, "cancel")
         expect(task_id, (int, type(None)), "the id of a task")
         can_be = task_id is not None and 0 < task_id <= LARGEST_ID  # None: of a reference that is empty
-        if can_be and moved(session, statements.CANCEL, task_id=task_id, now=self.now()):
+        if can_be and transition(session, statements.CANCEL, task_id=task_id, now=self.now()):
             return True
-        if not can_be or look(session, task_id) is None:
+        if not can_be or read_state(session, task_id) is None:
             raise TaskNotFound(f"task {short(task_id)} not found: it never existed, or it was pruned")
         return False
 
@@ -159,7 +159,7 @@ class TaskQueue:
         moment = self.now()
         now = stored_in(session, moment)  # once for both
         if not change(session, statements.COMPLETE, now=now, task_id=task.id, token=task.token):
-            raise stale(task, look(session, task.id))
+            raise stale_lease(task, read_state(session, task.id))
         return self._claim(session, now, self._until(moment))
 
     def _claim(self, session: Transaction, now: datetime | str, until: datetime) -> RunningTask | None:
@@ -168,14 +168,14 @@ class TaskQueue:
 
     def heartbeat(self, session: Session, task: RunningTask) -> None:
         """Extend the lease by its full length from now. Raises StaleLease."""
-        moved_by_holder(session, statements.HEARTBEAT, task, until=self._until(self.now()))
+        transition_by_holder(session, statements.HEARTBEAT, task, until=self._until(self.now()))
 
     def complete(self, session: Transaction, task: RunningTask) -> None:
         """Record success, even of a task that was asked to stop: a finished effect is not half undone.
 
         Raises StaleLease.
         """
-        moved_by_holder(session, statements.COMPLETE, task, now=self.now())
+        transition_by_holder(session, statements.COMPLETE, task, now=self.now())
 
     def fail(self, session: Session, task: RunningTask, error: str, *, retry: bool = True) -> None:
         """Record a failure: back to pending after the backoff, or failed if there is no attempt left.
@@ -187,18 +187,18 @@ class TaskQueue:
         now = self.now()
         later = now + timedelta(seconds=self.delay(task.attempt))
         text = clean(error[:MAX_ERROR]) or "no error text"
-        moved_by_holder(session, statements.FAIL, task, now=now, later=later, retry=bool(retry), error=text)
+        transition_by_holder(session, statements.FAIL, task, now=now, later=later, retry=bool(retry), error=text)
 
     def stop(self, session: Session, task: RunningTask) -> None:
         """Record that the holder stopped because it was asked to. Raises StaleLease if nobody asked."""
-        moved_by_holder(session, statements.STOP, task, now=self.now())
+        transition_by_holder(session, statements.STOP, task, now=self.now())
 
     def check(self, session: Session, task: RunningTask) -> None:
         """Raise TaskCancelled if the task was asked to stop, StaleLease if the lease is over."""
         expect_holder(session, task)
-        row = look(session, task.id)
+        row = read_state(session, task.id)
         if row is None or row[:2] != (TaskStatus.RUNNING, task.token):
-            raise stale(task, row)
+            raise stale_lease(task, row)
         if row[2] is not None:
             raise TaskCancelled(f"task {task.id} was asked to stop")
 
@@ -206,14 +206,14 @@ class TaskQueue:
 
     def reclaim(self, session: Transaction) -> int:
         """Return the tasks whose lease ran out to pending, or fail those without an attempt left; how many."""
-        return moved(session, statements.RECLAIM, now=self.now())
+        return transition(session, statements.RECLAIM, now=self.now())
 
     def prune(self, session: Session, older_than: timedelta, *, limit: int = 10_000) -> int:
         """Delete up to `limit` tasks that ended more than `older_than` ago; how many. Orders stay."""
         expect(older_than, timedelta, "a timedelta for older_than")
         expect_count("limit", limit, 0)
         expect_seconds("older_than", older_than.total_seconds())
-        return moved(session, statements.PRUNE, before=self.now() - older_than, limit=limit)
+        return transition(session, statements.PRUNE, before=self.now() - older_than, limit=limit)
 
     def repair(self, session: Session, *, types: Iterable[str] = (), dry_run: bool = True) -> RepairReport:
         """Find what earlier code or hands have left in the tables, and mend it unless it is a dry run.

@@ -13,16 +13,16 @@ from ..database.transactions import SESSIONS, Transaction, refuse_reading
 from ..errors import StaleLease
 from ..models import Task, TaskStatus
 from . import statements
-from .execution import Statement, change, first_row
+from .execution import QueueStatement, change, first_row
 from .running_task import RunningTask
 
 
-def look(transaction: Transaction, task_id: int) -> tuple[Any, ...] | None:
+def read_state(transaction: Transaction, task_id: int) -> tuple[Any, ...] | None:
     """Status, lease token and time of a request to cancel; None if there is no such task."""
     return first_row(transaction, statements.LOOK, task_id=task_id)
 
 
-def moved(transaction: Transaction, statement: Statement, **values: Any) -> int:
+def transition(transaction: Transaction, statement: QueueStatement, **values: Any) -> int:
     """Run one guarded statement; how many tasks it moved. Copies that the session holds are read again."""
     refuse_reading(transaction, "a change of a task")
     count = change(transaction, statement, **values)
@@ -33,11 +33,11 @@ def moved(transaction: Transaction, statement: Statement, **values: Any) -> int:
     return count
 
 
-def moved_by_holder(transaction: Transaction, statement: Statement, task: RunningTask, **values: Any) -> None:
+def transition_by_holder(transaction: Transaction, statement: QueueStatement, task: RunningTask, **values: Any) -> None:
     """Run the statement of a verb that is the holder's alone. Raises StaleLease if `task` holds the lease no longer."""
     expect_holder(transaction, task)
-    if not moved(transaction, statement, task_id=task.id, token=task.token, **values):
-        raise stale(task, look(transaction, task.id))
+    if not transition(transaction, statement, task_id=task.id, token=task.token, **values):
+        raise stale_lease(task, read_state(transaction, task.id))
 
 
 def expect_holder(transaction: Transaction, task: RunningTask) -> None:
@@ -46,7 +46,7 @@ def expect_holder(transaction: Transaction, task: RunningTask) -> None:
     expect(task, RunningTask, "a task as claim() returns it, or as a handler gets it,")
 
 
-def stale(task: RunningTask, row: tuple[Any, ...] | None) -> StaleLease:
+def stale_lease(task: RunningTask, row: tuple[Any, ...] | None) -> StaleLease:
     """The error for a holder whose guard found nothing; `row` is what look() finds."""
     if row is None:
         found = "the task is gone"

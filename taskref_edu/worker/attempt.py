@@ -23,7 +23,7 @@ from ..queue.handlers import Handler
 from ..queue.payload import clean
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from .backoff import Pauses
+from .backoff import Backoff
 
 Record = Callable[[Session], None]
 Complete = Callable[[RunningTask], str | None]
@@ -42,7 +42,7 @@ def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked
     try:
         _call(queue.handlers.of(task.type), task)
     except TaskCancelled:
-        return _settle(queue, lambda session: _stopped(queue, session, task), blocked)
+        return _record_with_retries(queue, lambda session: _stopped(queue, session, task), blocked)
     except BaseException as error:
         trouble = _failed(queue, task, error, blocked)
         if isinstance(error, KeyboardInterrupt):
@@ -55,7 +55,7 @@ def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked
 
 def complete_alone(queue: TaskQueue, task: RunningTask, blocked: Blocked) -> str | None:
     """Record success in a transaction of its own, however long that takes; the text of what went wrong, or None."""
-    return _settle(queue, lambda session: queue.complete(session, task), blocked)
+    return _record_with_retries(queue, lambda session: queue.complete(session, task), blocked)
 
 
 def describe(error: BaseException) -> str:
@@ -96,7 +96,7 @@ def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: 
     text, retry = describe(error), not isinstance(error, PermanentFailure)
     if task.completed:
         return f"task {task.id} was completed, then its handler raised {text}"
-    return _settle(queue, lambda session: queue.fail(session, task, text, retry=retry), blocked) or text
+    return _record_with_retries(queue, lambda session: queue.fail(session, task, text, retry=retry), blocked) or text
 
 
 def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
@@ -106,9 +106,9 @@ def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
         queue.fail(session, task, "TaskCancelled: raised by the handler, though nobody asked the task to stop")
 
 
-def _settle(queue: TaskQueue, record: Record, blocked: Blocked) -> str | None:
+def _record_with_retries(queue: TaskQueue, record: Record, blocked: Blocked) -> str | None:
     """Record the outcome, however long the database is locked, as long as the lease can hold."""
-    until, pauses = time.monotonic() + queue.lease, Pauses()
+    until, pauses = time.monotonic() + queue.lease, Backoff()
     while True:
         try:
             with writing(queue.engine) as session:

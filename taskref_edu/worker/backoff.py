@@ -13,7 +13,7 @@ from ..errors import ServerNotReached
 SHORTEST, LONGEST = 0.25, 8.0  # seconds
 
 
-class Pauses:
+class Backoff:
     """The pauses of one that tries again."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ import time
 
 from sqlalchemy import Engine, PoolProxiedConnection
 
-from ..database.error_names import named
+from ..database.error_names import translated
 from ..database.sqlite_engine import file_of
 from ..database.transactions import Transaction, writing
 from ..errors import StaleLease
@@ -24,7 +24,7 @@ from ..queue.task_queue import TaskQueue
 from .attempt import describe
 
 
-class Desk:
+class TaskFetcher:
     """A desk of one queue, used by one thread at a time.
 
     hold: keep a connection between the transactions, and on SQLite talk to its driver: a session for each
@@ -33,17 +33,17 @@ class Desk:
 
     def __init__(self, queue: TaskQueue, *, hold: bool = False) -> None:
         self._queue = queue
-        self._held = Held(queue.engine) if hold and queue.engine.dialect.name == "sqlite" else None
+        self._kept = KeptConnection(queue.engine) if hold and queue.engine.dialect.name == "sqlite" else None
         self._reclaimed_at = 0.0
 
     def claim(self) -> RunningTask | None:
         """Take the oldest due task; None if there is none."""
-        with self._held or writing(self._queue.engine) as transaction:
+        with self._kept or writing(self._queue.engine) as transaction:
             return self._next(transaction, self._queue.claim(transaction))
 
     def complete_and_claim(self, task: RunningTask) -> tuple[str | None, RunningTask | None]:
         """Record the success of `task` and take the next one: what went wrong with the first, and the second."""
-        with self._held or writing(self._queue.engine) as transaction:
+        with self._kept or writing(self._queue.engine) as transaction:
             try:
                 return None, self._next(transaction, self._queue.complete_and_claim(transaction, task))
             except StaleLease as error:  # it changed nothing, so there is nothing to roll back
@@ -51,8 +51,8 @@ class Desk:
 
     def close(self) -> None:
         """Give back the connection; the next transaction takes another one."""
-        if self._held is not None:
-            self._held.close()
+        if self._kept is not None:
+            self._kept.close()
 
     def _next(self, transaction: Transaction, task: RunningTask | None) -> RunningTask | None:
         # Dead workers' tasks: looked for when there is nothing else to do, and four times in a lease.
@@ -63,7 +63,7 @@ class Desk:
         return task
 
 
-class Held:
+class KeptConnection:
     """A connection that is kept; each `with` is one write transaction on it, as writing() is on a session."""
 
     def __init__(self, engine: Engine) -> None:
@@ -76,7 +76,7 @@ class Held:
             try:
                 self._pooled = self._engine.raw_connection()
             except sqlite3.Error as error:
-                raise named(error, self._file) or wrapped(error, "") from error
+                raise translated(error, self._file) or wrapped(error, "") from error
             self._driver: sqlite3.Connection = self._pooled.driver_connection  # type: ignore[assignment]
         self._send("BEGIN IMMEDIATE")
         return self._driver
@@ -86,7 +86,7 @@ class Held:
             self._send("COMMIT")
             return
         self.close()
-        if name := named(error, self._file):
+        if name := translated(error, self._file):
             raise name from error
 
     def close(self) -> None:
@@ -101,5 +101,5 @@ class Held:
         except BaseException as error:
             self.close()
             if isinstance(error, sqlite3.Error):
-                raise named(error, self._file) or wrapped(error, sql) from error
+                raise translated(error, self._file) or wrapped(error, sql) from error
             raise

@@ -18,9 +18,9 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from ..database.commit_signal import ring
+from ..database.commit_signal import notify
 from ..schema import CHANNEL
-from .backoff import Pauses
+from .backoff import Backoff
 
 logger = logging.getLogger(__name__)
 TICK = 0.5  # seconds for which the thread may outlive its last user
@@ -58,7 +58,7 @@ class Listener:
         return self
 
     def _loop(self) -> None:
-        pauses = Pauses()
+        pauses = Backoff()
         while not self._ended.is_set():
             try:
                 with closing(self._connect()) as connection:
@@ -66,7 +66,7 @@ class Listener:
                     self._listen(connection)
             except Exception as error:  # lost, or not given: nothing depends on it but the time to the next task
                 self._hears = False
-                ring(self._engine)  # what was lost for the listener may be lost for the workers
+                notify(self._engine)  # what was lost for the listener may be lost for the workers
                 pause = pauses.after(error)
                 logger.info("not listening, next try in %.1f s: %s", pause, error)
                 self._ended.wait(pause)
@@ -81,10 +81,10 @@ class Listener:
         connection.autocommit = True
         connection.execute(f"LISTEN {CHANNEL}")
         self._hears = True
-        ring(self._engine)  # for what was committed before
+        notify(self._engine)  # for what was committed before
         while not self._ended.is_set():
             for _ in connection.notifies(timeout=TICK):
-                ring(self._engine)
+                notify(self._engine)
 
 
 def listener_of(engine: Engine) -> Listener:

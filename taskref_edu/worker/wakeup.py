@@ -13,8 +13,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from ..database.commit_signal import bell_of
-from ..database.error_names import gone, identity_of
+from ..database.commit_signal import commit_signal
+from ..database.error_names import file_gone_error, identity_of
 from ..database.sqlite_engine import file_of
 from ..database.transactions import reading
 from ..queue.task_queue import TaskQueue
@@ -28,7 +28,7 @@ class WakeUp:
     """Waits for work on one queue. Not shared between threads, but for `bell`, which anybody may set."""
 
     def __init__(self, queue: TaskQueue, poll: float) -> None:
-        self.bell = bell_of(queue.engine)
+        self.bell = commit_signal(queue.engine)
         self._queue = queue
         self._poll = poll
         self._probe: Any = None
@@ -61,7 +61,7 @@ class WakeUp:
             return
         self._queue.engine.dispose()  # its connections hold the file that is gone
         self._identity = found or expected
-        raise gone(self._file)
+        raise file_gone_error(self._file)
 
     def close(self) -> None:
         """Give back the connection that watches, or listens."""

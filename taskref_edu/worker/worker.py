@@ -19,8 +19,8 @@ from ..errors import WorkerBusy
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from .attempt import Complete, complete_alone, describe, run_attempt
-from .backoff import SHORTEST, Pauses
-from .claims import Desk
+from .backoff import SHORTEST, Backoff
+from .claims import TaskFetcher
 from .heartbeat import Heartbeat
 from .wakeup import WakeUp
 
@@ -63,12 +63,12 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._heartbeat = Heartbeat(queue, name)
         self._wake_up = WakeUp(queue, poll)
-        self._desk = Desk(queue)
+        self._fetcher = TaskFetcher(queue)
         self._next: RunningTask | None = None  # claimed by the thread, not yet begun
         self._stopping = threading.Event()
         self._pausing = threading.Event()
         # Set by the thread itself: pause() may come after its look at `_pausing`, and then it claims once more.
-        self._resting = threading.Event()
+        self._paused = threading.Event()
         self._task: RunningTask | None = None
         self._since = time.monotonic()
         self._done = 0
@@ -136,11 +136,11 @@ class Worker:
 
         Raises WorkerBusy while the worker's own thread runs a task or may claim one.
         """
-        if self._thread is not None and self._thread.is_alive() and not self._rests():
+        if self._thread is not None and self._thread.is_alive() and not self._is_paused():
             raise WorkerBusy(f"{self.name} runs on its own thread: pause() or stop() it before step()")
-        task = self._desk.claim()
+        task = self._fetcher.claim()
         if task is not None:
-            self._run(task, lambda task: complete_alone(self.queue, task, self._say_blocked))
+            self._run(task, lambda task: complete_alone(self.queue, task, self._report_blocked))
         return task is not None
 
     def run_until_idle(self) -> int:
@@ -155,75 +155,75 @@ class Worker:
     def _loop(self) -> None:
         self._heartbeat = Heartbeat(self.queue, self.name)
         self._heartbeat.start()
-        desk, pauses = Desk(self.queue, hold=True), Pauses()
+        fetcher, pauses = TaskFetcher(self.queue, hold=True), Backoff()
         try:
             while self._next or not self._stopping.is_set():
                 try:
-                    self._turn(desk)
+                    self._iteration(fetcher)
                     self._blocked = False
                     pauses.reset()
                 except BaseException as error:  # promise: nothing ends this thread but stop()
                     pause = pauses.after(error)
-                    self._say_blocked(f"{describe(error)} (next try in {pause:.1f} s)")
+                    self._report_blocked(f"{describe(error)} (next try in {pause:.1f} s)")
                     self._wake_up.close()
-                    desk.close()
+                    fetcher.close()
                     self._stopping.wait(pause)
         finally:
             self._heartbeat.stop()
             self._wake_up.close()
-            desk.close()
+            fetcher.close()
 
-    def _turn(self, desk: Desk) -> None:
+    def _iteration(self, fetcher: TaskFetcher) -> None:
         self._wake_up.check_file()
         task, self._next = self._next, None
         if task is None and self._pausing.is_set():
-            self._rest()
-        elif task := task or desk.claim():
-            self._run(task, lambda task: self._complete_and_claim(desk, task))
+            self._wait_while_paused()
+        elif task := task or fetcher.claim():
+            self._run(task, lambda task: self._complete_and_claim(fetcher, task))
         else:
             self._blocked = False  # the database has answered; the wait below may be long
-            self._wake_up.wait(self._asked_to_rest)
+            self._wake_up.wait(self._pause_requested)
 
-    def _rest(self) -> None:
+    def _wait_while_paused(self) -> None:
         """Claim nothing until resume() or stop()."""
         self._blocked = False  # the file is there, and nothing else is asked of the database
-        self._resting.set()
+        self._paused.set()
         try:
             while self._pausing.is_set() and not self._stopping.is_set():
                 self._wake_up.bell.wait(SHORTEST)
                 self._wake_up.bell.clear()
                 self._wake_up.check_file()
         finally:
-            self._resting.clear()
+            self._paused.clear()
 
     def _run(self, task: RunningTask, complete: Complete) -> None:
         self._task, self._since = task, time.monotonic()
         self._heartbeat.task = task
         try:
-            self._error = run_attempt(self.queue, task, complete, self._say_blocked) or self._error
+            self._error = run_attempt(self.queue, task, complete, self._report_blocked) or self._error
         finally:
             self._heartbeat.task = self._task = None
             self._blocked = False
             self._since = time.monotonic()
             self._done += 1
 
-    def _complete_and_claim(self, desk: Desk, task: RunningTask) -> str | None:
-        if self._asked_to_rest():
-            return complete_alone(self.queue, task, self._say_blocked)
+    def _complete_and_claim(self, fetcher: TaskFetcher, task: RunningTask) -> str | None:
+        if self._pause_requested():
+            return complete_alone(self.queue, task, self._report_blocked)
         try:
-            trouble, self._next = desk.complete_and_claim(task)
+            trouble, self._next = fetcher.complete_and_claim(task)
         except Exception:  # locked, gone, a claim that cannot be: the completion is what must not be lost
-            return complete_alone(self.queue, task, self._say_blocked)
+            return complete_alone(self.queue, task, self._report_blocked)
         return trouble
 
-    def _say_blocked(self, why: str) -> None:
+    def _report_blocked(self, why: str) -> None:
         self._error, self._blocked = why, True
 
-    def _rests(self) -> bool:
+    def _is_paused(self) -> bool:
         """Whether the thread claims nothing; one that was asked to pause and holds no task gets a moment for it."""
-        return self._pausing.is_set() and not self._task and self._resting.wait(SHORTEST)
+        return self._pausing.is_set() and not self._task and self._paused.wait(SHORTEST)
 
-    def _asked_to_rest(self) -> bool:
+    def _pause_requested(self) -> bool:
         return self._stopping.is_set() or self._pausing.is_set()
 
     def _state(self, task: RunningTask | None) -> State:
@@ -235,7 +235,7 @@ class Worker:
             return "unresponsive"
         if self._blocked:
             return "blocked"
-        return "busy" if task else "paused" if self._resting.is_set() else "idle"
+        return "busy" if task else "paused" if self._paused.is_set() else "idle"
 
     def _ignores_cancel(self, task: RunningTask) -> bool:
         asked = self._heartbeat.asked_to_stop

@@ -11,7 +11,7 @@ import pytest
 
 from taskref_edu.beyond import experiments as beyond
 from taskref_edu.beyond.embedded_postgresql import start_postgres
-from taskref_edu.beyond.experiments import RECORD, RECORDED, NotHere, on_server, server
+from taskref_edu.beyond.experiments import RECORD, RECORDED, Unavailable, on_server, server
 from taskref_edu.errors import MissingExtra, install_line
 from taskref_edu.series.source import read_source
 
@@ -69,7 +69,7 @@ def test_what_is_run_is_kept_where_a_record_is_made(
         return url.partition(":")[0], 1
 
     def one_sleeps(url: str) -> None:
-        raise NotHere("this system has no SIGSTOP")
+        raise Unavailable("this system has no SIGSTOP")
 
     try:
         assert on_server(one_dies) == ["postgresql+psycopg", 1], "as JSON has it, whether recorded or run"
@@ -83,9 +83,9 @@ def test_what_is_run_is_kept_where_a_record_is_made(
 @pytest.mark.xdist_group("postgresql")
 @pytest.mark.slow
 def test_a_crew_ends_when_the_next_one_starts(postgresql_url: str) -> None:
-    from taskref_edu.beyond.worker_processes import Crew, close_all
+    from taskref_edu.beyond.worker_processes import WorkerProcesses, close_all
 
-    first, second = Crew(start_postgres(), "A"), Crew(start_postgres(), "A")
+    first, second = WorkerProcesses(start_postgres(), "A"), WorkerProcesses(start_postgres(), "A")
     try:
         assert first.processes["A"].poll() is not None
         assert not first.folder.exists()

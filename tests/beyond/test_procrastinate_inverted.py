@@ -21,7 +21,7 @@ from taskref_edu import errors, open_database, reading, writing
 from taskref_edu.beyond import procrastinate_inverted as procrastinate
 from taskref_edu.beyond.embedded_postgresql import start_postgres
 from taskref_edu.beyond.procrastinate_inverted import Order
-from taskref_edu.beyond.procrastinate_schema import Base, JobRow
+from taskref_edu.beyond.procrastinate_schema import JobRow, ProcrastinateModel
 from tests.conftest import in_transaction, until
 
 pytestmark = [pytest.mark.xdist_group("postgresql"), pytest.mark.slow]
@@ -426,7 +426,7 @@ class TestInstalling:
 
     def test_procrastinates_table_is_never_created_by_us(self, fresh: Engine) -> None:
         with pytest.raises(errors.SchemaMissing, match="only Procrastinate can create it: call install"):
-            Base.metadata.create_all(fresh)
+            ProcrastinateModel.metadata.create_all(fresh)
 
     def test_sqlite_is_refused_by_name(self, sqlite: Engine) -> None:
         with pytest.raises(errors.CannotOpen, match="keeps its jobs in PostgreSQL"):

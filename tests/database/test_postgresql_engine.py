@@ -17,7 +17,7 @@ from sqlmodel import Session, select
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, errors, inverted, open_database, reading, writing
 from taskref_edu.beyond.embedded_postgresql import EmbeddedServer, start_postgres
 from taskref_edu.queue.running_task import RunningTask
-from taskref_edu.worker.backoff import LONGEST, SHORTEST, Pauses
+from taskref_edu.worker.backoff import LONGEST, SHORTEST, Backoff
 from taskref_edu.worker.postgresql_listener import Listener
 from tests.conftest import claim, in_transaction, new_orders, until
 
@@ -274,7 +274,7 @@ class TestServerDown:
         engine.dispose()
 
     def test_pauses_double_up_to_a_bound_and_are_jittered(self) -> None:
-        pauses, error = Pauses(), errors.ServerNotReached()
+        pauses, error = Backoff(), errors.ServerNotReached()
         found = [pauses.after(error) for _ in range(12)]
         assert all(SHORTEST / 2 <= pause <= LONGEST for pause in found)
         assert max(found) > LONGEST / 2

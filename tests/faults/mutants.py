@@ -72,7 +72,7 @@ MUTANTS = [
     _lacks("cancel", "a running task ends", ("WHEN (task.status = 'pending')", "WHEN 1")),
     _lacks("prune", "what ended just now", (" AND task.finished_at < :before", "")),
     Mutant("the clearing trigger is missing", lambda: patch.object(schema, "clearing_trigger", lambda *_: [])),
-    Mutant("classic's unique index is missing", lambda: patch.dict(schema.ADDITIONS, both=(schema._inverted,))),
+    Mutant("classic's unique index is missing", lambda: patch.dict(schema.EXTRA_DDL, both=(schema._inverted,))),
     Mutant("ids are used again", _ids_used_again),
 ]
 

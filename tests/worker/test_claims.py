@@ -10,15 +10,15 @@ from sqlmodel import Session, col, select
 
 from taskref_edu import Task, TaskQueue, TaskStatus, Worker, reading, writing
 from taskref_edu.lab import capture_sql, explore_crashes
-from taskref_edu.worker.claims import Desk
+from taskref_edu.worker.claims import TaskFetcher
 from tests.conftest import Clock, OpenDatabase, claim, in_transaction, until
 
 
 @pytest.fixture(params=[True, False], ids=["holds", "holds not"])
-def desk(request: pytest.FixtureRequest, queue: TaskQueue) -> Iterator[Desk]:
-    desk = Desk(queue, hold=request.param)
-    yield desk
-    desk.close()
+def fetcher(request: pytest.FixtureRequest, queue: TaskQueue) -> Iterator[TaskFetcher]:
+    fetcher = TaskFetcher(queue, hold=request.param)
+    yield fetcher
+    fetcher.close()
 
 
 def two_tasks(engine: Engine) -> None:
@@ -31,37 +31,37 @@ def statuses(engine: Engine) -> list[str]:
         return list(map(str, session.exec(select(Task.status).order_by(col(Task.id)))))
 
 
-def test_one_is_completed_and_the_next_one_claimed(queue: TaskQueue, desk: Desk) -> None:
+def test_one_is_completed_and_the_next_one_claimed(queue: TaskQueue, fetcher: TaskFetcher) -> None:
     with writing(queue.engine) as session:
         queue.enqueue_many(session, "work", [1, 2])
-    first = desk.claim()
+    first = fetcher.claim()
     assert first
-    trouble, second = desk.complete_and_claim(first)
+    trouble, second = fetcher.complete_and_claim(first)
     assert (trouble, second and second.payload) == (None, 2)
     assert statuses(queue.engine) == ["succeeded", "running"]
     assert second
-    assert desk.complete_and_claim(second) == (None, None)
+    assert fetcher.complete_and_claim(second) == (None, None)
 
 
 def test_it_is_one_transaction_that_observers_see(sqlite: Engine) -> None:
     two_tasks(sqlite)
-    desk = Desk(TaskQueue(sqlite), hold=True)
-    first = desk.claim()
+    fetcher = TaskFetcher(TaskQueue(sqlite), hold=True)
+    first = fetcher.claim()
     assert first
     with capture_sql(sqlite) as statements:
-        desk.complete_and_claim(first)
-    desk.close()
+        fetcher.complete_and_claim(first)
+    fetcher.close()
     assert [statement.sql.split()[0] for statement in statements] == ["BEGIN", "UPDATE", "UPDATE", "COMMIT"]
 
 
-def test_a_stale_result_is_dropped_and_the_claim_goes_on(queue: TaskQueue, clock: Clock, desk: Desk) -> None:
+def test_a_stale_result_is_dropped_and_the_claim_goes_on(queue: TaskQueue, clock: Clock, fetcher: TaskFetcher) -> None:
     two = [in_transaction(queue.engine, lambda session: queue.enqueue(session, "work")) for _ in range(2)]
-    first = desk.claim()
+    first = fetcher.claim()
     clock.advance(queue.lease)
     in_transaction(queue.engine, queue.reclaim)
     holder = claim(queue)
     assert first
-    trouble, second = desk.complete_and_claim(first)
+    trouble, second = fetcher.complete_and_claim(first)
     assert "it is pending, not running; drop this result" in (trouble or "")
     assert second
     assert {holder.id, second.id} == {task.id for task in two}
@@ -71,18 +71,18 @@ def test_a_dead_workers_task_is_found_while_there_is_other_work(queue: TaskQueue
     in_transaction(queue.engine, lambda session: queue.enqueue_many(session, "work", range(3)))
     claim(queue)
     clock.advance(queue.lease)
-    desk = Desk(queue)
-    assert desk.claim()
+    fetcher = TaskFetcher(queue)
+    assert fetcher.claim()
     assert statuses(queue.engine)[0] == "pending"
 
 
 def test_a_crash_leaves_what_a_crash_of_two_transactions_could_leave() -> None:
     def hand_in(engine: Engine) -> None:
-        desk = Desk(TaskQueue(engine), hold=True)
-        first = desk.claim()
+        fetcher = TaskFetcher(TaskQueue(engine), hold=True)
+        first = fetcher.claim()
         assert first
-        desk.complete_and_claim(first)
-        desk.close()
+        fetcher.complete_and_claim(first)
+        fetcher.close()
 
     def nothing_else(session: Session) -> list[str]:
         found = tuple(map(str, session.exec(select(Task.status).order_by(col(Task.id)))))
@@ -99,10 +99,10 @@ def test_a_completion_that_cannot_be_fused_is_recorded_alone(sqlite: Engine, mon
     queue.handler("work")(lambda task: None)
     two_tasks(sqlite)
 
-    def broken(self: Desk, task: object) -> None:
+    def broken(self: TaskFetcher, task: object) -> None:
         raise ValueError("a claim that cannot be")
 
-    monkeypatch.setattr(Desk, "complete_and_claim", broken)
+    monkeypatch.setattr(TaskFetcher, "complete_and_claim", broken)
     with Worker(queue):
         end = _until_succeeded(sqlite)
     assert end == ["succeeded", "succeeded"]
@@ -122,11 +122,11 @@ def test_text_that_is_no_json_fails_its_task_and_not_the_worker(sqlite: Engine) 
 
 def test_a_pool_gets_its_connection_back(open_any: OpenDatabase) -> None:
     engine = open_any()
-    desk = Desk(TaskQueue(engine), hold=True)
-    desk.claim()
+    fetcher = TaskFetcher(TaskQueue(engine), hold=True)
+    fetcher.claim()
     held = engine.pool.checkedout()  # type: ignore[attr-defined]
-    desk.close()
-    desk.close()
+    fetcher.close()
+    fetcher.close()
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
     assert held == (1 if engine.dialect.name == "sqlite" else 0)
 

@@ -19,7 +19,7 @@ from taskref_edu.database.observed_connection import Connection
 from taskref_edu.database.sqlite_engine import file_of, observers_of
 from taskref_edu.queue.running_task import RunningTask
 from taskref_edu.worker.attempt import describe
-from taskref_edu.worker.claims import Desk
+from taskref_edu.worker.claims import TaskFetcher
 from taskref_edu.worker.heartbeat import Heartbeat
 from tests.conftest import Clock, OpenDatabase, claim, in_transaction, new_orders, until
 
@@ -241,14 +241,14 @@ class TestThread:
         self, live: TaskQueue, worker: Worker, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """pause() between the thread's look at it and its claim: the worker once said "paused", and claimed."""
-        reached, release, claim_at_desk = threading.Event(), threading.Event(), Desk.claim
+        reached, release, claim_at_desk = threading.Event(), threading.Event(), TaskFetcher.claim
 
-        def claim_late(desk: Desk) -> RunningTask | None:
+        def claim_late(fetcher: TaskFetcher) -> RunningTask | None:
             reached.set()
             release.wait(10)
-            return claim_at_desk(desk)
+            return claim_at_desk(fetcher)
 
-        monkeypatch.setattr(Desk, "claim", claim_late)
+        monkeypatch.setattr(TaskFetcher, "claim", claim_late)
         worker.start()
         assert reached.wait(10)
         worker.pause()

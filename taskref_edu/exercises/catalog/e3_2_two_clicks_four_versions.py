@@ -13,7 +13,7 @@ from taskref_edu import Order, TaskQueue, reading, writing
 from taskref_edu.exercises.catalog._clicks import one_live_payment, one_order
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
-from taskref_edu.lab.explorer.result import Found
+from taskref_edu.lab.explorer.result import ExplorationResult
 
 WORDS = ("duplicate", "error", "neither")
 Predict = Callable[[], Any]
@@ -58,7 +58,7 @@ LISTED = "\n\n".join(
 )
 
 
-def outcome_of(found: Found) -> tuple[str, str]:
+def outcome_of(found: ExplorationResult) -> tuple[str, str]:
     """The word for what an exploration found, and the sentence."""
     schedules = f"{found.count} schedules"
     if found.broken:

@@ -14,7 +14,7 @@ from taskref_edu import Order, reading, writing
 from taskref_edu.approaches import as_written, classic, inverted
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
-from taskref_edu.lab.shop import HOW, SIDES, How, Shop, Side, add_orders, code_lines, live_payments, schema_of
+from taskref_edu.lab.shop import HOW, SIDES, Approach, How, Shop, add_orders, code_lines, live_payments, schema_of
 from taskref_edu.lab.tables import Table
 
 CLAIMS = {
@@ -30,7 +30,7 @@ Verdict = Callable[[], Any]
 
 
 @contextmanager
-def open_shop(how: How, side: Side) -> Iterator[Shop]:
+def open_shop(how: How, side: Approach) -> Iterator[Shop]:
     """A shop that is closed afterwards."""
     shop = Shop(how, side)
     try:
@@ -39,7 +39,7 @@ def open_shop(how: How, side: Side) -> Iterator[Shop]:
         shop.close()
 
 
-def enforced(how: How, side: Side) -> Seen:
+def enforced(how: How, side: Approach) -> Seen:
     """A reference to nothing is written: is it refused?"""
     with open_shop(how, side) as shop:
         try:
@@ -53,7 +53,7 @@ def enforced(how: How, side: Side) -> Seen:
     return False, "a reference to nothing was stored"
 
 
-def worker_lines(how: How, side: Side) -> int:
+def worker_lines(how: How, side: Approach) -> int:
     """The lines from a claimed task to its effect: the handler, and what it calls to find its order."""
     if how == "as written":
         return code_lines(getattr(as_written, f"{side}_process_payment"))
@@ -62,14 +62,14 @@ def worker_lines(how: How, side: Side) -> int:
     return code_lines(inverted.process_payment, inverted.order_for)
 
 
-def simpler(how: How, side: Side) -> Seen:
+def simpler(how: How, side: Approach) -> Seen:
     """Fewer lines than the other side's."""
-    other: Side = "inverted" if side == "classic" else "classic"
+    other: Approach = "inverted" if side == "classic" else "classic"
     lines = worker_lines(how, side)
     return lines < worker_lines(how, other), f"{lines} lines of handler and look-up"
 
 
-def tracked(how: How, side: Side) -> Seen:
+def tracked(how: How, side: Approach) -> Seen:
     """Five orders in the five states of a task: does the list show the live ones, and no other?"""
     with open_shop(how, side) as shop:
         for id, status in enumerate(("succeeded", "failed", "cancelled", "running", "pending"), 11):
@@ -78,7 +78,7 @@ def tracked(how: How, side: Side) -> Seen:
     return listed == [14, 15], f"{listed} listed where 14 runs and 15 waits"
 
 
-def prevented(how: How, side: Side) -> Seen:
+def prevented(how: How, side: Approach) -> Seen:
     """Two clicks in every order of their statements: is there ever a second payment?"""
 
     def click(engine: Engine) -> bool:
@@ -92,7 +92,7 @@ def prevented(how: How, side: Side) -> Seen:
     return found.holds, f"{len(found.broken)} of {found.count} schedules end with two payments"
 
 
-def sees_now(how: How, side: Side) -> Seen:
+def sees_now(how: How, side: Approach) -> Seen:
     """The order changes while its task waits: does the worker see the change?"""
     with open_shop(how, side) as shop:
         task = shop.pay(11)
@@ -106,9 +106,9 @@ def sees_now(how: How, side: Side) -> Seen:
 EXPERIMENTS = {1: enforced, 2: simpler, 3: tracked, 4: prevented, 5: sees_now}
 
 
-def run(claim: int, how: How) -> tuple[str, dict[Side, str]]:
+def run(claim: int, how: How) -> tuple[str, dict[Approach, str]]:
     """Who keeps the claim, and what was seen on each side."""
-    seen: dict[Side, Seen] = {side: EXPERIMENTS[claim](how, side) for side in SIDES}
+    seen: dict[Approach, Seen] = {side: EXPERIMENTS[claim](how, side) for side in SIDES}
     kept = [side for side in SIDES if seen[side][0]]
     who = "both" if len(kept) == 2 else kept[0] if kept else "neither"
     return who, {side: words for side, (_, words) in seen.items()}
@@ -133,7 +133,7 @@ def _compare(verdict: Verdict, place: int) -> None:
         who, seen = run(claim, how)
         if said[claim][place] != who:
             rows = Table({"side": side, "seen": words} for side, words in seen.items())
-            differing: list[Side] = [
+            differing: list[Approach] = [
                 side for side in seen if (who in ("both", side)) != (said[claim][place] in ("both", side))
             ]
             raise CheckFailed(

@@ -13,7 +13,7 @@ from sqlmodel import Session
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 from taskref_edu.lab.explorer.errors import NoSuchSchedule
-from taskref_edu.lab.explorer.result import Found, switches
+from taskref_edu.lab.explorer.result import ExplorationResult, switches
 
 Schedules = Callable[[], Any]
 TABLES = [
@@ -103,7 +103,7 @@ class Bug:
     setup: Callable[[Engine], None]
     holds: Callable[..., list[str]]
 
-    def explored(self) -> Found:
+    def explored(self) -> ExplorationResult:
         """Every schedule of it."""
         return explore(self.actors, setup=self.setup, invariant=self.holds, schema=None)
 
@@ -151,7 +151,7 @@ def _three(answer: Any) -> Sequence[str]:
     return answer
 
 
-def _holds(bug: Bug, found: Found, schedule: str) -> CheckFailed:
+def _holds(bug: Bug, found: ExplorationResult, schedule: str) -> CheckFailed:
     """What to say of a schedule that breaks nothing: it cannot be, or it does no harm."""
     try:
         trace = found.replay(schedule)

@@ -20,8 +20,8 @@ from sqlalchemy import Engine, event
 
 from ...database.observed_connection import Connection
 from ...database.sqlite_engine import observers_of
-from .actor_greenlet import Life
-from .database_snapshot import Rows, World
+from .actor_greenlet import ActorGreenlet
+from .database_snapshot import Rows, SnapshotDatabase
 from .errors import ActorKilled, LabError, PastTheExplorer
 from .killed_connections import close_for_good
 from .sqlite_locks import Locks, in_transaction, is_reading, waits
@@ -45,11 +45,13 @@ class Step:
 class Actor:
     """One of the functions of an exploration, run once in every schedule."""
 
-    def __init__(self, letter: str, function: Function, world: World, locks: Locks, statements: Statements) -> None:
+    def __init__(
+        self, letter: str, function: Function, world: SnapshotDatabase, locks: Locks, statements: Statements
+    ) -> None:
         self.letter = letter
         self.function = function
         self.engine = world.engine()
-        self._life = Life(self)
+        self._life = ActorGreenlet(self)
         self.connections: list[Connection] = []
         self.tracing = False
         self._world = world
@@ -78,7 +80,7 @@ class Actor:
         """Run the function as far as its first step, with a connection open."""
         self._reset()
         if self._life.dead:
-            self._life = Life(self)
+            self._life = ActorGreenlet(self)
         if not self.engine.pool.checkedin():  # type: ignore[attr-defined]
             self.engine.connect().close()
         self._life.begin()

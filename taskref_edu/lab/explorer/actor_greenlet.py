@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from greenlet import getcurrent, greenlet
 
 from .errors import ActorKilled
-from .watchdog import Stuck, stuck_at
+from .watchdog import Hung, stuck_at
 
 if TYPE_CHECKING:
     from .actor import Actor
 
 
-class Life(greenlet):
+class ActorGreenlet(greenlet):
     """Runs the function whenever it is begun; a new greenlet for each schedule would cost as much as a step.
 
     actor: how the audit hook knows whose code runs. explorer: the greenlet that lets the actor go.
@@ -43,7 +43,7 @@ class Life(greenlet):
             self.actor.result = self.actor.function(self.actor.engine)
         except ActorKilled:
             pass
-        except Stuck as stuck:
+        except Hung as stuck:
             self.actor.stuck_at = stuck_at(stuck)
         except KeyboardInterrupt:
             raise  # it was meant for the exploration, and ends this greenlet

@@ -32,7 +32,7 @@ _TABLES = (
 )
 
 
-class World:
+class SnapshotDatabase:
     """A database file, and the snapshot that it is restored from."""
 
     def __init__(self, setup: Callable[[Engine], object] | None, schema: SchemaName | None, journal: Journal) -> None:
@@ -46,11 +46,11 @@ class World:
         except BaseException:
             self._folder.cleanup()
             raise
-        self.keeper = self._connect()
+        self.observer = self._connect()
         snapshot = f"file:{quote(str(self._snapshot))}?mode=ro&immutable=1"
-        self.keeper.execute("ATTACH ? AS snapshot", (snapshot,))
+        self.observer.execute("ATTACH ? AS snapshot", (snapshot,))
         # Whatever a trigger wants to do while rows are copied, it does not.
-        self.keeper.set_authorizer(_silence_triggers)
+        self.observer.set_authorizer(_silence_triggers)
         self._version = self._schema_version()
         self._copying = [sql for table in self._tables() for sql in self._copy(table)]
 
@@ -63,7 +63,7 @@ class World:
         if self._schema_version() != self._version:
             self.restore_file()
             return
-        execute = self.keeper.execute
+        execute = self.observer.execute
         execute("BEGIN IMMEDIATE")
         for sql in self._copying:
             execute(sql)
@@ -72,12 +72,12 @@ class World:
     def restore_file(self) -> None:
         """Make the whole file what it was after the setup, schema and settings included."""
         with closing(sqlite3.connect(self._snapshot)) as snapshot:
-            snapshot.backup(self.keeper)
+            snapshot.backup(self.observer)
         self._version = self._schema_version()
 
     def rows(self, connection: sqlite3.Connection | None = None) -> Rows:
         """The rows of all tables as `connection` sees them; by default, as somebody new does."""
-        cursor = sqlite3.Cursor(connection or self.keeper)
+        cursor = sqlite3.Cursor(connection or self.observer)
         cursor.row_factory = sqlite3.Row  # type: ignore[assignment]
         names = [name for name in self._tables(cursor) if not name.startswith("sqlite_")]
         return {name: [dict(row) for row in cursor.execute(f"SELECT * FROM main.{_quoted(name)}")] for name in names}
@@ -89,7 +89,7 @@ class World:
 
     def close(self) -> None:
         """Remove the file."""
-        self.keeper.close()
+        self.observer.close()
         self._folder.cleanup()
 
     def _prepare(self, setup: Callable[[Engine], object] | None, schema: SchemaName | None) -> None:
@@ -120,24 +120,24 @@ class World:
         return connection
 
     def _schema_version(self) -> int:
-        return self.keeper.execute("PRAGMA main.schema_version").fetchone()[0]
+        return self.observer.execute("PRAGMA main.schema_version").fetchone()[0]
 
     def _tables(self, cursor: sqlite3.Cursor | None = None) -> list[str]:
-        rows = (cursor or self.keeper).execute(_TABLES)
+        rows = (cursor or self.observer).execute(_TABLES)
         return [row[0] for row in rows]
 
     def _columns(self, table: str) -> list[tuple[Any, ...]]:
-        return self.keeper.execute(f"PRAGMA main.table_xinfo({_quoted(table)})").fetchall()
+        return self.observer.execute(f"PRAGMA main.table_xinfo({_quoted(table)})").fetchall()
 
     def _copy(self, table: str) -> list[str]:
         name = _quoted(table)
         columns = ", ".join(_quoted(name) for _, name, *_, hidden in self._columns(table) if not hidden)
         try:
-            self.keeper.execute(f"SELECT rowid FROM main.{name}")
+            self.observer.execute(f"SELECT rowid FROM main.{name}")
             columns = f"rowid, {columns}"
         except sqlite3.OperationalError:  # WITHOUT ROWID
             pass
-        rows = self.keeper.execute(f"SELECT count(*) FROM snapshot.{name}").fetchone()[0]
+        rows = self.observer.execute(f"SELECT count(*) FROM snapshot.{name}").fetchone()[0]
         # Row by row: to empty a table as a whole writes all its indexes, those without an entry, too.
         delete = f"DELETE FROM main.{name}" + (" WHERE true" if rows < FEW else "")
         insert = f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM snapshot.{name}"

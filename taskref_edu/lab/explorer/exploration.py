@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from ...schema import SchemaName
 from . import watchdog as guard
 from .actor import Actor, Function
-from .database_snapshot import Journal, World
+from .database_snapshot import Journal, SnapshotDatabase
 from .errors import ActorNeverEnds, Deadlock, LabError
 from .outcome import DIES, Crash, Limits, Outcome
 from .sqlite_locks import Locks
@@ -26,7 +26,7 @@ from .statement_kinds import Statements
 OnStep = Callable[[Actor, bool], None]  # the actor that made a step, and whether it died instead
 
 
-class Stage:
+class Exploration:
     """The actors of an exploration and their database. Use it in a `with` block."""
 
     def __init__(
@@ -40,7 +40,7 @@ class Stage:
     ) -> None:
         _check(functions)
         self.limits = limits
-        self.world = World(setup, schema, journal)
+        self.world = SnapshotDatabase(setup, schema, journal)
         self.locks = Locks(journal == "delete", self._connections)
         statements = Statements()
         self.actors = [
@@ -53,7 +53,7 @@ class Stage:
         self.running = False
         self._current = self.actors[0]
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> Exploration:
         guard.begin_guarding()
         self._watchdog = guard.Watchdog(self, self.limits.patience)
         return self
@@ -68,7 +68,7 @@ class Stage:
             self._watchdog.close()
             guard.end_guarding()
             self.world.close()
-        if kind is guard.Stuck:  # it came a moment too late to meet its actor
+        if kind is guard.Hung:  # it came a moment too late to meet its actor
             raise ActorNeverEnds(self._too_slow())
 
     @property
@@ -154,7 +154,7 @@ class Stage:
         result = None
         try:
             result = act()
-        except guard.Stuck:
+        except guard.Hung:
             pass
         finally:
             with self._watchdog.lock:

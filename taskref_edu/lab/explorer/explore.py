@@ -20,11 +20,11 @@ from sqlalchemy import Engine
 from ...schema import SchemaName
 from .actor import Function
 from .database_snapshot import Journal
-from .exploration import Stage
+from .exploration import Exploration
 from .outcome import Limits
 from .progress_bar import Bar
-from .result import Found
-from .schedules import Walk, play
+from .result import ExplorationResult
+from .schedules import AllSchedules, replay
 from .trace import Trace, name_of
 from .trial import Invariant, Trial
 
@@ -44,7 +44,7 @@ def explore(
     max_steps: int = Limits.steps,
     patience: float = Limits.patience,
     progress: Progress | None = None,
-) -> Found:
+) -> ExplorationResult:
     """Run every interleaving of the actors' steps once, from the same start, and ask what is broken after each.
 
     actors: functions f(engine); each gets an engine of its own on the same file. They must depend on the database
@@ -64,23 +64,23 @@ def explore(
 
     def open_trial() -> Trial:
         limits = Limits(max_schedules, max_steps, patience)
-        return Trial(Stage(actors, setup=setup, schema=schema, journal=journal, limits=limits), invariant)
+        return Trial(Exploration(actors, setup=setup, schema=schema, journal=journal, limits=limits), invariant)
 
-    def replay(schedule: str) -> Trace:
+    def trace_of(schedule: str) -> Trace:
         with open_trial() as trial:
             return trial.trace(schedule)
 
     with open_trial() as trial:
-        found = Found(
-            names={actor.letter: name_of(actor.function) for actor in trial.stage.actors},
+        found = ExplorationResult(
+            names={actor.letter: name_of(actor.function) for actor in trial.exploration.actors},
             setup_name=name_of(setup) if setup else None,
             invariant_name=name_of(invariant),
-            replaying=replay,
+            replaying=trace_of,
             schema=schema,
             journal=journal,
         )
-        walk = Walk(trial.stage)
-        outcomes = walk if schedules is None else (play(trial.stage, each, strict=False) for each in schedules)
+        walk = AllSchedules(trial.exploration)
+        outcomes = walk if schedules is None else (replay(trial.exploration, each, strict=False) for each in schedules)
         most = max_schedules if schedules is None else min(max_schedules, len(schedules))
         with Bar(lambda: max(walk.share, found.count / most)) as bar:
             for outcome in outcomes:

@@ -20,12 +20,12 @@ from string import ascii_uppercase
 from ...schema import SchemaName
 from .actor import Function
 from .database_snapshot import Journal
-from .exploration import Stage
+from .exploration import Exploration
 from .explore import Progress, Setup
 from .outcome import DIES, Crash, Limits, Outcome
 from .progress_bar import Bar
-from .result import Found
-from .schedules import Walk
+from .result import ExplorationResult
+from .schedules import AllSchedules
 from .trace import Trace, name_of
 from .trial import Invariant, Recover, Trial
 from .wording import counted, short_sql
@@ -45,7 +45,7 @@ class Point:
 
 
 @dataclass(repr=False)
-class Crashes(Found):
+class Crashes(ExplorationResult):
     """The result of explore_crashes(): as Found, and what broke at each crash point."""
 
     crash: int = 0
@@ -116,8 +116,8 @@ def explore_crashes(
 
     def open_trial() -> Trial:
         limits = Limits(max_schedules, max_steps, patience)
-        stage = Stage(functions, setup=setup, schema=schema, journal=journal, limits=limits)
-        return Trial(stage, invariant, recover)
+        exploration = Exploration(functions, setup=setup, schema=schema, journal=journal, limits=limits)
+        return Trial(exploration, invariant, recover)
 
     def replay(schedule: str) -> Trace:
         with open_trial() as trial:
@@ -125,7 +125,7 @@ def explore_crashes(
 
     with open_trial() as trial:
         lost = Crashes(
-            names={actor.letter: name_of(actor.function) for actor in trial.stage.actors},
+            names={actor.letter: name_of(actor.function) for actor in trial.exploration.actors},
             setup_name=name_of(setup) if setup else None,
             invariant_name=name_of(invariant),
             replaying=replay,
@@ -136,7 +136,7 @@ def explore_crashes(
         )
         with Bar() as bar:
             for step in count(1):
-                walk = Walk(trial.stage, Crash(crash, step))
+                walk = AllSchedules(trial.exploration, Crash(crash, step))
                 if not _walk_through(walk, step, trial, lost, lambda: lost.is_to_stop(max_schedules, progress, bar)):
                     break
         if lost.shortest is not None:
@@ -144,7 +144,7 @@ def explore_crashes(
     return lost
 
 
-def _walk_through(walk: Walk, step: int, trial: Trial, lost: Crashes, is_to_stop: Callable[[], bool]) -> bool:
+def _walk_through(walk: AllSchedules, step: int, trial: Trial, lost: Crashes, is_to_stop: Callable[[], bool]) -> bool:
     """Run every schedule with a crash before this step; whether there was one, and more may be run."""
     died = False
     for outcome in walk:

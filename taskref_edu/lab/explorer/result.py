@@ -27,7 +27,7 @@ def switches(schedule: str) -> int:
 
 
 @dataclass(repr=False)
-class Found:
+class ExplorationResult:
     """The result of explore(); prints as text, shows as a map and lanes in a notebook.
 
     count: schedules run. broken: those after which something is broken. errors: those in which an actor got one.

@@ -15,18 +15,18 @@ from collections.abc import Iterator
 from ..sqltrace import filled_in
 from .actor import Actor
 from .errors import NoSuchSchedule, NotRepeatable
-from .exploration import OnStep, Stage
+from .exploration import Exploration, OnStep
 from .outcome import DIES, Crash, Outcome
 
 NOBODY = -1
 REPEATABLE = "let the functions depend on the database only, not on time, chance or variables that they change"
 
 
-class Walk:
+class AllSchedules:
     """Every schedule, in alphabetical order. With `crash`, the actor dies in those in which it gets that far."""
 
-    def __init__(self, stage: Stage, crash: Crash | None = None) -> None:
-        self._stage = stage
+    def __init__(self, exploration: Exploration, crash: Crash | None = None) -> None:
+        self._stage = exploration
         self._crash = crash
         self._path: list[list[int]] = []  # for each step: the actor that makes it, and those still to be tried
         self._able: list[tuple[int, ...]] = []  # for each step: who could make it
@@ -117,8 +117,8 @@ def _not_repeatable(done: str, actor: Actor) -> str:
     return f"after {where}, {actor.letter} made a step the first time and none the second: {REPEATABLE}"
 
 
-def play(
-    stage: Stage,
+def replay(
+    exploration: Exploration,
     schedule: str,
     on_step: OnStep | None = None,
     *,
@@ -132,45 +132,47 @@ def play(
     are not there or have to wait, and run what is left in alphabetical order.
     unfinished: the schedule may end where steps are left; then the actors that stand before them are killed.
     """
-    stage.crash, stage.on_step = crash, on_step
-    for actor in stage.actors:
+    exploration.crash, exploration.on_step = crash, on_step
+    for actor in exploration.actors:
         actor.tracing = on_step is not None
     try:
-        outcome = stage.start()
+        outcome = exploration.start()
         for letter in schedule:
-            actor = _actor_of(stage, letter, schedule)
-            if not stage.go(actor, outcome) and strict:
-                why = f"{actor.letter} has no step left" if actor.ended else stage.why_waiting(actor)
+            actor = _actor_of(exploration, letter, schedule)
+            if not exploration.go(actor, outcome) and strict:
+                why = f"{actor.letter} has no step left" if actor.ended else exploration.why_waiting(actor)
                 raise NoSuchSchedule(f"{schedule!r}: after {outcome.schedule!r}, {why}", outcome.schedule, why)
-        able = [actor for actor in stage.going if stage.may_go(actor)]
+        able = [actor for actor in exploration.going if exploration.may_go(actor)]
         if able and unfinished:
-            outcome.standing = {actor.letter: _stands(stage, actor) for actor in stage.going}
-            outcome.waiting = {a.letter: stage.holder_before(a) for a in stage.going if not stage.may_go(a)}
-            for actor in stage.going:
-                stage.kill(actor)
+            outcome.standing = {actor.letter: _stands(exploration, actor) for actor in exploration.going}
+            outcome.waiting = {
+                a.letter: exploration.holder_before(a) for a in exploration.going if not exploration.may_go(a)
+            }
+            for actor in exploration.going:
+                exploration.kill(actor)
         elif able and strict:
             rest = "; ".join(f"{actor.letter}: {actor.step.sql}" for actor in able if actor.step)
             raise NoSuchSchedule(f"{schedule!r} ends too early: steps are left ({rest})")
-        while stage.going:
-            if not any(stage.go(actor, outcome) for actor in stage.going):
-                stage.give_up(outcome)
-        return stage.end(outcome)
+        while exploration.going:
+            if not any(exploration.go(actor, outcome) for actor in exploration.going):
+                exploration.give_up(outcome)
+        return exploration.end(outcome)
     finally:
-        stage.on_step = None
-        for actor in stage.actors:
-            stage.kill(actor)
+        exploration.on_step = None
+        for actor in exploration.actors:
+            exploration.kill(actor)
             actor.tracing = False
 
 
-def _stands(stage: Stage, actor: Actor) -> str:
-    return filled_in(stage.world.keeper, actor.step.sql, actor.step.parameters) if actor.step else ""
+def _stands(exploration: Exploration, actor: Actor) -> str:
+    return filled_in(exploration.world.observer, actor.step.sql, actor.step.parameters) if actor.step else ""
 
 
-def _actor_of(stage: Stage, letter: str, schedule: str) -> Actor:
-    if letter == DIES and stage.crash is not None:
-        return stage.actors[stage.crash.actor]
-    for actor in stage.actors:
+def _actor_of(exploration: Exploration, letter: str, schedule: str) -> Actor:
+    if letter == DIES and exploration.crash is not None:
+        return exploration.actors[exploration.crash.actor]
+    for actor in exploration.actors:
         if actor.letter == letter:
             return actor
-    letters = ", ".join(actor.letter for actor in stage.actors)
+    letters = ", ".join(actor.letter for actor in exploration.actors)
     raise NoSuchSchedule(f"{schedule!r} names {letter!r}; the actors are {letters}")

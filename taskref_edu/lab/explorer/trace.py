@@ -13,9 +13,9 @@ from typing import Any
 from ..sqltrace import filled_in
 from .actor import Actor
 from .database_snapshot import Rows
-from .exploration import Stage
+from .exploration import Exploration
 from .outcome import DIES, Crash, Outcome
-from .schedules import play
+from .schedules import replay
 from .wording import error_text, short_sql
 
 
@@ -63,7 +63,7 @@ class Trace:
 
 
 def traced(
-    stage: Stage,
+    exploration: Exploration,
     schedule: str,
     judge: Callable[[Outcome], tuple[str, ...]],
     *,
@@ -72,8 +72,8 @@ def traced(
     unfinished: bool = False,
 ) -> Trace:
     """Run `schedule` once more and write down what happens. The judge is asked only if no step is left."""
-    world = stage.world
-    names = {actor.letter: name_of(actor.function) for actor in stage.actors}
+    world = exploration.world
+    names = {actor.letter: name_of(actor.function) for actor in exploration.actors}
     trace = Trace(schedule, names, times=frozenset(world.times()))
     world.restore()
     trace.start = world.rows()
@@ -85,10 +85,10 @@ def traced(
             return
         error = error_text(step.error) if step.error else None
         rows = world.rows() if step.rows is None else step.rows
-        sql = filled_in(world.keeper, step.sql, step.parameters)
+        sql = filled_in(world.observer, step.sql, step.parameters)
         trace.steps.append(TraceStep(actor.letter, sql, error, rows, step.rows is None))
 
-    outcome = play(stage, schedule, on_step, crash=crash, unfinished=unfinished)
+    outcome = replay(exploration, schedule, on_step, crash=crash, unfinished=unfinished)
     trace.standing, trace.waiting = outcome.standing, outcome.waiting
     trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
     if recover is not None:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from ...database.transactions import reading_in, session_to_read
-from .exploration import Stage
+from .exploration import Exploration
 from .outcome import Crash, Outcome
 from .trace import Trace, traced
 from .wording import error_text
@@ -26,14 +26,14 @@ Recover = Callable[[Engine], object]
 class Trial:
     """Asks an invariant after each schedule of a stage. Use it in a `with` block."""
 
-    def __init__(self, stage: Stage, invariant: Invariant, recover: Recover | None = None) -> None:
-        self.stage = stage
-        self._engine = stage.world.engine()
+    def __init__(self, exploration: Exploration, invariant: Invariant, recover: Recover | None = None) -> None:
+        self.exploration = exploration
+        self._engine = exploration.world.engine()
         self._invariant = invariant
         try:
             self._arguments = _positional(invariant)
         except TypeError:
-            stage.world.close()  # nobody will enter this
+            exploration.world.close()  # nobody will enter this
             raise
         self._recover = recover
         self._seen: dict[tuple[str, ...], tuple[str, ...]] = {}  # the same lists come again and again
@@ -42,13 +42,13 @@ class Trial:
         # Kept: to take and return one costs as much as a question. No actor runs meanwhile, so no transaction either.
         self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._session = session_to_read(self._connection)
-        self.stage.__enter__()
+        self.exploration.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
         self._connection.close()
         self._engine.dispose()
-        self.stage.__exit__(*error)
+        self.exploration.__exit__(*error)
 
     def problems(self, outcome: Outcome) -> tuple[str, ...]:
         """Recover, and return what is broken."""
@@ -74,7 +74,7 @@ class Trial:
     def trace(self, schedule: str, crash: Crash | None = None, *, unfinished: bool = False) -> Trace:
         """Run the schedule once more, and write down what happens."""
         recover = self.recover if self._recover is not None else None
-        return traced(self.stage, schedule, self.judge, crash=crash, recover=recover, unfinished=unfinished)
+        return traced(self.exploration, schedule, self.judge, crash=crash, recover=recover, unfinished=unfinished)
 
     def _ask(self, session: Session, known: tuple[Any, ...], schedule: str) -> tuple[str, ...]:
         try:

@@ -22,11 +22,11 @@ from typing import Any, Protocol
 from greenlet import getcurrent
 
 
-class Stuck(BaseException):
+class Hung(BaseException):
     """Raised inside an actor that takes too long; not an Exception, so that few handlers swallow it."""
 
 
-def stuck_at(stuck: Stuck) -> str:
+def stuck_at(stuck: Hung) -> str:
     """The line that it was raised at: `, at "lock.acquire()" (click, line 7)`."""
     frames = [frame for frame in traceback.extract_tb(stuck.__traceback__) if frame.filename != __file__]
     return f', at "{frames[-1].line}" ({frames[-1].name}, line {frames[-1].lineno})' if frames else ""
@@ -80,12 +80,12 @@ class Watchdog:
                     if self._by_signal:
                         signal.pthread_kill(self._victim, signal.SIGURG)
                     else:
-                        _raise_in(self._victim, Stuck)
+                        _raise_in(self._victim, Hung)
 
     def _woken(self, _number: int, _frame: object) -> None:
         """On the main thread, in the middle of whatever the actor does, a lock's acquire() included."""
         if self._turns.running and self._turns.turn == self.fired_at:
-            raise Stuck
+            raise Hung
 
     def cancel(self) -> None:
         """Take back a Stuck that has not been raised yet."""

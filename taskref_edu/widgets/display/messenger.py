@@ -12,14 +12,14 @@ from typing import Any
 from .details import details_of_order, details_of_task
 from .events import KEPT, Line, Timeline
 from .picture import Opened, Picture
-from .row_messages import Told
+from .row_messages import RowDeltas
 from .rows import Rows
 from .worker_lines import WorkerLines
 
 UNASKED = 1.0  # seconds between two states for a page that has not asked: the kernel may be too busy to hear it
 
 
-class Teller:
+class Messenger:
     """Gathers with add() what the page does not know yet, and sends it with tell(); `every`: seconds between two."""
 
     def __init__(
@@ -28,7 +28,7 @@ class Teller:
         self.every = every
         self._picture, self._approach = picture, approach
         self._timeline, self._workers = timeline, workers
-        self._told = Told(approach)
+        self._told = RowDeltas(approach)
         self._rows = Rows()
         self._lines: list[Line] = []
         self._opened: tuple[Opened, Opened] = (Opened(), Opened())

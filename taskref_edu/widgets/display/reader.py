@@ -17,7 +17,7 @@ from ...queue.task_queue import TaskQueue
 from .rows import ROWS, OrderRow, Rows, read
 
 
-class Lookout:
+class ChangeReader:
     """Looks at the database of one queue. Belongs to one thread."""
 
     def __init__(self, queue: TaskQueue) -> None:
@@ -39,7 +39,7 @@ class Lookout:
             self.close()
             raise
 
-    def stirred(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether changed_rows() would read, or meet trouble. On a server always False: it would cost as much."""
         try:
             return not self.polls and self._version() != self._seen

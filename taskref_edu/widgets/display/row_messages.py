@@ -18,7 +18,7 @@ SAFE = 2**53  # a larger number loses digits in a browser
 Shown = tuple[Any, ...]  # a row as the browser gets it; its id comes first
 
 
-class Words(dict[str, int]):
+class StringTable(dict[str, int]):
     """A number for each word, given when it is first asked for. `texts` is the words by number, of bounded length."""
 
     def __init__(self) -> None:
@@ -30,19 +30,19 @@ class Words(dict[str, int]):
         return self[word]
 
 
-class Told:
+class RowDeltas:
     """The rows that the browser knows, and the words that it has a number for."""
 
     def __init__(self, approach: str) -> None:
         self._approach = approach
-        self._words = Words()
+        self._words = StringTable()
         self._rows = Rows()
         self._orders: dict[int, Shown] = {}
         self._tasks: dict[int, Shown] = {}
 
     def everything(self, rows: Rows) -> dict[str, Any]:
         """The whole state; what is told next builds on it."""
-        self._words = Words()
+        self._words = StringTable()
         self._rows, self._orders, self._tasks = rows, self._shown_orders(rows), self._shown_tasks(rows)
         return {
             "words": self._words.texts,

@@ -16,15 +16,15 @@ from .click_storm import How
 from .conditions import CONDITIONS
 from .controls import BUTTONS, WORKER_BUTTONS, WORKER_TROUBLE_BUTTONS, Controls
 from .order_actions import ON_ALL, ON_ORDERS
-from .scenario_player import PACE, Script
+from .scenario_player import PACE, ScenarioPlayer
 from .side import Side
 from .worker_actions import NO_THREAD
 
-NO_SCRIPT = "no scenario is under way: choose one under More, and click Run"
+NO_SCENARIO = "no scenario is under way: choose one under More, and click Run"
 NO_ORDER = "no order selected: create one with New order"
 
 
-class Hands:
+class PanelActions:
     """Works the `sides` of one panel. `selected` is the order that clicks are about, `script` the scenario.
 
     hurry() is called when there is something new to show.
@@ -34,7 +34,7 @@ class Hands:
         self.sides: Sequence[Side] = ()  # the panel's: they speak through say(), so they come after
         self.selected: int | None = None
         self.seconds = 2.0
-        self.script: Script | None = None
+        self.script: ScenarioPlayer | None = None
         self.ended = False
         self._controls = controls
         self._hurry = hurry
@@ -102,12 +102,12 @@ class Hands:
     def set_workers(self, count: int) -> None:
         """One worker on each side, or two."""
         if any(len(side.workers) != count for side in self.sides):
-            self._on_each(lambda side: side.crew.set_count(count))
+            self._on_each(lambda side: side.pool.set_count(count))
             self.write(lambda: setattr(self._controls.two, "value", count == 2))
 
     def run(self, scenario: str) -> None:
         """Begin a scenario. ValueError, with the list, if there is none of that name."""
-        script = Script(self, scenario)
+        script = ScenarioPlayer(self, scenario)
         if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.workers):
             self.click("stop")  # nothing shall move by itself
         self.set_workers(1)
@@ -133,7 +133,7 @@ class Hands:
     # Inside
 
     def _connect(self) -> dict[str, Callable[[], object]]:
-        controls, crew = self._controls, WORKER_BUTTONS | WORKER_TROUBLE_BUTTONS
+        controls, pool = self._controls, WORKER_BUTTONS | WORKER_TROUBLE_BUTTONS
         for name, button in controls.buttons.items():
             button.on_click(lambda _, name=name: self.click(name))
         controls.seconds.observe(lambda change: setattr(self, "seconds", change["new"]), "value")
@@ -145,17 +145,17 @@ class Hands:
             "run": lambda: self.run(str(controls.scenario.value)),
             "next": self._next,
             "play": self.play,
-            "end": self._leave_script,
+            "end": self._leave_scenario,
             **{name: partial(self._on_order, name) for name in ON_ORDERS},
             **{name: partial(self._on_each, partial(_on_all, name)) for name in ON_ALL},
-            **{name: partial(self._on_each, partial(_on_crew, name)) for name in crew},
+            **{name: partial(self._on_each, partial(_on_crew, name)) for name in pool},
         }
 
     def _on_each(self, act: Callable[[Side], str]) -> None:
         """Do it on each side, and say what came of it: once, if it is the same."""
         self.say(_together({side.name: _attempt(act, side) for side in self.sides}))
         for side in self.sides:
-            side.crew.go()
+            side.pool.go()
         if any(len(side.workers) == 2 for side in self.sides):  # a zombie needs somebody who takes over
             self.write(lambda: setattr(self._controls.two, "value", True))
 
@@ -187,12 +187,12 @@ class Hands:
             self.say(answer)
         self._hurry()
 
-    def _script(self) -> Script | None:
+    def _script(self) -> ScenarioPlayer | None:
         if self.script is None:
-            self.say(NO_SCRIPT)
+            self.say(NO_SCENARIO)
         return self.script
 
-    def _leave_script(self) -> None:
+    def _leave_scenario(self) -> None:
         self.script = None
         self.say("scenario: left")
 
@@ -206,7 +206,7 @@ def _on_all(name: str, side: Side) -> str:
 
 
 def _on_crew(name: str, side: Side) -> str:
-    return getattr(side.crew, name)()
+    return getattr(side.pool, name)()
 
 
 def _attempt(act: Callable[[Side], str], side: Side) -> str:

@@ -27,7 +27,7 @@ from ..display.wording import plain
 from .order_actions import existing
 
 How = Literal["as written", "at its best"]
-PATIENCE = 5.0  # seconds that a click of a storm waits for the others: they are many, and nobody waits for it
+STORM_TIMEOUT = 5.0  # seconds that a click of a storm waits for the others: they are many, and nobody waits for it
 Click = Callable[[], Task | None]
 
 
@@ -69,7 +69,7 @@ def _at_once(click: Click, count: int) -> list[Any]:
 
     def run(number: int) -> None:
         try:
-            ready.wait(PATIENCE)
+            ready.wait(STORM_TIMEOUT)
             results[number] = click()
         except Exception as error:
             results[number] = error
@@ -98,7 +98,7 @@ class _AllLookFirst:
         if sql.startswith("SELECT") and thread not in self._looked:
             self._looked.add(thread)
             with suppress(threading.BrokenBarrierError):
-                self._barrier.wait(PATIENCE)
+                self._barrier.wait(STORM_TIMEOUT)
         return result
 
 

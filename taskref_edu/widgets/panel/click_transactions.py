@@ -18,11 +18,11 @@ from ...database.transactions import writing
 from ...errors import DatabaseGone
 from ...queue.task_queue import TaskQueue
 
-PATIENCE = 0.25  # seconds that a click waits for another writer
+CLICK_TIMEOUT = 0.25  # seconds that a click waits for another writer
 
 
 @contextmanager
-def own_engine(queue: TaskQueue, patience: float = PATIENCE) -> Iterator[Engine]:
+def own_engine(queue: TaskQueue, patience: float = CLICK_TIMEOUT) -> Iterator[Engine]:
     """An engine of the panel's own on the queue's file; on a server the queue's engine."""
     file = file_of(queue.engine)
     if file is None:
@@ -42,5 +42,5 @@ def short_writing(engine: Engine) -> Iterator[Session]:
     """writing() that does not wait for long on a server either."""
     with writing(engine) as session:
         if engine.dialect.name == "postgresql":
-            session.execute(text(f"SET LOCAL lock_timeout = '{PATIENCE * 1000:.0f}ms'"))
+            session.execute(text(f"SET LOCAL lock_timeout = '{CLICK_TIMEOUT * 1000:.0f}ms'"))
         yield session

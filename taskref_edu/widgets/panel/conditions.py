@@ -15,10 +15,10 @@ from ...models import TaskStatus
 from .side import Side
 
 if TYPE_CHECKING:
-    from .actions import Hands
+    from .actions import PanelActions
 
 EVERY = 0.2  # seconds between two looks
-Condition = Callable[["Hands"], str | None]  # what is still open, or None
+Condition = Callable[["PanelActions"], str | None]  # what is still open, or None
 
 
 class StillOpen(TaskrefError, TimeoutError):
@@ -26,8 +26,8 @@ class StillOpen(TaskrefError, TimeoutError):
 
 
 def _on_each(open_on: Callable[[Side], str | None]) -> Condition:
-    def open_anywhere(hands: Hands) -> str | None:
-        found = {side.name: text for side in hands.sides if (text := open_on(side))}
+    def open_anywhere(actions: PanelActions) -> str | None:
+        found = {side.name: text for side in actions.sides if (text := open_on(side))}
         return "; ".join(f"{name}: {text}" for name, text in found.items()) or None
 
     return open_anywhere
@@ -46,13 +46,13 @@ def _none_runs(side: Side) -> str | None:
 
 
 def _held(side: Side) -> str | None:
-    statuses = {worker.name: worker.status for worker in side.crew.holders}
+    statuses = {worker.name: worker.status for worker in side.pool.holders}
     held = [f"{name} {status.state} with task {status.task.id}" for name, status in statuses.items() if status.task]
     return " and ".join(held) or None
 
 
-def _script_left(hands: Hands) -> str | None:
-    return None if hands.script is None or hands.script.ended else hands.script.text
+def _scenario_left(actions: PanelActions) -> str | None:
+    return None if actions.script is None or actions.script.ended else actions.script.text
 
 
 CONDITIONS: dict[str, Condition] = {
@@ -61,7 +61,7 @@ CONDITIONS: dict[str, Condition] = {
     "a task running": _on_each(_none_runs),
     "worker idle": _on_each(_held),
     "storm over": _on_each(lambda side: "clicks are under way" if side.storming else None),
-    "scenario over": _script_left,
+    "scenario over": _scenario_left,
 }
 
 
@@ -75,9 +75,9 @@ def known(condition: str) -> str:
 class Until:
     """A wait that begins when it is awaited. Raises StillOpen after `timeout` seconds."""
 
-    def __init__(self, condition: str, hands: Hands, timeout: float) -> None:
+    def __init__(self, condition: str, actions: PanelActions, timeout: float) -> None:
         self._condition = known(condition)
-        self._hands = hands
+        self._actions = actions
         self._timeout = timeout
 
     def __repr__(self) -> str:
@@ -88,7 +88,7 @@ class Until:
 
     async def _wait(self) -> None:
         end = time.monotonic() + self._timeout
-        while (left := CONDITIONS[self._condition](self._hands)) is not None:
+        while (left := CONDITIONS[self._condition](self._actions)) is not None:
             if time.monotonic() >= end:
                 raise StillOpen(
                     f"{self._condition!r} is not true after {self._timeout:g} s: {left}; "

@@ -35,7 +35,7 @@ class Killed(BaseException):
     """Raised at a statement of a dead worker; no Exception, so that a handler does not go on after it."""
 
 
-class Fate:
+class StatementFault:
     """What becomes of the statements of one thread on one engine: `act` is called before each but ROLLBACK."""
 
     def __init__(self, engine: Engine) -> None:
@@ -64,7 +64,7 @@ class Fate:
         return run()
 
 
-class MortalWorker(Worker):
+class KillableWorker(Worker):
     """A worker of a panel. `refused(task, error)` is called when the result of its task came too late."""
 
     def __init__(self, queue: TaskQueue, name: str, refused: Callable[[RunningTask, str], None]) -> None:
@@ -72,7 +72,7 @@ class MortalWorker(Worker):
         own.lease = min(queue.lease, LEASE)
         super().__init__(own, name=name)
         self._refused = refused
-        self._fate = Fate(queue.engine)
+        self._fate = StatementFault(queue.engine)
         self._stepping: int | None = None
         self._thaw = threading.Event()
         self.frozen = False

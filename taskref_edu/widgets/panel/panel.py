@@ -16,14 +16,14 @@ from ...queue.task_queue import TaskQueue
 from ..display.status_line import StatusLine
 from ..display.wording import plain
 from ..live_cells import current_cell, forget, remember, stop_former
-from .actions import NO_SCRIPT, Hands
+from .actions import NO_SCENARIO, PanelActions
 from .conditions import Until
 from .controls import Controls, show, style_sheet
 from .scenario_player import PACE
 from .scenarios import SCENARIOS
 from .side import APPROACHES, Name, Side, queue_beside
 from .side_view import SideView, static_copy
-from .sql_lens import Seen, lens_html
+from .sql_lens import SeenStatement, lens_html
 from .watcher import Watcher
 
 RE_RUN = "re-run this cell to make it live"
@@ -51,13 +51,13 @@ class Panel:
         self._reason: str | None = None
         self._watcher = Watcher(self._look, self._last_look, f"{approach} panel", self._stirred)
         self.controls = Controls()
-        self._hands = Hands(self.controls, self._watcher.hurry)
+        self._actions = PanelActions(self.controls, self._watcher.hurry)
         queues = [queue_beside(queue), queue] if approach == "both" else [queue]
         self._sides = [
-            Side(name, one, lambda: self._hands.seconds, self._hands.say)
+            Side(name, one, lambda: self._actions.seconds, self._actions.say)
             for name, one in zip(names, queues, strict=True)
         ]
-        self._hands.sides = self._sides
+        self._actions.sides = self._sides
         every = 0.0 if len(names) == 1 else 0.2  # two sides share the messages that a panel may send
         self.views = [SideView(side, every) for side in self._sides]
         for side, view in zip(self._sides, self.views, strict=True):
@@ -74,34 +74,34 @@ class Panel:
 
     def click(self, name: str) -> None:
         """Do what the button of that name does: `panel.click("new_order")`; its answer is in `panel.status.text`."""
-        self._hands.click(name)
+        self._actions.click(name)
 
     def run(self, scenario: str) -> Panel:
         """Begin a scenario: its first sentence is shown, and Next goes on. Returns this panel at once.
 
         Raises ValueError, with the list, for a scenario that is not there.
         """
-        self._hands.run(scenario)
+        self._actions.run(scenario)
         return self
 
     def play(self, pace: float = PACE) -> None:
         """Make the steps of the scenario that are left by themselves, one each `pace` seconds."""
-        self._hands.play(pace)
+        self._actions.play(pace)
 
     def until(self, condition: str, timeout: float = 30.0) -> Until:
         """`await panel.until("all tasks finished")`: wait, and let the kernel go on meanwhile.
 
         Raises ValueError, with the list, for a condition that is not there; StillOpen after `timeout` seconds.
         """
-        return Until(condition, self._hands, timeout)
+        return Until(condition, self._actions, timeout)
 
     def stop(self, reason: str = "stopped") -> None:
         """End the workers, the watcher and a payment that runs; what is shown stays. May be called twice."""
         self._reason = self._reason or f"{reason}: {RE_RUN}"
-        self._hands.ended = True
+        self._actions.ended = True
         for side in self._sides:
             side.close()
-        self._hands.join(5)
+        self._actions.join(5)
         self._watcher.stop()
         forget(self)
 
@@ -128,14 +128,14 @@ class Panel:
         sides = VBox([view.box for view in self.views])
         sides.add_class("taskref-sides")
         self.lenses = [HTML(tabbable=True, tooltip=f"The SQL of the latest click, {side.name}") for side in self._sides]
-        self._seen: list[Seen | None] = [None for _ in self._sides]
+        self._seen: list[SeenStatement | None] = [None for _ in self._sides]
         lenses = Box(self.lenses)
         lenses.add_class("taskref-lenses")
         show(lenses, False)
         self.box = VBox([style_sheet(), *self.controls.lines(), self.status, lenses, sides])
         self.box.add_class("taskref-panel")
         for toggle, part in ((self.controls.more, self.controls.fold), (self.controls.sql, lenses)):
-            toggle.observe(lambda change, part=part: self._hands.write(partial(show, part, change["new"])), "value")
+            toggle.observe(lambda change, part=part: self._actions.write(partial(show, part, change["new"])), "value")
         if not any(side.paced for side in self._sides):
             self.controls.seconds.disabled = True
             self.controls.seconds.tooltip = "The queue has a handler of its own, which takes the time that it takes"
@@ -144,23 +144,23 @@ class Panel:
 
     def _look(self) -> None:
         own = [self._offer, self._follow_script, self._show_lenses]
-        steps = [*self._hands.writes(), *(view.refresh for view in self.views), *own]
+        steps = [*self._actions.writes(), *(view.refresh for view in self.views), *own]
         trouble = [text for step in steps if (text := _trouble(step))]
-        self.status.text = "; ".join(trouble) or self._hands.notice
+        self.status.text = "; ".join(trouble) or self._actions.notice
 
     def _stirred(self) -> bool:
-        return any(view.stirred() for view in self.views)
+        return any(view.has_changes() for view in self.views)
 
     def _offer(self) -> None:
         rows = self.views[-1].rows
-        if self._hands.selected is None and rows.orders:
-            self._hands.selected = next(iter(rows.orders))
-        self.controls.offer(rows, self._hands.selected)
+        if self._actions.selected is None and rows.orders:
+            self._actions.selected = next(iter(rows.orders))
+        self.controls.offer(rows, self._actions.selected)
 
     def _follow_script(self) -> None:
-        script = self._hands.script
+        script = self._actions.script
         if script is None:
-            self.controls.sentence.text = NO_SCRIPT
+            self.controls.sentence.text = NO_SCENARIO
             return
         script.look()
         self.controls.sentence.text = script.text

@@ -14,18 +14,18 @@ from .conditions import EVERY
 from .scenarios import IDLE, scenario
 
 if TYPE_CHECKING:
-    from .actions import Hands
+    from .actions import PanelActions
 
 PACE = 4.0  # seconds between two steps when all are played: time to read a sentence
 
 
-class Script:
+class ScenarioPlayer:
     """One scenario by the hands of one panel. `text` is what the learner reads now."""
 
-    def __init__(self, hands: Hands, name: str) -> None:
+    def __init__(self, actions: PanelActions, name: str) -> None:
         self.name = name
         self._steps = scenario(name)
-        self._hands = hands
+        self._actions = actions
         self._lock = threading.RLock()  # Next may come on any thread, and the watcher plays by itself
         self._done = 0
         self._waits_for: str | None = None
@@ -48,7 +48,7 @@ class Script:
 
     def begin(self) -> None:
         """Wait until the workers that were stopped hold no task."""
-        self._waits_for = IDLE if self._hands.still_open(IDLE) is not None else None
+        self._waits_for = IDLE if self._actions.still_open(IDLE) is not None else None
 
     def next(self) -> str | None:
         """Make the next step; a sentence if there is none to make now."""
@@ -61,7 +61,7 @@ class Script:
             self._done += 1
             self._waits_for = step.until
             for act in step.acts:
-                act(self._hands)
+                act(self._actions)
         return None
 
     def play(self, pace: float = PACE) -> None:
@@ -75,7 +75,7 @@ class Script:
                 if time.monotonic() < self._look_at:
                     return
                 self._look_at = time.monotonic() + EVERY
-                if self._hands.still_open(self._waits_for) is not None:
+                if self._actions.still_open(self._waits_for) is not None:
                     return
                 self._waits_for = None
                 self._due = time.monotonic() + (self._pace or 0)

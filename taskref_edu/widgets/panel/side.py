@@ -22,11 +22,11 @@ from ...queue.task_queue import TaskQueue
 from ..display.rows import ORDERS
 from . import click_storm as storms
 from .click_transactions import own_engine, short_writing
-from .killable_worker import MortalWorker
+from .killable_worker import KillableWorker
 from .order_actions import CLICKS, new_order
 from .slow_payment import SlowPayment
 from .sql_lens import Lens
-from .worker_actions import Crew
+from .worker_actions import WorkerPool
 
 Name = Literal["classic", "inverted"]
 APPROACHES: dict[str, ModuleType] = {"classic": classic, "inverted": inverted}
@@ -43,7 +43,7 @@ class Side:
         self.queue = queue
         self.approach = APPROACHES[name]
         self.lens = Lens()
-        self.crew = Crew(name, queue, say, self._refused)
+        self.pool = WorkerPool(name, queue, say, self._refused)
         self.note: Callable[[str], None] = lambda text: None
         self.storming = False  # set by the panel, before the storm's thread starts
         self._say = say
@@ -51,14 +51,14 @@ class Side:
         self.paced = SlowPayment.register(queue, self.approach, seconds, self._closed)
 
     @property
-    def workers(self) -> list[MortalWorker]:
+    def workers(self) -> list[KillableWorker]:
         """One or two."""
-        return self.crew.workers
+        return self.pool.workers
 
     @property
-    def worker(self) -> MortalWorker:
+    def worker(self) -> KillableWorker:
         """The first one."""
-        return self.crew.workers[0]
+        return self.pool.workers[0]
 
     def new_order(self) -> int:
         """Create an order; its id."""
@@ -76,7 +76,7 @@ class Side:
 
     def storm(self, order_id: int, clicks: int, how: storms.How) -> str:
         """Pay the order from many threads at once. Takes as long as they take: not on the thread of a click."""
-        with own_engine(self.queue, storms.PATIENCE) as engine, self.lens.watching(f"Click storm, {how}", engine):
+        with own_engine(self.queue, storms.STORM_TIMEOUT) as engine, self.lens.watching(f"Click storm, {how}", engine):
             return storms.storm(engine, self.queue, self.approach, order_id, clicks, how)
 
     def counts(self) -> dict[TaskStatus, int]:
@@ -87,7 +87,7 @@ class Side:
     def close(self, timeout: float = 5.0) -> None:
         """End every thread of this side; a slow payment is done at once. May be called twice."""
         self._closed.set()
-        self.crew.close(timeout)
+        self.pool.close(timeout)
 
     def _refused(self, task: RunningTask, error: str) -> None:
         """A result came too late: somebody else was given the task."""

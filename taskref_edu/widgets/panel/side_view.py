@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from ...queue.payload import clean
 from ..display.events import Event, Timeline
 from ..display.html_tables import orders_table, tasks_table
-from ..display.messenger import Teller
+from ..display.messenger import Messenger
 from ..display.picture import Picture
-from ..display.reader import Lookout
+from ..display.reader import ChangeReader
 from ..display.rows import Rows
 from ..display.theme import STATIC_STYLE, TABLE_STYLE
 from ..display.worker_lines import WorkerLines
@@ -37,9 +37,9 @@ class SideView:
         self.timeline = Timeline()
         self.picture = self.box = Picture(side.name, TITLES[side.name])
         self.box.add_class("taskref-side")
-        self._lookout = Lookout(side.queue)
-        self._teller = Teller(self.picture, side.name, self.timeline, self.worker, every)
-        self._every = EVERY_POLL if self._lookout.polls else 0.0
+        self._reader = ChangeReader(side.queue)
+        self._messenger = Messenger(self.picture, side.name, self.timeline, self.worker, every)
+        self._every = EVERY_POLL if self._reader.polls else 0.0
         self._looked_at: float | None = None
         self._trouble: Exception | None = None
 
@@ -47,9 +47,9 @@ class SideView:
         """An event that only its worker knows, such as a refused result. May be called on any thread."""
         self.timeline.note(Event(clean(text), order))
 
-    def stirred(self) -> bool:
+    def has_changes(self) -> bool:
         """Whether somebody has committed since the last look; costs next to nothing."""
-        return self._lookout.stirred()
+        return self._reader.has_changes()
 
     def refresh(self) -> None:
         """Show what is there now. Raises what the look has met."""
@@ -69,10 +69,10 @@ class SideView:
     def close(self) -> None:
         """Show the last state, and give back the connections. A page that is loaded again still gets that state."""
         self._look()
-        self._lookout.close()
-        self._teller.every = 0.0
-        self._teller.tell()
-        self.picture.on_msg(lambda *_: self._teller.tell())
+        self._reader.close()
+        self._messenger.every = 0.0
+        self._messenger.tell()
+        self.picture.on_msg(lambda *_: self._messenger.tell())
 
     def _look(self) -> None:
         self._looked_at = time.monotonic()
@@ -80,13 +80,13 @@ class SideView:
         # Before the rows: a worker that is quick would otherwise stand at a task that these rows call pending.
         new_workers = self.worker.look(getattr(self.side, "workers", [self.side.worker]))
         try:
-            found, self._trouble = self._lookout.changed_rows(before), None
+            found, self._trouble = self._reader.changed_rows(before), None
         except Exception as error:  # for the status line; the worker's state is shown all the same
             self._trouble = error
         if found is not None and found != before:
             self.rows = found
-        self._teller.add(self.rows, self.timeline.look(before, self.rows), new_workers)
-        self._teller.tell()
+        self._messenger.add(self.rows, self.timeline.look(before, self.rows), new_workers)
+        self._messenger.tell()
 
 
 def static_copy(views: Iterable[SideView], what_to_do: str) -> str:

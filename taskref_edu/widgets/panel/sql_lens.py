@@ -43,7 +43,7 @@ class Line:
 
 
 @dataclass
-class Seen:
+class SeenStatement:
     """A click: what it was called, its lines, and how many threads it had."""
 
     title: str = "no click yet"
@@ -55,7 +55,7 @@ class Lens:
     """Keeps the latest click in `seen`."""
 
     def __init__(self) -> None:
-        self.seen = Seen()
+        self.seen = SeenStatement()
 
     @contextmanager
     def watching(self, title: str, engine: Engine) -> Iterator[None]:
@@ -70,7 +70,7 @@ class Lens:
             with observers.attached(recorder):
                 yield
         finally:
-            self.seen = Seen(title, recorder.finished(), recorder.clicks)
+            self.seen = SeenStatement(title, recorder.finished(), recorder.clicks)
 
 
 class _Recorder:
@@ -116,7 +116,7 @@ class _Recorder:
         return self._open[connection]
 
 
-def lens_html(name: str, seen: Seen, queue: TaskQueue) -> str:
+def lens_html(name: str, seen: SeenStatement, queue: TaskQueue) -> str:
     """The click on the side of that name as a table. Asks SQLite for the plans."""
     title = f"{name.capitalize()}, {escape(seen.title)}"
     head = f"{title}: {_count(len(seen.lines), 'statement')}, {_steps(seen):,} VM steps"
@@ -148,7 +148,7 @@ def _row(line: Line, with_click: bool, connection: Any) -> str:
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}{tail}</tr>"
 
 
-def _steps(seen: Seen) -> int:
+def _steps(seen: SeenStatement) -> int:
     return sum(line.steps for line in seen.lines)
 
 

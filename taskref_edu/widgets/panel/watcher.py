@@ -21,11 +21,15 @@ class Watcher:
     """
 
     def __init__(
-        self, look: Callable[[], None], last: Callable[[], None], name: str, stirred: Callable[[], bool] = lambda: False
+        self,
+        look: Callable[[], None],
+        last: Callable[[], None],
+        name: str,
+        has_changes: Callable[[], bool] = lambda: False,
     ) -> None:
         self._look = look
         self._last = last
-        self._stirred = stirred
+        self._stirred = has_changes
         self._looks: deque[float] = deque(maxlen=MOST)
         self._hurry = threading.Event()
         self._ended = threading.Event()

@@ -15,7 +15,7 @@ from ...database.sqlite_engine import file_of
 from ...queue.running_task import RunningTask
 from ...queue.task_queue import TaskQueue
 from ..display.wording import plain
-from .killable_worker import Killed, MortalWorker
+from .killable_worker import KillableWorker, Killed
 
 NO_THREAD = ("stopped", "dead")
 ENDED = "worker: the panel has stopped"
@@ -26,18 +26,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _alone(verb: Callable[Concatenate[Crew, P], T]) -> Callable[Concatenate[Crew, P], T]:
+def _alone(verb: Callable[Concatenate[WorkerPool, P], T]) -> Callable[Concatenate[WorkerPool, P], T]:
     """One verb at a time: a click and a scenario that plays by itself come on two threads."""
 
     @wraps(verb)
-    def locked(crew: Crew, *args: P.args, **kwargs: P.kwargs) -> T:
-        with crew._lock:
-            return verb(crew, *args, **kwargs)
+    def locked(pool: WorkerPool, *args: P.args, **kwargs: P.kwargs) -> T:
+        with pool._lock:
+            return verb(pool, *args, **kwargs)
 
     return locked
 
 
-class Crew:
+class WorkerPool:
     """`workers`: those that are shown. `say` tells the status line, `refused(task, error)` of a late result."""
 
     def __init__(
@@ -47,14 +47,14 @@ class Crew:
         self._queue = queue
         self._say = say
         self._refused = refused
-        self._former: list[MortalWorker] = []  # replaced, and perhaps still in a handler
+        self._former: list[KillableWorker] = []  # replaced, and perhaps still in a handler
         self._step: threading.Thread | None = None
         self._lock = threading.RLock()
         self._closed = False
         self.workers = [self._hire(1)]
 
     @property
-    def holders(self) -> list[MortalWorker]:
+    def holders(self) -> list[KillableWorker]:
         """Those with a task in their hands; also one that was let go and is still at its last task."""
         return [worker for worker in (*self.workers, *self._former) if worker.status.task]
 
@@ -184,11 +184,11 @@ class Crew:
         if self._step is not None and self._step.ident is not None:
             self._step.join(timeout)
 
-    def _hire(self, number: int) -> MortalWorker:
+    def _hire(self, number: int) -> KillableWorker:
         name = f"{self._name} worker" if number == 1 else f"{self._name} worker {number}"
-        return MortalWorker(self._queue, name, self._refused)
+        return KillableWorker(self._queue, name, self._refused)
 
-    def _alive(self, worker: MortalWorker) -> MortalWorker:
+    def _alive(self, worker: KillableWorker) -> KillableWorker:
         """The worker, or the one that takes its place if it is dead."""
         if worker.end is None:
             return worker
@@ -198,10 +198,10 @@ class Crew:
         self.workers = [hired if other is worker else other for other in self.workers]
         return hired
 
-    def _running(self) -> list[MortalWorker]:
+    def _running(self) -> list[KillableWorker]:
         return [worker for worker in self.workers if worker.status.state not in NO_THREAD]
 
-    def _holder(self) -> MortalWorker | None:
+    def _holder(self) -> KillableWorker | None:
         """A worker with a task in its hands, one in a step included."""
         return next((worker for worker in self.workers if worker.status.task), None)
 
@@ -211,7 +211,7 @@ class Crew:
     def _is_stepping(self) -> bool:
         return self._step is not None and self._step.is_alive()
 
-    def _take_step(self, worker: MortalWorker) -> None:
+    def _take_step(self, worker: KillableWorker) -> None:
         try:
             if not worker.step():
                 self._say(f"{worker.name}: no task is due")

@@ -17,9 +17,9 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
 from taskref_edu.lab import explore
-from taskref_edu.lab.explorer.exploration import Stage
+from taskref_edu.lab.explorer.exploration import Exploration
 from taskref_edu.lab.explorer.outcome import Limits
-from taskref_edu.lab.explorer.schedules import Walk
+from taskref_edu.lab.explorer.schedules import AllSchedules
 from tests.lab.explorer import actors
 from tests.lab.explorer.actors import autocommitted, nothing, one_order
 
@@ -36,15 +36,17 @@ def long(count, lab=explore):
 
 class TestShare:
     def test_is_exact_in_a_straight_line(self) -> None:
-        with Stage([autocommitted(3)] * 2, setup=one_order, schema="both", journal="wal", limits=Limits()) as stage:
-            walk = Walk(stage)
+        with Exploration(
+            [autocommitted(3)] * 2, setup=one_order, schema="both", journal="wal", limits=Limits()
+        ) as exploration:
+            walk = AllSchedules(exploration)
             assert walk.share == 0
             assert [round(walk.share * 20, 9) for _ in walk] == list(range(1, 21))
 
     def test_ends_at_one_where_actors_wait_and_branch(self) -> None:
         click = actors.check_before_the_block
-        with Stage([click] * 2, setup=one_order, schema="both", journal="wal", limits=Limits()) as stage:
-            walk = Walk(stage)
+        with Exploration([click] * 2, setup=one_order, schema="both", journal="wal", limits=Limits()) as exploration:
+            walk = AllSchedules(exploration)
             assert [walk.share for _ in walk][-1] == pytest.approx(1)
 
 

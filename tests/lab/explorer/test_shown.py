@@ -13,7 +13,7 @@ from sqlmodel import Session
 from taskref_edu import Order, writing
 from taskref_edu.lab import explore, explore_crashes, measure
 from taskref_edu.lab.by_hand import ByHand
-from taskref_edu.lab.explorer.result import Found, switches
+from taskref_edu.lab.explorer.result import ExplorationResult, switches
 from taskref_edu.lab.explorer.schedule_map import _LOOKS, Mark
 from taskref_edu.lab.explorer.wording import short_sql
 from taskref_edu.lab.tables import Table
@@ -22,18 +22,18 @@ from tests.lab.explorer.actors import autocommitted, nothing, one_live_task, one
 
 
 @pytest.fixture(scope="module")
-def found() -> Found:
+def found() -> ExplorationResult:
     click = actors.click_inverted
     return explore([click, click], setup=one_order, invariant=one_live_task, schema="as_written")
 
 
-def test_the_shortest_has_the_fewest_switches(found: Found) -> None:
+def test_the_shortest_has_the_fewest_switches(found: ExplorationResult) -> None:
     assert found.shortest is not None
     fewest = min(len(re.findall("AB|BA", schedule)) for schedule in found.broken)
     assert switches(found.shortest) == fewest == 2
 
 
-def test_text_begins_with_the_counts(found: Found) -> None:
+def test_text_begins_with_the_counts(found: ExplorationResult) -> None:
     lines = str(found).splitlines()
     assert lines[0] == "26 of 28 schedules break; 0 with an actor's error"
     assert lines[1] == "      26 x 2 live tasks"
@@ -41,7 +41,7 @@ def test_text_begins_with_the_counts(found: Found) -> None:
     assert lines[-1] == "BROKEN: 2 live tasks"
 
 
-def test_text_shows_each_step_in_its_lane_and_the_rows_after_it(found: Found) -> None:
+def test_text_shows_each_step_in_its_lane_and_the_rows_after_it(found: ExplorationResult) -> None:
     lines = str(found.replay("AAAAAB")).splitlines()
     insert = lines.pop(8)
     assert insert.startswith("  2 A  INSERT INTO task … VALUES ('process_payment', NULL, 'pending', 0, 3, 0, '20")
@@ -84,7 +84,7 @@ def test_busy_is_explained_in_words() -> None:
 
 
 class TestHtml:
-    def test_has_a_cell_for_each_schedule_told_apart_by_shape(self, found: Found) -> None:
+    def test_has_a_cell_for_each_schedule_told_apart_by_shape(self, found: ExplorationResult) -> None:
         html = found._repr_html_()
         cells = re.findall(r"<span title='([AB]+): ([^']+)'[^>]*>(.)</span>", html)
         assert len(cells) == found.count
@@ -99,7 +99,7 @@ class TestHtml:
         assert (1 + 0.05) / (luminance(colour) + 0.05) >= 4.5
         assert sum(other == shape for other, _ in _LOOKS.values()) == 1
 
-    def test_tables_have_headings(self, found: Found) -> None:
+    def test_tables_have_headings(self, found: ExplorationResult) -> None:
         html = found.replay(found.broken[0])._repr_html_()
         assert html.count("<th scope='col'") == 4
         assert html.count("<th scope='row'") == 11
@@ -124,7 +124,7 @@ class TestHtml:
         assert "onerror='" not in html
         assert "&lt;img" in html
 
-    def test_a_long_map_says_that_it_is_cut(self, found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_long_map_says_that_it_is_cut(self, found: ExplorationResult, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("taskref_edu.lab.explorer.schedule_map.CELLS", 10)
         found = explore([autocommitted(3)] * 2, setup=one_order, invariant=nothing)
         assert "The map shows the first 10; 10 more were run." in found._repr_html_()
@@ -137,7 +137,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_as_test_is_a_case_that_fails_until_the_code_is_mended(found: Found) -> None:
+def test_as_test_is_a_case_that_fails_until_the_code_is_mended(found: ExplorationResult) -> None:
     source = found.as_test()
     assert source.startswith(f"def test_the_schedule_{found.shortest}() -> None:\n    # found: '2 live tasks'\n")
     mended = actors.conditional_update
@@ -175,7 +175,7 @@ class TestPlainText:
     def as_ipython_shows(shown: object) -> str:
         return InteractiveShell.instance().display_formatter.format(shown)[0]["text/plain"]  # type: ignore[union-attr]
 
-    def test_a_result_reads_the_same_everywhere(self, found: Found, sqlite: Engine) -> None:
+    def test_a_result_reads_the_same_everywhere(self, found: ExplorationResult, sqlite: Engine) -> None:
         cost = measure(sqlite, lambda session: session.execute(text("SELECT id FROM task WHERE id = 1")))
         trace = found.replay("AAAAAB")
         table, game = Table([{"a": 1}]), ByHand([autocommitted(1)], setup=one_order, invariant=nothing)
@@ -189,7 +189,7 @@ class TestPlainText:
         assert self.as_ipython_shows(lost) == str(lost)
         assert repr(lost.points[3]) == "holds: COMMIT"
 
-    def test_parts(self, found: Found, sqlite: Engine) -> None:
+    def test_parts(self, found: ExplorationResult, sqlite: Engine) -> None:
         cost = measure(sqlite, lambda session: session.execute(text("SELECT id FROM task WHERE id = 1")))
         assert " VM steps, 1 statement, 0 rows read, 0 rows changed\n  SEARCH task USING" in repr(cost)
         assert repr(cost.sql[0]).splitlines()[1].startswith("  | SEARCH task USING")
@@ -213,7 +213,7 @@ def test_short_sql(sql: str, short: str) -> None:
     assert short_sql(sql) == short
 
 
-def test_schedules_of_broken_code_are_found_at_all(found: Found) -> None:
+def test_schedules_of_broken_code_are_found_at_all(found: ExplorationResult) -> None:
     def never(_session: Session) -> list[str]:
         return []
 

@@ -16,7 +16,7 @@ from sqlmodel import Session
 from taskref_edu import writing
 from taskref_edu.lab import explore
 from taskref_edu.lab.explorer import errors
-from taskref_edu.lab.explorer.exploration import Stage
+from taskref_edu.lab.explorer.exploration import Exploration
 from taskref_edu.lab.explorer.outcome import Limits
 from tests.lab.explorer.actors import driver, nothing, one_order
 
@@ -120,20 +120,20 @@ def test_in_the_explorer(journal: Any, before: str, then: str, expected: str) ->
         return function
 
     functions = [actor("A"), actor("B")]
-    with Stage(functions, setup=one_order, schema="both", journal=journal, limits=Limits()) as stage:
-        outcome = stage.start()
-        actors = dict(zip("AB", stage.actors, strict=True))
+    with Exploration(functions, setup=one_order, schema="both", journal=journal, limits=Limits()) as exploration:
+        outcome = exploration.start()
+        actors = dict(zip("AB", exploration.actors, strict=True))
         for who, sql in steps(before):
             step = actors[who].step
             if step is not None and step.sql == sql:
-                assert stage.go(actors[who], outcome)
-        went = stage.go(actors["B"], outcome)
+                assert exploration.go(actors[who], outcome)
+        went = exploration.go(actors["B"], outcome)
         ran = actors["B"].ran
         assert (_error_name(ran and ran.error) if went else "waits") == expected
         while actors["A"].step:
-            assert stage.go(actors["A"], outcome)
+            assert exploration.go(actors["A"], outcome)
         if expected == "waits":
-            assert stage.go(actors["B"], outcome)
+            assert exploration.go(actors["B"], outcome)
             assert actors["B"].ran
             assert actors["B"].ran.error is None
 

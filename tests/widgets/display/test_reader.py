@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 
 from taskref_edu import TaskQueue, open_database, writing
 from taskref_edu.widgets.display import rows
-from taskref_edu.widgets.display.reader import Lookout
+from taskref_edu.widgets.display.reader import ChangeReader
 from taskref_edu.widgets.display.rows import READ_ORDERS, Rows
 
 NOTHING = "UPDATE task SET lease_token = lease_token + 1"  # a commit that leaves the orders as they are
@@ -52,14 +52,14 @@ def orders(engine: Engine) -> list[tuple]:
 @given(changes=CHANGES)
 def test_what_is_seen_is_what_is_there(engine: Engine, changes: list[tuple]):
     commit(engine, "DELETE FROM orders")
-    lookout, seen = Lookout(TaskQueue(engine)), Rows()
+    reader, seen = ChangeReader(TaskQueue(engine)), Rows()
     for act, number, other, word, quiet in changes:
         commit(engine, ACTS[act], id=number, number=other, word=word)
         for _ in range(1 + quiet):
-            seen = lookout.changed_rows(seen) or seen
+            seen = reader.changed_rows(seen) or seen
             assert [*seen.orders.values()] == orders(engine)
             commit(engine, NOTHING)
-    lookout.close()
+    reader.close()
 
 
 def test_orders_that_stay_as_they_are_are_fetched_twice(engine: Engine, monkeypatch: pytest.MonkeyPatch):
@@ -68,10 +68,10 @@ def test_orders_that_stay_as_they_are_are_fetched_twice(engine: Engine, monkeypa
     monkeypatch.setattr(rows, "_all", lambda connection, sql: fetched.append(sql) or fetch(connection, sql))
     commit(engine, "DELETE FROM orders")
     commit(engine, ACTS["insert"], id=1, word="Ada", number=5)
-    lookout, seen = Lookout(TaskQueue(engine)), Rows()
+    reader, seen = ChangeReader(TaskQueue(engine)), Rows()
     for _ in range(5):
-        seen = lookout.changed_rows(seen) or seen
+        seen = reader.changed_rows(seen) or seen
         commit(engine, NOTHING)
     assert (fetched.count(READ_ORDERS), fetched.count(rows.READ_TASKS)) == (2, 5)
     assert seen.order_count == 1
-    lookout.close()
+    reader.close()

@@ -10,7 +10,7 @@ from ipywidgets import Widget
 from sqlalchemy import Engine
 
 from taskref_edu import TaskQueue, writing
-from taskref_edu.widgets.display import reader as lookout
+from taskref_edu.widgets.display import reader as reader
 from tests.conftest import until
 from tests.widgets.conftest import Hand
 
@@ -42,8 +42,8 @@ def test_an_idle_panel_sends_and_reads_nothing(
     until(lambda: "succeeded" in hand.tasks()[0] and hand.worker() == "○ idle")
     time.sleep(0.5)  # the last look is over
     reads: list[int] = []
-    read = lookout.read
-    monkeypatch.setattr(lookout, "read", lambda *its: reads.append(1) or read(*its))
+    read = reader.read
+    monkeypatch.setattr(reader, "read", lambda *its: reads.append(1) or read(*its))
     sent.clear()
     time.sleep(1.5)
     assert sent == []

@@ -316,7 +316,7 @@ def test_a_click_on_a_locked_database_waits_a_moment_and_says_so(open_panel: Ope
             hand.panel.controls.buttons[name].click()
             assert time.monotonic() - began < 2  # the learner's engine would wait for 5 s
             hand.reads("the database is locked by somebody; try again")
-            hand.panel._hands.say("")
+            hand.panel._actions.say("")
         other.execute("ROLLBACK")
     until(lambda: hand.panel.controls.order.value == 1)
     hand.click("pay", "order 1: payment enqueued as task 1")

@@ -10,7 +10,7 @@ import pytest
 from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading
-from taskref_edu.widgets.panel.actions import Hands
+from taskref_edu.widgets.panel.actions import PanelActions
 from taskref_edu.widgets.panel.conditions import CONDITIONS
 from taskref_edu.widgets.panel.scenarios import SCENARIOS
 from tests.conftest import until
@@ -24,8 +24,10 @@ LONG = 3.0  # seconds of a payment in the middle of which something happens; the
 @pytest.fixture
 def begin(open_panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
     """begin(name, schema): a panel on which the scenario has begun, with a short lease and short payments."""
-    as_it_is = Hands.set_seconds
-    monkeypatch.setattr(Hands, "set_seconds", lambda self, seconds: as_it_is(self, LONG if seconds > 2 else 0.05))
+    as_it_is = PanelActions.set_seconds
+    monkeypatch.setattr(
+        PanelActions, "set_seconds", lambda self, seconds: as_it_is(self, LONG if seconds > 2 else 0.05)
+    )
     engines = []
 
     def begin_one(name: str, schema: str = "both") -> Hand:
@@ -170,13 +172,13 @@ def test_a_worker_that_was_let_go_is_waited_for_until_its_last_task_has_ended(be
     hand = begin("typo")
     hand.panel.controls.seconds.value = 60
     hand.panel.controls.two.value = True
-    crew = hand.panel.views[0].side.crew
+    pool = hand.panel.views[0].side.pool
     hand.pay_new_orders(1)
-    crew.workers[1].start()
-    until(lambda: crew.workers[1].status.task)
+    pool.workers[1].start()
+    until(lambda: pool.workers[1].status.task)
     hand.panel.run("typo")
     until(lambda: "waits until worker idle" in sentence(hand))
-    assert [worker.name for worker in crew.holders] == [f"{hand.panel.views[0].side.name} worker 2"]
+    assert [worker.name for worker in pool.holders] == [f"{hand.panel.views[0].side.name} worker 2"]
     hand.click("cancel")
     until(lambda: "typo, step 1 of 3" in sentence(hand))
 

@@ -18,11 +18,11 @@ def test_it_asks_less_often_at_rest(monkeypatch: pytest.MonkeyPatch):
     asked: list[float] = []
     stirs = threading.Event()
 
-    def stirred() -> bool:
+    def has_changes() -> bool:
         asked.append(time.monotonic())
         return stirs.is_set()
 
-    its = Watcher(lambda: None, lambda: None, "test", stirred)
+    its = Watcher(lambda: None, lambda: None, "test", has_changes)
     its.start()
     try:
         until(lambda: len(asked) > 10)
