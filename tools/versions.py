@@ -29,8 +29,7 @@ FOLDER = ROOT / ".venv-versions"
 LOWEST_PYTHON = 11  # 3.11
 RESOLUTIONS = {"lowest": ["--constraint", "lowest.txt"], "newest": ["--upgrade", "--upgrade-strategy", "eager"]}
 TESTS = [
-    *("database", "queue", "statements", "payload", "desk", "worker", "costs", "layers", "repair", "fuzz"),
-    *("approaches", "widgets"),
+    *("database", "queue", "worker", "approaches", "widgets", "costs", "layers"),
 ]
 SHOWN = ("sqlmodel", "sqlalchemy", "pydantic", "jupyterlab", "ipykernel", "ipywidgets", "anywidget")
 

@@ -6,7 +6,7 @@
     crew.kill(victim)                   # SIGKILL
 
 A crew is gone when it is closed, when another one starts, and at the latest when this process ends.
-Leaves out: anything but payments. Read next: `approaches/procrastinate.py`.
+Leaves out: anything but payments. Read next: `beyond/procrastinate_inverted.py`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SHOP = """
 import os, threading, time
 from pathlib import Path
 from taskref_edu import open_database
-from taskref_edu.approaches import procrastinate
+from taskref_edu.beyond import procrastinate_inverted as procrastinate
 
 name, parent = os.environ["NAME"], os.getppid()
 

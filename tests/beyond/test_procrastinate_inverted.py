@@ -299,7 +299,7 @@ SHOP = """
 import os, time
 from pathlib import Path
 from taskref_edu import open_database
-from taskref_edu.approaches import procrastinate
+from taskref_edu.beyond import procrastinate_inverted as procrastinate
 
 def charge(order):
     Path(f"charging-{os.getpid()}").touch()
@@ -447,7 +447,7 @@ import sys
 sys.modules["procrastinate"] = None
 import taskref_edu.approaches
 try:
-    import taskref_edu.approaches.procrastinate
+    import taskref_edu.beyond.procrastinate_inverted
 except taskref_edu.errors.MissingExtra as error:
     print(error)
 """

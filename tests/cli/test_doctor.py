@@ -103,7 +103,7 @@ class TestProblems:
         assert doctor.progress().remedy == "set TASKREF_HOME to another folder"
 
     def test_a_worker_that_does_not_run(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(doctor, "PATIENCE", 0.05)
+        monkeypatch.setattr(doctor, "TASK_TIMEOUT", 0.05)
         monkeypatch.setattr(Worker, "start", lambda self: None)
         assert doctor.worker().found == "the worker's thread ran no task in 0.05 s: it says nothing"
 

@@ -143,7 +143,7 @@ def test_the_kernel_survives(kernel: Kernel, body: str, said: str) -> None:
 
 def test_the_kernel_survives_a_loop_that_swallows_exceptions(kernel: Kernel) -> None:
     loop = "while True:\n        try:\n            x = 1\n        except BaseException:\n            pass"
-    kernel.run("from dataclasses import replace\nfrom taskref_edu.exercises import checking\nfind = checking.find")
+    kernel.run("from dataclasses import replace\nimport sys; import taskref_edu.exercises\nchecking = sys.modules["taskref_edu.exercises.check"]\nfind = checking.find")
     kernel.run("checking.find = lambda id: replace(find(id), seconds=2)  # not 10")
     shown = kernel.shown(f'{IMPORT}\n@exercise("1.1")\ndef order_of(session, task):\n    {loop}')
     kernel.run("checking.find = find")
