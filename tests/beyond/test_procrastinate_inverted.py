@@ -452,4 +452,4 @@ except taskref_edu.errors.MissingExtra as error:
     print(error)
 """
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        assert f'{sys.executable} -m pip install "taskref_edu[procrastinate]"' in done.stdout
+        assert errors.install_line("procrastinate") in done.stdout

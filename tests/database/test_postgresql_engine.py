@@ -142,7 +142,7 @@ except errors.MissingExtra as error:
     print(error)
 """
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        assert f'{sys.executable} -m pip install "taskref_edu[postgres]"' in done.stdout
+        assert errors.install_line("postgres") in done.stdout
 
     def test_missing_tables_are_named__other_peoples_are_not_ours(self, fresh: str) -> None:
         engine = open_database(fresh)

@@ -143,7 +143,8 @@ def test_the_kernel_survives(kernel: Kernel, body: str, said: str) -> None:
 
 def test_the_kernel_survives_a_loop_that_swallows_exceptions(kernel: Kernel) -> None:
     loop = "while True:\n        try:\n            x = 1\n        except BaseException:\n            pass"
-    kernel.run("from dataclasses import replace\nimport sys; import taskref_edu.exercises\nchecking = sys.modules["taskref_edu.exercises.check"]\nfind = checking.find")
+    kernel.run("import sys\nfrom dataclasses import replace\nimport taskref_edu.exercises")
+    kernel.run("checking = sys.modules['taskref_edu.exercises.check']\nfind = checking.find")
     kernel.run("checking.find = lambda id: replace(find(id), seconds=2)  # not 10")
     shown = kernel.shown(f'{IMPORT}\n@exercise("1.1")\ndef order_of(session, task):\n    {loop}')
     kernel.run("checking.find = find")
