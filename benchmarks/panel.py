@@ -2,7 +2,7 @@
 
     python -m benchmarks.panel [--quick]
 
-Leaves out: other browsers than Chromium, which paints without a graphics card here. Read next: `panel_scene.py`.
+Not covered: other browsers than Chromium, which paints without a graphics card here.
 """
 
 from __future__ import annotations

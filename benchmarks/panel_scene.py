@@ -1,4 +1,4 @@
-"""What the benchmark of the panel puts into the notebook, the page and another process. Read next: `panel.py`.
+"""What the benchmark of the panel puts into the notebook, the page and another process.
 
 The tasks are changed by another process, all of them in one transaction: attempt number n is the n-th change, so
 that the page can tell which change it shows.

@@ -1,7 +1,7 @@
-"""Which panels are live, and which of them a new one replaces.
+"""Which live views there are, and which of them a new one replaces.
 
-A cell that is run again must not leave its old panel's threads behind, though its names are bound anew and
-nobody else knows of it. Leaves out: other kernels; they are other processes, and do not disturb each other.
+A cell that is run again must not leave its old view's threads behind: its names are bound anew, and nobody else
+knows of the view. Not covered: other kernels; they are other processes and do not disturb each other.
 """
 
 from __future__ import annotations
@@ -9,10 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .panel.panel import Panel
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,22 @@ class Cell:
     run: str
 
 
-_live: list[Panel] = []
+class Live(Protocol):
+    """A view with threads. `places`: what it works on; two views of one place would disturb each other."""
+
+    cell: Cell | None
+    places: frozenset[Any]
+
+    def stop(self, reason: str = ...) -> None:
+        """End its threads; what it shows stays on the page."""
+        ...
+
+    def close(self) -> None:
+        """Stop, and take it away from the page."""
+        ...
+
+
+_live: list[Live] = []
 _lock = threading.Lock()
 
 
@@ -39,36 +51,30 @@ def current_cell() -> Cell | None:
     return Cell(name, run) if name else None
 
 
-def stop_former(panel: Panel) -> None:
-    """Stop the live panels that `panel` takes the place of."""
+def stop_former(new: Live) -> None:
+    """Stop the live views that `new` takes the place of."""
     with _lock:
-        former = [other for other in _live if _is_replaced(other, panel)]
-    for other in former:
-        if _same_cell(other, panel):
-            other.close()  # its output is gone from the page
+        former = [old for old in _live if same_cell(old.cell, new.cell) or old.places & new.places]
+    for old in former:
+        if same_cell(old.cell, new.cell):
+            old.close()  # its output is gone from the page
         else:
-            other.stop("replaced by a newer panel")
+            old.stop("replaced by a newer panel")
 
 
-def remember(panel: Panel) -> None:
-    """The panel is live."""
+def remember(view: Live) -> None:
+    """The view is live."""
     with _lock:
-        _live.append(panel)
+        _live.append(view)
 
 
-def forget(panel: Panel) -> None:
-    """The panel is stopped."""
+def forget(view: Live) -> None:
+    """The view is stopped."""
     with _lock:
-        if panel in _live:
-            _live.remove(panel)
+        if view in _live:
+            _live.remove(view)
 
 
-def _is_replaced(old: Panel, new: Panel) -> bool:
-    return _same_cell(old, new) or old.queue is new.queue or bool(old.places & new.places)
-
-
-def _same_cell(old: Panel, new: Panel) -> bool:
-    """Whether the cell of `old` was run again; a second panel of one run stands beside the first."""
-    if old.cell is None or new.cell is None:
-        return False
-    return old.cell.name == new.cell.name and old.cell.run != new.cell.run
+def same_cell(old: Cell | None, new: Cell | None) -> bool:
+    """Whether the cell of `old` was run again; a second view of one run stands beside the first."""
+    return old is not None and new is not None and old.name == new.name and old.run != new.run

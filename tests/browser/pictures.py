@@ -43,7 +43,7 @@ for number in (1, 4, 2, 5, 3, 7, 6):
 panel.controls.order.value = 5
 click("cancel")
 click("start")
-while sum(task.status == "succeeded" for task in panel.views[0].rows.tasks) < 3:
+while sum(task.status == "succeeded" for task in panel.views[0].rows.newest_tasks(99)) < 3:
     time.sleep(0.05)
 panel.controls.seconds.value = 60
 time.sleep(1.5)

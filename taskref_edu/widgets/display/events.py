@@ -1,7 +1,7 @@
 """What happened between two looks at the database, told from the rows alone.
 
 Nobody reports these events: a row that differs tells what its writer did, whoever it was, also in another process.
-Leaves out: what happened and was undone between two looks. Read next: `timeline.py`.
+Not covered: what happened and was undone between two looks.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
-from ...models import ENDED
+from ...models import ENDED, utc_now
+from .details import seconds_until
 from .html_tables import money
 from .rows import REFERENCE, OrderRow, Raw, Rows, TaskRow, order_in
 
@@ -19,7 +21,6 @@ MANY = 100  # rows that differ in one look; more are counted instead of told one
 LONGEST_ERROR = 120
 END = 60  # the rank of a task's end; a rank says what comes first where one look finds several things
 ORDER_STATUS, TASK_STATUS = OrderRow._fields.index("status"), TaskRow._fields.index("status")
-LEASE_OVER = "the lease ran out"  # how a reclaim begins the error that it leaves
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Event:
     order: int | None = None
 
 
-def changes(before: Rows, after: Rows) -> list[Event]:
+def changes(before: Rows, after: Rows, now: datetime) -> list[Event]:
     """The events between two states: those of one order and its task stand together, what has ended comes first."""
     orders = _differing(before.orders, after.orders, after.order_count)
     tasks = _differing(before.tasks, after.tasks, after.task_count)
@@ -45,9 +46,9 @@ def changes(before: Rows, after: Rows) -> list[Event]:
         texts = _of_order(before.order(number), after.order(number))
         found += [(number, rank, Event(text, number)) for rank, text in texts]
     for task_id in tasks:
-        old, now = before.task(task_id), after.task(task_id)
-        order = order_in((now or old).payload) or of.get(task_id)  # type: ignore[union-attr]
-        found += [(order or -task_id, rank, Event(text, order)) for rank, text in _of_task(old, now)]
+        old, row = before.task(task_id), after.task(task_id)
+        order = order_in((row or old).payload) or of.get(task_id)  # type: ignore[union-attr]
+        found += [(order or -task_id, rank, Event(text, order)) for rank, text in _of_task(old, row, now)]
     ended = {chain for chain, rank, _ in found if rank >= END}
     found.sort(key=lambda one: (one[0] not in ended, abs(one[0]), one[1]))
     return [event for *_, event in found]
@@ -80,7 +81,7 @@ def _of_order(old: OrderRow | None, now: OrderRow | None) -> Iterator[tuple[int,
             yield 20, f"order {now.id} → task {now.processing_task_id}: reference set"
 
 
-def _of_task(old: TaskRow | None, now: TaskRow | None) -> Iterator[tuple[int, str]]:
+def _of_task(old: TaskRow | None, now: TaskRow | None, at: datetime) -> Iterator[tuple[int, str]]:
     """Rank and text of what happened to one task."""
     if now is None:
         if old is not None:
@@ -94,7 +95,7 @@ def _of_task(old: TaskRow | None, now: TaskRow | None) -> Iterator[tuple[int, st
     yield from _of_lease(old, now)
     if now.cancel_requested_at is not None and old.cancel_requested_at is None:
         yield 50, f"task {now.id} asked to stop"
-    yield from _of_end(old, now)
+    yield from _of_end(old, now, at)
 
 
 def _of_lease(old: TaskRow, now: TaskRow) -> Iterator[tuple[int, str]]:
@@ -106,15 +107,15 @@ def _of_lease(old: TaskRow, now: TaskRow) -> Iterator[tuple[int, str]]:
         yield 40, f"task {now.id} heartbeat: lease extended"
 
 
-def _of_end(old: TaskRow, now: TaskRow) -> Iterator[tuple[int, str]]:
+def _of_end(old: TaskRow, now: TaskRow, at: datetime) -> Iterator[tuple[int, str]]:
     error = (now.error or "")[:LONGEST_ERROR]
     ran = old.status == "running" or now.lease_token != old.lease_token
     if now.status == "pending" and ran:
-        reclaimed = error.startswith(LEASE_OVER)
-        yield (
-            END,
-            f"task {now.id} reclaimed: its lease ran out" if reclaimed else f"task {now.id} will be retried: {error}",
-        )
+        left = seconds_until(old.lease_expires_at, at)
+        if left is not None and left <= 0:  # a worker that records a failure still holds its lease
+            yield END, f"task {now.id} reclaimed: its lease ran out"
+        else:
+            yield END, f"task {now.id} will be retried: {error}"
     elif now.status != old.status and now.status in ENDED:
         word = "completed" if now.status == "succeeded" else now.status
         yield END, f"task {now.id} {word}: {error}" if now.status == "failed" else f"task {now.id} {word}"
@@ -148,7 +149,9 @@ class Timeline:
     def look(self, before: Rows, after: Rows) -> list[Line]:
         """The new lines: what the rows tell, and what was noted meanwhile. What the first look finds is no event."""
         now = time.monotonic()
-        found = [(now, event) for event in changes(before, after)] if self._seen and after is not before else []
+        found = (
+            [(now, event) for event in changes(before, after, utc_now())] if self._seen and after is not before else []
+        )
         self._seen = True
         while self._notes:
             found.append(self._notes.popleft())

@@ -1,6 +1,6 @@
 """Rows as HTML tables, for a notebook without its kernel: states as words and shapes, arrows as text.
 
-Whatever comes from the database is shown as text. Leaves out: where the rows come from (`rows.py`), the
+Whatever comes from the database is shown as text. Not covered: where the rows come from (`rows.py`), the
 colours (`theme.py`), the live picture (`picture.py`).
 """
 

@@ -1,7 +1,6 @@
 """Tells a picture what has changed, in one message for a look; or everything, to a page that asks for it.
 
 Called by the watcher; after the panel's end by the kernel itself, when a page is loaded again.
-Read next: `patches.py`, `picture.py`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Told by messages, never by synced state: a page that is loaded again asks for everything, and gets what the
 database holds. Messages are JSON in a buffer: as plain content, each layer below would walk through it.
-Leaves out: what is told (`patches.py`), and when (`view.py`). Read next: `picture.js`.
+Not covered: what is told (`patches.py`), and when (`view.py`).
 """
 
 from __future__ import annotations

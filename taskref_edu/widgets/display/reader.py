@@ -1,7 +1,7 @@
 """Whether it is time to read a database again, and what is read then.
 
 The panel reads through an engine of its own, so that an instrument that observes the learner's engine sees
-the learner's statements only. Read next: `view.py`, which looks.
+the learner's statements only.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A server drops messages of more than a megabyte a second, so a row is told as a short list, and its words as
 numbers into a list of words. What is shown on demand, the details, is told for opened rows only.
-Leaves out: how it is sent (`picture.py`) and drawn (`picture.js`). Read next: `details.py`.
+Not covered: how it is sent (`picture.py`) and drawn (`picture.js`).
 """
 
 from __future__ import annotations

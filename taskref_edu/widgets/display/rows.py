@@ -1,7 +1,4 @@
-"""What a panel shows of a database, read in one transaction: plain rows, thousands of them, ten times a second.
-
-Read next: `lookout.py`, when they are read; `patches.py`, what the browser is told.
-"""
+"""What a panel shows of a database, read in one transaction: plain rows, thousands of them, ten times a second."""
 
 from __future__ import annotations
 

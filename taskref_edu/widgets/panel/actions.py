@@ -1,7 +1,7 @@
 """What the clicks on a panel do, on each of its sides; they may come on any thread.
 
 A click makes one short transaction, or sets an event, and says what came of it. It writes no widget: what is to be
-written is left to the watcher. Read next: `side.py`, then `panel.py`, which shows it all.
+written is left to the watcher.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from ..display.wording import plain
 from .click_storm import How
-from .conditions import CONDITIONS
+from .click_transactions import plain
+from .conditions import SCENARIO_OVER, still_open
 from .controls import BUTTONS, WORKER_BUTTONS, WORKER_TROUBLE_BUTTONS, Controls
 from .order_actions import ON_ALL, ON_ORDERS
 from .scenario_player import PACE, ScenarioPlayer
+from .scenarios import Act
 from .side import Side
 from .worker_actions import NO_THREAD
 
@@ -25,7 +26,7 @@ NO_ORDER = "no order selected: create one with New order"
 
 
 class PanelActions:
-    """Works the `sides` of one panel. `selected` is the order that clicks are about, `script` the scenario.
+    """Works the `sides` of one panel. `selected` is the order that clicks are about, `player` the scenario.
 
     hurry() is called when there is something new to show.
     """
@@ -34,7 +35,7 @@ class PanelActions:
         self.sides: Sequence[Side] = ()  # the panel's: they speak through say(), so they come after
         self.selected: int | None = None
         self.seconds = 2.0
-        self.script: ScenarioPlayer | None = None
+        self.player: ScenarioPlayer | None = None
         self.ended = False
         self._controls = controls
         self._hurry = hurry
@@ -94,6 +95,13 @@ class PanelActions:
             self._storm = threading.Thread(target=strike, name="panel storm", daemon=True)
             self._storm.start()
 
+    def act(self, act: Act) -> None:
+        """Do one act of a scenario."""
+        verb, *arguments = act
+        {"click": self.click, "storm": self.storm, "seconds": self.set_seconds, "workers": self.set_workers}[str(verb)](
+            *arguments  # type: ignore[arg-type]
+        )
+
     def set_seconds(self, seconds: float) -> None:
         """How long a payment takes from now on."""
         self.seconds = seconds
@@ -107,23 +115,25 @@ class PanelActions:
 
     def run(self, scenario: str) -> None:
         """Begin a scenario. ValueError, with the list, if there is none of that name."""
-        script = ScenarioPlayer(self, scenario)
+        player = ScenarioPlayer(scenario, self.act, self.still_open)
         if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.workers):
             self.click("stop")  # nothing shall move by itself
         self.set_workers(1)
-        script.begin()
-        self.script = script
+        player.begin()
+        self.player = player
         self.say(f"{scenario}: read, guess, then click Next")
 
     def play(self, pace: float = PACE) -> None:
         """Make the steps that are left by themselves."""
-        if (script := self._script()) is not None:
-            script.play(pace)
+        if (player := self._current_player()) is not None:
+            player.play(pace)
             self._hurry()
 
     def still_open(self, condition: str) -> str | None:
-        """What keeps a condition of waiting.py from being true now, or None."""
-        return CONDITIONS[condition](self)
+        """What keeps a condition of `conditions.py` from being true now, or None. ValueError for an unknown one."""
+        if condition == SCENARIO_OVER:
+            return None if self.player is None or self.player.ended else self.player.text
+        return still_open(condition, self.sides)
 
     def join(self, timeout: float) -> None:
         """Wait for a storm that is under way."""
@@ -148,7 +158,7 @@ class PanelActions:
             "end": self._leave_scenario,
             **{name: partial(self._on_order, name) for name in ON_ORDERS},
             **{name: partial(self._on_each, partial(_on_all, name)) for name in ON_ALL},
-            **{name: partial(self._on_each, partial(_on_crew, name)) for name in pool},
+            **{name: partial(self._on_each, partial(_on_workers, name)) for name in pool},
         }
 
     def _on_each(self, act: Callable[[Side], str]) -> None:
@@ -183,17 +193,17 @@ class PanelActions:
         self.say(_together(said))
 
     def _next(self) -> None:
-        if (script := self._script()) is not None and (answer := script.next()) is not None:
+        if (player := self._current_player()) is not None and (answer := player.next()) is not None:
             self.say(answer)
         self._hurry()
 
-    def _script(self) -> ScenarioPlayer | None:
-        if self.script is None:
+    def _current_player(self) -> ScenarioPlayer | None:
+        if self.player is None:
             self.say(NO_SCENARIO)
-        return self.script
+        return self.player
 
     def _leave_scenario(self) -> None:
-        self.script = None
+        self.player = None
         self.say("scenario: left")
 
     def _select(self, change: dict[str, Any]) -> None:
@@ -205,7 +215,7 @@ def _on_all(name: str, side: Side) -> str:
     return side.click(name, BUTTONS[name][0], 0)
 
 
-def _on_crew(name: str, side: Side) -> str:
+def _on_workers(name: str, side: Side) -> str:
     return getattr(side.pool, name)()
 
 

@@ -4,7 +4,7 @@
 between somebody's look and its enqueue; here all look before anybody goes on, which is what may happen, and shows
 it every time. "at its best": the approach's own `enqueue_payment_once`, with nothing arranged.
 
-Leaves out: every other order of events; `taskref_edu.lab.explore` runs them all. Read next: `side.py`.
+Not covered: every other interleaving; `taskref_edu.lab.explore` runs them all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ...database.sqlite_engine import observers_of
 from ...database.transactions import reading, writing
 from ...models import Order, Task
 from ...queue.task_queue import TaskQueue
-from ..display.wording import plain
+from .click_transactions import plain
 from .order_actions import existing
 
 How = Literal["as written", "at its best"]

@@ -1,4 +1,4 @@
-"""Transactions for clicks: short, and never waiting long for somebody else's.
+"""Transactions for clicks: short, never waiting long for somebody else's; and their errors in one line.
 
 A click may come on the kernel's main thread, and a database that somebody has locked must not hold it. The engine is
 the panel's own, so that instruments on the learner's engine see the learner's statements only, and a new one each
@@ -11,18 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, text
+from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session
 
 from ...database.sqlite_engine import file_of, sqlite_engine
 from ...database.transactions import writing
-from ...errors import DatabaseGone
+from ...errors import DatabaseGone, DatabaseLocked
 from ...queue.task_queue import TaskQueue
+from ...worker.attempt import describe
 
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's code for a lock_timeout that has passed
 CLICK_TIMEOUT = 0.25  # seconds that a click waits for another writer
 
 
 @contextmanager
-def own_engine(queue: TaskQueue, patience: float = CLICK_TIMEOUT) -> Iterator[Engine]:
+def own_engine(queue: TaskQueue, timeout: float = CLICK_TIMEOUT) -> Iterator[Engine]:
     """An engine of the panel's own on the queue's file; on a server the queue's engine."""
     file = file_of(queue.engine)
     if file is None:
@@ -30,7 +33,7 @@ def own_engine(queue: TaskQueue, patience: float = CLICK_TIMEOUT) -> Iterator[En
         return
     if not file.exists():
         raise DatabaseGone(f"{file} was deleted: put it back, or re-run the cell with another database")
-    engine = sqlite_engine(file, timeout=patience)
+    engine = sqlite_engine(file, timeout=timeout)
     try:
         yield engine
     finally:
@@ -44,3 +47,11 @@ def short_writing(engine: Engine) -> Iterator[Session]:
         if engine.dialect.name == "postgresql":
             session.execute(text(f"SET LOCAL lock_timeout = '{CLICK_TIMEOUT * 1000:.0f}ms'"))
         yield session
+
+
+def plain(error: BaseException) -> str:
+    """The error in one line, without the SQL and the links that SQLAlchemy adds."""
+    cause = error.orig if isinstance(error, sqlalchemy_errors.DBAPIError) and error.orig else error
+    if isinstance(error, DatabaseLocked) or getattr(cause, "sqlstate", None) == LOCK_NOT_AVAILABLE:
+        return "the database is locked by somebody; try again"
+    return " ".join(describe(cause).split())

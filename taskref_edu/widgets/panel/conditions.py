@@ -1,83 +1,84 @@
-"""Waiting for a panel without blocking the kernel: `await panel.until("all tasks finished")`.
+"""The conditions that a panel knows by name, and how to wait for one without blocking the kernel.
 
-Read next: `script.py`, whose steps wait for the same conditions.
+`await panel.until("all tasks finished")`, the steps of a scenario and those of a checklist use the same list: the
+names in NAMED, and a comparison of one of COUNTED with a number, such as "orders >= 3". On a panel of both approaches
+a condition must be true on each side.
 """
 
 from __future__ import annotations
 
 import asyncio
+import operator
+import re
 import time
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Generator, Iterable
+from typing import Any
 
 from ...errors import TaskrefError
 from ...models import TaskStatus
 from .side import Side
 
-if TYPE_CHECKING:
-    from .actions import PanelActions
-
-EVERY = 0.2  # seconds between two looks
-Condition = Callable[["PanelActions"], str | None]  # what is still open, or None
+EVERY = 0.2  # seconds between two checks
+OnSide = Callable[[Side], str | None]  # what is still open on that side, or None
+SCENARIO_OVER = "scenario over"  # about the panel, not about a side: the panel answers it
+COUNTED = ("orders", "paid", "tasks", *(str(status) for status in TaskStatus))
+COMPARISONS = {">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt}
+_COMPARISON = re.compile(rf"({'|'.join(COUNTED)}) *({'|'.join(COMPARISONS)}) *(\d+)")
 
 
 class StillOpen(TaskrefError, TimeoutError):
     """The condition did not come true in time."""
 
 
-def _on_each(open_on: Callable[[Side], str | None]) -> Condition:
-    def open_anywhere(actions: PanelActions) -> str | None:
-        found = {side.name: text for side in actions.sides if (text := open_on(side))}
-        return "; ".join(f"{name}: {text}" for name, text in found.items()) or None
-
-    return open_anywhere
-
-
-def _none_left(*statuses: TaskStatus) -> Condition:
+def _none_left(*statuses: TaskStatus) -> OnSide:
     def left(side: Side) -> str | None:
         counts = side.counts()
         return " and ".join(f"{counts[status]} {status}" for status in statuses if counts[status]) or None
 
-    return _on_each(left)
+    return left
 
 
-def _none_runs(side: Side) -> str | None:
-    return None if side.counts()[TaskStatus.RUNNING] else "no task runs"
-
-
-def _held(side: Side) -> str | None:
+def _holders(side: Side) -> str | None:
     statuses = {worker.name: worker.status for worker in side.pool.holders}
     held = [f"{name} {status.state} with task {status.task.id}" for name, status in statuses.items() if status.task]
     return " and ".join(held) or None
 
 
-def _scenario_left(actions: PanelActions) -> str | None:
-    return None if actions.script is None or actions.script.ended else actions.script.text
-
-
-CONDITIONS: dict[str, Condition] = {
+NAMED: dict[str, OnSide] = {
     "all tasks finished": _none_left(TaskStatus.PENDING, TaskStatus.RUNNING),
     "no task running": _none_left(TaskStatus.RUNNING),
-    "a task running": _on_each(_none_runs),
-    "worker idle": _on_each(_held),
-    "storm over": _on_each(lambda side: "clicks are under way" if side.storming else None),
-    "scenario over": _scenario_left,
+    "a task running": lambda side: None if side.counts()[TaskStatus.RUNNING] else "no task runs",
+    "worker started": lambda side: None if side.pool.is_running else "the worker is not started",
+    "worker idle": _holders,
+    "storm over": lambda side: "clicks are under way" if side.storming else None,
 }
 
 
-def known(condition: str) -> str:
-    """The condition; ValueError that lists the known ones if there is none of that name."""
-    if condition not in CONDITIONS:
-        raise ValueError(f"condition {condition!r} found; one of {', '.join(CONDITIONS)} expected")
-    return condition
+def on_side(condition: str) -> OnSide:
+    """The condition as a function; ValueError that lists the known ones if there is none of that name."""
+    if condition in NAMED:
+        return NAMED[condition]
+    if found := _COMPARISON.fullmatch(condition.strip()):
+        what, sign, number = found.groups()
+        compare, wanted = COMPARISONS[sign], int(number)
+        return lambda side: None if compare(side.counts()[what], wanted) else f"{side.counts()[what]} {what}"
+    known = f"{', '.join([*NAMED, SCENARIO_OVER])}, or a comparison such as 'orders >= 3' of {', '.join(COUNTED)}"
+    raise ValueError(f"condition {condition!r} found; one of {known} expected")
+
+
+def still_open(condition: str, sides: Iterable[Side]) -> str | None:
+    """What keeps the condition from being true now, or None. ValueError as in on_side()."""
+    open_on = on_side(condition)
+    found = {side.name: text for side in sides if (text := open_on(side))}
+    return "; ".join(f"{name}: {text}" for name, text in found.items()) or None
 
 
 class Until:
     """A wait that begins when it is awaited. Raises StillOpen after `timeout` seconds."""
 
-    def __init__(self, condition: str, actions: PanelActions, timeout: float) -> None:
-        self._condition = known(condition)
-        self._actions = actions
+    def __init__(self, condition: str, still_open: Callable[[], str | None], timeout: float) -> None:
+        self._condition = condition
+        self._still_open = still_open
         self._timeout = timeout
 
     def __repr__(self) -> str:
@@ -88,7 +89,7 @@ class Until:
 
     async def _wait(self) -> None:
         end = time.monotonic() + self._timeout
-        while (left := CONDITIONS[self._condition](self._actions)) is not None:
+        while (left := self._still_open()) is not None:
             if time.monotonic() >= end:
                 raise StillOpen(
                     f"{self._condition!r} is not true after {self._timeout:g} s: {left}; "

@@ -1,4 +1,4 @@
-"""The buttons and fields of a panel, each with a label and a tooltip; what they do is said in `panel.py`.
+"""The buttons and fields of a panel, each with a label and a tooltip; what they do is in `actions.py`.
 
 Buttons are never switched off while the panel lives: a button that is switched off under a keyboard user takes
 the focus away, and a click in vain explains itself in the status line. The rarer ones are folded away under More.

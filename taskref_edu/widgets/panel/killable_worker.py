@@ -4,8 +4,8 @@ A thread cannot be killed. So a dead worker's next statement is refused, and not
 reaches the database; it sends no heartbeat, and its task stays `running` until the lease runs out. A frozen one
 waits at its next statement, outside any transaction, until somebody else has been given its task: a zombie.
 
-Leaves out: servers, where statements are not seen; a handler that sleeps and asks nothing of the database is dead
-for everybody but itself. Read next: `crew.py`.
+Not covered: servers, where statements are not seen; a handler that sleeps and asks nothing of the database is dead
+for everybody but itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the clicks on orders do, as functions: each in the one transaction that it is given, each returns a sentence.
 
 All have the same arguments, the approach's module among them, so that both sides do the same.
-Leaves out: the click storm, see `storm.py`. Read next: `side.py`, which opens the transaction.
+Not covered: the click storm (`click_storm.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The live panel: enqueue, cancel and watch payments that workers run, in one approach or in both.
 
-The watcher is the only thread that writes widgets. Leaves out: what a click does, see `hands.py`; what is shown of
-the rows, see `view.py`. Read next: `hands.py`, `controls.py`, `watcher.py` (when).
+The watcher is the only thread that writes widgets. Not covered: what a click does (`actions.py`); what is shown of
+the rows (`side_view.py`).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from ipywidgets import HTML, Box, VBox, Widget
 
 from ...queue.task_queue import TaskQueue
 from ..display.status_line import StatusLine
-from ..display.wording import plain
 from ..live_cells import current_cell, forget, remember, stop_former
 from .actions import NO_SCENARIO, PanelActions
+from .click_transactions import plain
 from .conditions import Until
 from .controls import Controls, show, style_sheet
 from .scenario_player import PACE
@@ -46,10 +46,10 @@ class Panel:
         self.approach = approach
         self.cell = current_cell()
         names: list[Name] = ["classic", "inverted"] if approach == "both" else [approach]
-        self.places = frozenset((queue.engine.url, name) for name in names[-1:])
+        self.places = frozenset([queue, (queue.engine.url, names[-1])])
         stop_former(self)
         self._reason: str | None = None
-        self._watcher = Watcher(self._look, self._last_look, f"{approach} panel", self._stirred)
+        self._watcher = Watcher(self._look, self._last_look, f"{approach} panel", self._has_changes)
         self.controls = Controls()
         self._actions = PanelActions(self.controls, self._watcher.hurry)
         queues = [queue_beside(queue), queue] if approach == "both" else [queue]
@@ -93,7 +93,8 @@ class Panel:
 
         Raises ValueError, with the list, for a condition that is not there; StillOpen after `timeout` seconds.
         """
-        return Until(condition, self._actions, timeout)
+        self._actions.still_open(condition)
+        return Until(condition, partial(self._actions.still_open, condition), timeout)
 
     def stop(self, reason: str = "stopped") -> None:
         """End the workers, the watcher and a payment that runs; what is shown stays. May be called twice."""
@@ -143,12 +144,12 @@ class Panel:
     # The watcher's thread: nobody else writes a widget
 
     def _look(self) -> None:
-        own = [self._offer, self._follow_script, self._show_lenses]
+        own = [self._offer, self._follow_scenario, self._show_lenses]
         steps = [*self._actions.writes(), *(view.refresh for view in self.views), *own]
         trouble = [text for step in steps if (text := _trouble(step))]
         self.status.text = "; ".join(trouble) or self._actions.notice
 
-    def _stirred(self) -> bool:
+    def _has_changes(self) -> bool:
         return any(view.has_changes() for view in self.views)
 
     def _offer(self) -> None:
@@ -157,13 +158,13 @@ class Panel:
             self._actions.selected = next(iter(rows.orders))
         self.controls.offer(rows, self._actions.selected)
 
-    def _follow_script(self) -> None:
-        script = self._actions.script
-        if script is None:
+    def _follow_scenario(self) -> None:
+        player = self._actions.player
+        if player is None:
             self.controls.sentence.text = NO_SCENARIO
             return
-        script.look()
-        self.controls.sentence.text = script.text
+        player.check()
+        self.controls.sentence.text = player.text
         # It stays when the scenario is left: a button that vanishes takes the focus with it.
         show(self.controls.script, True)
 

@@ -1,22 +1,23 @@
 """One side of a panel: an approach on a queue, its workers, and what each click does there.
 
 Every click is one short transaction, or sets an event, and returns a sentence for the status line. Knows no widgets,
-and may be called on any thread. Read next: `clicks.py` (orders), `crew.py` (workers), `lens.py` (the SQL of a click).
+and may be called on any thread.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Literal
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 
 from ...approaches import classic, inverted
 from ...database.opening import open_database
 from ...database.transactions import reading, writing
-from ...models import TaskStatus
+from ...errors import UnknownType
 from ...queue.running_task import RunningTask
 from ...queue.task_queue import TaskQueue
 from ..display.rows import ORDERS
@@ -24,7 +25,6 @@ from . import click_storm as storms
 from .click_transactions import own_engine, short_writing
 from .killable_worker import KillableWorker
 from .order_actions import CLICKS, new_order
-from .slow_payment import SlowPayment
 from .sql_lens import Lens
 from .worker_actions import WorkerPool
 
@@ -70,7 +70,7 @@ class Side:
             return new_order(session).id or 0
 
     def click(self, name: str, title: str, order_id: int) -> str:
-        """Do one of clicks.CLICKS in a transaction of its own."""
+        """Do one of CLICKS in a transaction of its own."""
         with own_engine(self.queue) as engine, self.lens.watching(title, engine), short_writing(engine) as session:
             return CLICKS[name](session, self.queue, self.approach, order_id)
 
@@ -79,10 +79,15 @@ class Side:
         with own_engine(self.queue, storms.STORM_TIMEOUT) as engine, self.lens.watching(f"Click storm, {how}", engine):
             return storms.storm(engine, self.queue, self.approach, order_id, clicks, how)
 
-    def counts(self) -> dict[TaskStatus, int]:
-        """How many tasks have each status."""
+    def counts(self) -> dict[str, int]:
+        """How many orders and tasks there are, how many orders are paid, and how many tasks have each status."""
         with own_engine(self.queue) as engine, reading(engine) as session:
-            return self.queue.counts(session)
+            tasks = self.queue.counts(session)
+            paid = ORDERS.c.status == "paid"
+            orders, paid_orders = session.execute(
+                select(func.count(), func.count().filter(paid)).select_from(ORDERS)
+            ).one()
+        return {"orders": orders, "paid": paid_orders, "tasks": sum(tasks.values()), **tasks}
 
     def close(self, timeout: float = 5.0) -> None:
         """End every thread of this side; a slow payment is done at once. May be called twice."""
@@ -110,3 +115,39 @@ def queue_beside(queue: TaskQueue) -> TaskQueue:
         with writing(engine) as session:
             session.execute(insert(ORDERS), orders)
     return TaskQueue(engine, lease=queue.lease, max_attempts=queue.max_attempts, backoff=queue.backoff)
+
+
+STEP = 0.1  # seconds between two looks whether somebody asked the task to stop
+
+
+class SlowPayment:
+    """The approach's `process_payment` with a slow part before it, as a call to a bank would be."""
+
+    def __init__(self, approach: ModuleType, seconds: Callable[[], float], closed: threading.Event) -> None:
+        self._approach = approach
+        self._seconds = seconds
+        self._closed = closed
+
+    @classmethod
+    def register(
+        cls, queue: TaskQueue, approach: ModuleType, seconds: Callable[[], float], closed: threading.Event
+    ) -> bool:
+        """Handle the queue's payments, unless the learner has a handler for them; whether it does.
+
+        A former panel's is replaced: its events belong to a panel that is stopped.
+        """
+        try:
+            ours = isinstance(queue.handlers.of(approach.PAYMENT), cls)
+        except UnknownType:
+            ours = True
+        if ours:
+            queue.handler(approach.PAYMENT)(cls(approach, seconds, closed))
+        return ours
+
+    def __call__(self, task: RunningTask) -> None:
+        with task.reading() as session:
+            self._approach.order_for(session, task)  # what cannot be paid fails at once
+        until = time.monotonic() + self._seconds()
+        while (remaining := until - time.monotonic()) > 0 and not self._closed.wait(min(STEP, remaining)):
+            task.checkpoint()
+        self._approach.process_payment(task)

@@ -1,7 +1,6 @@
 """One side of a panel on the screen: looks at its database and its workers. Called by the watcher only.
 
 A look costs a transaction only after somebody has committed, and a message only where something looks different.
-Read next: `lookout.py` (the look), `timeline.py` (what happened), `teller.py` (what the browser is told).
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 A click is captured on the panel's own engine, so no capture of the learner's sees it, and none is disturbed. Plans are
 asked for when the lens is open, and by the watcher: while it is closed, a click costs its capture and nothing else.
 
-Leaves out: what the workers do (`capture_sql(engine, all_threads=True)` shows that); servers, which tell no steps.
-Read next: `taskref_edu/lab/cost.py`, which counts the steps.
+Not covered: what the workers do (`capture_sql(engine, all_threads=True)` shows that); servers, which report no steps.
 """
 
 from __future__ import annotations

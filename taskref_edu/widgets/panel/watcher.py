@@ -1,4 +1,4 @@
-"""The one thread of a panel that writes its widgets. Read next: `panel.py`."""
+"""The one thread of a panel that writes its widgets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 10  # looks in one second for what has happened, which also bounds the me
 
 
 class Watcher:
-    """Calls `look` every 0.12 s, and at once after `hurry()` or when `stirred` says that there is something to see.
+    """Calls `look` every 0.12 s, and at once after `hurry()` or when `has_changes` says that there is something to see.
 
     `last` is called once, at the end, on the same thread.
     """
@@ -29,7 +29,7 @@ class Watcher:
     ) -> None:
         self._look = look
         self._last = last
-        self._stirred = has_changes
+        self._has_changes = has_changes
         self._looks: deque[float] = deque(maxlen=MOST)
         self._hurry = threading.Event()
         self._ended = threading.Event()
@@ -53,7 +53,7 @@ class Watcher:
     def _loop(self) -> None:
         while not self._ended.is_set():
             self._look()
-            if (self._has_waited() and self._stirred()) or self._something_happens():
+            if (self._has_waited() and self._has_changes()) or self._something_happens():
                 self._looks.append(time.monotonic())
             self._hurry.clear()
         self._last()
@@ -68,6 +68,6 @@ class Watcher:
         now = time.monotonic()
         tick = TICK if self._looks and now - self._looks[-1] < LIVELY else RARE_TICK
         while time.monotonic() < now + EVERY:
-            if self._hurry.wait(tick) or self._stirred():
+            if self._hurry.wait(tick) or self._has_changes():
                 return True
         return False

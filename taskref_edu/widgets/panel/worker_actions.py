@@ -1,7 +1,7 @@
 """The workers of one side of a panel, one or two, and what each click does to them.
 
 Every verb sets an event, or starts a thread, and returns a sentence for the status line. Knows no widgets, and may
-be called on any thread. Read next: `mortal.py`.
+be called on any thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from ...database.sqlite_engine import file_of
 from ...queue.running_task import RunningTask
 from ...queue.task_queue import TaskQueue
-from ..display.wording import plain
+from .click_transactions import plain
 from .killable_worker import KillableWorker, Killed
 
 NO_THREAD = ("stopped", "dead")
@@ -57,6 +57,11 @@ class WorkerPool:
     def holders(self) -> list[KillableWorker]:
         """Those with a task in their hands; also one that was let go and is still at its last task."""
         return [worker for worker in (*self.workers, *self._former) if worker.status.task]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether every worker's thread runs."""
+        return all(worker.status.state not in NO_THREAD for worker in self.workers)
 
     @_alone
     def start(self) -> str:

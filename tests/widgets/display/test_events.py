@@ -35,7 +35,7 @@ class World:
     def says(self) -> list[str]:
         """What has happened since the last call."""
         before, self._rows = self._rows, self._read()
-        return [event.text for event in changes(before, self._rows)]
+        return [event.text for event in changes(before, self._rows, self.clock())]
 
     def order(self, approach=None) -> Order:
         with writing(self.engine) as session:
@@ -133,7 +133,7 @@ def test_an_event_names_its_order(world: World, approach):
     world.says()
     before = world._rows
     world.order(approach)
-    found = changes(before, world._read())
+    found = changes(before, world._read(), world.clock())
     assert {event.order for event in found} == {2}
 
 
@@ -170,3 +170,11 @@ def test_notes_come_from_any_thread(open_panel: Callable[..., Hand]):
         thread.start()
     until(lambda: len(view.timeline.lines) == 20)
     assert {order for _, _, order in view.timeline.lines} == set(range(20))
+
+
+def test_a_handlers_error_is_no_reclaim__whatever_its_text_says(world: World):
+    world.do(lambda session: world.queue.enqueue(session, "other"))
+    task = world.claim()
+    world.says()
+    world.do(lambda session: world.queue.fail(session, task, "the lease ran out"))
+    assert world.says() == ["task 1 will be retried: the lease ran out"]

@@ -355,7 +355,9 @@ def test_until_says_what_is_still_open__and_what_it_knows(open_panel: OpenPanel)
         asyncio.run(_awaited(hand, timeout=0.1))
     with pytest.raises(TimeoutError, match="no task runs"):
         asyncio.run(_awaited(hand, "a task running", timeout=0.1))
-    with pytest.raises(ValueError, match="one of all tasks finished, no task running, a task running, worker idle"):
+    with pytest.raises(
+        ValueError, match="one of all tasks finished, no task running, a task running, worker started, worker idle"
+    ):
         hand.panel.until("doomsday")
     assert repr(hand.panel.until("worker idle")) == 'not waited yet: write `await panel.until("worker idle")`'
 
@@ -376,3 +378,14 @@ def test_the_actions_on_either_database(open_panel: OpenPanel, engine: Engine):
         hand.click("crash", "only on a SQLite file")
         hand.click("zombie", "only on a SQLite file")
     hand.panel.stop()
+
+
+def test_until_compares_what_it_counts__and_asks_each_side(open_panel: OpenPanel):
+    hand = open_panel("both")
+    hand.pay_new_orders(2)
+    asyncio.run(_awaited(hand, "orders >= 2"))
+    asyncio.run(_awaited(hand, "pending == 2"))
+    with pytest.raises(waiting.StillOpen, match="classic: 2 tasks; inverted: 2 tasks"):
+        asyncio.run(_awaited(hand, "tasks > 2", timeout=0.1))
+    with pytest.raises(ValueError, match="or a comparison such as 'orders >= 3'"):
+        hand.panel.until("orders > many")

@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading
 from taskref_edu.widgets.panel.actions import PanelActions
-from taskref_edu.widgets.panel.conditions import CONDITIONS
+from taskref_edu.widgets.panel.conditions import NAMED
 from taskref_edu.widgets.panel.scenarios import SCENARIOS
 from tests.conftest import until
 from tests.widgets.conftest import Hand
@@ -193,7 +193,7 @@ def test_an_unknown_scenario_is_named__with_those_that_there_are(open_panel: Ope
 def test_every_step_waits_for_something_known_and_asks_in_few_words():
     for name, steps in SCENARIOS.items():
         for step in steps:
-            assert step.until is None or step.until in CONDITIONS, name
+            assert step.until is None or step.until in NAMED, name
             assert len(step.say.split()) <= 60, name
 
 
