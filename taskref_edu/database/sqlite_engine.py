@@ -21,7 +21,7 @@ from pathlib import Path
 from sqlalchemy import URL, Dialect, Engine, PoolProxiedConnection, create_engine
 
 from ..arguments import expect
-from ..errors import CannotOpen
+from ..errors import CannotOpen, DatabaseGone
 from .error_names import file_gone_error, identity_of, translated
 from .file_check import check_file, uri
 from .forks import open_anew_after_fork
@@ -103,13 +103,25 @@ def _set_up(connection: Connection, journal: str, synchronous: str, timeout: flo
 def _begin(engine: weakref.ref[Engine], file: str | None, dbapi_connection: PoolProxiedConnection) -> None:
     # Ours, for connect() made it; to ask would cost each transaction.
     driver: Connection = dbapi_connection.driver_connection  # type: ignore[assignment]
-    # A connection goes on reading and writing a file that was deleted, and what it writes is lost in silence.
     if file is not None and driver.identity != identity_of(file):
-        if (owner := engine()) is not None:
-            owner.dispose()  # all its connections hold the file that is gone
-        raise file_gone_error(file)
+        raise _file_gone(engine(), file)
     if driver.begins:
         driver.execute(begin_with.get())
+
+
+def expect_same_file(engine: Engine, driver: Connection) -> None:
+    """Raise DatabaseGone if this connection's file is no longer the one under its name.
+
+    A connection goes on reading and writing a file that was deleted, and what it writes is lost without an error.
+    """
+    if driver.identity != identity_of(engine.url.database or ""):
+        raise _file_gone(engine, engine.url.database or "")
+
+
+def _file_gone(engine: Engine | None, file: str) -> DatabaseGone:
+    if engine is not None:
+        engine.dispose()  # all its connections hold the file that is gone
+    return file_gone_error(file)
 
 
 def _remove(folder: str, owner: int) -> None:

@@ -1,6 +1,6 @@
 """One attempt: run the handler of a claimed task, and record how it ended.
 
-Read next: `worker.py`.
+Not covered: claiming (`claims.py`), the lease while the handler runs (`heartbeat.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import NoReturn
 
 from sqlalchemy import exc as sqlalchemy_errors
@@ -25,13 +26,22 @@ from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from .backoff import Backoff
 
+
+@dataclass(frozen=True)
+class Problem:
+    """What went wrong with an attempt: the error itself, and the text that a status shows."""
+
+    error: BaseException
+    text: str
+
+
 Record = Callable[[Session], None]
-Complete = Callable[[RunningTask], str | None]
+Complete = Callable[[RunningTask], Problem | None]
 Blocked = Callable[[str], None]
 
 
-def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked: Blocked) -> str | None:
-    """Run the handler and record the outcome; return the text of what went wrong, None if nothing did.
+def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked: Blocked) -> Problem | None:
+    """Run the handler and record the outcome; return what went wrong, None if nothing did.
 
     complete: records the success of a task that has not recorded it itself.
     blocked: is told why the outcome cannot be recorded yet.
@@ -44,17 +54,17 @@ def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked
     except TaskCancelled:
         return _record_with_retries(queue, lambda session: _stopped(queue, session, task), blocked)
     except BaseException as error:
-        trouble = _failed(queue, task, error, blocked)
+        problem = _failed(queue, task, error, blocked)
         if isinstance(error, KeyboardInterrupt):
             raise
-        return trouble
+        return problem
     if task.completed:
         return None
     return complete(task)
 
 
-def complete_alone(queue: TaskQueue, task: RunningTask, blocked: Blocked) -> str | None:
-    """Record success in a transaction of its own, however long that takes; the text of what went wrong, or None."""
+def complete_alone(queue: TaskQueue, task: RunningTask, blocked: Blocked) -> Problem | None:
+    """Record success in a transaction of its own, however long that takes; return what went wrong, or None."""
     return _record_with_retries(queue, lambda session: queue.complete(session, task), blocked)
 
 
@@ -92,11 +102,12 @@ def _end_child(error: BaseException | None) -> NoReturn:
     os._exit(code)  # no cleaning up: files and connections are the parent's
 
 
-def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: Blocked) -> str:
+def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: Blocked) -> Problem:
     text, retry = describe(error), not isinstance(error, PermanentFailure)
     if task.completed:
-        return f"task {task.id} was completed, then its handler raised {text}"
-    return _record_with_retries(queue, lambda session: queue.fail(session, task, text, retry=retry), blocked) or text
+        return Problem(error, f"task {task.id} was completed, then its handler raised {text}")
+    stale = _record_with_retries(queue, lambda session: queue.fail(session, task, text, retry=retry), blocked)
+    return stale or Problem(error, text)
 
 
 def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
@@ -106,18 +117,18 @@ def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
         queue.fail(session, task, "TaskCancelled: raised by the handler, though nobody asked the task to stop")
 
 
-def _record_with_retries(queue: TaskQueue, record: Record, blocked: Blocked) -> str | None:
+def _record_with_retries(queue: TaskQueue, record: Record, blocked: Blocked) -> Problem | None:
     """Record the outcome, however long the database is locked, as long as the lease can hold."""
-    until, pauses = time.monotonic() + queue.lease, Backoff()
+    until, backoff = time.monotonic() + queue.lease, Backoff()
     while True:
         try:
             with writing(queue.engine) as session:
                 record(session)
             return None
         except StaleLease as error:
-            return describe(error)
+            return Problem(error, describe(error))
         except (DatabaseError, sqlalchemy_errors.OperationalError) as error:
             if time.monotonic() > until:
                 raise
             blocked(describe(error))
-            time.sleep(pauses.after(error))
+            time.sleep(backoff.delay_after(error))

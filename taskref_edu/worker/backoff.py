@@ -14,12 +14,12 @@ SHORTEST, LONGEST = 0.25, 8.0  # seconds
 
 
 class Backoff:
-    """The pauses of one that tries again."""
+    """The delays of one caller that tries again."""
 
     def __init__(self) -> None:
         self._next = SHORTEST
 
-    def after(self, error: BaseException) -> float:
+    def delay_after(self, error: BaseException) -> float:
         """Seconds to wait after this error."""
         if not isinstance(error, ServerNotReached):
             self.reset()

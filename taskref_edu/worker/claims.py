@@ -1,10 +1,10 @@
-"""Where a worker takes its tasks, and hands in those it has finished.
+"""Claiming a worker's tasks, and recording the success of those it has finished.
 
-A thread hands in and takes the next one in one transaction: each completion is durable before the next task
-starts, as with two transactions, but SQLite begins and commits once. A crash before the commit leaves the
-finished task running until its lease ends, a crash after it the next one: what two transactions can leave, too.
+A worker that goes on completes one task and claims the next in one transaction: each completion is durable before the
+next task starts, as with two transactions, but SQLite begins and commits once. A crash before the commit leaves the
+finished task running until its lease ends; a crash after it leaves the next one: two transactions can leave both, too.
 
-Leaves out: running the task, see `attempt.py`. Read next: `worker.py`.
+Not covered: running the task (`attempt.py`).
 """
 
 from __future__ import annotations
@@ -15,39 +15,64 @@ import time
 from sqlalchemy import Engine, PoolProxiedConnection
 
 from ..database.error_names import translated
-from ..database.sqlite_engine import file_of
+from ..database.observed_connection import Connection
+from ..database.sqlite_engine import expect_same_file, file_of
 from ..database.transactions import Transaction, writing
 from ..errors import StaleLease
 from ..queue.execution import wrapped
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from .attempt import describe
+from .attempt import Problem, describe
+
+
+class ReclaimTimer:
+    """Says when to return dead workers' tasks: whenever nothing is due, and four times in a lease."""
+
+    def __init__(self) -> None:
+        self._reclaimed_at = 0.0
+
+    def is_due(self, queue: TaskQueue, claimed: RunningTask | None) -> bool:
+        """Whether to do it now; if so, the time starts anew."""
+        if claimed is not None and time.monotonic() - self._reclaimed_at <= queue.lease / 4:
+            return False
+        self._reclaimed_at = time.monotonic()
+        return True
 
 
 class TaskFetcher:
-    """A desk of one queue, used by one thread at a time.
+    """Claims from one queue; used by one thread, as a context manager.
 
-    hold: keep a connection between the transactions, and on SQLite talk to its driver: a session for each
-    transaction would take several times as long as the transaction itself.
+    On SQLite it keeps a connection until the block ends, and talks to its driver: a session for each transaction would
+    take several times as long as the transaction itself.
     """
 
-    def __init__(self, queue: TaskQueue, *, hold: bool = False) -> None:
+    def __init__(self, queue: TaskQueue, timer: ReclaimTimer | None = None) -> None:
         self._queue = queue
-        self._kept = KeptConnection(queue.engine) if hold and queue.engine.dialect.name == "sqlite" else None
-        self._reclaimed_at = 0.0
+        self._kept = KeptConnection(queue.engine) if queue.engine.dialect.name == "sqlite" else None
+        self._timer = timer or ReclaimTimer()
+
+    def __enter__(self) -> TaskFetcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def claim(self) -> RunningTask | None:
         """Take the oldest due task; None if there is none."""
         with self._kept or writing(self._queue.engine) as transaction:
             return self._next(transaction, self._queue.claim(transaction))
 
-    def complete_and_claim(self, task: RunningTask) -> tuple[str | None, RunningTask | None]:
-        """Record the success of `task` and take the next one: what went wrong with the first, and the second."""
+    def complete(self, task: RunningTask, *, and_claim: bool) -> tuple[Problem | None, RunningTask | None]:
+        """Record the success of `task`, perhaps take the next one: what went wrong with the first, and the second."""
         with self._kept or writing(self._queue.engine) as transaction:
             try:
+                if not and_claim:
+                    self._queue.complete(transaction, task)
+                    return None, None
                 return None, self._next(transaction, self._queue.complete_and_claim(transaction, task))
             except StaleLease as error:  # it changed nothing, so there is nothing to roll back
-                return describe(error), self._next(transaction, self._queue.claim(transaction))
+                problem = Problem(error, describe(error))
+                return problem, self._next(transaction, self._queue.claim(transaction)) if and_claim else None
 
     def close(self) -> None:
         """Give back the connection; the next transaction takes another one."""
@@ -55,11 +80,8 @@ class TaskFetcher:
             self._kept.close()
 
     def _next(self, transaction: Transaction, task: RunningTask | None) -> RunningTask | None:
-        # Dead workers' tasks: looked for when there is nothing else to do, and four times in a lease.
-        if task is None or time.monotonic() - self._reclaimed_at > self._queue.lease / 4:
-            self._reclaimed_at = time.monotonic()
-            if self._queue.reclaim(transaction) and task is None:
-                return self._queue.claim(transaction)
+        if self._timer.is_due(self._queue, task) and self._queue.reclaim(transaction) and task is None:
+            return self._queue.claim(transaction)
         return task
 
 
@@ -77,7 +99,12 @@ class KeptConnection:
                 self._pooled = self._engine.raw_connection()
             except sqlite3.Error as error:
                 raise translated(error, self._file) or wrapped(error, "") from error
-            self._driver: sqlite3.Connection = self._pooled.driver_connection  # type: ignore[assignment]
+            self._driver: Connection = self._pooled.driver_connection  # type: ignore[assignment]
+        try:
+            expect_same_file(self._engine, self._driver)
+        except BaseException:
+            self.close()
+            raise
         self._send("BEGIN IMMEDIATE")
         return self._driver
 

@@ -1,4 +1,4 @@
-"""One thread for each worker that keeps the lease of the running task alive, and sees that it was asked to stop."""
+"""A thread for each worker that extends the lease of the running task, and notices that it was asked to stop."""
 
 from __future__ import annotations
 
@@ -17,30 +17,46 @@ logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats every third of a lease while `task` is set. A task shorter than one tick costs no statement."""
+    """Beats every third of a lease while `task` is set. A task shorter than one tick costs no statement.
+
+    Its thread runs while somebody is inside `with heartbeat:`. `silent` keeps it from beating, as if its process had
+    died or stood still; the lease then runs out.
+    """
 
     def __init__(self, queue: TaskQueue, name: str) -> None:
         self.task: RunningTask | None = None
+        self.silent = False
         self.asked_to_stop: tuple[int, float] | None = None  # task id, time.monotonic() when it was seen
         self._queue = queue
+        self._name = f"{name}-heartbeat"
         self._tick = min(queue.lease / 3, 0.5)
+        self._lock = threading.Lock()
+        self._users = 0
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name=f"{name}-heartbeat", daemon=True)
+        self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+    def __enter__(self) -> Heartbeat:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._ended = threading.Event()
+                self._thread = threading.Thread(target=self._loop, args=(self._ended,), name=self._name, daemon=True)
+                self._thread.start()
+        return self
 
-    def stop(self, *, wait: bool = True) -> None:
-        """End the thread, and wait until it has: whoever stops a worker may then close its database."""
-        self._ended.set()
-        if wait and self._thread.is_alive():  # perhaps it was never started
-            self._thread.join()
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users or self._thread is None:
+                return
+            self._ended.set()
+            thread = self._thread
+        thread.join()  # whoever stops a worker may then close its database
 
-    def _loop(self) -> None:
+    def _loop(self, ended: threading.Event) -> None:
         last, beat_at = None, 0.0
-        while not self._ended.wait(self._tick):
-            task = self.task
+        while not ended.wait(self._tick):
+            task = None if self.silent else self.task
             if task is not last or task is None:
                 last, beat_at = task, time.monotonic()
                 continue

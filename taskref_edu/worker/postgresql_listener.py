@@ -58,16 +58,16 @@ class Listener:
         return self
 
     def _loop(self) -> None:
-        pauses = Backoff()
+        backoff = Backoff()
         while not self._ended.is_set():
             try:
                 with closing(self._connect()) as connection:
-                    pauses.reset()
+                    backoff.reset()
                     self._listen(connection)
             except Exception as error:  # lost, or not given: nothing depends on it but the time to the next task
                 self._hears = False
                 notify(self._engine)  # what was lost for the listener may be lost for the workers
-                pause = pauses.after(error)
+                pause = backoff.delay_after(error)
                 logger.info("not listening, next try in %.1f s: %s", pause, error)
                 self._ended.wait(pause)
 

@@ -3,7 +3,7 @@
 Nothing that a handler or the database does ends the thread: a handler's error fails the attempt, a database
 that is locked or gone is reported and tried again. A handler runs outside any transaction of ours.
 
-Leaves out: several handlers at a time (start more workers). Waiting is in `wakeup.py`, the lease in `heartbeat.py`.
+Not covered: several handlers at a time (start more workers). Waiting is in `wakeup.py`, the lease in `heartbeat.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,9 +20,9 @@ from ..arguments import expect, expect_seconds
 from ..errors import WorkerBusy
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from .attempt import Complete, complete_alone, describe, run_attempt
+from .attempt import Problem, complete_alone, describe, run_attempt
 from .backoff import SHORTEST, Backoff
-from .claims import TaskFetcher
+from .claims import ReclaimTimer, TaskFetcher
 from .heartbeat import Heartbeat
 from .wakeup import WakeUp
 
@@ -45,11 +47,46 @@ class WorkerStatus:
     stopping: bool = False
 
 
+SWITCH_INTERVAL = 0.001  # seconds
+
+
+class ShorterSwitchInterval:
+    """Python's switch interval, shortened while any worker's thread runs.
+
+    Python lets a computing thread keep the interpreter for 5 ms each time another one wants it, and an enqueue wants
+    it about ten times: a handler that computes would delay everybody else noticeably.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = self._set = 0.0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(min(self._before, SWITCH_INTERVAL))
+                self._set = sys.getswitchinterval()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if not self._users and sys.getswitchinterval() == self._set:  # else somebody has set another one meanwhile
+                sys.setswitchinterval(self._before)
+
+
+_shorter_switch_interval = ShorterSwitchInterval()
+
+
 class Worker:
     """Runs the tasks of one queue, one at a time.
 
     poll: seconds between two looks at a file for commits of other processes.
     patience: seconds after which a task that was asked to stop and goes on is called unresponsive.
+
+    A subclass may override two methods: `working()` and `finished()`.
     """
 
     def __init__(self, queue: TaskQueue, *, name: str = "worker", poll: float = 0.01, patience: float = 2.0) -> None:
@@ -61,10 +98,10 @@ class Worker:
         self.name = name
         self._patience = patience
         self._thread: threading.Thread | None = None
-        self._heartbeat = Heartbeat(queue, name)
+        self.heartbeat = Heartbeat(queue, name)
         self._wake_up = WakeUp(queue, poll)
-        self._fetcher = TaskFetcher(queue)
-        self._next: RunningTask | None = None  # claimed by the thread, not yet begun
+        self._reclaim_timer = ReclaimTimer()
+        self._next: RunningTask | None = None  # claimed together with the last completion, not yet begun
         self._stopping = threading.Event()
         self._pausing = threading.Event()
         # Set by the thread itself: pause() may come after its look at `_pausing`, and then it claims once more.
@@ -83,9 +120,6 @@ class Worker:
             if self._stopping.is_set():
                 raise WorkerBusy(f"{self._thread.name} was stopped and is still in {self._task}: start another Worker")
             return
-        # Python lets a computing thread keep the interpreter for 5 ms each time another one wants it, and an
-        # enqueue wants it about ten times: a handler that computes would hold up everybody else noticeably.
-        sys.setswitchinterval(min(sys.getswitchinterval(), 0.001))
         self._stopping.clear()
         self._pausing.clear()
         self._stop_timed_out = self._blocked = False
@@ -136,50 +170,65 @@ class Worker:
 
         Raises WorkerBusy while the worker's own thread runs a task or may claim one.
         """
-        if self._thread is not None and self._thread.is_alive() and not self._is_paused():
-            raise WorkerBusy(f"{self.name} runs on its own thread: pause() or stop() it before step()")
-        task = self._fetcher.claim()
-        if task is not None:
-            self._run(task, lambda task: complete_alone(self.queue, task, self._report_blocked))
-        return task is not None
+        return bool(self._run_here(limit=1))
 
     def run_until_idle(self) -> int:
-        """Run tasks on this thread until none is due; how many. Does not wait for retries that are due later."""
-        count = 0
-        while self.step():
-            count += 1
-        return count
+        """Run tasks on this thread until none is due; how many. Does not wait for retries that are due later.
+
+        No heartbeat either; raises as step() does.
+        """
+        return self._run_here(limit=None)
+
+    # For subclasses
+
+    def working(self) -> AbstractContextManager[object]:
+        """Entered by each thread that runs this worker's tasks, left when it has run them: its own, and that of step().
+
+        Override it to set something up for that thread.
+        """
+        return nullcontext()
+
+    def finished(self, task: RunningTask, error: BaseException | None) -> None:
+        """Called after each attempt, with what went wrong: the handler's error, or StaleLease for a result that came
+        too late. Override it to be told.
+        """
 
     # Inside
 
+    def _run_here(self, limit: Literal[1] | None) -> int:
+        if self._thread is not None and self._thread.is_alive() and not self._is_paused():
+            raise WorkerBusy(f"{self.name} runs on its own thread: pause() or stop() it before step()")
+        count = 0
+        with self.working(), TaskFetcher(self.queue, self._reclaim_timer) as fetcher:
+            while count != limit and (task := self._take(fetcher)):
+                count += 1
+                self._run(task, fetcher, goes_on=lambda: limit is None)
+        return count
+
     def _loop(self) -> None:
-        self._heartbeat = Heartbeat(self.queue, self.name)
-        self._heartbeat.start()
-        fetcher, pauses = TaskFetcher(self.queue, hold=True), Backoff()
+        fetcher, backoff = TaskFetcher(self.queue, self._reclaim_timer), Backoff()
         try:
-            while self._next or not self._stopping.is_set():
-                try:
-                    self._iteration(fetcher)
-                    self._blocked = False
-                    pauses.reset()
-                except BaseException as error:  # promise: nothing ends this thread but stop()
-                    pause = pauses.after(error)
-                    self._report_blocked(f"{describe(error)} (next try in {pause:.1f} s)")
-                    self._wake_up.close()
-                    fetcher.close()
-                    self._stopping.wait(pause)
+            with self.working(), self.heartbeat, _shorter_switch_interval:
+                while self._next or not self._stopping.is_set():
+                    try:
+                        self._iteration(fetcher)
+                        self._blocked = False
+                        backoff.reset()
+                    except BaseException as error:  # promise: nothing ends this thread but stop()
+                        delay = backoff.delay_after(error)
+                        self._report_blocked(f"{describe(error)} (next try in {delay:.1f} s)")
+                        self._wake_up.close()
+                        fetcher.close()
+                        self._stopping.wait(delay)
         finally:
-            self._heartbeat.stop()
             self._wake_up.close()
             fetcher.close()
 
     def _iteration(self, fetcher: TaskFetcher) -> None:
-        self._wake_up.check_file()
-        task, self._next = self._next, None
-        if task is None and self._pausing.is_set():
+        if self._next is None and self._pausing.is_set():
             self._wait_while_paused()
-        elif task := task or fetcher.claim():
-            self._run(task, lambda task: self._complete_and_claim(fetcher, task))
+        elif task := self._take(fetcher):
+            self._run(task, fetcher, goes_on=lambda: not self._pause_requested())
         else:
             self._blocked = False  # the database has answered; the wait below may be long
             self._wake_up.wait(self._pause_requested)
@@ -196,25 +245,33 @@ class Worker:
         finally:
             self._paused.clear()
 
-    def _run(self, task: RunningTask, complete: Complete) -> None:
+    def _take(self, fetcher: TaskFetcher) -> RunningTask | None:
+        """The task that was claimed together with the last completion, or a new claim."""
+        task, self._next = self._next, None
+        return task or fetcher.claim()
+
+    def _run(self, task: RunningTask, fetcher: TaskFetcher, goes_on: Callable[[], bool]) -> None:
+        """Run one task; if it succeeds and `goes_on()`, complete it and claim the next one in one transaction."""
+
+        def complete(task: RunningTask) -> Problem | None:
+            try:
+                problem, self._next = fetcher.complete(task, and_claim=goes_on())
+                return problem
+            except Exception:  # locked, gone, a claim that cannot be: the completion is what must not be lost
+                return complete_alone(self.queue, task, self._report_blocked)
+
         self._task, self._since = task, time.monotonic()
-        self._heartbeat.task = task
+        self.heartbeat.task = task
         try:
-            self._error = run_attempt(self.queue, task, complete, self._report_blocked) or self._error
+            problem = run_attempt(self.queue, task, complete, self._report_blocked)
         finally:
-            self._heartbeat.task = self._task = None
+            self.heartbeat.task = self._task = None
             self._blocked = False
             self._since = time.monotonic()
             self._done += 1
-
-    def _complete_and_claim(self, fetcher: TaskFetcher, task: RunningTask) -> str | None:
-        if self._pause_requested():
-            return complete_alone(self.queue, task, self._report_blocked)
-        try:
-            trouble, self._next = fetcher.complete_and_claim(task)
-        except Exception:  # locked, gone, a claim that cannot be: the completion is what must not be lost
-            return complete_alone(self.queue, task, self._report_blocked)
-        return trouble
+        if problem is not None:
+            self._error = problem.text
+        self.finished(task, problem and problem.error)
 
     def _report_blocked(self, why: str) -> None:
         self._error, self._blocked = why, True
@@ -238,5 +295,5 @@ class Worker:
         return "busy" if task else "paused" if self._paused.is_set() else "idle"
 
     def _ignores_cancel(self, task: RunningTask) -> bool:
-        asked = self._heartbeat.asked_to_stop
+        asked = self.heartbeat.asked_to_stop
         return asked is not None and asked[0] == task.id and time.monotonic() - asked[1] > self._patience

@@ -274,14 +274,14 @@ class TestServerDown:
         engine.dispose()
 
     def test_pauses_double_up_to_a_bound_and_are_jittered(self) -> None:
-        pauses, error = Backoff(), errors.ServerNotReached()
-        found = [pauses.after(error) for _ in range(12)]
+        backoff, error = Backoff(), errors.ServerNotReached()
+        found = [backoff.delay_after(error) for _ in range(12)]
         assert all(SHORTEST / 2 <= pause <= LONGEST for pause in found)
         assert max(found) > LONGEST / 2
         assert len(set(found)) == 12
-        pauses.reset()
-        assert pauses.after(error) <= SHORTEST
-        assert pauses.after(ValueError()) == SHORTEST, "a locked file is asked again soon"
+        backoff.reset()
+        assert backoff.delay_after(error) <= SHORTEST
+        assert backoff.delay_after(ValueError()) == SHORTEST, "a locked file is asked again soon"
 
 
 class TestListening:

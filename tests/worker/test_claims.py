@@ -14,11 +14,10 @@ from taskref_edu.worker.claims import TaskFetcher
 from tests.conftest import Clock, OpenDatabase, claim, in_transaction, until
 
 
-@pytest.fixture(params=[True, False], ids=["holds", "holds not"])
-def fetcher(request: pytest.FixtureRequest, queue: TaskQueue) -> Iterator[TaskFetcher]:
-    fetcher = TaskFetcher(queue, hold=request.param)
-    yield fetcher
-    fetcher.close()
+@pytest.fixture
+def fetcher(queue: TaskQueue) -> Iterator[TaskFetcher]:
+    with TaskFetcher(queue) as fetcher:
+        yield fetcher
 
 
 def two_tasks(engine: Engine) -> None:
@@ -36,20 +35,20 @@ def test_one_is_completed_and_the_next_one_claimed(queue: TaskQueue, fetcher: Ta
         queue.enqueue_many(session, "work", [1, 2])
     first = fetcher.claim()
     assert first
-    trouble, second = fetcher.complete_and_claim(first)
+    trouble, second = fetcher.complete(first, and_claim=True)
     assert (trouble, second and second.payload) == (None, 2)
     assert statuses(queue.engine) == ["succeeded", "running"]
     assert second
-    assert fetcher.complete_and_claim(second) == (None, None)
+    assert fetcher.complete(second, and_claim=True) == (None, None)
 
 
 def test_it_is_one_transaction_that_observers_see(sqlite: Engine) -> None:
     two_tasks(sqlite)
-    fetcher = TaskFetcher(TaskQueue(sqlite), hold=True)
+    fetcher = TaskFetcher(TaskQueue(sqlite))
     first = fetcher.claim()
     assert first
     with capture_sql(sqlite) as statements:
-        fetcher.complete_and_claim(first)
+        fetcher.complete(first, and_claim=True)
     fetcher.close()
     assert [statement.sql.split()[0] for statement in statements] == ["BEGIN", "UPDATE", "UPDATE", "COMMIT"]
 
@@ -61,8 +60,9 @@ def test_a_stale_result_is_dropped_and_the_claim_goes_on(queue: TaskQueue, clock
     in_transaction(queue.engine, queue.reclaim)
     holder = claim(queue)
     assert first
-    trouble, second = fetcher.complete_and_claim(first)
-    assert "it is pending, not running; drop this result" in (trouble or "")
+    trouble, second = fetcher.complete(first, and_claim=True)
+    assert trouble
+    assert "it is pending, not running; drop this result" in trouble.text
     assert second
     assert {holder.id, second.id} == {task.id for task in two}
 
@@ -71,17 +71,17 @@ def test_a_dead_workers_task_is_found_while_there_is_other_work(queue: TaskQueue
     in_transaction(queue.engine, lambda session: queue.enqueue_many(session, "work", range(3)))
     claim(queue)
     clock.advance(queue.lease)
-    fetcher = TaskFetcher(queue)
-    assert fetcher.claim()
+    with TaskFetcher(queue) as fetcher:
+        assert fetcher.claim()
     assert statuses(queue.engine)[0] == "pending"
 
 
 def test_a_crash_leaves_what_a_crash_of_two_transactions_could_leave() -> None:
     def hand_in(engine: Engine) -> None:
-        fetcher = TaskFetcher(TaskQueue(engine), hold=True)
+        fetcher = TaskFetcher(TaskQueue(engine))
         first = fetcher.claim()
         assert first
-        fetcher.complete_and_claim(first)
+        fetcher.complete(first, and_claim=True)
         fetcher.close()
 
     def nothing_else(session: Session) -> list[str]:
@@ -99,10 +99,10 @@ def test_a_completion_that_cannot_be_fused_is_recorded_alone(sqlite: Engine, mon
     queue.handler("work")(lambda task: None)
     two_tasks(sqlite)
 
-    def broken(self: TaskFetcher, task: object) -> None:
+    def broken(self: TaskFetcher, task: object, and_claim: bool) -> None:
         raise ValueError("a claim that cannot be")
 
-    monkeypatch.setattr(TaskFetcher, "complete_and_claim", broken)
+    monkeypatch.setattr(TaskFetcher, "complete", broken)
     with Worker(queue):
         end = _until_succeeded(sqlite)
     assert end == ["succeeded", "succeeded"]
@@ -122,7 +122,7 @@ def test_text_that_is_no_json_fails_its_task_and_not_the_worker(sqlite: Engine) 
 
 def test_a_pool_gets_its_connection_back(open_any: OpenDatabase) -> None:
     engine = open_any()
-    fetcher = TaskFetcher(TaskQueue(engine), hold=True)
+    fetcher = TaskFetcher(TaskQueue(engine))
     fetcher.claim()
     held = engine.pool.checkedout()  # type: ignore[attr-defined]
     fetcher.close()

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,7 +21,6 @@ from taskref_edu.database.sqlite_engine import file_of, observers_of
 from taskref_edu.queue.running_task import RunningTask
 from taskref_edu.worker.attempt import describe
 from taskref_edu.worker.claims import TaskFetcher
-from taskref_edu.worker.heartbeat import Heartbeat
 from tests.conftest import Clock, OpenDatabase, claim, in_transaction, new_orders, until
 
 
@@ -61,6 +61,27 @@ class TestSteps:
         assert [worker.step(), worker.step(), worker.step()] == [True, True, False]
         assert [task.payload for task in seen] == ["a", "b"]
         assert set(threading.enumerate()) <= threads
+
+    def test_step_claims_one_task_and_no_other(self, queue: TaskQueue) -> None:
+        queue.handler("work")(lambda task: None)
+        enqueue(queue, "work")
+        enqueue(queue, "work")
+        worker = Worker(queue)
+        worker.step()
+        assert (task(queue.engine, 1).status, task(queue.engine, 2).status) == (
+            TaskStatus.SUCCEEDED,
+            TaskStatus.PENDING,
+        )
+        assert queue.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+    def test_a_handler_may_run_its_own_worker(self, queue: TaskQueue) -> None:
+        worker = Worker(queue)
+        queue.handler("outer")(lambda task: worker.run_until_idle())
+        queue.handler("inner")(lambda task: None)
+        for type_ in ("outer", "inner", "inner"):
+            enqueue(queue, type_)
+        assert worker.run_until_idle() == 1
+        assert [task(queue.engine, number).status for number in (1, 2, 3)] == [TaskStatus.SUCCEEDED] * 3
 
     def test_a_handler_that_returns_is_completed(self, queue: TaskQueue) -> None:
         queue.handler("work")(lambda task: None)
@@ -207,6 +228,51 @@ class TestSteps:
         assert task(queue.engine, 1).status is TaskStatus.FAILED
 
 
+class TestHooks:
+    def test_a_subclass_is_told_how_each_attempt_ended_and_which_thread_works(self, live: TaskQueue) -> None:
+        told: list[object] = []
+
+        class Told(Worker):
+            @contextmanager
+            def working(self) -> Iterator[None]:
+                told.append(threading.current_thread().name)
+                yield
+                told.append("left")
+
+            def finished(self, task: RunningTask, error: BaseException | None) -> None:
+                told.append((task.id, type(error)))
+
+        def stale(task: RunningTask) -> None:
+            if task.attempt == 1:
+                in_transaction(live.engine, lambda s: s.execute(text("UPDATE task SET lease_token = 5")))
+
+        live.handler("stale")(stale)
+        live.handler("fails")(lambda task: 1 / 0)
+        for type_ in ("nothing", "fails", "stale"):
+            enqueue(live, type_, max_attempts=1)
+        worker = Told(live)
+        assert worker.run_until_idle() == 3
+        here = threading.current_thread().name
+        assert told == [here, (1, type(None)), (2, ZeroDivisionError), (3, errors.StaleLease), "left"]
+        told.clear()
+        with worker:
+            until(lambda: worker.status.state == "idle")
+        assert told == ["worker", "left"]
+
+    def test_a_hook_that_raises_leaves_no_claim_behind(self, live: TaskQueue) -> None:
+        class Raises(Worker):
+            def finished(self, task: RunningTask, error: BaseException | None) -> None:
+                raise ValueError("a hook")
+
+        for _ in range(2):
+            enqueue(live, "nothing")
+        worker = Raises(live)
+        for task_id in (1, 2):
+            with pytest.raises(ValueError, match="a hook"):
+                worker.run_until_idle()
+            assert task(live.engine, task_id).status is TaskStatus.SUCCEEDED
+
+
 class TestThread:
     def test_start_stop_and_their_repetition(self, live: TaskQueue) -> None:
         before = set(threading.enumerate())
@@ -324,9 +390,6 @@ for _ in range(15):
         with observers_of(sqlite).attached(SlowHeartbeat()), Worker(queue):
             assert looking.wait(10)
         assert set(threading.enumerate()) <= before
-
-    def test_a_heartbeat_that_was_never_started_can_be_stopped(self, live: TaskQueue) -> None:
-        Heartbeat(live, "a worker that is killed at once").stop()
 
     def test_the_heartbeat_keeps_the_lease_of_a_slow_handler(self, live: TaskQueue, worker: Worker) -> None:
         live.handler("slow")(lambda task: time.sleep(live.lease * 2.5))
@@ -460,14 +523,23 @@ Worker(queue).step()
 COMPUTING = "end = time.monotonic() + 2\nwhile time.monotonic() < end: sum(range(1000))"
 
 
-def test_a_worker_lets_threads_switch_often_and_leaves_a_shorter_interval_alone(sqlite: Engine):
+def test_threads_switch_often_while_a_worker_runs_and_as_before_afterwards(sqlite: Engine) -> None:
     """What a clock shows only on a quiet machine: the handler of the test below computes for 1 ms at a time."""
     before = sys.getswitchinterval()
+    first, second = Worker(TaskQueue(sqlite)), Worker(TaskQueue(sqlite))
     try:
         for found, expected in ((0.005, 0.001), (0.0005, 0.0005)):
             sys.setswitchinterval(found)
-            with Worker(TaskQueue(sqlite)):
-                assert sys.getswitchinterval() == pytest.approx(expected)
+            first.start()
+            second.start()
+            until(lambda: {first.status.state, second.status.state} == {"idle"})
+            first.stop()
+            assert sys.getswitchinterval() == pytest.approx(expected), "the second one still runs"
+            second.stop()
+            assert sys.getswitchinterval() == pytest.approx(found)
+        with Worker(TaskQueue(sqlite)):
+            sys.setswitchinterval(0.02)
+        assert sys.getswitchinterval() == pytest.approx(0.02), "somebody else's is left alone"
     finally:
         sys.setswitchinterval(before)
 

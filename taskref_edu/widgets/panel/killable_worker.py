@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -22,10 +22,10 @@ from sqlalchemy import Engine
 
 from ...database.observed_connection import Connection
 from ...database.sqlite_engine import observers_of
+from ...errors import StaleLease
 from ...queue.running_task import RunningTask
 from ...queue.task_queue import TaskQueue
-from ...worker.attempt import Complete
-from ...worker.heartbeat import Heartbeat
+from ...worker.attempt import describe
 from ...worker.worker import Worker, WorkerStatus
 
 LEASE = 5.0  # seconds at most, in a panel: somebody watches, and waits for it to run out
@@ -41,21 +41,32 @@ class StatementFault:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._attached = ExitStack()
+        self._put = False
         self._thread: int | None = None
         self._act: Callable[[Connection], None] = lambda connection: None
 
-    def put(self, thread: int, act: Callable[[Connection], None]) -> None:
+    @contextmanager
+    def on_this_thread(self) -> Iterator[None]:
+        """The statements of the calling thread are meant, until the block ends: then another may get its number."""
+        before, self._thread = self._thread, threading.get_ident()
+        try:
+            yield
+        finally:
+            self.lift()
+            self._thread = before
+
+    def put(self, act: Callable[[Connection], None]) -> None:
         """Let `act` stand in the way of that thread. Raises TypeError on an engine that cannot be observed."""
         observers = observers_of(self._engine)
         self._act = act
-        if self._thread is None:
-            self._thread = thread
+        if not self._put:
+            self._put = True
             self._attached.enter_context(observers.attached(self))
 
     def lift(self) -> None:
-        """Leave the thread alone: also when it ends, for another one may get its number."""
+        """Leave the thread alone."""
         self._attached.close()
-        self._thread = None
+        self._put = False
 
     def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         # A dead process's transaction is rolled back, too.
@@ -73,18 +84,17 @@ class KillableWorker(Worker):
         super().__init__(own, name=name)
         self._refused = refused
         self._fate = StatementFault(queue.engine)
-        self._stepping: int | None = None
         self._thaw = threading.Event()
         self.frozen = False
         self.end: str | None = None  # what killed it
 
     def kill(self) -> str:
         """Die now; returns in which moment. Raises TypeError on a server."""
-        task = self._task
+        task = self.status.task
         end = f"killed while it ran task {task.id}" if task else "killed between two tasks"
-        self._fate.put(self._runs_on(), self._die)
+        self._fate.put(self._die)
         self.end, self.frozen = end, False
-        self._heartbeat.stop(wait=False)  # it may be waiting for a locked database, and a click must not
+        self.heartbeat.silent = True
         self._thaw.set()
         self.stop(timeout=0)
         return end
@@ -92,9 +102,9 @@ class KillableWorker(Worker):
     def freeze(self) -> None:
         """Stand still from the next statement on. Raises TypeError on a server."""
         self._thaw.clear()
-        self._fate.put(self._runs_on(), self._stand_still)
+        self._fate.put(self._stand_still)
         self.frozen = True
-        self._heartbeat.stop(wait=False)
+        self.heartbeat.silent = True
 
     def thaw(self) -> None:
         """Come back now, whoever has the task."""
@@ -110,49 +120,29 @@ class KillableWorker(Worker):
 
     def step(self) -> bool:
         """As a worker's, with a heartbeat: the lease is short here."""
-        if self._thread is None or not self._thread.is_alive():
-            self._heartbeat = Heartbeat(self.queue, self.name)
-            self._heartbeat.start()
-        self._stepping = threading.get_ident()
-        try:
+        with self.heartbeat:
             return super().step()
-        finally:
-            self._stepping = None
-            self._fate.lift()
-            if self._thread is None or not self._thread.is_alive():
-                self._heartbeat.stop()
 
-    def _loop(self) -> None:
-        try:
-            super()._loop()
-        finally:
-            self._fate.lift()
+    def working(self) -> AbstractContextManager[object]:
+        return self._fate.on_this_thread()
 
-    def _run(self, task: RunningTask, complete: Complete) -> None:
-        super()._run(task, complete)
-        if self._error is not None and self._error.startswith(f"StaleLease: task {task.id}:"):
-            self._refused(task, self._error)
-
-    def _runs_on(self) -> int:
-        thread = self._thread.ident if self._thread else None
-        return self._stepping or thread or 0
+    def finished(self, task: RunningTask, error: BaseException | None) -> None:
+        if isinstance(error, StaleLease):
+            self._refused(task, describe(error))
 
     def _die(self, connection: Connection) -> None:
         raise Killed(self.end)
 
     def _stand_still(self, connection: Connection) -> None:
         # In a transaction it would make every writer wait: that is another story.
-        if connection.in_transaction or (task := self._task) is None:
+        if connection.in_transaction or (task := super().status.task) is None:
             return
         while _holds(connection, task) and not self._thaw.wait(0.1):
             pass
         if self.end is not None:
             self._die(connection)
         self._fate.lift()
-        self.frozen = False
-        self._heartbeat = Heartbeat(self.queue, self.name)
-        self._heartbeat.task = task
-        self._heartbeat.start()
+        self.frozen = self.heartbeat.silent = False
 
 
 def _holds(connection: Connection, task: RunningTask) -> bool:
