@@ -127,6 +127,12 @@ class TaskCancelled(BaseException):
     """Raised by checkpoint() inside a handler once somebody asked the task to stop."""
 
 
+def expect_package(name: str, extra: str) -> None:
+    """Raise MissingExtra unless the package is installed; `extra` is what brings it."""
+    if importlib.util.find_spec(name) is None:
+        raise MissingExtra(f"the package {name} is not installed: {install_line(extra)}")
+
+
 def install_line(extra: str) -> str:
     """The command that adds an extra of this package. An environment made by uv has no pip."""
     with_pip = importlib.util.find_spec("pip") is not None

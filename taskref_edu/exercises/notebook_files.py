@@ -83,14 +83,6 @@ def answered_in(numbered: Sequence[tuple[int, str]]) -> Answered:
     return Answered(attempts, notes)
 
 
-def mentions_exercise(path: Path) -> bool:
-    """A quick look: whether the file's text mentions an exercise, broken or not."""
-    try:
-        return "exercise(" in path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-
-
 def notebooks() -> list[Path]:
     """The notebooks of the series in this clone."""
     return sorted((root() / "notebooks").glob("*.ipynb"))

@@ -1,48 +1,45 @@
-"""pytest collects notebooks: one item for each exercise, `notebooks/01_two_arrows.ipynb::1.1`.
+"""The tests in a notebook: one item for each exercise, `notebooks/01_two_arrows.ipynb::1.1`.
 
-`pytest notebooks/01_two_arrows.ipynb -k 1.1` checks one. A stub is skipped, with the reason. Notebooks without an
-exercise are not collected. The learner's progress is not touched. Everything heavy is imported when a notebook is.
+`pytest notebooks/01_two_arrows.ipynb -k 1.1` checks one. A stub is skipped, with the reason. The learner's progress is
+not touched. `pytest_taskref_edu.py`, beside the package, says which notebooks are collected and imports this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from .loader import Attempt
-    from .outcomes import Outcome
+from .cell_parsing import origins, parse
+from .check import check_attempt
+from .exercise import UnknownExercise
+from .loader import Attempt
+from .notebook_files import answered
+from .outcomes import Outcome, Verdict
 
 
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Collect a notebook that mentions an exercise, be it broken or not."""
-    if file_path.suffix != ".ipynb":
-        return None
-    from .notebook_files import mentions_exercise
-
-    if not mentions_exercise(file_path):
-        return None
-    return NotebookFile.from_parent(parent, path=file_path)
+def items_of(notebook: pytest.File) -> Iterator[ExerciseItem]:
+    """An item for each exercise that the notebook answers. Raises BadNotebook."""
+    found = answered(notebook.path)
+    for attempt in found.attempts:
+        if _is_ours(attempt):
+            notes = found.notes.get(attempt.id, [])
+            yield ExerciseItem.from_parent(notebook, name=attempt.id, attempt=attempt, notes=notes)
 
 
-class NotebookFile(pytest.File):
-    """One notebook."""
-
-    def collect(self) -> Iterator[ExerciseItem]:
-        """An item for each exercise that it answers."""
-        from .notebook_files import BadNotebook, answered
-
+def _is_ours(attempt: Attempt) -> bool:
+    """Whether its `@exercise` is our decorator and not another one of that name."""
+    imported: dict[str, str] = {}
+    for text in (*attempt.imports, attempt.source):
         try:
-            found = answered(self.path)
-        except BadNotebook as error:
-            raise self.CollectError(str(error)) from None
-        for attempt in found.attempts:
-            yield ExerciseItem.from_parent(
-                self, name=attempt.id, attempt=attempt, notes=found.notes.get(attempt.id, [])
-            )
+            imported |= origins(parse(text))
+        except (SyntaxError, ValueError):
+            continue
+    if "exercise" in imported:
+        return imported["exercise"].startswith("taskref_edu.")
+    return "exercise" not in attempt.elsewhere
 
 
 class NotPassed(Exception):
@@ -63,9 +60,6 @@ class ExerciseItem(pytest.Item):
 
     def runtest(self) -> None:
         """Check the attempt; a stub is skipped."""
-        from .check import check_attempt
-        from .outcomes import Verdict
-
         outcome = check_attempt(self.attempt)
         for note in [*self.notes, *outcome.notes]:
             self.add_report_section("call", "exercise", note)
@@ -76,8 +70,6 @@ class ExerciseItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The outcome as text; anything else is a fault of ours and gets pytest's traceback."""
-        from .exercise import UnknownExercise
-
         if isinstance(excinfo.value, NotPassed | UnknownExercise):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)

@@ -1,6 +1,11 @@
 """Live views of a queue for notebooks. Needs the extra `lab`; `import taskref_edu` does not import this."""
 
-from .panel.panel import Panel
-from .scheduler.scheduler import Scheduler
+from ..errors import expect_package
+
+for _package in ("ipywidgets", "anywidget", "orjson"):
+    expect_package(_package, "lab")
+
+from .panel.panel import Panel  # noqa: E402 - only now, so that what is missing has our name
+from .scheduler.scheduler import Scheduler  # noqa: E402
 
 __all__ = ["Panel", "Scheduler"]

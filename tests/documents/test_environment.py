@@ -42,6 +42,11 @@ def test_the_core_needs_sqlmodel_alone():
     assert [re.split("[<>=]", need)[0] for need in PYPROJECT["project"]["dependencies"]] == ["sqlmodel"]
 
 
+def test_the_labs_packages_hold_those_of_race_in_the_same_range():
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    assert set(extras["race"]) <= set(extras["lab"])
+
+
 def test_the_lowest_python_is_the_same_everywhere():
     lowest = PYPROJECT["project"]["requires-python"].removeprefix(">=")
     finder = (ROOT / "tools/with-python").read_text(encoding="utf-8")

@@ -1,12 +1,8 @@
-"""The exercises from a terminal: `taskref check`, `hint`, `progress`, `reset`, and pytest over notebooks."""
+"""The exercises from a terminal: `taskref check`, `hint`, `progress`, `reset`."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -15,7 +11,6 @@ from taskref_edu.cli import command as cli
 from taskref_edu.exercises.exercise import find
 from taskref_edu.exercises.progress import Progress
 
-ROOT = Path(__file__).parents[2]
 STUB, SOLVED = find("1.1").cell(), find("1.1").cell(find("1.1").solution)
 WRONG = find("1.1").cell(find("1.1").wrong_answers[0].code)
 
@@ -170,63 +165,3 @@ def test_reset_puts_the_stub_back_and_keeps_the_attempt(clone: Path) -> None:
 def test_reset_of_what_is_in_no_notebook(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert taskref("reset", "1.1") == 1
     assert "answers 1.1" in capsys.readouterr().err
-
-
-# pytest over notebooks, in a process of its own as a learner starts it
-
-
-def run_pytest(clone: Path, *arguments: str) -> tuple[int, str]:
-    plugin = "taskref_edu.exercises.pytest_plugin"
-    installed = any(point.value == plugin for point in entry_points(group="pytest11"))
-    named = [] if installed else ["-p", plugin]
-    quiet = ["-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-W", "error"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *named, *quiet, *arguments],
-        cwd=clone,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-@pytest.mark.slow
-def test_pytest_collects_one_item_for_each_exercise(clone: Path) -> None:
-    write(clone, "00_start_here", "x = 1")
-    write(clone, "01_two_arrows", SOLVED, find("1.2").cell())
-    code, out = run_pytest(clone, "notebooks", "-v", "-rs")
-    assert code == 0
-    assert "notebooks/01_two_arrows.ipynb::1.1 PASSED" in out
-    assert "notebooks/01_two_arrows.ipynb::1.2 SKIPPED" in out
-    assert "01_two_arrows.ipynb: 1.2 All or nothing is not attempted" in out
-    assert "collected 2 items" in out
-    assert not Progress().path.exists()
-
-
-@pytest.mark.slow
-def test_pytest_selects_by_id_and_shows_the_outcome(clone: Path) -> None:
-    write(clone, "01_two_arrows", WRONG, find("1.2").cell() + "(", SOLVED.replace("1.1", "7.77"))
-    code, out = run_pytest(clone, "notebooks/01_two_arrows.ipynb", "-k", "1.1")
-    assert code == 1
-    assert "1 failed, 2 deselected" in out
-    assert "the order's own id was compared with the task's" in out
-    assert "Traceback" not in out
-    assert "checking.py" not in out
-    code, out = run_pytest(clone, "notebooks/01_two_arrows.ipynb::1.2")
-    assert code == 1
-    assert "Cell 4, line" in out
-    code, out = run_pytest(clone, "notebooks", "-k", "7.77")
-    assert "exercise '7.77' not found" in out
-
-
-@pytest.mark.slow
-def test_pytest_says_what_is_broken_and_goes_on(clone: Path) -> None:
-    (clone / "notebooks" / "01.ipynb").write_text('{"cells": "exercise("')
-    (clone / "notebooks" / "00.ipynb").write_text("not ours")
-    write(clone, "02", SOLVED, SOLVED)
-    code, out = run_pytest(clone, "notebooks", "--continue-on-collection-errors", "-rA")
-    assert code == 1
-    assert "01.ipynb is not JSON (line 1:" in out
-    assert "1 passed, 1 error" in out
-    assert "The cells 2, 4 answer 1.1; the last one counts." in out
