@@ -1,0 +1,29 @@
+"""The map shows the house as it is."""
+
+from __future__ import annotations
+
+import re
+
+from tools import rooms
+
+PAGE = (rooms.PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+
+
+def test_the_picture_is_the_one_that_the_imports_draw() -> None:
+    drawn = rooms.picture(rooms.rooms())
+    assert rooms.PICTURE.read_text(encoding="utf-8") == drawn, "run `python tools/rooms.py`"
+
+
+def test_each_room_has_its_question() -> None:
+    assert set(rooms.QUESTIONS) == set(rooms.rooms())
+
+
+def test_functions_and_classes_that_it_names_are_where_it_says() -> None:
+    named = re.findall(r"`([\w.]+)(?:\(.*?\))?` (?:in|\()\s*\[`[\w/.]+`\]\(\.\./taskref_edu/([\w/.]+)\)", PAGE)
+    assert len(named) > 4
+    missing = [
+        (name, path)
+        for name, path in named
+        if f"def {name.split('.')[-1]}(" not in (rooms.PACKAGE / path).read_text(encoding="utf-8")
+    ]
+    assert missing == []
