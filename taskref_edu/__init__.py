@@ -3,7 +3,7 @@
 Importing this pulls in no widgets, no IPython, no matplotlib. Read the files in the order of the README's tour.
 """
 
-from . import errors
+from . import errors, former_names
 from .approaches import as_written, classic, inverted
 from .approaches.task_reference import TaskReference
 from .database.opening import open_database
@@ -27,3 +27,5 @@ __all__ = [
     "reading",
     "writing",
 ]
+
+former_names.install()

@@ -105,6 +105,7 @@ EXTRA_DDL = {
     "inverted": (_inverted,),
     "as_written": (),
 }
+ADDITIONS = EXTRA_DDL  # its former name, in notebooks that learners already have
 
 
 def create_schema(connection: SqlConnection, name: SchemaName) -> None:

@@ -11,7 +11,7 @@ from tools.rooms import FACE, imports, room
 IMPORTS = imports()
 # From the ground up; a room may import from those below it, never from beside it or above, not even for types.
 LAYERS = [
-    {"errors", "arguments"},
+    {"errors", "arguments", "clone", "former_names"},
     {"models"},
     {"schema"},
     {"database"},

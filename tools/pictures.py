@@ -1,7 +1,7 @@
 """Draws the pictures of docs/pictures that come out of a real run: `make pictures`.
 
 broken_schedule.svg: two clicks of the document's inverted snippet, in the breaking schedule with the fewest switches.
-A picture more is a function more in PICTURES. Leaves out two_arrows.svg, which is drawn by hand.
+A picture more is a function more in PICTURES. Not covered: two_arrows.svg, which is drawn by hand.
 """
 
 from __future__ import annotations

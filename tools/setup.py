@@ -4,8 +4,8 @@
 
 Standard library only: it runs before anything is installed. A second run finds the stamp that
 the first one left and does nothing; without a stamp (interrupted, half copied, made by something
-else) .venv is built anew. Left out: finding the Python that runs this (`with-python`) and
-starting JupyterLab (`taskref_edu/cli/launch.py`). Read next: `Makefile`.
+else) .venv is built anew. Not covered: finding the Python that runs this (`with-python`) and
+starting JupyterLab (`taskref_edu/cli/launch.py`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python tools/test.py [arguments for pytest]
 
-Bare `pytest` runs less: the fast tests and the exercises of the notebooks. Left out: setting up
-(`setup.py`). Read next: the section [tool.pytest] of `pyproject.toml`.
+Bare `pytest` runs less: the fast tests and the exercises of the notebooks. Not covered: setting up
+(`setup.py`).
 """
 
 import subprocess

@@ -7,7 +7,7 @@
 
 Each combination gets an environment of its own below .venv-versions/. pip cannot ask for the lowest versions, so
 each lower bound of pyproject.toml becomes a constraint; what those packages need in turn is the newest that fits.
-Left out: the browser tests, and everything else that `tools/test.py` runs once. Exit code 0 if every combination
+Not covered: the browser tests, and everything else that `tools/test.py` runs once. Exit code 0 if every combination
 passed.
 """
 

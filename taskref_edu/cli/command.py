@@ -2,7 +2,7 @@
 
 A subcommand is a function here and one call of `add`: its name, its help (the docstring) and its
 exit code come from the function. What a subcommand needs is imported inside it, so that none pays
-for another. Read next: `launch.py`, behind `taskref lab`.
+for another.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ def grade(arguments: argparse.Namespace) -> int:
 
 def build(arguments: argparse.Namespace) -> int:
     """Write the notebooks from authoring/; answers in them are carried over."""
-    from taskref_edu.series import terminal
+    from taskref_edu.series import build
 
-    return terminal.build(arguments.names, arguments.check, arguments.solutions)
+    return build.command(arguments.names, arguments.check, arguments.solutions)
 
 
 def update(arguments: argparse.Namespace) -> int:
     """Fetch the newest version with git; your answers are carried over, your old files kept."""
-    from taskref_edu.series import terminal
+    from taskref_edu.series import update
 
-    return terminal.update()
+    return update.command()
 
 
 def doctor(arguments: argparse.Namespace) -> int:
@@ -144,7 +144,3 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at its exit
         return 0
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """What `taskref doctor DB` looks at: the file's pages, then what earlier code or hands have left in its tables.
 
-A dry run unless it is told to repair. Leaves out saving what is in a damaged file: that is SQLite's `.recover`.
+A dry run unless it is told to repair. Not covered: saving what is in a damaged file, which SQLite's `.recover` does.
 """
 
 from __future__ import annotations

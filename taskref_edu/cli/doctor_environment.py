@@ -1,7 +1,7 @@
 """What `taskref doctor` looks at: everything that the lab stands on, each problem with its remedy.
 
 The checks try things instead of asking about them: a statement is run, a file is written, a worker runs a task.
-A database is looked at in `doctor_database.py`. Left out: whether the browser shows it (`taskref lab` does).
+A database is looked at in `doctor_database.py`. Not covered: whether the browser shows it (`taskref lab` does).
 """
 
 from __future__ import annotations
@@ -178,13 +178,13 @@ def front_end() -> Finding:
 def notebooks() -> Finding:
     """The clone and its notebooks, where answers are saved."""
     try:
-        root = launch.find_root(Path.cwd())
-        launch.require_writable(root)
-        launch.require_writable(root / launch.FIRST.parent)
+        clone = launch.find_root()
+        launch.require_writable(clone)
+        launch.require_writable(clone / "notebooks")
     except launch.CannotStart as error:
         found, _, remedy = str(error).partition(": ")
         return Finding(found, remedy)
-    return Finding(f"notebooks that can be saved, in {root}")
+    return Finding(f"notebooks that can be saved, in {clone}")
 
 
 def progress() -> Finding:

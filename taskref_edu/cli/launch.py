@@ -2,7 +2,7 @@
 
 It finds the folder, refuses what JupyterLab would answer with a traceback or would pass over in
 silence, and adds the few settings that a first start needs, for this start alone: nothing is
-written into the user's own settings. Left out: installing JupyterLab (`tools/setup.py`).
+written into the user's own settings. Not covered: installing JupyterLab (`tools/setup.py`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from taskref_edu.clone import FIRST_NOTEBOOK, root
 from taskref_edu.errors import TaskrefError
-
-FIRST = Path("notebooks", "00_start_here.ipynb")
 
 
 class CannotStart(TaskrefError):
@@ -29,22 +28,21 @@ def start(arguments: Sequence[str]) -> int:
     """Run JupyterLab with the arguments until it is stopped; returns its exit code."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise CannotStart("found no JupyterLab beside this package, needs the extra `lab`: run `make lab`.")
-    root = find_root(Path.cwd())
-    require_writable(root)
+    clone = find_root()
+    require_writable(clone)
     require_free_port(arguments)
     os.environ.update(environment(os.environ))
     from jupyterlab.labapp import LabApp
 
-    return LabApp.launch_instance([*options(root), *as_root(arguments), *arguments]) or 0
+    return LabApp.launch_instance([*options(clone), *as_root(arguments), *arguments]) or 0
 
 
-def find_root(here: Path) -> Path:
-    """The clone around `here`, or else the one that this package lies in."""
-    places = [here, *here.parents, Path(__file__).resolve().parents[2]]
-    for folder in places:
-        if (folder / FIRST).is_file():
-            return folder
-    raise CannotStart(f"found no {FIRST} in {here} or above it: run it inside a clone of the repository.")
+def find_root() -> Path:
+    """The clone, which must have its notebooks."""
+    folder = root()
+    if not (folder / FIRST_NOTEBOOK).is_file():
+        raise CannotStart(f"found no {FIRST_NOTEBOOK} in {folder}: run it inside a clone of the repository.")
+    return folder
 
 
 def require_writable(root: Path) -> None:
@@ -103,9 +101,9 @@ def environment(current: os._Environ[str] | dict[str, str]) -> dict[str, str]:
     return {"JUPYTER_CONFIG_PATH": os.pathsep.join([*path, ours]), "JUPYTER_PREFER_ENV_PATH": "1"}
 
 
-def options(root: Path) -> list[str]:
+def options(clone: Path) -> list[str]:
     """Serve the whole folder and open the first notebook, with or without a browser."""
-    return [f"--ServerApp.root_dir={root}", f"--LabApp.default_url=/lab/tree/{FIRST.as_posix()}"]
+    return [f"--ServerApp.root_dir={clone}", f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK.as_posix()}"]
 
 
 def as_root(arguments: Sequence[str]) -> list[str]:

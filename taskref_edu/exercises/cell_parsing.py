@@ -1,7 +1,7 @@
 """What stands in a cell: the exercises it answers, and the names it binds. Read with `ast`, never run.
 
 The id in the decorator is all that ties a cell to its exercise. Lines that only IPython understands are
-blanked, so that the line numbers stay those of the cell. Read next: `loader.py`.
+blanked, so that the line numbers stay those of the cell.
 """
 
 from __future__ import annotations

@@ -1,26 +1,22 @@
 """Run a function so that it ends in time and leaves the process as it found it.
 
-On the main thread a repeating SIGALRM raises inside the function, also in one that swallows exceptions; on
-another thread, and on Windows, a watchdog does it with PyThreadState_SetAsyncExc, which cannot interrupt a
-sleep. SQL that runs on is interrupted at its connections. What cannot be stopped: one long call into C that is
-not SQLite's, and `os._exit`. Read next: `checking.py`.
+The explorer's watchdog stops it, and interrupts SQL at the connections that the run has opened. Not covered: a long
+call into C that is not SQLite's, a sleep on a thread other than the main one, and `os._exit`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import signal
 import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any, TypeVar
 
+from ..lab.explorer.watchdog import AGAIN, Watchdog, raise_in_thread
+
 T = TypeVar("T")
-AGAIN = 0.02  # seconds between two tries to stop a function that is over its time
 # Attributes that Python, pydantic and SQLAlchemy replace by themselves.
 FILLED_IN = frozenset({"_", "__doc__", "__annotations__", "__abstractmethods__", "__warningregistry__", "_abc_impl"})
 THREADS_TIMEOUT = 0.5  # seconds for threads that were left running to end
@@ -33,79 +29,45 @@ class OutOfTime(BaseException):
 
 
 class Limited:
-    """One run of a function under a limit of `seconds`."""
+    """One run of a function under a limit of `seconds`: the explorer's watchdog, with one turn."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.expired = False
-        self._over = True  # no function of ours is running
-        self._done = threading.Event()
+        self.turn = 0
+        self.running = False
         self._thread = threading.get_ident()
-        self._by_signal = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
 
     def run(self, function: Callable[[], T]) -> T:
         """Call the function; OutOfTime if it had to be stopped, even if it then returned."""
-        watchdog = threading.Thread(target=self._watch, name="exercise time limit", daemon=True)
-        with self._alarm():
-            _opened[self._thread] = []
-            watchdog.start()
+        _opened[self._thread] = []
+        watchdog = Watchdog(self, self.seconds, OutOfTime)
+        try:
+            self.running = True
+            result = function()
+        except Exception as error:
+            if watchdog.fired_at >= 0:  # what an interrupted statement raised, for one
+                raise OutOfTime from error
+            raise
+        finally:
             try:
-                self._over = False
-                result = function()
-            except Exception as error:
-                if self.expired:  # what an interrupted statement raised, for one
-                    raise OutOfTime from error
-                raise
-            finally:
-                self._over = True  # from here on nobody raises, save what is on its way already
-                try:
-                    self._finish(watchdog)
-                except OutOfTime:
-                    self._finish(watchdog)
-        if self.expired:
+                self._end(watchdog)
+            except OutOfTime:  # it was on its way already
+                self._end(watchdog)
+        if watchdog.fired_at >= 0:
             raise OutOfTime
         return result
 
-    def _finish(self, watchdog: threading.Thread) -> None:
-        self._done.set()
-        watchdog.join()  # once it has ended, nothing new can be on its way
+    def _end(self, watchdog: Watchdog) -> None:
+        with watchdog.lock:
+            self.running = False
+        watchdog.close()
         _opened.pop(self._thread, None)
-        if not self._by_signal:
-            _raise_in(self._thread, None)
 
-    @contextlib.contextmanager
-    def _alarm(self) -> Iterator[None]:
-        if not self._by_signal:
-            yield
-            return
-        before = signal.signal(signal.SIGALRM, self._on_alarm)
-        # An outer limit of somebody else's goes on afterwards, shortened by what was used up.
-        outer, repeat = signal.setitimer(signal.ITIMER_REAL, self.seconds, AGAIN)
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-            if outer:
-                signal.setitimer(signal.ITIMER_REAL, max(0.001, outer - (time.monotonic() - began)), repeat)
-
-    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
-        self.expired = True
-        # In this module, before the function begins and after it ended, there is nothing to stop: it would escape.
-        if not self._over and (frame is None or frame.f_globals.get("__name__") != __name__):
-            raise OutOfTime
-
-    def _watch(self) -> None:
-        if self._done.wait(self.seconds):
-            return
-        self.expired = True
-        while not self._done.wait(AGAIN) and not self._over:
-            for connection in list(_opened.get(self._thread, ())):
-                with contextlib.suppress(sqlite3.Error):
-                    connection.interrupt()
-            if not self._by_signal and not self._over:
-                _raise_in(self._thread, OutOfTime)
+    def interrupt(self) -> None:
+        """Stop the SQL of the run; called on the watchdog's thread."""
+        for connection in list(_opened.get(self._thread, ())):
+            with contextlib.suppress(sqlite3.Error):
+                connection.interrupt()
 
 
 def _note_connection(event: str, arguments: tuple[Any, ...]) -> None:
@@ -114,11 +76,6 @@ def _note_connection(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_note_connection)  # Python cannot take a hook back; outside a run this one does nothing
-
-
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    """Raise in another thread at its next bytecode; None takes back what was not raised yet."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error) if error else None)
 
 
 @contextlib.contextmanager
@@ -141,7 +98,7 @@ def _end(threads: list[threading.Thread]) -> list[str]:
     try:
         while threads and time.monotonic() < deadline:
             for thread in threads:
-                _raise_in(thread.ident or 0, SystemExit)
+                raise_in_thread(thread.ident or 0, SystemExit)
             threads[0].join(AGAIN)
             threads = [thread for thread in threads if thread.is_alive()]
     finally:

@@ -2,7 +2,6 @@
 
 What is run: the imports of all cells; then this cell's imports, functions, classes and constants, in a fresh
 namespace. Nothing else of the notebook exists there, so a check cannot pass by what some earlier cell left behind.
-Read next: `checking.py`.
 """
 
 from __future__ import annotations

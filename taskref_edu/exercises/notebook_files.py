@@ -1,6 +1,6 @@
 """Notebooks on disk: which exercises they answer, and one answer put in another's place.
 
-Leaves out outputs and everything else of a notebook; a wrong file is a sentence, never a traceback.
+Not covered: outputs and everything else of a notebook; a wrong file is a sentence, never a traceback.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..clone import root
 from ..errors import TaskrefError
 from . import cell_parsing as cells
 from .loader import Attempt, attempt_from
-from .progress import root, write_whole
+from .progress import write_whole
 
 
 class BadNotebook(TaskrefError):

@@ -2,7 +2,7 @@
 
 Written as a whole and moved into place, under a lock. A file that cannot be read is set aside, never lost;
 `taskref check` rebuilds the outcomes, because the notebooks hold the answers. A folder that cannot be written
-costs the memory, not the check. Leaves out: any name of the learner.
+costs the memory, not the check. Not covered: any name of the learner.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..clone import root
 from .loader import Attempt
 from .outcomes import Outcome, Verdict
 
@@ -25,19 +26,10 @@ Entry = dict[str, Any]
 
 
 def home() -> Path:
-    """The folder of the progress: TASKREF_HOME, else `.taskref` in the clone around the working directory."""
+    """The folder of the progress: TASKREF_HOME, else `.taskref` in the clone."""
     if named := os.environ.get("TASKREF_HOME"):
         return Path(named).expanduser()
     return root() / ".taskref"
-
-
-def root() -> Path:
-    """The clone around the working directory; the working directory itself where there is none."""
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if any((folder / mark).exists() for mark in (".taskref", "authoring", ".git")):
-            return folder
-    return here
 
 
 class Progress:

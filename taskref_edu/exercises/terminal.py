@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ..clone import root
 from . import commands as learner
 from . import notebook_files as files
 from .exercise import UnknownExercise, find, names
@@ -24,7 +25,7 @@ def check(target: str | None) -> int:
         raise UnknownExercise(f"{target!r} is neither an exercise ({', '.join(names())}) nor a notebook")
     paths = [Path(target)] if target else files.notebooks()
     if not paths:
-        raise BadNotebook(f"no notebooks in {files.root() / 'notebooks'}: run this inside a clone of the repository")
+        raise BadNotebook(f"no notebooks in {root() / 'notebooks'}: run this inside a clone of the repository")
     return _summed_up([_check_notebook(path, named=bool(target)) for path in paths])
 
 
@@ -39,7 +40,7 @@ def _check_one(id: str) -> int:
         if any(attempt.id == id for attempt in found.attempts):
             print(path.name)
             return _summed_up([_Checked([_show(outcome, whole=True) for outcome in _outcomes(found, only=id)], False)])
-    raise BadNotebook("\n".join([f"no notebook in {files.root() / 'notebooks'} answers {id}", *problems]))
+    raise BadNotebook("\n".join([f"no notebook in {root() / 'notebooks'} answers {id}", *problems]))
 
 
 class _Checked:
@@ -123,4 +124,4 @@ def reset(id: str) -> int:
             learner.forget(exercise)
             print(f"{path}: {id} is as it was given; reload the notebook if it is open. Your attempts are kept.")
             return 0
-    raise BadNotebook(f"no notebook in {files.root() / 'notebooks'} answers {id}: `taskref build` writes them")
+    raise BadNotebook(f"no notebook in {root() / 'notebooks'} answers {id}: `taskref build` writes them")

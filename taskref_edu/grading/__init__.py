@@ -1,7 +1,4 @@
-"""Grade a folder of submissions: each learner's notebooks in a process of their own, under limits.
-
-The files in reading order: `submission` (what runs inside that process), `grader`, `report`.
-"""
+"""Grade a folder of submissions: each learner's notebooks in a process of their own, under limits."""
 
 from .grader import grade
 

@@ -1,7 +1,7 @@
 """From a folder of submissions to results: one process for each learner, several at a time.
 
 A submission is a folder or a notebook in the graded folder; its name is the learner. It is copied to a scratch
-folder and runs there, with a bare environment. Read next: `report.py`.
+folder and runs there, with a bare environment.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 This process never runs a learner's line; only its forks do. So an attempt that dies, hangs or eats memory spoils
 its own line and no other. Where there is no fork (Windows), attempts run here, one after the other.
 
-Leaves out: a wall against attacks. A fork can still read what the grading user can read, and use the network.
-Read next: `grader.py`.
+Not covered: a wall against attacks. A fork can still read what the grading user can read, and use the network.
 """
 
 from __future__ import annotations

@@ -1,4 +1,1 @@
-"""From `authoring/*.md` to `notebooks/*.ipynb`: for authors only, no learner needs it.
-
-The files in reading order: `source`, `notebook`, `build`, `rules`.
-"""
+"""From `authoring/*.md` to `notebooks/*.ipynb`: for authors; learners need only `update`."""

@@ -1,6 +1,6 @@
 """Write the notebooks, and lose nothing: answers are carried over by id, and what was there is kept.
 
-Read next: `rules.py`.
+`command()` is `taskref build`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from ..clone import root as clone_root
 from ..exercises.cell_parsing import ids_in
 from ..exercises.exercise import Exercise, find, names
 from ..exercises.loader import is_attempted
 from ..exercises.notebook_files import BadNotebook, read_notebook
 from ..exercises.notebook_files import source as text_of
 from ..exercises.progress import write_whole
+from ..former_names import rewritten
 from .notebook import CodeOf, mark_of, solution_of, stub_of, to_notebook, to_text
+from .rules import problems
 from .source import BadSource, Source, read_source, sources
 
 Answers = dict[str, str]  # exercise id -> the learner's cell
@@ -40,6 +43,26 @@ class Written:
         if self.kept:
             line += f"; the file that was there is kept as {self.kept}"
         return "\n".join([line, *(f"  {note}" for note in self.notes)])
+
+
+def command(names: Sequence[str], check: bool, solutions: str | None) -> int:
+    """Write notebooks, or solved ones elsewhere, or list what breaks a rule; returns the exit code."""
+    root = clone_root()
+    if not (root / "authoring").is_dir():
+        raise BadSource(f"no folder authoring/ in {root}: run this inside a clone of the repository")
+    if check:
+        return _check(chosen(root / "authoring", names))
+    for line in build_solutions(root, Path(solutions)) if solutions else build(root, names):
+        print(line)
+    return 0
+
+
+def _check(paths: Sequence[Path]) -> int:
+    found = problems(paths)
+    for problem in found:
+        print(problem)
+    print(f"{len(found)} problems in {len(paths)} sources" if found else f"no problem in {len(paths)} sources")
+    return int(bool(found))
 
 
 def build(root: Path, names: Sequence[str] = ()) -> list[Written]:
@@ -88,7 +111,7 @@ def answers_in(path: Path) -> Answers | BadNotebook:
         text = text_of(cell)
         for id in ids_in(text) if cell.get("cell_type") == "code" else ():
             if id in names() and _touched(cell, text, find(id)):
-                found[id] = text
+                found[id] = rewritten(text)
     return found
 
 

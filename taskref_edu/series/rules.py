@@ -1,8 +1,7 @@
 """The rules for authors: each a function over a source that yields what breaks it, with the line.
 
-Enforced by a test over `authoring/`. Leaves out what only a run can tell (`tests/series/test_run.py`) and what
+Enforced by a test over `authoring/`. Not covered: what only a run can tell (`tests/series/test_run.py`) and what
 needs a reader: whether a guess stands before *each* idea, whether a picture's words say what it shows.
-Read next: `cell_rules.py`.
 """
 
 from __future__ import annotations

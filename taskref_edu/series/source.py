@@ -1,6 +1,6 @@
 """One notebook's source: a Markdown file in jupytext's MyST flavour, with blocks of our own for exercises and recall.
 
-Leaves out: what a notebook must contain (`rules.py`). Read next: `notebook.py`.
+Not covered: what a notebook must contain (`rules.py`).
 """
 
 from __future__ import annotations

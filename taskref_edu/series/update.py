@@ -2,21 +2,30 @@
 
 `git pull` refuses to overwrite notebooks that somebody has worked in. So they are set aside, git pulls, they are
 put back, and then `taskref build` carries the answers over into the new version. Whatever fails on the way, the
-learner's files are there again afterwards. Read next: `build.py`.
+learner's files are there again afterwards. `command()` is `taskref update`.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..clone import root as clone_root
 from ..errors import TaskrefError
 
 
 class CannotUpdate(TaskrefError):
     """The newer version could not be fetched; the notebooks are as they were."""
+
+
+def command() -> int:
+    """Pull, then build with the code that was pulled: in a process of its own, since this one has the old code."""
+    clone = clone_root()
+    fetch(clone)
+    return subprocess.run([sys.executable, "-m", "taskref_edu.cli", "build"], cwd=clone, check=False).returncode
 
 
 def fetch(root: Path) -> None:

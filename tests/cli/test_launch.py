@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from taskref_edu.cli import launch
+from taskref_edu.clone import FIRST_NOTEBOOK
 
 ROOT = Path(__file__).resolve().parents[2]
 NEWS = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
@@ -26,7 +27,7 @@ def lab(tmp_path: Path) -> Path:
     folder = tmp_path / "Übung mit Leerzeichen"
     (folder / "notebooks").mkdir(parents=True)
     empty = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    (folder / launch.FIRST).write_text(json.dumps(empty), encoding="utf-8")
+    (folder / FIRST_NOTEBOOK).write_text(json.dumps(empty), encoding="utf-8")
     return folder
 
 
@@ -95,14 +96,16 @@ def test_a_number_that_is_no_port(port):
 # --- the folder ---------------------------------------------------------------------------------
 
 
-def test_the_clone_is_found_from_a_folder_inside_it(lab):
-    assert launch.find_root(lab / "notebooks") == lab
+def test_the_clone_is_found_from_a_folder_inside_it(lab, monkeypatch):
+    monkeypatch.chdir(lab / "notebooks")
+    assert launch.find_root() == lab
 
 
 def test_no_clone(tmp_path, monkeypatch):
-    monkeypatch.setattr(launch, "FIRST", Path("notebooks", "of_another_project.ipynb"))
-    with pytest.raises(launch.CannotStart, match=r"found no notebooks.of_another_project.ipynb in .*: run it inside"):
-        launch.find_root(tmp_path)
+    (tmp_path / ".taskref").mkdir()  # a folder with progress, without the repository
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(launch.CannotStart, match=r"found no notebooks.00_start_here.ipynb in .*: run it inside"):
+        launch.find_root()
 
 
 def test_a_read_only_folder(lab, monkeypatch):
@@ -153,7 +156,7 @@ def test_a_real_jupyterlab_opens_the_first_notebook(lab, tmp_path):
         settings = json.loads(fetch(port, NEWS))
         assert settings["schema"]["properties"]["fetchNews"]["default"] == "false"  # no pop-up that asks
         assert settings["schema"]["properties"]["checkForUpdates"]["default"] is False
-        assert json.loads(fetch(port, f"/api/contents/{launch.FIRST.as_posix()}"))["type"] == "notebook"
+        assert json.loads(fetch(port, f"/api/contents/{FIRST_NOTEBOOK.as_posix()}"))["type"] == "notebook"
     finally:
         process.terminate()
         said = process.communicate(timeout=30)[0].decode()

@@ -276,5 +276,6 @@ def test_the_command(series: Series, monkeypatch: pytest.MonkeyPatch, capsys: py
 
 
 def test_the_command_outside_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".taskref").mkdir()  # the learner works here, and not in the clone that the package lies in
     monkeypatch.chdir(tmp_path)
     assert cli.run(cli.parser(), ["build"]) == 1

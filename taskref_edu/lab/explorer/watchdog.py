@@ -5,8 +5,6 @@ the first exploration, and it does nothing outside of one. The watchdog stops Py
 main thread of a POSIX system also an actor that sleeps, or waits for a Python lock which another actor holds: a
 signal wakes it. It cannot stop a call into other C code that does not return, nor a loop around a call that swallows
 every BaseException.
-
-Read next: `stage.py`.
 """
 
 from __future__ import annotations
@@ -17,9 +15,12 @@ import sys
 import threading
 import time
 import traceback
+from types import FrameType
 from typing import Any, Protocol
 
 from greenlet import getcurrent
+
+AGAIN = 0.02  # seconds between two tries to stop what goes on
 
 
 class Hung(BaseException):
@@ -44,13 +45,17 @@ class Turns(Protocol):
 
 
 class Watchdog:
-    """Raises Stuck in the thread that it was started on when one turn takes longer than `patience` seconds."""
+    """Raises `error` in the thread that it was started on when one turn takes longer than `patience` seconds.
 
-    def __init__(self, turns: Turns, patience: float) -> None:
+    Several may watch one thread: an exercise's limit, and around each turn of an exploration inside it another.
+    """
+
+    def __init__(self, turns: Turns, patience: float, error: type[BaseException] = Hung) -> None:
         self.fired_at = -1  # the turn that was stopped
         self.lock = threading.Lock()  # held to look whether a turn goes on, and to end one
         self._turns = turns
         self._patience = patience
+        self._error = error
         self._victim = threading.get_ident()
         self._ended = threading.Event()
         # SIGURG: ignored wherever nobody listens, and used by nobody else here.
@@ -68,8 +73,8 @@ class Watchdog:
             signal.signal(signal.SIGURG, self._former)
 
     def _watch(self) -> None:
-        turn, since = -1, time.monotonic()
-        while not self._ended.wait(min(self._patience / 5, 0.1)):
+        turn, since = self._turns.turn, time.monotonic()
+        while not self._ended.wait(AGAIN if turn == self.fired_at else min(self._patience / 5, 0.1)):
             with self.lock:
                 if self._turns.turn != turn or not self._turns.running:
                     turn, since = self._turns.turn, time.monotonic()
@@ -80,20 +85,23 @@ class Watchdog:
                     if self._by_signal:
                         signal.pthread_kill(self._victim, signal.SIGURG)
                     else:
-                        _raise_in(self._victim, Hung)
+                        raise_in_thread(self._victim, self._error)
 
-    def _woken(self, _number: int, _frame: object) -> None:
+    def _woken(self, number: int, frame: FrameType | None) -> None:
         """On the main thread, in the middle of whatever the actor does, a lock's acquire() included."""
         if self._turns.running and self._turns.turn == self.fired_at:
-            raise Hung
+            raise self._error
+        if callable(self._former):  # the signal was for a watchdog around this one
+            self._former(number, frame)
 
     def cancel(self) -> None:
-        """Take back a Stuck that has not been raised yet."""
+        """Take back an error that has not been raised yet."""
         if self.fired_at >= 0 and not self._by_signal:
-            _raise_in(self._victim, None)
+            raise_in_thread(self._victim, None)
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+def raise_in_thread(thread: int, error: type[BaseException] | None) -> None:
+    """Raise in another thread at its next bytecode; None takes back what was not raised yet."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error and ctypes.py_object(error))
 
 
