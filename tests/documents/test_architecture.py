@@ -6,7 +6,13 @@ import re
 
 from tools import rooms
 
-PAGE = (rooms.PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+ROOT = rooms.PACKAGE.parent
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(page for room in ("docs", "authoring", "benchmarks") for page in (ROOT / room).rglob("*.md")),
+]
+FILE = re.compile(r"\b([a-z_0-9]+\.(?:py|js))\b")
 
 
 def test_the_picture_is_the_one_that_the_imports_draw() -> None:
@@ -27,3 +33,11 @@ def test_functions_and_classes_that_it_names_are_where_it_says() -> None:
         if f"def {name.split('.')[-1]}(" not in (rooms.PACKAGE / path).read_text(encoding="utf-8")
     ]
     assert missing == []
+
+
+def test_every_file_that_a_document_names_is_there() -> None:
+    folders = [ROOT / name for name in ("taskref_edu", "tests", "tools", "benchmarks")]
+    known = {path.name for folder in folders for path in folder.rglob("*.*")}
+    named = [(page.name, name) for page in PAGES for name in FILE.findall(page.read_text(encoding="utf-8"))]
+    assert len(named) > 50
+    assert [(page, name) for page, name in named if name not in known] == []
