@@ -1,6 +1,6 @@
 """Background tasks and the objects they work on: which should reference which?
 
-Importing this pulls in no widgets, no IPython, no matplotlib. Read the files in the order of the README's tour.
+Importing this pulls in no widgets, no IPython, no matplotlib. `docs/architecture.md` is the map of the rooms.
 """
 
 from . import errors, former_names

@@ -21,10 +21,10 @@ FACE = "__init__"
 # From left to right, where rooms lie beside each other.
 QUESTIONS = {
     "cli": "the taskref command",
-    "series": "how are notebooks built?",
     "grading": "how is a class graded?",
-    "beyond": "PostgreSQL, Procrastinate",
+    "series": "how are notebooks built?",
     "exercises": "is the answer right?",
+    "beyond": "PostgreSQL, Procrastinate",
     "widgets": "show a queue, drive it",
     "lab": "what happens under every interleaving and crash?",
     "approaches": "the lesson: classic, inverted",
@@ -32,9 +32,11 @@ QUESTIONS = {
     "queue": "enqueue, claim, complete, cancel",
     "database": "open it, read it, write it",
     "schema": "what the database itself enforces",
+    "clone": "where is the clone?",
     "errors": "what can go wrong?",
     "models": "what is a task?",
     "arguments": "what may a caller pass?",
+    "former_names": "imports of older notebooks",
 }
 
 Graph = dict[str, set[str]]
@@ -114,7 +116,7 @@ def without_shortcuts(graph: Graph) -> Graph:
 
 # --- the picture ---------------------------------------------------------------------------------
 
-WIDTH, HEIGHT, ROW, GAP, EDGE = 860, 44, 78, 20, 24
+WIDTH, HEIGHT, ROW, GAP, EDGE = 920, 44, 78, 16, 24
 STYLE = """
     .sheet { fill: #ffffff; stroke: #d0d7de; } .room { fill: #f6f8fa; stroke: #8c959f; }
     .lesson { fill: #e7efff; stroke: #1d4ed8; }
