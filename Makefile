@@ -3,7 +3,7 @@
 
 SET_UP = @sh tools/with-python tools/setup.py
 
-.PHONY: help lab test lint format build pictures bench kernels soak versions clean
+.PHONY: help lab test test-slow lint format build pictures bench kernels soak versions clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -17,6 +17,11 @@ lab:
 test:
 	$(SET_UP) dev
 	@.venv/bin/python tools/test.py $(ARGS)
+
+## make test-slow run what takes minutes: fresh environments, the mutants, the book; needs an index    ARGS="-k mutants" go to pytest
+test-slow:
+	$(SET_UP) dev
+	@.venv/bin/python -m pytest -m "environments or nightly" -n auto --dist loadgroup tests $(ARGS)
 
 ## make lint     run the linters and the type checker only
 lint:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 CHECKS = {
     # All of tests/, slow and browser ones included, in as many processes as tests/conftest.py says. Tests that share
     # a resource name it with xdist_group, and then run one after the other. `make test-slow` runs what is left out.
-    "pytest": ["-m", "pytest", "-m", "not environments", "-n", "auto", "--dist", "loadgroup", "tests"],
+    "pytest": ["-m", "pytest", "-m", "not environments and not nightly", "-n", "auto", "--dist", "loadgroup", "tests"],
     "ruff check": ["-m", "ruff", "check", "."],
     "ruff format": ["-m", "ruff", "format", "--check", "."],
     "pyright": ["-m", "pyright", "--threads", "--pythonpath", sys.executable],

@@ -26,7 +26,8 @@ Opened = frozenset[int]
 class Picture(anywidget.AnyWidget):
     """Draws one side. What the page asks for is read with `asked()`."""
 
-    _esm = Path(__file__).with_name("picture.js")
+    # As text: anywidget ties each widget to a path for good, and with it the panel and its database.
+    _esm = Path(__file__).with_name("picture.js").read_text(encoding="utf-8")
     _css = PICTURE_STYLE
     look = traitlets.Dict().tag(sync=True)  # approach, title, shapes: what never changes
     first = traitlets.Unicode("").tag(sync=True)  # the state to begin with, for a kernel too busy to be asked

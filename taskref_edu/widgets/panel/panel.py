@@ -111,6 +111,8 @@ class Panel:
         self.stop(reason)
         for widget in _with_children(self.box):
             widget.close()
+        for side in self._sides:
+            side.queue.engine.dispose()  # the notebook's Out keeps this panel; it need not keep its files open
 
     def __repr__(self) -> str:
         return f"Panel({self.approach}): {RE_RUN}"
