@@ -69,4 +69,9 @@ def short(value: Any) -> str:
         text = repr(value)
     except Exception:
         text = f"<{type(value).__name__}>"
-    return text if len(text) <= 120 else f"{text[:119]}…"
+    return shorten(text, 120)
+
+
+def shorten(text: str, longest: int) -> str:
+    """The text, or its beginning and an ellipsis: at most `longest` characters."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

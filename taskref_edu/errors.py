@@ -27,7 +27,6 @@
                                  `except Exception` does not swallow it (asyncio.CancelledError's reason)
 
 Each message says what was found, what was expected, and what to do next.
-Read next: `models.py`.
 """
 
 from __future__ import annotations
@@ -59,12 +58,12 @@ class MissingExtra(CannotOpen, ImportError):
 class ConnectionLost(DatabaseError):
     """The connection ended in the middle of a transaction: it was rolled back.
 
-    If it was at its COMMIT, it may have been committed: look before you do it again.
+    If it was lost during COMMIT, the outcome is unknown: check before retrying.
     """
 
 
 class SchemaMissing(DatabaseError):
-    """The tables of the queue are not in this database, or not where this user's search_path looks."""
+    """The tables of the queue are not in this database, or not in a schema of this user's search_path."""
 
 
 class SchemaTooNew(DatabaseError):

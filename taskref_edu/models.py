@@ -1,7 +1,6 @@
 """The two tables, the statuses and the moves between them, and what the database itself enforces.
 
-Leaves out: every query (see `queue.py`), and what each approach adds to the tables (see `schema.py`).
-Read next: `schema.py`, then `database.py`.
+Not covered: queries (`queue/statements.py`), and what each approach adds to the tables (`schema.py`).
 """
 
 from __future__ import annotations
@@ -72,17 +71,10 @@ TRANSITIONS: dict[TaskStatus, dict[TaskStatus, tuple[str, ...]]] = {
     TaskStatus.FAILED: {},
     TaskStatus.CANCELLED: {},
 }
+PAYMENT = "process_payment"  # the type of the tasks that pay an order
+LONGEST_TYPE = 255  # characters
 LIVE = tuple(status for status, moves in TRANSITIONS.items() if moves)
 ENDED = tuple(status for status, moves in TRANSITIONS.items() if not moves)
-
-
-def transitions_diagram() -> str:
-    """TRANSITIONS as text, one move a line: `pending    --claim--> running`."""
-    return "\n".join(
-        f"{source:<10} --{' | '.join(verbs)}--> {target}"
-        for source, moves in TRANSITIONS.items()
-        for target, verbs in moves.items()
-    )
 
 
 def utc_now() -> datetime:

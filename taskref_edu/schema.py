@@ -1,6 +1,6 @@
 """What each approach adds to the two tables: indexes, a trigger, a generated column. As data: one SQL text each.
 
-Leaves out migrations: a database written by another version is refused, not changed. Read next: `database.py`.
+Not covered: migrations. A database written by another version is refused, not changed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Literal
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Dialect
 
-from .models import LIVE, Base, sql_literals
+from .models import LIVE, PAYMENT, Base, sql_literals
 
 SCHEMA_VERSION = 1
 SchemaName = Literal["both", "classic", "inverted", "as_written"]
@@ -84,7 +84,7 @@ def _one_live_payment(dialect: Dialect) -> list[str]:
     """Classic's guard against duplicates: one live payment task for each order id in a payload."""
     return [
         f"CREATE UNIQUE INDEX task_live_payment ON task (({PAYLOAD_ORDER_ID[dialect.name]}))"
-        f" WHERE type = 'process_payment' AND status IN ({sql_literals(LIVE)})"
+        f" WHERE type = '{PAYMENT}' AND status IN ({sql_literals(LIVE)})"
     ]
 
 
@@ -94,7 +94,7 @@ def _payload_foreign_key(dialect: Dialect) -> list[str]:
     return [
         f"ALTER TABLE task ADD COLUMN order_id BIGINT GENERATED ALWAYS AS ({PAYLOAD_ORDER_ID[dialect.name]}) {kind}"
         " CONSTRAINT task_order REFERENCES orders (id)"
-        " CONSTRAINT task_payment_has_order CHECK (type <> 'process_payment' OR order_id IS NOT NULL)"
+        f" CONSTRAINT task_payment_has_order CHECK (type <> '{PAYMENT}' OR order_id IS NOT NULL)"
     ]
 
 

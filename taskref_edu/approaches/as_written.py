@@ -4,7 +4,7 @@ Every function takes an engine, and each statement commits by itself, as in Djan
 document calls `order.save()` is an UPDATE by id. Use it on a database opened with `schema="as_written"`: the
 indexes and the trigger of the others would mend some of the faults.
 
-Leaves out: repairs. They are in `classic.py` and `inverted.py`.
+Not covered: repairs. They are in `classic.py` and `inverted.py`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
 from ..database.transactions import reading, writing
-from ..models import Order, Task, TaskStatus
+from ..models import PAYMENT, Order, Task, TaskStatus
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 
 logger = logging.getLogger(__name__)
-PAYMENT = "process_payment"
 
 
 def enqueue(engine: Engine, type: str, payload: Any = None) -> Task:
@@ -127,9 +126,9 @@ def inverted_process_payment(task: RunningTask) -> None:
 
 
 def inverted_enqueue_payment_once(engine: Engine, order: Order) -> Task | None:
-    """Look at the reference; enqueue if it is empty."""
+    """Check the reference; enqueue if it is empty."""
     order = _load(engine, order)
-    # FAULT: between the look and the save, somebody else may look, too.
+    # FAULT: between the check and the save, somebody else may check, too.
     if not order.processing_task_id:
         # FAULT: the document's atomic() is gone from here on; a crash or a fast worker in between finds an orphan.
         task = enqueue(engine, PAYMENT)

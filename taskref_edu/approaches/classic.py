@@ -1,9 +1,8 @@
 """Classic, at its best: the task references its order (`payload["order_id"]`); the order knows nothing of it.
 
 The payload is typed, and a unique index over the live tasks allows one payment at a time for an order.
-Compare `inverted.py`: the same verbs in the same order.
-
-Leaves out: nothing the document asks for; several tasks for an order and work without an order need no change.
+Compare `inverted.py`: the same verbs, written in the same sequence. Several tasks for an order, and work without an
+order, need no change here.
 """
 
 from __future__ import annotations
@@ -17,13 +16,11 @@ from sqlmodel import Session, col, select
 
 from ..arguments import LARGEST_ID, short
 from ..errors import PayloadError
-from ..models import LIVE, Order, Task, sql_literals
+from ..models import LIVE, PAYMENT, Order, Task, sql_literals
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from ..schema import PAYLOAD_ORDER_ID
 from .expectations import expect_payment, expect_session, expect_task
-
-PAYMENT = "process_payment"
 
 
 class Payment(BaseModel):

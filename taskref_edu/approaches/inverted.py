@@ -1,9 +1,9 @@
 """Inverted, at its best: the order references its task (`order.processing_task_id`); the task has no payload.
 
 The reference is set in the transaction that enqueues, and the database clears it when the task ends, so that
-`IS NOT NULL` means "in process". Compare `classic.py`: the same verbs in the same order.
+`IS NOT NULL` means "in process". Compare `classic.py`: the same verbs, written in the same sequence.
 
-Leaves out: several tasks for an order, several orders for a task, work without an order.
+Not covered: several tasks for an order, several orders for a task, work without an order.
 """
 
 from __future__ import annotations
@@ -13,12 +13,10 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
 from ..errors import OrphanTask
-from ..models import Order, Task
+from ..models import PAYMENT, Order, Task
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from .expectations import expect_payment, expect_session, expect_task
-
-PAYMENT = "process_payment"
 
 
 def enqueue_payment(session: Session, queue: TaskQueue, order: Order) -> Task:

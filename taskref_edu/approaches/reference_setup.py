@@ -1,10 +1,9 @@
-"""Set up a reference in a database that others are writing to: never two tables locked at once, none without need.
+"""Set up a reference in a database that others are writing to: one table locked at a time, and none without need.
 
-PostgreSQL locks a table to give it an index or a trigger. With both tables locked, it would meet a writer that
-holds them crosswise, and one of the two would end in a deadlock: no order is right, since a new order is written
-before its task and a claimed task before its order.
+PostgreSQL locks a table to give it an index or a trigger. With both tables locked, this could deadlock with a writer
+whichever it locked first: a new order is written before its task, and a claimed task before its order.
 
-Leaves out: what the statements say. Read next: `schema.py`.
+Not covered: what the statements say (`schema.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from sqlalchemy import Engine, text
 from ..database.postgresql_engine import one_opens_at_a_time
 from ..database.transactions import reading, writing
 
-# Looked up, since IF NOT EXISTS and OR REPLACE lock the table, and wait for its writers, with nothing to do, too.
+# Asked first: IF NOT EXISTS and OR REPLACE lock the table, and wait for its writers, even with nothing to do.
 IS_THERE = text(
     "SELECT to_regclass(quote_ident(:index)) IS NOT NULL AND EXISTS (SELECT FROM pg_trigger"
     " WHERE tgname = CAST(:trigger AS name) AND tgrelid = to_regclass(quote_ident(:tasks)))"
@@ -36,7 +35,7 @@ def set_up(engine: Engine, index: Sequence[str], trigger: Sequence[str]) -> None
 
 
 def is_set_up(engine: Engine, index: str, trigger: str, tasks: str = "task") -> bool:
-    """Whether PostgreSQL has this index, and this trigger on the table `tasks`; on SQLite False, without a look."""
+    """Whether PostgreSQL has this index, and this trigger on the table `tasks`; on SQLite always False."""
     if engine.dialect.name != "postgresql":
         return False
     with reading(engine) as session:

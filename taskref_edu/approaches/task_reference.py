@@ -4,7 +4,8 @@
     payments.enqueue_once(session, queue, order)
 
 The verbs are those of `inverted.py`, and so are their promises; the same tests run over both.
-Leaves out: rows with a primary key of several columns.
+
+Not covered: rows with a primary key of several columns.
 """
 
 from __future__ import annotations
@@ -18,8 +19,7 @@ from sqlmodel import Session, SQLModel, col
 
 from ..arguments import expect, expect_id, expect_name, short
 from ..errors import OrphanTask
-from ..models import Task
-from ..queue.new_task import LONGEST_TYPE
+from ..models import LONGEST_TYPE, Task
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from ..schema import clearing_trigger, index_name, reference_index, trigger_name

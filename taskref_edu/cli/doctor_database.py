@@ -14,6 +14,7 @@ from taskref_edu import TaskQueue, open_database, reading, writing
 from taskref_edu.cli.doctor_environment import Finding
 from taskref_edu.database.sqlite_engine import file_of
 from taskref_edu.errors import DatabaseDamaged
+from taskref_edu.queue.repair import repair as run_repair
 
 SAVE = "put a backup back, or save what can be saved: sqlite3 {file} .recover | sqlite3 NEW_FILE"
 DAMAGES = 5  # that are shown
@@ -28,7 +29,7 @@ def run(where: str, types: Iterable[str], repair: bool) -> int:
         if pages.remedy is not None:
             return 1
         with (writing if repair else reading)(engine) as session:
-            report = TaskQueue(engine).repair(session, types=types, dry_run=not repair)
+            report = run_repair(TaskQueue(engine), session, types=types, dry_run=not repair)
         print(report)
         if report.count and not repair:
             print("To mend it, run the same with --repair.")

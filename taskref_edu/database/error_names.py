@@ -1,12 +1,10 @@
 """The faults of a database file under our names: what was found, and what to do next.
 
-Leaves out servers, whose errors stay as their driver raises them, and errors of the caller's SQL: a constraint,
-a missing table. Read next: `database.py`.
+Not covered: servers (`postgresql_engine.py`), and errors of the caller's SQL, such as a constraint or a missing table.
 """
 
 from __future__ import annotations
 
-import os
 import shlex
 import sqlite3
 from pathlib import Path
@@ -22,6 +20,7 @@ from ..errors import (
     DatabaseReadOnly,
     DiskError,
 )
+from .file_watch import identity_of
 
 # By SQLite's primary result code: the name, and the remedy after "found".
 _NAMES: dict[int, tuple[type[DatabaseError], str]] = {
@@ -58,7 +57,6 @@ _NAMES: dict[int, tuple[type[DatabaseError], str]] = {
     ),
 }
 _PRIMARY = 0xFF  # the low byte of an extended result code is the primary one
-Identity = tuple[int, int]
 
 
 def translated(error: BaseException, file: Path | None) -> DatabaseError | None:
@@ -71,19 +69,3 @@ def translated(error: BaseException, file: Path | None) -> DatabaseError | None:
         return DatabaseGone(f"{file}: {cause}; it was deleted or moved: put it back, or open another database")
     name, remedy = _NAMES[code & _PRIMARY]
     return name(f"{file}: {cause}; {remedy.format(file=shlex.quote(str(file)))}")
-
-
-def identity_of(file: str | os.PathLike[str]) -> Identity | None:
-    """What tells a file from another one under its name; None if there is none."""
-    try:
-        found = os.stat(file)  # noqa: PTH116 - at each transaction: a Path would double the time
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
-
-
-def file_gone_error(file: str | os.PathLike[str]) -> DatabaseGone:
-    """The error for a connection whose file is no longer the one under its name."""
-    if identity_of(file) is None:
-        return DatabaseGone(f"{file} was deleted: put it back, or stop the worker and open another database")
-    return DatabaseGone(f"{file} was replaced by another file: going on with the new one")

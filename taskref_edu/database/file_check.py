@@ -1,7 +1,4 @@
-"""Look at what is to be opened before the first statement could change it.
-
-Leaves out opening itself. Read next: `database.py`.
-"""
+"""Check what is to be opened before the first statement could change it."""
 
 from __future__ import annotations
 

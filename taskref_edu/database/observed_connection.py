@@ -2,7 +2,6 @@
 
 SQLAlchemy's own events miss COMMIT and raw driver calls; SQLite's trace callback repeats a statement for
 each trigger that it fires. A subclass of the driver's connection sees each one exactly once.
-Read next: `database.py`, which opens these.
 """
 
 from __future__ import annotations
@@ -15,14 +14,19 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, Literal, Protocol
 
+from .file_watch import Identity, WatchedFile
+
 BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
-BETWEEN = (0.001, 0.003)  # seconds between two tries to take the write lock; random, so that nobody keeps step
+BETWEEN = (
+    0.001,
+    0.003,
+)  # seconds between two tries to take the write lock; random, so that nobody retries in step
 IMPATIENT = 0.1  # seconds after which the tries follow each other most closely
 _cursor = sqlite3.Connection.cursor  # the driver's own; super() would cost each statement
 
 
 class Observer(Protocol):
-    """Something that stands around every statement of an engine's connections."""
+    """Called for every statement of an engine's connections."""
 
     def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         """Call `run()` to let the statement reach SQLite, and return what it returns."""
@@ -61,7 +65,9 @@ class Connection(sqlite3.Connection):
 
     observers = Observers()  # replaced by the engine's own as soon as it connects
     begins = True  # not while SQLAlchemy was asked for AUTOCOMMIT
-    identity: tuple[int, int] | None = None  # of the file when it was opened
+    watched: WatchedFile | None = None
+    identity: Identity | None = None  # of the file when it was opened
+    log_identity: Identity | None = None  # of its write-ahead log
     patience = 0.0  # seconds for which BEGIN IMMEDIATE waits for other writers; 0: as long as SQLite does
     _waits_itself = True  # SQLite waits for a lock; not from BEGIN IMMEDIATE on until something else begins
 
@@ -105,14 +111,14 @@ class Connection(sqlite3.Connection):
                 self._wait_itself(True)
         if self.observers.active:
             return self.cursor().execute(sql, parameters)
-        # The driver's own execute() would ask our cursor() for one, and do the above once more.
+        # The driver's own execute() would call our cursor(), and so do the above once more.
         return _cursor(self, sqlite3.Cursor).execute(sql, parameters)
 
     def _begin_fairly(self) -> sqlite3.Cursor:
         """BEGIN IMMEDIATE, once no other connection writes.
 
-        SQLite lets a writer that waits ask ever more rarely, in the end ten times a second, and whoever comes later
-        overtakes it, for seconds. Here, who waits longer asks more often.
+        SQLite's busy handler backs off to ten retries a second, so newcomers can starve a waiting writer for
+        seconds. We retry faster the longer we have waited.
         """
         if self._waits_itself:
             self._wait_itself(False)

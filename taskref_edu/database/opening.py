@@ -1,7 +1,6 @@
-"""Open a database, read from it, write to it.
+"""Open a database, and create what is missing in it.
 
-Leaves out: migrations, connection strings of other databases than SQLite and PostgreSQL.
-Read next: `sqlite.py`, `server.py`; then `queue.py`.
+Not covered: migrations, and databases other than SQLite and PostgreSQL.
 """
 
 from __future__ import annotations

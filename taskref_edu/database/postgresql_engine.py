@@ -1,9 +1,9 @@
 """A PostgreSQL server under the queue: its engine, and its errors under our names, each with what to do next.
 
-SQLAlchemy sees when a connection is lost, drops the pool's other ones, too, and opens new ones at the next
-transaction. So nothing here connects again: whoever was interrupted begins its transaction anew.
+SQLAlchemy notices when a connection is lost, drops the pool's other ones, too, and opens new ones at the next
+transaction. So nothing here reconnects: whoever was interrupted runs its transaction again.
 
-Leaves out: starting a server (see `postgres.py`). Read next: `database.py`.
+Not covered: starting a server (`beyond/embedded_postgresql.py`).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ EXPECTED = "a path to a SQLite file, or postgresql+psycopg://user:password@host/
 CONNECTION_TIMEOUTS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 # What libpq says of a connection that it did not get (it gives no code), and what to do about it.
 REMEDIES = (
-    ("password", "mend user and password in the URL; special characters are written as %40 for @"),
-    ("role", "mend the user in the URL, or create it: createuser"),
-    ("does not exist", "mend the database's name in the URL, or create it: createdb"),
+    ("password", "correct user and password in the URL; special characters are written as %40 for @"),
+    ("role", "correct the user in the URL, or create it: createuser"),
+    ("does not exist", "correct the database's name in the URL, or create it: createdb"),
     ("pg_hba.conf", "the server does not let this user in from here: ask for a line in its pg_hba.conf"),
     ("too many", "the server has no connection left: close others, or raise max_connections"),
     ("starting up", "try again in a moment"),
@@ -47,7 +47,7 @@ def server_engine(url: URL) -> Engine:
         raise CannotOpen(f"no driver for {url.get_backend_name()!r} here: {EXPECTED}")
     patience = {name: value for name, value in CONNECTION_TIMEOUTS.items() if name not in url.query}
     try:
-        # The guards rely on it: an UPDATE that waited looks again at the row as it is now.
+        # The guards rely on it: an UPDATE that waited evaluates its WHERE again on the row as it is now.
         engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=patience)
     except ImportError as error:
         raise MissingExtra(f"PostgreSQL needs psycopg ({error}): {install_line('postgres')}") from None
@@ -59,7 +59,7 @@ def server_engine(url: URL) -> Engine:
 
 
 def one_opens_at_a_time(connection: SqlConnection) -> None:
-    """Wait for other programs that look for the tables, and may create them, until this transaction ends."""
+    """Keep other programs from creating or checking the tables until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK_KEY)))
 
@@ -80,10 +80,10 @@ def _raise_named(context: ExceptionContext) -> None:
         raise ServerNotReached(f"cannot open {where}: {found}: {remedy}") from cause
     if context.is_disconnect:
         raise ConnectionLost(
-            f"the connection to the server was lost ({found}); the transaction was rolled back, unless it was at its"
-            " COMMIT: look, then do it again, on a new connection"
+            f"the connection to the server was lost ({found}) and the transaction rolled back; if it was lost during"
+            " COMMIT, the outcome is unknown: check before retrying, on a new connection"
         ) from cause
     if getattr(cause, "sqlstate", None) == UNDEFINED_TABLE and any(table in found for table in OUR_TABLES):
         raise SchemaMissing(
-            f"{found}: open_database(url) creates the tables; if they are there, mend the user's search_path"
+            f"{found}: open_database(url) creates the tables; if they are there, correct the user's search_path"
         ) from cause

@@ -1,10 +1,10 @@
-"""The engine of a SQLite file: how its connections are set up, how a transaction begins, and who may watch.
+"""The engine of a SQLite file: how its connections are set up, how a transaction begins, and who may observe.
 
 The driver is told to leave transactions alone; BEGIN is sent by us: IMMEDIATE for `writing()`, deferred for everything
 else. SQLite makes a writer wait only while its connection has no read transaction open, so a transaction that reads
 first and writes later cannot wait: it fails with `database is locked`.
 
-Leaves out: what a file may hold, see `opening.py`. Read next: `database.py`.
+Not covered: what a file may hold (`file_check.py`).
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from pathlib import Path
 from sqlalchemy import URL, Dialect, Engine, PoolProxiedConnection, create_engine
 
 from ..arguments import expect
-from ..errors import CannotOpen, DatabaseGone
-from .error_names import file_gone_error, identity_of, translated
+from ..errors import CannotOpen
+from .error_names import translated
 from .file_check import check_file, uri
+from .file_watch import WatchedFile
 from .forks import open_anew_after_fork
 from .observed_connection import Connection, Observers
 
 LOWEST_SQLITE = (3, 35, 0)  # UPDATE … RETURNING
 PAGE_BYTES = 2_048
-CHECKPOINT_BYTES = 4_096_000  # of log, then it is copied into the file; as SQLite does, which counts pages of 4,096
-LOG_BYTES = 8 * 2**20  # to which the write-ahead log is cut once it can begin anew
-# How the transaction begins that is about to begin; an option of the connection would take far longer to set.
+CHECKPOINT_BYTES = 4_096_000  # of log, then it is copied into the file: SQLite's own default of 1,000 pages of 4,096
+LOG_BYTES = 8 * 2**20  # to which the write-ahead log is truncated when it restarts
+# How the next transaction begins; an option of the connection would take far longer to set.
 begin_with: ContextVar[str] = ContextVar("begin_with", default="BEGIN")
 # By dialect: engines derived with execution_options() share it, and it survives engine.dispose().
 _OBSERVERS: weakref.WeakKeyDictionary[Dialect, Observers] = weakref.WeakKeyDictionary()
@@ -57,11 +58,12 @@ def sqlite_engine(
 ) -> Engine:
     """An engine with our connections on a file that exists. Creates and checks no table.
 
-    may_vanish: each transaction looks whether the file is still the same. Of no use where nobody else knows it.
+    may_vanish: each transaction checks that the file is still the same. Of no use where nobody else knows it.
     """
-    observers = Observers()
+    observers, watched = Observers(), WatchedFile(path)
 
     def connect() -> Connection:
+        watched.expect_its_own_log()
         try:
             # mode=rw: a file that was deleted meanwhile must be an error, not a new empty database.
             connection = observers.connect(uri(path, "rw"), timeout)
@@ -74,15 +76,15 @@ def sqlite_engine(
             if name := translated(error, path):
                 raise name from error
             raise
-        connection.observers = observers
-        connection.identity = identity_of(path)
+        connection.observers, connection.watched = observers, watched
+        watched.opened(connection)
         return connection
 
     engine = create_engine(URL.create("sqlite", database=str(path)), creator=connect, max_overflow=100)
     _OBSERVERS[engine.dialect] = observers
     # What SQLAlchemy calls to begin a transaction. Its event "begin" would do, but costs each transaction more
     # than SQLite's own BEGIN does.
-    engine.dialect.do_begin = partial(_begin, weakref.ref(engine), str(path) if may_vanish else None)
+    engine.dialect.do_begin = partial(_begin, weakref.ref(engine), may_vanish)
     open_anew_after_fork(engine)
     return engine
 
@@ -100,28 +102,19 @@ def _set_up(connection: Connection, journal: str, synchronous: str, timeout: flo
     connection.execute("PRAGMA foreign_keys = ON")
 
 
-def _begin(engine: weakref.ref[Engine], file: str | None, dbapi_connection: PoolProxiedConnection) -> None:
-    # Ours, for connect() made it; to ask would cost each transaction.
+def _begin(engine: weakref.ref[Engine], may_vanish: bool, dbapi_connection: PoolProxiedConnection) -> None:
+    # Ours: connect() above made it. isinstance() would cost each transaction.
     driver: Connection = dbapi_connection.driver_connection  # type: ignore[assignment]
-    if file is not None and driver.identity != identity_of(file):
-        raise _file_gone(engine(), file)
+    if may_vanish and driver.watched is not None:
+        driver.watched.expect_same(driver, lambda: (owner := engine()) and owner.dispose())
     if driver.begins:
         driver.execute(begin_with.get())
 
 
 def expect_same_file(engine: Engine, driver: Connection) -> None:
-    """Raise DatabaseGone if this connection's file is no longer the one under its name.
-
-    A connection goes on reading and writing a file that was deleted, and what it writes is lost without an error.
-    """
-    if driver.identity != identity_of(engine.url.database or ""):
-        raise _file_gone(engine, engine.url.database or "")
-
-
-def _file_gone(engine: Engine | None, file: str) -> DatabaseGone:
-    if engine is not None:
-        engine.dispose()  # all its connections hold the file that is gone
-    return file_gone_error(file)
+    """Raise DatabaseGone if the file of this connection is no longer the one under its name."""
+    if driver.watched is not None:
+        driver.watched.expect_same(driver, engine.dispose)
 
 
 def _remove(folder: str, owner: int) -> None:

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 from ..approaches import as_written, classic, inverted
 from ..database.opening import open_database
 from ..database.transactions import writing
-from ..models import LIVE, Order, Task, TaskStatus
+from ..models import LIVE, PAYMENT, Order, Task, TaskStatus
 from ..queue.task_queue import TaskQueue
 from ..schema import SchemaName
 from ..worker.worker import Worker
@@ -26,7 +26,6 @@ How = Literal["as written", "at their best"]
 Approach = Literal["classic", "inverted"]
 HOW: tuple[How, ...] = ("as written", "at their best")
 SIDES: tuple[Approach, ...] = ("classic", "inverted")
-PAYMENT = "process_payment"
 BEST: dict[Approach, Any] = {"classic": classic, "inverted": inverted}
 
 

@@ -4,7 +4,7 @@ SQLAlchemy takes several times as long to bring a statement to SQLite as SQLite 
 statement is compiled once, to SQL with named parameters, and from then on handed to the driver's connection
 beneath the caller's session: the same connection, the same transaction, and observers see it as any other.
 
-Leaves out: every statement itself; they stand once, in `statements.py`, for all databases. Read next: `queue.py`.
+Not covered: the statements themselves (`statements.py`), written once for all databases.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _execute(driver: sqlite3.Connection, form: Prepared, values: dict[str, Any])
 
 
 def _as_stored(values: dict[str, Any]) -> dict[str, Any]:
-    """The same dictionary, its times as text. Nobody else holds it, and a copy would cost."""
+    """The same dictionary, its times as text. Modified in place; callers pass a fresh dict."""
     for name, value in values.items():
         if isinstance(value, datetime):
             values[name] = stored_time(value)

@@ -1,24 +1,17 @@
-"""Which function handles which type of task, and the sugar that puts a function's arguments into the payload.
-
-Read next: `running.py`.
-"""
+"""Which function handles which type of task, and the sugar that puts a function's arguments into the payload."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from sqlmodel import Session
 
 from ..arguments import expect_name, short
 from ..errors import PayloadError, UnknownType
-from .new_task import LONGEST_TYPE
+from ..models import LONGEST_TYPE, Task
 from .running_task import RunningTask
-
-if TYPE_CHECKING:
-    from ..models import Task
-    from .task_queue import TaskQueue
 
 Handler = Callable[[RunningTask], Any]
 H = TypeVar("H", bound=Handler)
@@ -50,9 +43,9 @@ class Handlers:
 class BackgroundFunction:
     """A function that can be called as it is, or run in the background with its arguments as the payload."""
 
-    def __init__(self, queue: TaskQueue, function: Callable[..., Any]) -> None:
+    def __init__(self, enqueue: Callable[..., Task], function: Callable[..., Any]) -> None:
         _expect_function(function)
-        self._queue = queue
+        self._enqueue = enqueue
         self.function = function
         self.signature = inspect.signature(function)
         self.__name__, self.__doc__ = getattr(function, "__name__", ""), function.__doc__
@@ -66,7 +59,7 @@ class BackgroundFunction:
     def run_in_background(self, session: Session, *args: Any, **kwargs: Any) -> Task:
         """Enqueue a call with these arguments and return its task; TypeError if a name is wrong or missing."""
         arguments = self.signature.bind(*args, **kwargs).arguments
-        return self._queue.enqueue(session, self.__name__, arguments)
+        return self._enqueue(session, self.__name__, arguments)
 
     def handle(self, task: RunningTask) -> Any:
         """Call the function with the payload; PayloadError if the payload does not fit its parameters."""

@@ -1,7 +1,4 @@
-"""What a payload may hold: JSON that SQLite and PostgreSQL both store and give back unchanged.
-
-Read next: `queue.py`.
-"""
+"""What a payload may hold: JSON that SQLite and PostgreSQL both store and give back unchanged."""
 
 from __future__ import annotations
 
@@ -49,7 +46,7 @@ def encoded(payload: Any, max_bytes: int = MAX_BYTES) -> str | None:
 def decoded(text: str | None) -> Any:
     """What `encoded()` encoded, as it is read back: tuples have become lists, keys strings.
 
-    ValueError for text that is no JSON. As json.loads(), which looks for blanks around the value first and takes
+    ValueError for text that is no JSON. As json.loads(), which checks for blanks around the value first and takes
     twice as long.
     """
     if text is None:

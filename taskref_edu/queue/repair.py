@@ -1,10 +1,10 @@
-"""Finds and mends what earlier code or hands have left in the tables: see RepairReport for the four kinds.
+"""Find and repair what earlier code or hands have left in the tables: see RepairReport for the four kinds.
 
 A reference is a column that the clearing trigger of `schema.py` watches: the orders' own, and each one that
 `TaskReference.install()` has set up. Any other foreign key to a task may be meant to last, and is left alone.
 Tasks are moved by the queue's own verbs; references are cleared here.
 
-Leaves out damage to the file itself, for which see `taskref doctor FILE`. Read next: `approaches/reference.py`.
+Not covered: damage to the file itself; `taskref doctor FILE` checks it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -33,14 +33,11 @@ from sqlmodel import Session
 
 from ..arguments import LARGEST_ID, expect
 from ..database.transactions import SESSIONS, refuse_reading
-from ..models import ENDED, LIVE, Order, Task, TaskStatus
+from ..models import ENDED, LIVE, PAYMENT, Order, Task, TaskStatus
 from ..schema import trigger_name
-
-if TYPE_CHECKING:
-    from .task_queue import TaskQueue
+from .task_queue import TaskQueue
 
 TASK = Task.__table__  # type: ignore[attr-defined]
-PAYMENT = "process_payment"  # the type whose tasks may name their order in the payload instead
 ORDERS = Order.__table__  # type: ignore[attr-defined]
 SHOWN = 10  # rows of each kind that a report names
 MANY = 500  # values in one IN (…): databases bound their number
@@ -68,14 +65,14 @@ class RepairReport:
 
     dangling: references to tasks that are not there. ended: references to tasks that have ended.
     orphans: ids of live tasks that work on an object, and at which no object points.
-    expired: ids of running tasks whose lease is over. mended: whether this was more than a dry run.
+    expired: ids of running tasks whose lease is over. repaired: whether this was more than a dry run.
     """
 
     dangling: tuple[BadReference, ...] = ()
     ended: tuple[BadReference, ...] = ()
     orphans: tuple[int, ...] = ()
     expired: tuple[int, ...] = ()
-    mended: bool = False
+    repaired: bool = False
 
     @property
     def count(self) -> int:
@@ -84,10 +81,10 @@ class RepairReport:
 
     def __str__(self) -> str:
         if not self.count:
-            return "Nothing to mend: every reference, live task and lease is as it should be."
-        would = "mended" if self.mended else "found, and not mended (a dry run)"
-        lines = [f"{self.count} {would}:"]
-        to_be = "" if self.mended else "to be "
+            return "Nothing to repair: every reference, live task and lease is as it should be."
+        done = "repaired" if self.repaired else "found, not repaired (a dry run)"
+        lines = [f"{self.count} {done}:"]
+        to_be = "" if self.repaired else "to be "
         for found, what in (
             (self.dangling, f"dangling reference: the task is gone; {to_be}cleared"),
             (self.ended, f"reference to a task that has ended; {to_be}cleared"),
@@ -116,7 +113,11 @@ class Reference:
 
 
 def repair(queue: TaskQueue, session: Session, *, types: Iterable[str] = (), dry_run: bool = True) -> RepairReport:
-    """The work behind TaskQueue.repair()."""
+    """Find what earlier code or hands have left in the tables, and repair it unless it is a dry run.
+
+    An orphan is a live task of type process_payment, or of further `types` whose tasks work on an object, at which no
+    object points (for a moment also one that is enqueued and referenced in two transactions, as in `as_written`).
+    """
     expect(session, SESSIONS, "a session")
     if not dry_run:
         refuse_reading(session, "repair(dry_run=False)")
@@ -127,14 +128,14 @@ def repair(queue: TaskQueue, session: Session, *, types: Iterable[str] = (), dry
         ended=tuple(_referring(session, references, gone=False)),
         orphans=tuple(_orphans(session, references, {PAYMENT, *types})),
         expired=tuple(_expired(queue, session)),
-        mended=not dry_run,
+        repaired=not dry_run,
     )
-    if report.mended and report.count:
-        _mend(queue, session, references, report)
+    if report.repaired and report.count:
+        _repair(queue, session, references, report)
     return report
 
 
-def _mend(queue: TaskQueue, session: Session, references: list[Reference], report: RepairReport) -> None:
+def _repair(queue: TaskQueue, session: Session, references: list[Reference], report: RepairReport) -> None:
     queue.reclaim(session)
     for task_id in report.orphans:
         queue.cancel(session, task_id)
@@ -171,7 +172,7 @@ def _referring(session: Session, references: list[Reference], gone: bool) -> Ite
 
 
 def _orphans(session: Session, references: list[Reference], types: set[str]) -> list[int]:
-    """Live tasks of these types that no row references and whose payload names no order.
+    """Live tasks of these types that no row references and whose payload names no order (a payment's may).
 
     Not those that were asked to stop already: nothing is left to do for them.
     """

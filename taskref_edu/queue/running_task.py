@@ -1,21 +1,26 @@
-"""The task as its handler sees it: frozen values, and three ways to touch the database.
-
-Read next: `worker.py`.
-"""
+"""The task as its handler sees it: frozen values, and three ways to touch the database."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from sqlalchemy import Engine
 from sqlmodel import Session
 
 from ..database.transactions import reading, writing
 
-if TYPE_CHECKING:
-    from .task_queue import TaskQueue
+
+class LeaseVerbs(Protocol):
+    """What a running task needs of its queue."""
+
+    engine: Engine
+
+    def heartbeat(self, session: Session, task: RunningTask) -> None: ...
+    def complete(self, session: Session, task: RunningTask) -> None: ...
+    def check(self, session: Session, task: RunningTask) -> None: ...
 
 
 @dataclass(frozen=True, init=False)
@@ -27,11 +32,11 @@ class RunningTask:
     payload: Any
     attempt: int
     token: int
-    queue: TaskQueue = field(repr=False, compare=False)
+    queue: LeaseVerbs = field(repr=False, compare=False)
     # Filled once the handler has completed the task itself, so that the worker does not do it again.
     completed: list[bool] = field(repr=False, compare=False)
 
-    def __init__(self, id: int, type: str, payload: Any, attempt: int, token: int, queue: TaskQueue) -> None:
+    def __init__(self, id: int, type: str, payload: Any, attempt: int, token: int, queue: LeaseVerbs) -> None:
         # The dataclass's own would set one value after the other past its guard: twice as long, for each task.
         self.__dict__.update(id=id, type=type, payload=payload, attempt=attempt, token=token, queue=queue, completed=[])
 

@@ -1,7 +1,7 @@
 """The statements of the queue, in one place, to be read as SQL.
 
 Statuses stand in them as literals, not as parameters: a partial index serves `status = 'pending'`, and a
-bound `status = ?` about half as fast. Read next: `running.py`.
+bound `status = ?` about half as fast.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ TASK = Task.__table__  # type: ignore[attr-defined]
 C = TASK.c
 
 
-def _word(status: TaskStatus) -> ColumnElement[Any]:
+def _literal(status: TaskStatus) -> ColumnElement[Any]:
     return literal_column(f"'{status}'", C.status.type)
 
 
-PENDING, RUNNING = _word(TaskStatus.PENDING), _word(TaskStatus.RUNNING)
-SUCCEEDED, FAILED, CANCELLED = (_word(s) for s in (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED))
+PENDING, RUNNING = _literal(TaskStatus.PENDING), _literal(TaskStatus.RUNNING)
+SUCCEEDED, FAILED, CANCELLED = (_literal(s) for s in (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED))
 
 ZERO, ONE = literal_column("0", Integer()), literal_column("1", Integer())
 NOW = bindparam("now", type_=C.finished_at.type)
@@ -154,7 +154,7 @@ _OLD = (
 )
 PRUNE = delete(TASK).where(C.id.in_(_OLD))
 
-LOOK = select(C.status, C.lease_token, C.cancel_requested_at).where(THIS_TASK)
+READ_STATE = select(C.status, C.lease_token, C.cancel_requested_at).where(THIS_TASK)
 COUNTS = select(C.status, func.count()).group_by(C.status)
 
 _moments = union_all(

@@ -1,11 +1,10 @@
 """The queue: the only module that changes a task's status.
 
-Each verb is one move of `models.TRANSITIONS` and one guarded UPDATE. A verb of the holder (heartbeat,
-complete, fail, stop) names status and lease token in its guard, so that a holder whose lease is over
-changes nothing. No verb commits: the caller's transaction decides.
+Each verb is one move of `models.TRANSITIONS` and one guarded UPDATE (`statements.py`, run by `transitions.py`). A verb
+of the holder (heartbeat, complete, fail, stop) names status and lease token in its guard, so that a holder whose lease
+is over changes nothing. No verb commits: the caller's transaction decides.
 
-Leaves out: priorities, rate limits, periodic tasks; the statements stand in `statements.py`.
-Read next: `statements.py`, `moves.py`, `running.py`, then `worker.py`.
+Not covered: priorities, rate limits, periodic tasks.
 """
 
 from __future__ import annotations
@@ -13,27 +12,25 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, lru_cache
+from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.orm import Mapper, class_mapper
+from sqlalchemy.orm.attributes import instance_dict, instance_state
 from sqlmodel import Session
 
-from ..arguments import LARGEST_ID, expect, expect_count, expect_seconds, short
+from ..arguments import LARGEST_ID, expect, expect_count, expect_name, expect_seconds, in_utc, short
 from ..database.commit_signal import notify_after_commit
 from ..database.transactions import SESSIONS, Transaction, refuse_reading
 from ..errors import TaskCancelled, TaskNotFound
-from ..models import Task, TaskStatus, utc_now
+from ..models import LONGEST_TYPE, Task, TaskStatus, utc_now
 from . import statements
 from .execution import change, first_row, insert_many, insert_one, stored_in
 from .handlers import BackgroundFunction, H, Handlers
-from .new_task import as_loaded, new_values
-from .payload import MAX_BYTES, clean, encoded
+from .payload import MAX_BYTES, clean, decoded, encoded
 from .running_task import RunningTask
 from .transitions import expect_holder, read_state, stale_lease, transition, transition_by_holder
-
-if TYPE_CHECKING:
-    from .repair import RepairReport
 
 MAX_ERROR = 2_000  # characters of an error that are kept
 
@@ -89,7 +86,7 @@ class TaskQueue:
 
     def task(self, function: Callable[..., Any]) -> BackgroundFunction:
         """Decorator: a function whose calls can run in the background, with its arguments as the payload."""
-        background = BackgroundFunction(self, function)
+        background = BackgroundFunction(self.enqueue, function)
         self.handlers.add(background.__name__, background.handle)
         return background
 
@@ -110,18 +107,18 @@ class TaskQueue:
         """
         refuse_reading(session, "enqueue")
         attempts = self.max_attempts if max_attempts is None else max_attempts
-        values = new_values(type, attempts, available_at, self.now())
+        values = _new_values(type, attempts, available_at, self.now())
         json = encoded(payload, self.max_payload)
         task_id = insert_one(session, statements.ENQUEUE, json=json, **values)
         notify_after_commit(session)
-        return as_loaded(task_id, values, json)
+        return _as_loaded(task_id, values, json)
 
     def enqueue_many(self, session: Session, type: str, payloads: Iterable[Any]) -> int:
         """Insert a task for each payload in the caller's transaction; return how many. All are checked first."""
         refuse_reading(session, "enqueue_many")
         if isinstance(payloads, str | bytes | dict):
             raise TypeError(f"{short(payloads)} found, a list of payloads expected")
-        values = new_values(type, self.max_attempts, None, self.now())
+        values = _new_values(type, self.max_attempts, None, self.now())
         texts = [encoded(payload, self.max_payload) for payload in payloads]
         if texts:
             insert_many(session, statements.ENQUEUE, [{"json": json} for json in texts], **values)
@@ -215,17 +212,6 @@ class TaskQueue:
         expect_seconds("older_than", older_than.total_seconds())
         return transition(session, statements.PRUNE, before=self.now() - older_than, limit=limit)
 
-    def repair(self, session: Session, *, types: Iterable[str] = (), dry_run: bool = True) -> RepairReport:
-        """Find what earlier code or hands have left in the tables, and mend it unless it is a dry run.
-
-        That is: dangling references, references to ended tasks, orphans, expired leases. An orphan is a live task
-        of type process_payment, or of further `types` whose tasks work on an object, at which no object points
-        (for a moment also one that is enqueued and referenced in two transactions, as in `as_written`).
-        """
-        from .repair import repair  # seldom needed, and its statements take time to build
-
-        return repair(self, session, types=types, dry_run=dry_run)
-
     def counts(self, session: Session) -> dict[TaskStatus, int]:
         """How many tasks have each status; every status is there."""
         expect(session, SESSIONS, "a session")
@@ -249,3 +235,42 @@ class TaskQueue:
 def _length(seconds: float) -> timedelta:
     """A lease as a timedelta: making one takes longer than adding it."""
     return timedelta(seconds=seconds)
+
+
+def _new_values(type: str, max_attempts: int, available_at: datetime | None, now: datetime) -> dict[str, Any]:
+    """The parameters of `statements.ENQUEUE`, but for the payload; TypeError or ValueError for careless arguments."""
+    expect_name("type", type, LONGEST_TYPE)
+    expect_count("max_attempts", max_attempts)
+    due = now if available_at is None else in_utc("available_at", available_at)
+    return {"task_type": type, "attempts": max_attempts, "due": due, "now": now}
+
+
+def _as_loaded(task_id: int, values: dict[str, Any], json: str | None) -> Task:
+    """The task as a query would have given it, detached. Task(…) would check each value once more, slowly."""
+    mapper = _mapper()
+    task = mapper.class_manager.new_instance()
+    instance_dict(task).update(
+        id=task_id,
+        type=values["task_type"],
+        payload=decoded(json),
+        status=TaskStatus.PENDING,
+        attempt=0,
+        max_attempts=values["attempts"],
+        lease_token=0,
+        available_at=values["due"],
+        lease_expires_at=None,
+        cancel_requested_at=None,
+        created_at=values["now"],
+        started_at=None,
+        finished_at=None,
+        error=None,
+    )
+    # It has a row, and belongs to no session.
+    instance_state(task).key = mapper.identity_key_from_primary_key((task_id,))
+    return task
+
+
+@cache
+def _mapper() -> Mapper[Task]:
+    """What SQLAlchemy knows of the class; to ask anew takes as long as to make a task."""
+    return class_mapper(Task)

@@ -1,7 +1,4 @@
-"""How a verb moves a task: one guarded statement, and what to say where the guard found nothing to move.
-
-Read next: `queue.py`, whose verbs these are.
-"""
+"""How a verb moves a task: one guarded statement, and what to say where the guard found nothing to move."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ from .running_task import RunningTask
 
 def read_state(transaction: Transaction, task_id: int) -> tuple[Any, ...] | None:
     """Status, lease token and time of a request to cancel; None if there is no such task."""
-    return first_row(transaction, statements.LOOK, task_id=task_id)
+    return first_row(transaction, statements.READ_STATE, task_id=task_id)
 
 
 def transition(transaction: Transaction, statement: QueueStatement, **values: Any) -> int:
@@ -47,7 +44,7 @@ def expect_holder(transaction: Transaction, task: RunningTask) -> None:
 
 
 def stale_lease(task: RunningTask, row: tuple[Any, ...] | None) -> StaleLease:
-    """The error for a holder whose guard found nothing; `row` is what look() finds."""
+    """The error for a holder whose guard found nothing; `row` is what read_state() returns."""
     if row is None:
         found = "the task is gone"
     elif row[1] != task.token:

@@ -1,7 +1,7 @@
 """How long to wait before a database that did not answer is asked again.
 
-A locked file is one worker's matter: a short, constant pause. A server that is down is the matter of all its workers:
-the pause doubles, up to a bound, and is jittered, so that they do not come back all at once.
+A locked file concerns one worker: a short, constant delay. A server that is down concerns all its workers: the delay
+doubles, up to a bound, with jitter, so that they do not come back all at once.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""What rings the bell on PostgreSQL: in each process one connection to a database that LISTENs.
+"""Notifies this process's workers of commits by others on PostgreSQL: one connection to a database that LISTENs.
 
 A trigger on `task` NOTIFYs (see `schema.py`), so that a raw SQL client wakes the workers, too. A notification is a
-hint: the listener may be reconnecting, or a pooler in between may swallow it. So a worker looks by itself as well,
+hint: the listener may be reconnecting, or a pooler in between may swallow it. So a worker reads by itself as well,
 seldom while the listener hears, often while it does not.
 
-Leaves out waking one worker alone: each process is told of each commit, and its idle workers look.
-Read next: `wakeup.py`.
+Not covered: waking one worker alone. Each process is told of each commit, and its idle workers all read.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ from .backoff import Backoff
 
 logger = logging.getLogger(__name__)
 TICK = 0.5  # seconds for which the thread may outlive its last user
-SELDOM, OFTEN = 5.0, 0.5  # seconds between two looks of an idle worker: while the listener hears, while it does not
+SELDOM, OFTEN = 5.0, 0.5  # seconds between two reads of an idle worker: while the listener hears, while it does not
 _listeners: dict[tuple[str, int], Listener] = {}
 _lock = threading.Lock()
 
 
 class Listener:
-    """Rings the bells of this process for commits that enqueued something; on a thread of its own."""
+    """Sets the commit signals of this process for commits that enqueued something; on a thread of its own."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -40,7 +39,7 @@ class Listener:
 
     @property
     def interval(self) -> float:
-        """Seconds after which an idle worker looks by itself."""
+        """Seconds after which an idle worker reads by itself."""
         return SELDOM if self._hears else OFTEN
 
     def release(self) -> None:

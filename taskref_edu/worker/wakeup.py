@@ -1,67 +1,59 @@
 """How an idle worker learns at once that there is work, and costs next to nothing while there is none.
 
-In this process the bell rings, and on PostgreSQL for other processes, too (see `listener.py`). For those on SQLite
-`PRAGMA data_version` is polled: it changes when somebody else commits, and reading it takes no lock. It goes on
-answering after the file was deleted, so the file itself is looked at, too.
+An event is set by commits of this process (`commit_signal.py`), and on PostgreSQL by those of others, too
+(`postgresql_listener.py`). For other processes on SQLite `PRAGMA data_version` is polled.
 """
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from ..database.commit_signal import commit_signal
-from ..database.error_names import file_gone_error, identity_of
-from ..database.sqlite_engine import file_of
+from ..database.file_watch import version_reader
+from ..database.observed_connection import Connection
+from ..database.sqlite_engine import expect_same_file, file_of
 from ..database.transactions import reading
 from ..queue.task_queue import TaskQueue
 from .postgresql_listener import Listener, listener_of
 
-LOOK_AT_FILE = 0.5  # seconds between two looks at the file
-LONGEST_WAIT = 60.0  # seconds after which the database is looked at even if nothing seems to have changed
+FILE_INTERVAL = 0.5  # seconds between two checks of the file
+LONGEST_WAIT = 60.0  # seconds after which the database is read even if nothing seems to have changed
 
 
 class WakeUp:
-    """Waits for work on one queue. Not shared between threads, but for `bell`, which anybody may set."""
+    """Waits for work on one queue. Not shared between threads, but for `signal`, which anybody may set."""
 
     def __init__(self, queue: TaskQueue, poll: float) -> None:
-        self.bell = commit_signal(queue.engine)
+        self.signal = commit_signal(queue.engine)
         self._queue = queue
+        self._is_file = file_of(queue.engine) is not None
         self._poll = poll
-        self._probe: Any = None
+        self._probe: Any = None  # SQLite: a connection that is asked for the file's version
         self._listener: Listener | None = None
-        self._file = file_of(queue.engine)
-        self._identity = self._file and identity_of(self._file)
-        self._looked = time.monotonic()
+        self._checked_file = 0.0
 
     def wait(self, interrupted: Callable[[], bool]) -> None:
         """Return when a task may be due, a lease may have run out, or `interrupted()`.
 
         Raises DatabaseGone if the file was deleted or replaced.
         """
-        self.bell.clear()  # always before the look at `interrupted`: cleared after it, a stop() would go unheard
+        self.signal.clear()  # before checking interrupted(): the other order can lose a stop()
         while not interrupted():
-            version = self._version()  # before the look at the tasks, so that no commit falls between the two
+            version = self._version()  # before reading the tasks, so that no commit falls between the two
             remaining = self._seconds_until_next()
             if remaining <= 0:
                 return
-            if self._doze(version, time.monotonic() + remaining):
-                return  # rung: the claim that follows looks at the tasks anyway
+            if self._waited(version, time.monotonic() + remaining):
+                return  # the claim that follows reads the tasks anyway
 
     def check_file(self) -> None:
-        """Raise DatabaseGone if the file is not the one it was; looks every half second while it is."""
-        if self._file is None or time.monotonic() - self._looked < LOOK_AT_FILE:
+        """Raise DatabaseGone if the file is not the one that was opened; checks every half second while it is."""
+        if not self._is_file or time.monotonic() - self._checked_file < FILE_INTERVAL:
             return
-        found, expected = identity_of(self._file), self._identity
-        if found == expected:
-            self._looked = time.monotonic()
-            return
-        self._queue.engine.dispose()  # its connections hold the file that is gone
-        self._identity = found or expected
-        raise file_gone_error(self._file)
+        expect_same_file(self._queue.engine, self._connected())
+        self._checked_file = time.monotonic()
 
     def close(self) -> None:
         """Give back the connection that watches, or listens."""
@@ -72,36 +64,37 @@ class WakeUp:
             self._probe.close()
             self._probe = None
 
-    def _doze(self, version: int | None, until: float) -> bool:
-        """Wait for the bell, a commit of somebody else, or the time; whether the bell rang."""
-        while not self.bell.wait(min(self._interval(), max(0.0, until - time.monotonic()))):
+    def _waited(self, version: int | None, until: float) -> bool:
+        """Wait for the signal, a commit of another process, or the time; whether it was the signal."""
+        while not self.signal.wait(min(self._interval(), max(0.0, until - time.monotonic()))):
             self.check_file()
             if time.monotonic() >= until or self._version() != version or version is None:
                 return False
         return True
 
     def _interval(self) -> float:
-        """Seconds between two looks."""
-        if self._file is not None:
+        """Seconds between two looks at the database."""
+        if self._is_file:
             return self._poll
         if self._listener is None:
             self._listener = listener_of(self._queue.engine)
         return self._listener.interval
 
     def _version(self) -> int | None:
-        if self._file is None:
+        if not self._is_file:
             return None
+        self._connected()
+        return self._read_version()
+
+    def _connected(self) -> Connection:
         if self._probe is None:
             self._probe = self._queue.engine.raw_connection()
-            # The driver's own cursor, kept: a hundred times a second, each layer in between would count.
-            self._ask = sqlite3.Cursor(self._probe.driver_connection).execute
-        return self._ask("PRAGMA data_version").fetchall()[0][0]
+            self._read_version = version_reader(self._probe.driver_connection)
+        return self._probe.driver_connection
 
     def _seconds_until_next(self) -> float:
         with reading(self._queue.engine) as session:
             when = self._queue.next_due(session)
-        return LONGEST_WAIT if when is None else min(LONGEST_WAIT, _seconds(when, self._queue.now()))
-
-
-def _seconds(when: datetime, now: datetime) -> float:
-    return (when - now).total_seconds()
+        if when is None:
+            return LONGEST_WAIT
+        return min(LONGEST_WAIT, (when - self._queue.now()).total_seconds())

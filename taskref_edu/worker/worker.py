@@ -131,7 +131,7 @@ class Worker:
         """Let the thread end after the task it runs; whether it has ended within `timeout` seconds (0: just ask)."""
         expect_seconds("timeout", timeout)
         self._stopping.set()
-        self._wake_up.bell.set()
+        self._wake_up.signal.set()
         if self._thread is None or self._thread is threading.current_thread():
             return self._thread is None
         self._thread.join(timeout)
@@ -142,12 +142,12 @@ class Worker:
     def pause(self) -> None:
         """Claim no further task until resume(); the one that runs goes on."""
         self._pausing.set()
-        self._wake_up.bell.set()
+        self._wake_up.signal.set()
 
     def resume(self) -> None:
         """Claim tasks again."""
         self._pausing.clear()
-        self._wake_up.bell.set()
+        self._wake_up.signal.set()
 
     def __enter__(self) -> Worker:
         self.start()
@@ -239,8 +239,8 @@ class Worker:
         self._paused.set()
         try:
             while self._pausing.is_set() and not self._stopping.is_set():
-                self._wake_up.bell.wait(SHORTEST)
-                self._wake_up.bell.clear()
+                self._wake_up.signal.wait(SHORTEST)
+                self._wake_up.signal.clear()
                 self._wake_up.check_file()
         finally:
             self._paused.clear()

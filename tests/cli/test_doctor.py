@@ -128,13 +128,13 @@ class TestDatabase:
             assert run(path) == 1
             shown = capsys.readouterr().out
             assert "every page is whole; schema both, version 1" in shown
-            assert "2 found, and not mended (a dry run):" in shown
+            assert "2 found, not repaired (a dry run):" in shown
             assert "orders.processing_task_id of row 2 names task 999" in shown
             assert shown.endswith("To mend it, run the same with --repair.\n")
         assert run(path, "--repair") == 0
-        assert "2 mended:" in capsys.readouterr().out
+        assert "2 repaired:" in capsys.readouterr().out
         assert run(path) == 0
-        assert "Nothing to mend" in capsys.readouterr().out
+        assert "Nothing to repair" in capsys.readouterr().out
 
     def test_further_types(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run(path, "--type", "send_letter") == 1

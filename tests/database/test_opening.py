@@ -6,18 +6,16 @@ import os
 import sqlite3
 import subprocess
 import sys
-import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlmodel import Session, select
+from sqlmodel import select
 
-from taskref_edu import Order, Task, TaskQueue, errors, open_database, reading, writing
-from taskref_edu.database.observed_connection import Connection
-from taskref_edu.database.sqlite_engine import file_of, observers_of, sqlite_engine
-from tests.conftest import OpenDatabase, new_orders
+from taskref_edu import Order, errors, open_database, reading
+from taskref_edu.database.sqlite_engine import file_of
+from tests.conftest import new_orders
 
 
 def run_python(program: str) -> str:
@@ -176,143 +174,3 @@ gc.collect()
 """
     ran = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (0, "")
-
-
-class TestTransactions:
-    def test_writing_commits_at_the_end_and_objects_stay_usable(self, open_any: OpenDatabase) -> None:
-        engine = open_any()
-        with writing(engine) as session:
-            order = Order(customer="Ann", amount=1)
-            session.add(order)
-        with reading(engine) as session:
-            assert session.get_one(Order, order.id).customer == "Ann"
-        assert order.customer == "Ann"
-
-    def test_a_session_of_writing_keeps_nothing_afterwards(self, sqlite: Engine) -> None:
-        with writing(sqlite) as first:
-            first.add(order := Order(customer="Ann", amount=100))
-        with writing(sqlite) as second:  # the first one is still there, and would claim the order
-            second.add(order)
-            second.commit()
-            assert second.get(Order, order.id) is order  # begins anew, with nothing left to commit
-        assert sqlite.pool.checkedout() == 0  # type: ignore[attr-defined]
-        assert (first.in_transaction(), second.in_transaction()) == (False, False)
-
-    def test_writing_rolls_back_on_an_error(self, open_any: OpenDatabase) -> None:
-        engine = open_any()
-        with pytest.raises(KeyError), writing(engine) as session:
-            session.add(Order(customer="Ann", amount=1))
-            session.flush()
-            raise KeyError
-        assert scalar(engine, "SELECT count(*) FROM orders") == 0
-
-    def test_two_writers_wait_for_each_other(self, sqlite: Engine) -> None:
-        inside, release = threading.Event(), threading.Event()
-
-        def hold() -> None:
-            with writing(sqlite):
-                inside.set()
-                release.wait(10)
-
-        thread = threading.Thread(target=hold)
-        thread.start()
-        inside.wait(10)
-        threading.Timer(0.1, release.set).start()
-        new_orders(sqlite, 1)  # begins while the other one writes; an error if it did not wait
-        thread.join()
-
-    def test_a_reader_sees_one_state_throughout(self, open_any: OpenDatabase) -> None:
-        engine = open_any()
-        with reading(engine) as session:
-            before = session.scalar(text("SELECT count(*) FROM orders"))
-            new_orders(engine, 1)
-            assert session.scalar(text("SELECT count(*) FROM orders")) == before
-
-    def test_a_change_inside_reading_is_refused_instead_of_lost(self, sqlite: Engine) -> None:
-        (order,) = new_orders(sqlite, 1)
-        with (
-            pytest.raises(errors.ReadOnlySession, match=r"reading\(\) found changed objects"),
-            reading(sqlite) as session,
-        ):
-            session.get_one(Order, order.id).status = "paid"
-
-    def test_autocommit_keeps_its_inserts_and_leaves_no_trace(self, sqlite: Engine) -> None:
-        insert = text("INSERT INTO orders (customer, amount, status) VALUES ('Ann', 1, 'new')")
-        with sqlite.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(insert)
-        assert scalar(sqlite, "SELECT count(*) FROM orders") == 1
-        with sqlite.connect() as connection:  # the same pooled connection, now with transactions again
-            connection.execute(insert)
-            connection.rollback()
-        assert scalar(sqlite, "SELECT count(*) FROM orders") == 1
-
-
-class Recorder:
-    """An observer that notes each statement."""
-
-    def __init__(self) -> None:
-        self.seen: list[str] = []
-
-    def around(self, connection: Connection, sql: str, parameters: object, run):  # type: ignore[no-untyped-def]
-        self.seen.append(sql)
-        return run()
-
-
-class TestObservers:
-    def test_every_way_to_the_database_is_seen_once(self, sqlite: Engine) -> None:
-        recorder = Recorder()
-        with observers_of(sqlite).attached(recorder):
-            with Session(sqlite) as session:
-                session.execute(text("SELECT 1"))
-                session.connection().exec_driver_sql("SELECT 2")
-                session.connection().connection.driver_connection.execute("SELECT 3")  # type: ignore[union-attr]
-                session.commit()
-            raw = sqlite.raw_connection()
-            raw.driver_connection.execute("SELECT 4")  # type: ignore[union-attr]
-            raw.close()
-        scalar(sqlite, "SELECT 5")
-        assert recorder.seen == ["BEGIN", "SELECT 1", "SELECT 2", "SELECT 3", "COMMIT", "SELECT 4"]
-
-    def test_a_trigger_is_not_a_statement(self, sqlite: Engine) -> None:
-        queue, recorder = TaskQueue(sqlite), Recorder()
-        with writing(sqlite) as session:
-            task = queue.enqueue(session, "work")
-        with observers_of(sqlite).attached(recorder), writing(sqlite) as session:
-            queue.cancel(session, task.id or 0)
-        assert [sql.split()[0] for sql in recorder.seen] == ["BEGIN", "UPDATE", "COMMIT"]
-
-    def test_a_rollback_is_seen(self, sqlite: Engine) -> None:
-        recorder = Recorder()
-        with observers_of(sqlite).attached(recorder), Session(sqlite) as session:
-            session.add(Task(type="work"))
-            session.flush()
-        assert recorder.seen[-1] == "ROLLBACK"
-
-    def test_they_stand_around_each_other_and_go(self, sqlite: Engine) -> None:
-        outer, inner = Recorder(), Recorder()
-        with observers_of(sqlite).attached(inner):
-            with observers_of(sqlite).attached(outer):
-                scalar(sqlite, "SELECT 1")
-            scalar(sqlite, "SELECT 2")
-        assert outer.seen[:2] == ["BEGIN", "SELECT 1"]
-        assert [sql for sql in inner.seen if "SELECT" in sql] == ["SELECT 1", "SELECT 2"]
-        assert observers_of(sqlite).active == ()
-
-    def test_derived_engines_and_a_disposed_one_share_them(self, sqlite: Engine) -> None:
-        assert observers_of(sqlite.execution_options(x=1)) is observers_of(sqlite)
-        before = observers_of(sqlite)
-        sqlite.dispose()
-        assert observers_of(sqlite) is before
-
-    def test_two_engines_on_one_file_do_not(self, sqlite: Engine) -> None:
-        path = file_of(sqlite)
-        assert path
-        other = sqlite_engine(path)
-        assert observers_of(other) is not observers_of(sqlite)
-        other.dispose()
-
-    def test_a_strangers_engine_is_refused(self) -> None:
-        from sqlalchemy import create_engine
-
-        with pytest.raises(TypeError, match=r"only an engine of open_database\(\)"):
-            observers_of(create_engine("sqlite://"))

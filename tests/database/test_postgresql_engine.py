@@ -17,8 +17,6 @@ from sqlmodel import Session, select
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, errors, inverted, open_database, reading, writing
 from taskref_edu.beyond.embedded_postgresql import EmbeddedServer, start_postgres
 from taskref_edu.queue.running_task import RunningTask
-from taskref_edu.worker.backoff import LONGEST, SHORTEST, Backoff
-from taskref_edu.worker.postgresql_listener import Listener
 from tests.conftest import claim, in_transaction, new_orders, until
 
 pytestmark = [pytest.mark.xdist_group("postgresql"), pytest.mark.slow]
@@ -272,81 +270,3 @@ class TestServerDown:
                 server.start()
             until(lambda: worker.status.state == "idle")
         engine.dispose()
-
-    def test_pauses_double_up_to_a_bound_and_are_jittered(self) -> None:
-        backoff, error = Backoff(), errors.ServerNotReached()
-        found = [backoff.delay_after(error) for _ in range(12)]
-        assert all(SHORTEST / 2 <= pause <= LONGEST for pause in found)
-        assert max(found) > LONGEST / 2
-        assert len(set(found)) == 12
-        backoff.reset()
-        assert backoff.delay_after(error) <= SHORTEST
-        assert backoff.delay_after(ValueError()) == SHORTEST, "a locked file is asked again soon"
-
-
-class TestListening:
-    @pytest.fixture
-    def idle(self, queue: TaskQueue) -> Iterator[Worker]:
-        """A worker that has nothing to do and listens."""
-        queue.handler("work")(lambda task: None)
-        with Worker(queue) as worker:
-            until(lambda: listening(queue.engine) == 1)  # that of the test before goes, too
-            until(lambda: worker.status.state == "idle")
-            time.sleep(0.2)  # it has looked once more since it listens
-            yield worker
-
-    def test_raw_sql_of_another_program_wakes_it_at_once(self, queue: TaskQueue, idle: Worker) -> None:
-        started = insert_past_the_queue(queue.engine)
-        until(lambda: idle.status.done == 1)
-        assert time.monotonic() - started < 2.0, "far from the 5 s after which it looks by itself"
-
-    def test_a_lost_listener_comes_back(self, queue: TaskQueue, idle: Worker) -> None:
-        assert kill(queue.engine, "query LIKE 'LISTEN%'") >= 1
-        until(lambda: listening(queue.engine))
-        insert_past_the_queue(queue.engine)
-        until(lambda: idle.status.done == 1)
-
-    def test_without_notifications_it_looks_by_itself(self, queue: TaskQueue, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(Listener, "_listen", lambda self, connection: self._ended.wait())
-        queue.handler("work")(lambda task: None)
-        with Worker(queue) as worker:
-            until(lambda: worker.status.state == "idle")
-            insert_past_the_queue(queue.engine)
-            until(lambda: worker.status.done == 1)
-
-    def test_workers_of_a_process_share_one_connection_and_give_it_back(self, queue: TaskQueue, idle: Worker) -> None:
-        with Worker(queue, name="second") as second:
-            until(lambda: second.status.state == "idle")
-            until(lambda: listening(queue.engine) == 1)
-        time.sleep(1.0)  # longer than a listener outlives its last user
-        assert listening(queue.engine) == 1
-        idle.stop()
-        until(lambda: listening(queue.engine) == 0)
-
-    def test_only_committed_work_rings(self, queue: TaskQueue, idle: Worker) -> None:
-        with pytest.raises(ZeroDivisionError), writing(queue.engine) as session:
-            queue.enqueue(session, "work")
-            raise ZeroDivisionError
-        time.sleep(0.2)
-        assert idle.status.done == 0
-
-
-def listening(engine: Engine) -> int:
-    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
-    with reading(engine) as session:
-        return session.scalar(text(query)) or 0
-
-
-def insert_past_the_queue(engine: Engine) -> float:
-    """Enqueue as another program does: no bell of this process rings. When it began."""
-    other = create_engine(engine.url)
-    started = time.monotonic()
-    with other.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO task (type, status, attempt, max_attempts, lease_token, available_at, created_at)"
-                " VALUES ('work', 'pending', 0, 3, 0, now(), now())"
-            )
-        )
-    other.dispose()
-    return started

@@ -269,10 +269,46 @@ class TestGone:
         enqueue(queue)
         self.move(tmp_path, tmp_path / "away")
         open_database(tmp_path / "x.db").dispose()
-        with pytest.raises(errors.DatabaseGone, match="was replaced by another file: going on with the new one"):
+        with pytest.raises(errors.DatabaseGone, match="replaced by another file: the next transaction uses"):
             enqueue(queue)
         enqueue(queue, 2)
         assert in_transaction(queue.engine, queue.counts)[TaskStatus.PENDING] == 2
+
+    def backed_up(self, queue: TaskQueue, folder: Path) -> bytes:
+        """A backup of one task that has succeeded; in the database itself, another one follows in the log."""
+        enqueue(queue)
+        with running(queue):
+            until(lambda: succeeded(queue) == 1)
+        with queue.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        backup = (folder / "x.db").read_bytes()
+        enqueue(queue, 30)
+        return backup
+
+    @pytest.mark.parametrize("how", ["replaced at once", "deleted, then put back"])
+    def test_a_backup_beside_the_old_log_is_not_opened(self, queue: TaskQueue, tmp_path: Path, how: str) -> None:
+        """SQLite would write the old log into it: what was put back would be gone, or damaged."""
+        backup = self.backed_up(queue, tmp_path)
+        path, log = tmp_path / "x.db", tmp_path / "x.db-wal"
+        with running(queue) as worker:
+            worker.pause()
+            until(lambda: worker.status.state == "paused")
+            if how != "replaced at once":
+                path.unlink()
+                until(lambda: "was deleted: put it back" in (worker.status.error or ""))
+            (tmp_path / "new").write_bytes(backup)
+            (tmp_path / "new").rename(path)
+            until(lambda: f"Stop what uses the file, remove {log}" in (worker.status.error or ""))
+            with pytest.raises(errors.DatabaseGone, match="Stop what uses the file"):
+                enqueue(queue)
+            assert path.read_bytes() == backup
+            for name in ("x.db-wal", "x.db-shm"):
+                (tmp_path / name).unlink(missing_ok=True)
+            worker.resume()
+            until(lambda: worker.status.state == "idle")
+            assert succeeded(queue) == 1
+            enqueue(queue)
+            until(lambda: succeeded(queue) == 2)
 
     def test_the_worker_goes_on_with_the_file_that_is_put_back(self, queue: TaskQueue, tmp_path: Path) -> None:
         with running(queue) as worker:

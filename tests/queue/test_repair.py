@@ -1,4 +1,4 @@
-"""What earlier code or hands have left in the tables is found, mended, and not found again."""
+"""What earlier code or hands have left in the tables is found, repaired, and not found again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import Column, Engine, ForeignKey, MetaData, String, text
 from sqlmodel import Field, Session, SQLModel, select
 
 from taskref_edu import Order, Task, TaskQueue, TaskReference, TaskStatus, classic, errors, inverted, reading, writing
-from taskref_edu.queue.repair import RepairReport
+from taskref_edu.queue.repair import RepairReport, repair
 from tests.conftest import Clock, OpenDatabase, claim, in_transaction, new_orders
 
 TASK_ID = Task.__table__.c.id  # type: ignore[attr-defined]
@@ -49,11 +49,11 @@ def any_schema(open_any: OpenDatabase, schema: str, clock: Clock) -> TaskQueue:
 
 def look(queue: TaskQueue, **options: Any) -> RepairReport:
     with reading(queue.engine) as session:
-        return queue.repair(session, **options)
+        return repair(queue, session, **options)
 
 
 def mend(queue: TaskQueue, **options: Any) -> RepairReport:
-    return in_transaction(queue.engine, lambda session: queue.repair(session, dry_run=False, **options))
+    return in_transaction(queue.engine, lambda session: repair(queue, session, dry_run=False, **options))
 
 
 def by_hand(engine: Engine, *statements: str) -> None:
@@ -88,7 +88,7 @@ def test_a_database_that_is_whole(any_schema: TaskQueue) -> None:
         any_schema.enqueue(session, "work")
         any_schema.enqueue(session, "process_payment", {"order_id": 101})
     assert look(any_schema) == RepairReport()
-    assert str(mend(any_schema)).startswith("Nothing to mend")
+    assert str(mend(any_schema)).startswith("Nothing to repair")
 
 
 @each_schema
@@ -236,20 +236,20 @@ def test_a_dry_run_changes_nothing(queue: TaskQueue, clock: Clock) -> None:
     everything_wrong(queue, clock)
     before = all_rows(queue)
     assert look(queue).count == 4
-    assert in_transaction(queue.engine, queue.repair).count == 4, "a dry run by default"
+    assert in_transaction(queue.engine, lambda session: repair(queue, session)).count == 4, "a dry run by default"
     assert all_rows(queue) == before
 
 
 def test_mending_inside_reading_is_refused(queue: TaskQueue) -> None:
     with pytest.raises(errors.ReadOnlySession, match="use `with writing"), reading(queue.engine) as session:
-        queue.repair(session, dry_run=False)
+        repair(queue, session, dry_run=False)
 
 
 def test_it_is_part_of_the_callers_transaction(queue: TaskQueue, clock: Clock) -> None:
     everything_wrong(queue, clock)
     before = all_rows(queue)
     with pytest.raises(ZeroDivisionError), writing(queue.engine) as session:
-        assert queue.repair(session, dry_run=False).count == 4
+        assert repair(queue, session, dry_run=False).count == 4
         raise ZeroDivisionError
     assert all_rows(queue) == before
 
@@ -260,7 +260,7 @@ def test_objects_of_the_session_are_read_again_and_its_changes_kept(queue: TaskQ
         mine = session.get_one(Order, 102)
         assert mine.processing_task_id == 999
         mine.amount = 7
-        queue.repair(session, dry_run=False)
+        repair(queue, session, dry_run=False)
         assert mine.processing_task_id is None
         session.commit()
     assert order(queue, 102).amount == 7
@@ -273,13 +273,13 @@ def test_the_report_reads_well(queue: TaskQueue, clock: Clock) -> None:
     assert str(look(queue)) == REPORT
     assert max(map(len, REPORT.splitlines())) <= 80
     assert str(mend(queue)).splitlines()[:2] == [
-        "19 mended:",
+        "19 repaired:",
         "  1 x dangling reference: the task is gone; cleared",
     ]
 
 
 REPORT = """\
-19 found, and not mended (a dry run):
+19 found, not repaired (a dry run):
   1 x dangling reference: the task is gone; to be cleared
       orders.processing_task_id of row 102 names task 999
   1 x reference to a task that has ended; to be cleared

@@ -10,8 +10,6 @@ from sqlalchemy import Engine, delete, update
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, errors, reading, writing
-from taskref_edu.models import TRANSITIONS, transitions_diagram
-from taskref_edu.queue.running_task import RunningTask
 from tests.conftest import Clock, claim, in_transaction, new_orders
 
 
@@ -255,103 +253,6 @@ class TestReclaim:
 
 
 # Every status, and what each verb of the holder meets there. What is not in TRANSITIONS is refused by name.
-def _bring_to(queue: TaskQueue, clock: Clock, status: TaskStatus) -> RunningTask:
-    """A task of `status`, and the lease that was the last one on it (of a claim that never was, if none)."""
-    created = enqueue(queue)
-    if status is TaskStatus.PENDING:
-        return RunningTask(created.id or 0, "work", None, 1, 1, queue)
-    task = claim(queue)
-    if status is TaskStatus.SUCCEEDED:
-        in_transaction(queue.engine, lambda session: queue.complete(session, task))
-    elif status is TaskStatus.FAILED:
-        in_transaction(queue.engine, lambda session: queue.fail(session, task, "no", retry=False))
-    elif status is TaskStatus.CANCELLED:
-        in_transaction(queue.engine, lambda session: queue.cancel(session, task.id))
-        in_transaction(queue.engine, lambda session: queue.stop(session, task))
-    return task
-
-
-def _try(queue: TaskQueue, task: RunningTask, verb: str) -> None:
-    with writing(queue.engine) as session:
-        if verb in ("heartbeat", "complete", "stop"):
-            getattr(queue, verb)(session, task)
-        elif verb == "fail":
-            queue.fail(session, task, "no")
-        elif verb == "cancel":
-            assert queue.cancel(session, task.id), "refused by returning False"
-        elif verb in ("claim", "reclaim"):
-            assert getattr(queue, verb)(session), "nothing to do"
-
-
-@pytest.mark.parametrize("status", list(TaskStatus))
-@pytest.mark.parametrize("verb", ["claim", "heartbeat", "complete", "fail", "stop", "cancel", "reclaim"])
-def test_every_move_is_one_of_the_table_or_refused(
-    queue: TaskQueue, clock: Clock, status: TaskStatus, verb: str
-) -> None:
-    task = _bring_to(queue, clock, status)
-    if verb == "reclaim":
-        clock.advance(queue.lease)
-    before = row(queue, task.id)
-    targets = {target for target, verbs in TRANSITIONS[status].items() if verb in verbs}
-    asks_only = (status, verb) in {(TaskStatus.RUNNING, "cancel"), (TaskStatus.RUNNING, "heartbeat")}
-    legal = bool(targets) or asks_only
-    if verb == "stop" and status is TaskStatus.RUNNING:
-        in_transaction(queue.engine, lambda session: queue.cancel(session, task.id))
-    if legal:
-        _try(queue, task, verb)
-        assert row(queue, task.id).status in (targets or {status})
-    else:
-        with pytest.raises((errors.StaleLease, AssertionError), match=r"drop this result|refused|nothing to do"):
-            _try(queue, task, verb)
-        assert row(queue, task.id) == before
-
-
-@pytest.mark.parametrize("verb", ["heartbeat", "complete", "fail", "stop"])
-def test_a_stale_holder_is_told_which_token_holds(queue: TaskQueue, clock: Clock, verb: str) -> None:
-    enqueue(queue)
-    stale = claim(queue)
-    clock.advance(queue.lease)
-    in_transaction(queue.engine, queue.reclaim)
-    with pytest.raises(errors.StaleLease, match="it is pending, not running"):
-        _try(queue, stale, verb)
-    holder = claim(queue)
-    with pytest.raises(errors.StaleLease, match="lease token 1 is stale, 2 was given out since; drop this result"):
-        _try(queue, stale, verb)
-    _try(queue, holder, "complete")
-    with pytest.raises(errors.StaleLease, match="lease token 1 is stale"):
-        _try(queue, stale, verb)
-
-
-def test_a_stale_holders_writes_are_rolled_back(queue: TaskQueue, clock: Clock) -> None:
-    (order,) = new_orders(queue.engine, 1)
-    enqueue(queue)
-    stale = claim(queue)
-    clock.advance(queue.lease)
-    in_transaction(queue.engine, queue.reclaim)
-    with pytest.raises(errors.StaleLease), writing(queue.engine) as session:
-        session.get_one(Order, order.id).status = "paid"
-        session.flush()
-        queue.complete(session, stale)
-    with reading(queue.engine) as session:
-        assert session.get_one(Order, order.id).status == "new"
-
-
-def test_completing_refuses_a_stale_holder_before_its_effect(queue: TaskQueue, clock: Clock) -> None:
-    enqueue(queue)
-    stale = claim(queue)
-    clock.advance(queue.lease)
-    in_transaction(queue.engine, queue.reclaim)
-    with pytest.raises(errors.StaleLease), stale.completing():
-        pytest.fail("the effect must not be reached")
-
-
-def test_completing_twice_is_refused(queue: TaskQueue) -> None:
-    enqueue(queue)
-    task = claim(queue)
-    with task.completing():
-        pass
-    with pytest.raises(errors.StaleLease, match="succeeded, not running"), task.completing():
-        pass
 
 
 class TestPrune:
@@ -406,48 +307,6 @@ def test_next_due_is_the_earlier_of_a_due_time_and_the_end_of_a_lease(queue: Tas
     enqueue(queue)
     claim(queue)
     assert due() == clock() + timedelta(seconds=queue.lease)
-
-
-def test_the_sugar_checks_names_at_the_call_and_payloads_at_the_run(queue: TaskQueue) -> None:
-    received = []
-
-    @queue.task
-    def send_receipt(order_id: int, copy: bool = False) -> None:
-        received.append((order_id, copy))
-
-    send_receipt(1)
-    with writing(queue.engine) as session:
-        send_receipt.run_in_background(session, order_id=7)
-        send_receipt.run_in_background(session, 8, copy=True)
-        for wrong in ({"orderid": 7}, {}, {"order_id": 7, "more": 1}):
-            with pytest.raises(TypeError):
-                send_receipt.run_in_background(session, **wrong)
-    for _ in range(2):
-        task = claim(queue)
-        queue.handlers.of(task.type)(task)
-    assert received == [(1, False), (7, False), (8, True)]
-    broken = RunningTask(9, "send_receipt", {"orderid": 7}, 1, 1, queue)
-    with pytest.raises(errors.PayloadError, match=r"task 9: payload {'orderid': 7} does not fit send_receipt"):
-        send_receipt.handle(broken)
-    with pytest.raises(errors.PayloadError):
-        send_receipt.handle(RunningTask(9, "send_receipt", [7], 1, 1, queue))
-
-
-def test_an_unknown_type_names_the_known_ones(queue: TaskQueue) -> None:
-    queue.handler("work")(lambda task: None)
-    with pytest.raises(errors.UnknownType, match=r"no handler for type 'wrok' \(known: work\)"):
-        queue.handlers.of("wrok")
-
-
-def test_the_diagram_shows_each_move_once() -> None:
-    assert transitions_diagram().splitlines() == [
-        "pending    --claim--> running",
-        "pending    --cancel--> cancelled",
-        "running    --complete--> succeeded",
-        "running    --fail | reclaim--> failed",
-        "running    --fail | reclaim--> pending",
-        "running    --stop | fail | reclaim--> cancelled",
-    ]
 
 
 @pytest.mark.parametrize("keywords", [{"lease": 0}, {"max_attempts": 0}, {"backoff": -1}])

@@ -10,7 +10,7 @@ import sqlite3
 
 from sqlalchemy import Connection
 
-from ...database.error_names import identity_of
+from ...database.file_watch import identity_of, version_reader
 from ...database.sqlite_engine import file_of, sqlite_engine
 from ...errors import DatabaseGone
 from ...queue.task_queue import TaskQueue
@@ -63,7 +63,7 @@ class ChangeReader:
             self._held = self._engine.connect()
             driver: sqlite3.Connection = self._held.connection.driver_connection  # type: ignore[assignment]
             self._copy = OrdersCopy(driver)
-            self._ask = sqlite3.Cursor(driver).execute  # kept: it asks often, and each layer in between would count
+            self._read_version = version_reader(driver)
         version = self._version()  # before the rows, so that no commit falls between the two
         if version == self._seen:
             return None
@@ -77,7 +77,7 @@ class ChangeReader:
         """A number that changes with each commit of somebody else; inside a transaction it would stand still."""
         if self._held is None:
             return None
-        return self._ask("PRAGMA data_version").fetchall()[0][0]
+        return self._read_version()
 
     def _check_file(self) -> None:
         found = self._file and identity_of(self._file)

@@ -1,4 +1,4 @@
-"""Waiting for one's turn to write: nobody is overtaken for long, and everything else waits as SQLite does."""
+"""The connection that is observed, and waits for its turn to write."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
-from taskref_edu import Order, errors, open_database, reading, writing
+from taskref_edu import Order, Task, TaskQueue, errors, open_database, reading, writing
 from taskref_edu.database.observed_connection import Connection
-from taskref_edu.database.sqlite_engine import sqlite_engine
+from taskref_edu.database.sqlite_engine import file_of, observers_of, sqlite_engine
 from taskref_edu.lab import capture_sql
 from tests.conftest import in_transaction, new_orders
 
@@ -116,3 +116,79 @@ def test_without_a_write_ahead_log_a_commit_waits_for_readers(tmp_path: Path) ->
     new_orders(engine, 1)
     thread.join()
     engine.dispose()
+
+
+def scalar(engine: Engine, sql: str) -> object:
+    with engine.connect() as connection:
+        return connection.execute(text(sql)).scalar()
+
+
+class Recorder:
+    """An observer that notes each statement."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def around(self, connection: Connection, sql: str, parameters: object, run):  # type: ignore[no-untyped-def]
+        self.seen.append(sql)
+        return run()
+
+
+class TestObservers:
+    def test_every_way_to_the_database_is_seen_once(self, sqlite: Engine) -> None:
+        recorder = Recorder()
+        with observers_of(sqlite).attached(recorder):
+            with Session(sqlite) as session:
+                session.execute(text("SELECT 1"))
+                session.connection().exec_driver_sql("SELECT 2")
+                session.connection().connection.driver_connection.execute("SELECT 3")  # type: ignore[union-attr]
+                session.commit()
+            raw = sqlite.raw_connection()
+            raw.driver_connection.execute("SELECT 4")  # type: ignore[union-attr]
+            raw.close()
+        scalar(sqlite, "SELECT 5")
+        assert recorder.seen == ["BEGIN", "SELECT 1", "SELECT 2", "SELECT 3", "COMMIT", "SELECT 4"]
+
+    def test_a_trigger_is_not_a_statement(self, sqlite: Engine) -> None:
+        queue, recorder = TaskQueue(sqlite), Recorder()
+        with writing(sqlite) as session:
+            task = queue.enqueue(session, "work")
+        with observers_of(sqlite).attached(recorder), writing(sqlite) as session:
+            queue.cancel(session, task.id or 0)
+        assert [sql.split()[0] for sql in recorder.seen] == ["BEGIN", "UPDATE", "COMMIT"]
+
+    def test_a_rollback_is_seen(self, sqlite: Engine) -> None:
+        recorder = Recorder()
+        with observers_of(sqlite).attached(recorder), Session(sqlite) as session:
+            session.add(Task(type="work"))
+            session.flush()
+        assert recorder.seen[-1] == "ROLLBACK"
+
+    def test_they_stand_around_each_other_and_go(self, sqlite: Engine) -> None:
+        outer, inner = Recorder(), Recorder()
+        with observers_of(sqlite).attached(inner):
+            with observers_of(sqlite).attached(outer):
+                scalar(sqlite, "SELECT 1")
+            scalar(sqlite, "SELECT 2")
+        assert outer.seen[:2] == ["BEGIN", "SELECT 1"]
+        assert [sql for sql in inner.seen if "SELECT" in sql] == ["SELECT 1", "SELECT 2"]
+        assert observers_of(sqlite).active == ()
+
+    def test_derived_engines_and_a_disposed_one_share_them(self, sqlite: Engine) -> None:
+        assert observers_of(sqlite.execution_options(x=1)) is observers_of(sqlite)
+        before = observers_of(sqlite)
+        sqlite.dispose()
+        assert observers_of(sqlite) is before
+
+    def test_two_engines_on_one_file_do_not(self, sqlite: Engine) -> None:
+        path = file_of(sqlite)
+        assert path
+        other = sqlite_engine(path)
+        assert observers_of(other) is not observers_of(sqlite)
+        other.dispose()
+
+    def test_a_strangers_engine_is_refused(self) -> None:
+        from sqlalchemy import create_engine
+
+        with pytest.raises(TypeError, match=r"only an engine of open_database\(\)"):
+            observers_of(create_engine("sqlite://"))
