@@ -3,8 +3,8 @@
     python -m benchmarks.race [--quick]
 
 Two actors of four autocommitted statements, 70 schedules; then three of them through Core, 34,650 schedules, with
-their time and memory. Both sides restore the database and ask the invariant, as often, and take turns. Leaves out the
-start of an exploration (a file, its tables, the setup), which is printed by itself.
+their time and memory. Both sides restore the database and ask the invariant, as often, and take turns. The
+start of an exploration (a file, its tables, the setup) is measured by itself.
 """
 
 from __future__ import annotations

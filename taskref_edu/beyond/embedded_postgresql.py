@@ -5,7 +5,7 @@
 No service, no port, no password: the server belongs to this process and listens on a socket in its folder.
 TEST_DATABASE_URL names a server of your own to use in its place.
 
-Leaves out: servers that are to stay. Read next: `server.py`.
+Not covered: servers that are to stay.
 """
 
 from __future__ import annotations

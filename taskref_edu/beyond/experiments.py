@@ -5,7 +5,7 @@
 
 What an experiment returns is JSON, so that both look the same; the key is the function's name. With
 TASKREF_RECORD=file.json each result is also written there: `tools/record_09.py` makes `recorded_09.json` so.
-Leaves out: installing anything. Read next: `real_connections.py`.
+Not covered: installing anything.
 """
 
 from __future__ import annotations

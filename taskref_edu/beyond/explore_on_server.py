@@ -6,8 +6,7 @@ As explore(), and for a server: each actor has a thread and a connection of its 
 until it is let go. Whether it then waits for somebody's lock the server says itself. A schedule names who was let go;
 a small letter is a statement that had to wait: in "AABbA" B waits, and goes on when A has ended.
 
-Leaves out: crashes, plans, lanes, and deadlocks, which the server ends by itself after a second.
-Read next: `race.py`.
+Not covered: crashes, plans, lanes, and deadlocks, which the server ends by itself after a second.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
                                                             # `queue` in shop.py: procrastinate --app shop.queue worker
 
 `queue` is Procrastinate's App, a job its Job. Compare `inverted.py`: the same verbs in the same order.
-Leaves out: the same as there, and Procrastinate's own locks and queues. Read next: `procrastinate_lease.py`.
+Not covered: the same as there, and Procrastinate's own locks and queues.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Procrastinate's worker reports a job's end by the job's id alone. A worker that 
 continued can so end a job that another one has begun anew. What tells the two apart stands in the job's row:
 `attempts` rises with each retry, and `worker_id` is the one who claimed it last. Together they are the lease token.
 
-Leaves out: a handler's effects outside this database; they need an idempotency key. Read next: `procrastinate.py`.
+Not covered: a handler's effects outside this database; they need an idempotency key.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The tables of the engine are Procrastinate's: `procrastinate_jobs` is mapped here to be read, locked and referenced,
 and is never created or changed by us. A MetaData of our own, so that `create_all` elsewhere knows nothing of it.
 
-Leaves out: migrations of Procrastinate's schema, which it does itself. Read next: `procrastinate_lease.py`.
+Not covered: migrations of Procrastinate's schema, which it does itself.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
     crew.kill(victim)                   # SIGKILL
 
 A crew is gone when it is closed, when another one starts, and at the latest when this process ends.
-Leaves out: anything but payments. Read next: `beyond/procrastinate_inverted.py`.
+Not covered: anything but payments.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
     game.go("A"); game.go("B"); print(game)
 
 Each step runs everything from the start again, so that nothing is held between two of them: no lock, no greenlet,
-no thread. Read next: the widget in `widgets/scheduler.py`.
+no thread.
 """
 
 from __future__ import annotations

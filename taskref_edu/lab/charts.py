@@ -5,8 +5,7 @@
 The picture is SVG inside HTML. Its text and axes take the page's own colour, so it reads the same in a light and in
 a dark theme. A line has its name at its end, a marker of its own, and a colour that the colour-blind can tell apart.
 
-Leaves out: more than five lines, and other kinds of charts. Matplotlib is imported when a chart is drawn.
-Read next: `cost.py`.
+Not covered: more than five lines, and other kinds of charts. Matplotlib is imported when a chart is drawn.
 """
 
 from __future__ import annotations

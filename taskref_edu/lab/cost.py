@@ -3,9 +3,8 @@
 A time tells how busy the machine was; the steps tell how the work grows. They are counted by SQLite's progress
 handler, and those of a trigger or a foreign key belong to the statement that caused them.
 
-Leaves out: BEGIN, COMMIT, what the disk does, and the steps of preparing a statement, which newer versions of
+Not covered: BEGIN, COMMIT, what the disk does, and the steps of preparing a statement, which newer versions of
 SQLite report as well. A step is not a unit of time, and its number may differ between two versions of SQLite.
-Read next: `sqltrace.py`.
 """
 
 from __future__ import annotations

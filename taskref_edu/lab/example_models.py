@@ -1,6 +1,6 @@
 """More models for notebooks and checks, beside Order: a table cannot be defined in a cell that is run twice.
 
-They stand in for models of yours. Leaves out everything that makes a parcel a parcel.
+They stand in for models of yours; everything that makes a parcel a parcel is left out.
 """
 
 from __future__ import annotations

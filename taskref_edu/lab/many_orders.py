@@ -3,8 +3,7 @@
 Each order is tied to its payment both ways: the task's payload names the order, and as long as the payment is in
 process, the order references the task. So both approaches look for the same orders in one database.
 
-Leaves out: history that differs from order to order; orders that were never asked to be paid.
-Read next: `cost.py`.
+Not covered: history that differs from order to order; orders that were never asked to be paid.
 """
 
 from __future__ import annotations

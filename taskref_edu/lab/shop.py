@@ -1,7 +1,7 @@
 """The same shop four times: each approach as the document writes it, and at its best, behind the same verbs.
 
 An order is named by its id, and each verb is a request of its own: what it knows of an order it has read earlier.
-Leaves out the worker's thread. Read next: `approaches/as_written.py`, where the faults are.
+Not covered the worker's thread.
 """
 
 from __future__ import annotations

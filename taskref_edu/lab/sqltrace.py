@@ -1,7 +1,6 @@
 """Every statement that reaches SQLite, as SQL that could be pasted into a shell, with its query plan on request.
 
-Leaves out: the statements that triggers run (SQLite runs those by itself), and connections opened elsewhere.
-Read next: `world.py`.
+Not covered: the statements that triggers run (SQLite runs those by itself), and connections opened elsewhere.
 """
 
 from __future__ import annotations

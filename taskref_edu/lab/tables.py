@@ -1,6 +1,6 @@
 """Rows of a result as a small table: aligned text in a terminal, a plain table in a notebook.
 
-Leaves out sorting, scrolling and thousands of rows. A truth value is shown as a word.
+Not covered sorting, scrolling and thousands of rows. A truth value is shown as a word.
 """
 
 from __future__ import annotations

@@ -3,29 +3,27 @@
 It observes the connections of its own engine. Before a step it hands control to the explorer; when it is resumed
 the statement runs, or has to wait and the actor is stopped again. A killed actor's connections are closed under
 its feet, as those of a killed process are; Python's `finally` still runs, but reaches no database.
-
-Read next: `life.py`, `dying.py`, `guard.py`, then `stage.py`.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from greenlet import getcurrent, greenlet
 from sqlalchemy import Engine, event
 
 from ...database.observed_connection import Connection
 from ...database.sqlite_engine import observers_of
-from .actor_greenlet import ActorGreenlet
 from .database_snapshot import Rows, SnapshotDatabase
 from .errors import ActorKilled, LabError, PastTheExplorer
-from .killed_connections import close_for_good
 from .sqlite_locks import Locks, in_transaction, is_reading, waits
 from .statement_kinds import Kind, Statement, Statements, is_many
+from .watchdog import Hung, stuck_at
 
 Function = Callable[[Engine], Any]
 
@@ -42,6 +40,29 @@ class Step:
     rows: Rows | None = None  # as the transaction sees them, where it has something to commit
 
 
+class ActorGreenlet(greenlet):
+    """Calls `act` whenever it is begun; a new greenlet for each schedule would cost as much as a step.
+
+    actor: how the audit hook knows whose code runs. explorer: the greenlet that lets the actor go.
+    """
+
+    def __init__(self, actor: object, act: Callable[[], object]) -> None:
+        super().__init__(self._again)
+        self.actor = actor
+        self.explorer = getcurrent()
+        self._act = act
+
+    def begin(self) -> None:
+        """Call the function, as far as its first step."""
+        self.gr_context = None  # no context variable outlives its schedule
+        self.switch()
+
+    def _again(self) -> None:
+        while True:
+            self._act()
+            self.explorer.switch()
+
+
 class Actor:
     """One of the functions of an exploration, run once in every schedule."""
 
@@ -51,7 +72,7 @@ class Actor:
         self.letter = letter
         self.function = function
         self.engine = world.engine()
-        self._life = ActorGreenlet(self)
+        self._life = ActorGreenlet(self, self._call)
         self.connections: list[Connection] = []
         self.tracing = False
         self._world = world
@@ -80,7 +101,7 @@ class Actor:
         """Run the function as far as its first step, with a connection open."""
         self._reset()
         if self._life.dead:
-            self._life = ActorGreenlet(self)
+            self._life = ActorGreenlet(self, self._call)
         if not self.engine.pool.checkedin():  # type: ignore[attr-defined]
             self.engine.connect().close()
         self._life.begin()
@@ -122,6 +143,19 @@ class Actor:
             self._life.throw()
 
     # The function's side
+
+    def _call(self) -> None:
+        try:
+            self.result = self.function(self.engine)
+        except ActorKilled:
+            pass
+        except Hung as stuck:
+            self.stuck_at = stuck_at(stuck)
+        except KeyboardInterrupt:
+            raise  # it was meant for the exploration, and ends this greenlet
+        except BaseException as error:
+            self.error = error
+        self.ended = True
 
     def _connected(self, connection: Connection, _record: Any) -> None:
         self.connections.append(connection)
@@ -208,3 +242,31 @@ class Actor:
         name = getattr(self.function, "__name__", repr(self.function))
         self.fault = PastTheExplorer(f"actor {self.letter} ({name}) {what}: {advice}")
         raise self.fault
+
+
+class DeadConnection(Connection):
+    """What the connection of a killed actor becomes. Rolling it back or closing it again is harmless."""
+
+    in_transaction = False  # type: ignore[assignment]
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise ActorKilled
+
+    cursor = execute = executemany = executescript = commit = observed = _refuse  # type: ignore[assignment]
+
+    def rollback(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def close_for_good(connections: Iterable[Connection], cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
+    """Close the connections, whoever still holds them; `cursors` are theirs."""
+    # With a cursor open somewhere, as in a traceback, SQLite would only pretend to close, and keep the locks.
+    for cursor in filter(None, (reference() for reference in cursors)):
+        with suppress(sqlite3.ProgrammingError):  # its connection is closed already
+            sqlite3.Cursor.close(cursor)
+    for connection in connections:
+        if in_transaction(connection):
+            sqlite3.Connection.rollback(connection)
+        sqlite3.Connection.close(connection)
+        connection.__class__ = DeadConnection

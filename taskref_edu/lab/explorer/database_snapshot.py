@@ -3,8 +3,6 @@
 Copying rows leaves the schema as it is, so that connections keep their prepared statements; the backup API would
 have them all prepared again. Foreign keys are off and triggers silent meanwhile, and AUTOINCREMENT's counters
 are copied, too. Where an actor has changed the schema or a setting of the file, the whole file is copied back.
-
-Read next: `actors.py`.
 """
 
 from __future__ import annotations

@@ -1,17 +1,15 @@
 """The errors of the lab, in one tree.
 
-    TaskrefError
-    └── LabError
-        ├── ActorNeverEnds       too many steps, or no step for too long
-        ├── PastTheExplorer      SQL that the explorer does not see: another connection, engine or thread
-        ├── NoSuchSchedule       a schedule to replay that cannot happen
-        ├── NotRepeatable        the same schedule, run twice, went two ways
-        └── Deadlock             everybody waits; recorded as an outcome of the schedule, not raised
+TaskrefError
+└── LabError
+    ├── ActorNeverEnds       too many steps, or no step for too long
+    ├── PastTheExplorer      SQL that the explorer does not see: another connection, engine or thread
+    ├── NoSuchSchedule       a schedule to replay that cannot happen
+    ├── NotRepeatable        the same schedule, run twice, went two ways
+    └── Deadlock             everybody waits; recorded as an outcome of the schedule, not raised
 
-    BaseException
-    └── ActorKilled              what a killed actor meets at every call to the database
-
-Read next: `steps.py`.
+BaseException
+└── ActorKilled              what a killed actor meets at every call to the database
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The stage of an exploration: actors on one database, let go one step at a time.
-
-Read next: `walk.py`, which decides who goes.
-"""
+"""The stage of an exploration: actors on one database, let go one step at a time."""
 
 from __future__ import annotations
 

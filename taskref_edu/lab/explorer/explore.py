@@ -8,7 +8,7 @@ A step is a statement that reaches SQLite. BEGIN [DEFERRED], SAVEPOINT, RELEASE 
 is one. COMMIT and ROLLBACK are steps where the transaction holds the write lock, and always with a rollback journal;
 elsewhere they belong to the step before. Code between two steps belongs to the step before, too.
 
-Leaves out: races between Python variables, other files, and threads. Read next: `crash.py`.
+Not covered: races between Python variables, other files, and threads.
 """
 
 from __future__ import annotations

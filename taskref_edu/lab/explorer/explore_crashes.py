@@ -7,7 +7,7 @@ A crash closes the actor's connections between two statements: what it committed
 locks are free. A function of n steps has n crash points, "before step k". With other actors, every crash point is
 tried in every interleaving; in a schedule, `x` is the moment of death: "AAxBB".
 
-Leaves out: power cuts and torn pages, which are SQLite's own business. Read next: `cost.py`.
+Not covered: power cuts and torn pages, which are SQLite's own business.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""What is agreed on before an exploration, and how one schedule of it went.
-
-Read next: `stage.py`.
-"""
+"""What is agreed on before an exploration, and how one schedule of it went."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ It appears after half a second and is gone at the end. While it is there, an int
 a terminal) lets the schedule end that runs, and the exploration with it; a second one interrupts at once. A button in
 the notebook would not do: its click waits until the cell has ended.
 
-Leaves out: explorations on other threads than the main one. Read next: `race.py`.
+Not covered: explorations on other threads than the main one.
 """
 
 from __future__ import annotations

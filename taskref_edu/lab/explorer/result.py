@@ -1,7 +1,4 @@
-"""What an exploration found: the counts, the breaking schedules, and the one that is easiest to follow.
-
-Read next: `crash.py`.
-"""
+"""What an exploration found: the counts, the breaking schedules, and the one that is easiest to follow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A map of an exploration: one cell for each schedule, told apart by shape, word and colour.
-
-Read next: `race.py`.
-"""
+"""A map of an exploration: one cell for each schedule, told apart by shape, word and colour."""
 
 from __future__ import annotations
 

@@ -3,8 +3,6 @@
 A schedule is the sequence of completed steps, as a string of the actors' letters. The walk goes through the tree of
 all schedules depth first. It goes back to a branch by running everything from the start again: the database is
 restored, the functions are called anew, and the same choices lead to the same place.
-
-Read next: `trace.py`.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ That is only while the connection has no read transaction open; otherwise SQLITE
 and SQLITE_BUSY_SNAPSHOT always does. Connections are opened with no timeout; waiting is to try again after
 somebody else's step. In rollback-journal mode a commit waits, too, until nobody reads.
 
-Leaves out: that a commit which waits for readers keeps new readers away meanwhile (rollback journal only).
-Read next: `actors.py`.
+Not covered: that a commit which waits for readers keeps new readers away meanwhile (rollback journal only).
 """
 
 from __future__ import annotations

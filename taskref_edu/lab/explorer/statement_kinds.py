@@ -1,7 +1,6 @@
 """What a step is: which statements the explorer stops at, and which of them take the write lock.
 
 SQLite itself tells whether a statement reads or writes: by the Transaction instruction of its program.
-Read next: `locks.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""One schedule, written down: who ran which SQL, and the rows after each step.
-
-Read next: `lanes.py`, which shows it.
-"""
+"""One schedule, written down: who ran which SQL, and the rows after each step."""
 
 from __future__ import annotations
 

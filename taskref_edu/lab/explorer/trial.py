@@ -1,7 +1,4 @@
-"""A trial: the stage, and what comes after each schedule, which is recovery and then the invariant.
-
-Read next: `race.py`.
-"""
+"""A trial: the stage, and what comes after each schedule, which is recovery and then the invariant."""
 
 from __future__ import annotations
 

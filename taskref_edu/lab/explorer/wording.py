@@ -1,7 +1,4 @@
-"""Words for errors, counts and SQL, short enough for a line.
-
-Read next: `lanes.py`.
-"""
+"""Words for errors, counts and SQL, short enough for a line."""
 
 from __future__ import annotations
 
