@@ -132,11 +132,11 @@ def long(most: int) -> list[Goal]:
             at[count] = tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
-    explore([core] * 3, setup=setup, invariant=lambda session: [], max_schedules=most, progress=progress)
+    explore([core] * 3, setup=setup, invariant=lambda session: [], max_runs=most, progress=progress)
     tracemalloc.stop()
     grown = (at[most] - at[most // 6]) / 1024
     began = time.perf_counter()
-    found = explore([core] * 3, setup=setup, invariant=lambda session: [], max_schedules=most + most // 3)
+    found = explore([core] * 3, setup=setup, invariant=lambda session: [], max_runs=most + most // 3)
     seconds = time.perf_counter() - began
     return [
         Goal(

@@ -14,14 +14,14 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Engine
 
 from ..schema import SchemaName
-from .explorer import wording as keeping
 from .explorer.actor import Function
 from .explorer.database_snapshot import Journal
-from .explorer.errors import NoSuchSchedule, NotRepeatable
+from .explorer.errors import CannotWriteTest, NoSuchSchedule, NotRepeatable
 from .explorer.exploration import Exploration
 from .explorer.outcome import Limits
+from .explorer.question import Question
 from .explorer.schedules import REPEATABLE
-from .explorer.trace import Trace, lanes_as_html, lanes_as_text, name_of
+from .explorer.trace import Trace, lanes_as_html, lanes_as_text
 from .explorer.trial import Invariant, Trial
 
 
@@ -47,7 +47,7 @@ class ByHand:
             return Trial(Exploration(actors, setup=setup, schema=schema, journal=journal, limits=limits), invariant)
 
         self._open_trial = open_trial
-        self._arguments = keeping.arguments(name_of(setup) if setup else None, name_of(invariant), schema, journal)
+        self._question = Question(actors, invariant, setup, schema=schema, journal=journal)
         self.refused = ""
         self.trace: Trace
         self.restart()
@@ -80,9 +80,11 @@ class ByHand:
         return True
 
     def as_test(self) -> str:
-        """A pytest case for the schedule so far."""
-        problems = self.broken or ("nothing broke",)
-        return keeping.case(self.schedule, problems, self.trace.names.values(), self._arguments)
+        """A pytest case for the schedule so far; or a comment that says why there can be none."""
+        try:
+            return self._question.test_of(self.schedule, self.broken or ("nothing broke",))
+        except CannotWriteTest as error:
+            return f"# {error}"
 
     def back(self) -> None:
         """Take the latest step back."""

@@ -96,7 +96,7 @@ def click_on(once: Once, engine: Engine, order: Order, immediate: bool) -> bool:
 
 def explore_clicks(clicks: list[Callable[[Engine], bool]], who: str) -> None:
     """Fail unless the clicks end in one payment, and without an error, in every order of their statements."""
-    found = explore(clicks, setup=one_order, invariant=one_payment, schema="inverted", max_schedules=MAX_SCHEDULES)
+    found = explore(clicks, setup=one_order, invariant=one_payment, schema="inverted", max_runs=MAX_SCHEDULES)
     counted = f"of {found.count} schedules of {who}"
     if found.broken:
         problem = found.problems[found.shortest or found.broken[0]][0]

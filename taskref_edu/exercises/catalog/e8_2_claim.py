@@ -130,7 +130,7 @@ def _explore(claim: Claim, workers: int, **options: str) -> None:
         with writing(engine) as session:
             session.add_all([task("pending", minutes) for minutes in range(-workers, 0)])
 
-    found = explore([worker] * workers, setup=a_task_for_each, invariant=_one_each, max_schedules=ENOUGH)
+    found = explore([worker] * workers, setup=a_task_for_each, invariant=_one_each, max_runs=ENOUGH)
     of = f"of the {found.count} schedules of {workers} workers"
     if found.broken:
         worst = max(problem for problems in found.problems.values() for problem in problems)  # "two …" before "a …"

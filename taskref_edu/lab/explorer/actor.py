@@ -12,7 +12,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from greenlet import getcurrent, greenlet
 from sqlalchemy import Engine, event
@@ -22,7 +22,7 @@ from ...database.sqlite_engine import observers_of
 from .database_snapshot import Rows, SnapshotDatabase
 from .errors import ActorKilled, LabError, PastTheExplorer
 from .sqlite_locks import Locks, in_transaction, is_reading, waits
-from .statement_kinds import Kind, Statement, Statements, is_many
+from .statement_kinds import Kind, Statement, Statements, Tables, is_many
 from .watchdog import Hung, stuck_at
 
 Function = Callable[[Engine], Any]
@@ -36,8 +36,25 @@ class Step:
     kind: Kind
     sql: str
     parameters: Any
+    tables: Tables
     error: BaseException | None = None
     rows: Rows | None = None  # as the transaction sees them, where it has something to commit
+
+
+class Recorder(Protocol):
+    """Somebody who is told what an actor does."""
+
+    def free(self, actor: Actor, connection: Connection, statement: Statement, sql: str, run: Callable[[], Any]) -> Any:
+        """A statement that is no step: call `run`, and return what it returns."""
+        ...
+
+    def stands(self, actor: Actor, step: Step) -> None:
+        """The actor has come to a step."""
+        ...
+
+    def ran(self, actor: Actor, step: Step, cursor: Any, error: BaseException | None) -> None:
+        """The step was run."""
+        ...
 
 
 class ActorGreenlet(greenlet):
@@ -75,6 +92,7 @@ class Actor:
         self._life = ActorGreenlet(self, self._call)
         self.connections: list[Connection] = []
         self.tracing = False
+        self.recorder: Recorder | None = None
         self._world = world
         self._locks = locks
         self._statements = statements
@@ -177,13 +195,16 @@ class Actor:
         if kind is not Kind.READ and kind is not Kind.WRITE:
             kind = self._kind(connection, statement)
         if kind is Kind.FREE:
-            result = run()
+            recorder = self.recorder
+            result = run() if recorder is None else recorder.free(self, connection, statement, sql, run)
             self._locks.ran(connection, kind)
             self._lingers(connection, statement)
             return result
         if kind is Kind.WRITE and not connection.in_transaction and is_many(parameters) and len(parameters) > 1:
             self._fail("called executemany() outside a transaction", "begin one, or call execute() for each row")
-        step = Step(connection, kind, sql, parameters)
+        step = Step(connection, kind, sql, parameters, statement.tables)
+        if self.recorder is not None:
+            self.recorder.stands(self, step)
         while True:
             self._pause(step)
             try:
@@ -192,9 +213,9 @@ class Actor:
                 if waits(connection, error):
                     self.waiting = True
                     continue
-                self._done(step, error)
+                self._done(step, None, error)
                 raise
-            self._done(step)
+            self._done(step, result)
             self._lingers(connection, statement)
             if result is not None:
                 self._cursors.append(weakref.ref(result))
@@ -225,10 +246,12 @@ class Actor:
             return Kind.FREE  # nobody can tell when a transaction ends that has only read
         return kind
 
-    def _done(self, step: Step, error: BaseException | None = None) -> None:
+    def _done(self, step: Step, cursor: Any, error: BaseException | None = None) -> None:
         self.steps += 1
         self.step, self.ran, step.error = None, step, error
         self._locks.ran(step.connection, step.kind, error)
+        if self.recorder is not None:
+            self.recorder.ran(self, step, cursor, error)
         if self.tracing and self._locks.writer is step.connection:
             step.rows = self._world.rows(step.connection)
 

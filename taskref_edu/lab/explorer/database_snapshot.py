@@ -50,22 +50,23 @@ class SnapshotDatabase:
         # Whatever a trigger wants to do while rows are copied, it does not.
         self.observer.set_authorizer(_silence_triggers)
         self._version = self._schema_version()
-        self._copying = [sql for table in self._tables() for sql in self._copy(table)]
+        self._copying = [sql for table in self.tables() for sql in self._copy(table)]
 
     def engine(self) -> Engine:
         """A new engine on the file. It never waits for a lock: the explorer does."""
         return sqlite_engine(self.path, synchronous="OFF", timeout=0, journal=self._journal, may_vanish=False)
 
-    def restore(self) -> None:
-        """Make every table what it was after the setup."""
+    def restore(self) -> bool:
+        """Make every table what it was after the setup; False if that took the whole file: the schema had changed."""
         if self._schema_version() != self._version:
             self.restore_file()
-            return
+            return False
         execute = self.observer.execute
         execute("BEGIN IMMEDIATE")
         for sql in self._copying:
             execute(sql)
         execute("COMMIT")
+        return True
 
     def restore_file(self) -> None:
         """Make the whole file what it was after the setup, schema and settings included."""
@@ -77,13 +78,28 @@ class SnapshotDatabase:
         """The rows of all tables as `connection` sees them; by default, as somebody new does."""
         cursor = sqlite3.Cursor(connection or self.observer)
         cursor.row_factory = sqlite3.Row  # type: ignore[assignment]
-        names = [name for name in self._tables(cursor) if not name.startswith("sqlite_")]
-        return {name: [dict(row) for row in cursor.execute(f"SELECT * FROM main.{_quoted(name)}")] for name in names}
+        names = [name for name in self.tables(cursor) if not name.startswith("sqlite_")]
+        return {name: [dict(row) for row in cursor.execute(f"SELECT * FROM main.{quoted(name)}")] for name in names}
 
     def times(self) -> set[str]:
         """The names of the columns that hold a date or a time: they differ from run to run."""
-        columns = (column for table in self._tables() for column in self._columns(table))
+        columns = (column for table in self.tables() for column in self._columns(table))
         return {name for _, name, kind, *_ in columns if "DATE" in kind.upper() or "TIME" in kind.upper()}
+
+    def root_pages(self) -> dict[int, str]:
+        """The table that each root page of the file belongs to."""
+        rows = self.observer.execute("SELECT rootpage, tbl_name FROM main.sqlite_master WHERE rootpage > 0")
+        return dict(rows.fetchall())
+
+    def functions(self) -> frozenset[str]:
+        """The SQL functions that SQLite brings along."""
+        return frozenset(row[0] for row in self.observer.execute("SELECT name FROM pragma_function_list WHERE builtin"))
+
+    def defers_foreign_keys(self) -> bool:
+        """Whether a COMMIT may be refused for what its transaction did."""
+        return any(
+            "DEFERR" in str(row[0]).upper() for row in self.observer.execute("SELECT sql FROM main.sqlite_master")
+        )
 
     def close(self) -> None:
         """Remove the file."""
@@ -120,16 +136,16 @@ class SnapshotDatabase:
     def _schema_version(self) -> int:
         return self.observer.execute("PRAGMA main.schema_version").fetchone()[0]
 
-    def _tables(self, cursor: sqlite3.Cursor | None = None) -> list[str]:
+    def tables(self, cursor: sqlite3.Cursor | None = None) -> list[str]:
         rows = (cursor or self.observer).execute(_TABLES)
         return [row[0] for row in rows]
 
     def _columns(self, table: str) -> list[tuple[Any, ...]]:
-        return self.observer.execute(f"PRAGMA main.table_xinfo({_quoted(table)})").fetchall()
+        return self.observer.execute(f"PRAGMA main.table_xinfo({quoted(table)})").fetchall()
 
     def _copy(self, table: str) -> list[str]:
-        name = _quoted(table)
-        columns = ", ".join(_quoted(name) for _, name, *_, hidden in self._columns(table) if not hidden)
+        name = quoted(table)
+        columns = ", ".join(quoted(name) for _, name, *_, hidden in self._columns(table) if not hidden)
         try:
             self.observer.execute(f"SELECT rowid FROM main.{name}")
             columns = f"rowid, {columns}"
@@ -142,7 +158,7 @@ class SnapshotDatabase:
         return [delete, insert] if rows else [delete]
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -47,6 +47,14 @@ class NotRepeatable(LabError):
     """An actor did not repeat what it had done after the same steps: it depends on time, chance or memory."""
 
 
+class CannotMerge(LabError):
+    """What an actor does depends on more than the states show: every schedule has to be run."""
+
+
+class CannotWriteTest(LabError):
+    """A function of the exploration has no name by which a test could import it."""
+
+
 class Deadlock(LabError):
     """Every actor waits for another one."""
 

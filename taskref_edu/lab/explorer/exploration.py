@@ -16,7 +16,7 @@ from . import watchdog as guard
 from .actor import Actor, Function
 from .database_snapshot import Journal, SnapshotDatabase
 from .errors import ActorNeverEnds, Deadlock, LabError
-from .outcome import DIES, Crash, Limits, Outcome
+from .outcome import DIES, Limits, Outcome
 from .sqlite_locks import Locks
 from .statement_kinds import Statements
 
@@ -24,7 +24,10 @@ OnStep = Callable[[Actor, bool], None]  # the actor that made a step, and whethe
 
 
 class Exploration:
-    """The actors of an exploration and their database. Use it in a `with` block."""
+    """The actors of an exploration and their database. Use it in a `with` block.
+
+    crash: the index of the actor that may die. A move is an actor's letter, or DIES for the death of that actor.
+    """
 
     def __init__(
         self,
@@ -34,17 +37,20 @@ class Exploration:
         schema: SchemaName | None,
         journal: Journal,
         limits: Limits,
+        crash: int | None = None,
     ) -> None:
         _check(functions)
         self.limits = limits
         self.world = SnapshotDatabase(setup, schema, journal)
         self.locks = Locks(journal == "delete", self._connections)
-        statements = Statements()
+        statements = Statements(self.world.root_pages(), self.world.functions())
         self.actors = [
             Actor(letter, function, self.world, self.locks, statements)
             for letter, function in zip(ascii_uppercase, functions, strict=False)
         ]
-        self.crash: Crash | None = None
+        self.crash = None if crash is None else self.actors[crash]
+        self.speaks_for = f"SQLite {sqlite3.sqlite_version}, {'WAL' if journal == 'wal' else 'rollback journal'}"
+        self._by_letter = {actor.letter: actor for actor in self.actors}
         self.on_step: OnStep | None = None
         self.turn = 0
         self.running = False
@@ -77,34 +83,45 @@ class Exploration:
         """Restore the database and call every function as far as its first step."""
         if any(actor.disturbed for actor in self.actors):
             self.world.restore_file()  # a setting of the file may have been among it
-        else:
-            self.world.restore()
+        elif not self.world.restore():
+            for actor in self.actors:
+                actor.renew()  # statements compiled for the schema as it was meanwhile
         for actor in self.actors:
             self._let(actor, actor.start)
         return Outcome("")
 
     def may_go(self, actor: Actor) -> bool:
         """False if it is certain without trying that the actor's step has to wait."""
-        return not actor.must_wait() or (self.crash is not None and self._dies_now(actor, self.crash))
+        return not actor.ended and not actor.must_wait()
 
-    def go(self, actor: Actor, outcome: Outcome) -> bool:
-        """Let the actor make its step, or die; False if it has to wait, or has ended."""
+    def moves(self) -> list[str]:
+        """Who may go on, in alphabetical order; one that has to wait may be among them."""
+        found = [actor.letter for actor in self.actors if self.may_go(actor)]
+        return [*found, DIES] if self.crash is not None and not self.crash.ended else found
+
+    def go(self, move: str, outcome: Outcome) -> bool:
+        """Let an actor make its step, or die; False if it has to wait, or has ended."""
+        dies = move == DIES
+        actor = self.mover(move)
         if actor.ended:
             return False
-        dies = self.crash is not None and self._dies_now(actor, self.crash)
         if dies:
             outcome.crashed = actor.step.sql if actor.step else ""
             self._let(actor, actor.die)
-            outcome.schedule += DIES
-        elif not actor.must_wait() and self._let(actor, actor.advance):
-            outcome.schedule += actor.letter
-        else:
+        elif actor.must_wait() or not self._let(actor, actor.advance):
             return False
+        outcome.schedule += move
         if self.on_step is not None:
             self.on_step(actor, dies)
         if not actor.ended and actor.steps >= self.limits.steps:
             raise ActorNeverEnds(self._too_many_steps(actor, outcome))
         return True
+
+    def mover(self, move: str) -> Actor:
+        """Whose move it is. Raises KeyError for one that is nobody's."""
+        if move == DIES and self.crash is not None:
+            return self.crash
+        return self._by_letter[move]
 
     def kill(self, actor: Actor) -> None:
         """End the actor, wherever it stands."""
@@ -163,9 +180,6 @@ class Exploration:
             if each.fault is not None:
                 raise each.fault
         return result
-
-    def _dies_now(self, actor: Actor, crash: Crash) -> bool:
-        return self.actors[crash.actor] is actor and actor.steps == crash.step - 1
 
     def _connections(self) -> list[sqlite3.Connection]:
         return [connection for actor in self.actors for connection in actor.connections]

@@ -12,21 +12,13 @@ DIES = "x"  # in a schedule: here the crashing actor dies
 class Limits:
     """Where an exploration stops.
 
-    schedules: how many are run at most. steps: how many one actor may take.
+    runs: how many schedules are run at most. steps: how many one actor may take.
     patience: seconds that an actor may take from one step to the next.
     """
 
-    schedules: int = 20_000
+    runs: int = 20_000
     steps: int = 100
     patience: float = 5.0
-
-
-@dataclass(frozen=True)
-class Crash:
-    """The actor of this index dies before its step of this number (from 1)."""
-
-    actor: int
-    step: int
 
 
 @dataclass

@@ -44,11 +44,11 @@ class _Place(Protocol):
 
 
 class Bar:
-    """Shows how many schedules have been run. share: the part that is done, as far as can be told."""
+    """Shows how many schedules have been run for real. share: the part that is done, as far as can be told."""
 
     def __init__(self, share: Callable[[], float] | None = None) -> None:
         self.stopped = False
-        self._share = share
+        self.share = share
         self._most = 0.0
         self._began = time.monotonic()
         self._next = self._began + AFTER
@@ -80,10 +80,10 @@ class Bar:
                 return
             if not _whole_only and callable(signal.getsignal(signal.SIGINT)):
                 self._former = signal.signal(signal.SIGINT, self._interrupted)
-        if self._share is not None:
-            self._most = max(self._most, min(1.0, self._share()))  # an estimate that falls would look like a mistake
-        done = f", about {self._most:.0%} done" if self._share else ""
-        self._place.show(f"{counted(count, 'schedule')}, {count / seconds:,.0f} a second{done}", self._most or None)
+        if self.share is not None:
+            self._most = max(self._most, min(1.0, self.share()))  # an estimate that falls would look like a mistake
+        done = f", about {self._most:.0%} done" if self.share else ""
+        self._place.show(f"{counted(count, 'run')}, {count / seconds:,.0f} a second{done}", self._most or None)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         if self.stopped:

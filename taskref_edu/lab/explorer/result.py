@@ -4,114 +4,165 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from functools import cached_property
 from html import escape
 from itertools import pairwise
+from typing import Literal
 
-from . import wording as keeping
-from .outcome import Outcome
-from .progress_bar import Bar
+from .exploring import Explored
+from .graph import Graph, Schedules, Texts
+from .question import Question
 from .schedule_map import Mark, ScheduleMap
 from .trace import Trace, lanes_as_html, lanes_as_text
-from .wording import counted, error_text, explained
+from .trial import Trial
+from .wording import counted, explained
 
 LISTED = 200  # as many breaking schedules as a notebook lists
 
 
 def switches(schedule: str) -> int:
-    """How often the schedule passes from one actor to another."""
+    """How many times the schedule passes from one actor to another."""
     return sum(one != other for one, other in pairwise(schedule))
 
 
-@dataclass(repr=False)
 class ExplorationResult:
     """The result of explore(); prints as text, shows as a map and lanes in a notebook.
 
-    count: schedules run. broken: those after which something is broken. errors: those in which an actor got one.
-    problems, error_texts: what it was, by schedule. left: branches not walked because a bound was hit, or because
-    somebody stopped it, which is `stopped`.
+    count: schedules. broken: those after which something is broken. errors: those in which an actor got one.
+    problems, error_texts: what it was, by schedule. runs: how many were run for real; the others pass through states
+    that those have shown. left: how many, at least, were not explored because a bound was reached.
     """
 
-    names: dict[str, str]
-    setup_name: str | None
-    invariant_name: str
-    replaying: Callable[[str], Trace] = field(repr=False)
-    schema: str | None = "both"
-    journal: str = "wal"
-    count: int = 0
-    left: int = 0
-    stopped: bool = False
-    problems: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    error_texts: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    trace: Trace | None = field(default=None, repr=False)
-    map: ScheduleMap = field(default_factory=ScheduleMap, repr=False)
-    idle: set[str] = field(default_factory=set, repr=False)  # actors that have made no step in any schedule
-    _seen: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        self.idle = set(self.names)
+    def __init__(self, question: Question, explored: Explored, open_trial: Callable[[], Trial], trial: Trial) -> None:
+        self.question = question
+        self.names = question.names
+        self.graph: Graph = explored.graph
+        self.runs = explored.runs
+        self.reason = explored.reason  # why it ended early
+        self.stopped = explored.stopped_by_user
+        self.not_merged = explored.not_merged  # why every schedule had to be run
+        self.speaks_for = trial.exploration.speaks_for
+        self._open_trial = open_trial
+        self._whole = explored.whole
+        self._judges_errors = trial.takes > 1
+        self.trace = trial.trace(self.shortest) if self.shortest is not None else None
 
     @property
-    def broken(self) -> list[str]:
+    def count(self) -> int:
+        """How many schedules were explored."""
+        return self.graph.start.all
+
+    @cached_property
+    def broken(self) -> Schedules:
         """The schedules after which something is broken, in alphabetical order."""
-        return list(self.problems)
+        return Schedules(self.graph, "broken")
 
-    @property
-    def errors(self) -> list[str]:
+    @cached_property
+    def errors(self) -> Schedules:
         """The schedules in which an actor got an error, in alphabetical order."""
-        return list(self.error_texts)
+        return Schedules(self.graph, "erring")
+
+    @cached_property
+    def problems(self) -> Texts:
+        """What is broken, by schedule."""
+        return Texts(self.graph, "problems")
+
+    @cached_property
+    def error_texts(self) -> Texts:
+        """The actors' errors in words, by schedule."""
+        return Texts(self.graph, "errors")
+
+    @cached_property
+    def left(self) -> int:
+        """How many schedules, at least, were not explored."""
+        return self.graph.left
 
     @property
     def complete(self) -> bool:
-        """Whether every schedule was run; False if a bound was hit or somebody stopped it."""
+        """Whether every schedule was explored; False if a bound was reached or somebody stopped it."""
         return self.left == 0
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is broken after any schedule, and none was left out."""
-        return self.complete and not self.problems
+        """Whether nothing is broken after any schedule, none was left out, and every actor was really at work."""
+        return self.complete and not self.problems and not self.doubts
 
-    @property
+    @cached_property
+    def idle(self) -> set[str]:
+        """Actors that made no step in any schedule."""
+        return set(self.names) - self.graph.letters()
+
+    @cached_property
+    def doubts(self) -> list[str]:
+        """Why nothing is proven although nothing broke, a sentence each."""
+        if not self._whole:
+            return []  # it may be just these schedules
+        said = [
+            f"{letter} ({self.names[letter]}) sent no statement: does it use the engine it is given?"
+            for letter in sorted(self.idle)
+        ]
+        failing = set() if self._judges_errors else self.graph.always_failing() - self.idle
+        for letter in sorted(failing):
+            text = next(text for text in self._texts[1] if text.startswith(f"{letter}: "))
+            said.append(
+                f"{letter} ({self.names[letter]}) failed in every schedule, as with {text.partition(': ')[2]};"
+                " an invariant(session, errors) may judge that"
+            )
+        return said
+
+    @cached_property
     def shortest(self) -> str | None:
         """The breaking schedule with the fewest switches between actors; None if nothing broke."""
-        return min(self.problems, key=lambda schedule: (switches(schedule), len(schedule), schedule), default=None)
+        return self.graph.shortest()
+
+    @property
+    def map(self) -> ScheduleMap:
+        """A cell for each of the first schedules."""
+        start, found = self.graph.start, ScheduleMap()
+        found.counts = Counter({Mark.HOLDS: start.sound, Mark.BROKEN: start.broken})
+        found.counts[Mark.ERROR] = start.all - start.sound - start.broken
+        for schedule in Schedules(self.graph)[: ScheduleMap.most()]:
+            broken, erring = schedule in self.problems, schedule in self.error_texts
+            found.cells.append((schedule, Mark.BROKEN if broken else Mark.ERROR if erring else Mark.HOLDS))
+        return found
 
     def replay(self, schedule: str) -> Trace:
         """Run this schedule again, from a fresh setup; return who did what, and the rows after each step.
 
         The rows are the same every time but for columns that hold times. Raises NoSuchSchedule.
         """
-        return self.replaying(schedule)
+        with self._open_trial() as trial:
+            return trial.trace(schedule)
 
     def as_test(self, schedule: str | None = None) -> str:
-        """A pytest case for this schedule (by default the shortest breaking one): it fails until the code is mended."""
+        """A pytest case for this schedule (by default the shortest breaking one): it fails until the code is repaired.
+
+        Raises CannotWriteTest where a function has no name by which a test could import it.
+        """
         schedule = schedule or self.shortest
         if schedule is None:
             return "# nothing broke: there is no schedule to keep as a test"
-        problems = self.problems.get(schedule, ("nothing broke",))
-        return keeping.case(schedule, problems, self.names.values(), self.arguments())
+        return self.question.test_of(schedule, self.problems.get(schedule, ("nothing broke",)))
 
-    def arguments(self) -> str:
-        """The arguments of this exploration, besides the actors, as they are written in a call."""
-        return keeping.arguments(self.setup_name, self.invariant_name, self.schema, self.journal)
+    def assert_holds(self, errors: Literal["allow", "refuse"] = "allow") -> None:
+        """Raise AssertionError, with all that was found as its text, unless this holds.
 
-    def add(self, outcome: Outcome, problems: tuple[str, ...]) -> None:
-        """Take note of one schedule."""
-        mark = Mark.BROKEN if problems else Mark.ERROR if outcome.errors else Mark.HOLDS
-        self.count += 1
-        self.idle.difference_update(outcome.schedule)
-        self.map.add(outcome.schedule, mark)
-        if problems:
-            self.problems[outcome.schedule] = problems
-        if outcome.errors:
-            texts = tuple(f"{letter}: {error_text(error)}" for letter, error in outcome.errors.items())
-            self.error_texts[outcome.schedule] = self._seen.setdefault(texts, texts)
+        errors: "refuse" where no actor may get an error in any schedule.
+        """
+        if errors not in ("allow", "refuse"):
+            raise ValueError(f"errors={errors!r} found, 'allow' or 'refuse' expected")
+        if not self.holds:
+            raise AssertionError(self._full_text(self.shortest))
+        if errors == "refuse" and self.errors:
+            raise AssertionError(self._full_text(self.errors[0]))
 
-    def is_to_stop(self, max_schedules: int, progress: Callable[[int], object] | None, bar: Bar) -> bool:
-        """Whether the bound is reached, or somebody asked to stop."""
-        asked = progress is not None and progress(self.count) is True
-        self.stopped = bar.passed(self.count)
-        return asked or self.stopped or self.count >= max_schedules
+    def _full_text(self, schedule: str | None) -> str:
+        lines = [str(self)]
+        if schedule is not None:
+            if schedule != self.shortest:
+                lines += ["", f"One with an error: {schedule}", str(self.replay(schedule))]
+            lines += ["", f"To run only this one: schedules=[{schedule!r}]"]
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         parts = [self._headline(), *self._bounds(), *self._summary()]
@@ -128,6 +179,10 @@ class ExplorationResult:
             lanes = f"<h4>{escape(self._shortest_headline())}</h4>{lanes_as_html(self.trace)}"
         return f"<div>{head}{bounds}<ul>{summary}</ul>{self.map.as_html()}{lanes}{self._others()}</div>"
 
+    @cached_property
+    def _texts(self) -> tuple[Counter[str], Counter[str]]:
+        return self.graph.texts()
+
     def _headline(self) -> str:
         schedules = counted(self.count, "schedule")
         return f"{len(self.problems):,} of {schedules} break; {len(self.error_texts):,} with an actor's error"
@@ -135,23 +190,23 @@ class ExplorationResult:
     def _bounds(self) -> list[str]:
         notes = []
         if not self.complete:
-            least = f"{self.count:,} of at least {self.count + self.left:,} schedules"
             proven = f"nothing is proven{' of the others' if self.problems else ''}"
-            stopped = f"STOPPED BY YOU after {least}: {proven}"
-            notes.append(stopped if self.stopped else f"NOT COMPLETE: only the first {least} were run")
-        for letter in self.names:
-            if letter in self.idle:
-                notes.append(
-                    f"NOTE: {letter} ({self.names[letter]}) sent no statement: does it use the engine it is given?"
-                )
+            least = f"{self.count:,} of at least {self.count + self.left:,} schedules"
+            because = "STOPPED BY YOU" if self.stopped else f"NOT COMPLETE: {self.reason}"
+            notes.append(f"{because} after {least}: {proven}")
+        notes += [f"NOTE: {doubt}" for doubt in self.doubts]
+        if self.not_merged:
+            notes.append(f"Every schedule was run for real: {self.not_merged}")
         return notes
 
     def _summary(self) -> list[str]:
-        problems = Counter(problem for found in self.problems.values() for problem in found)
-        errors = Counter(text for found in self.error_texts.values() for text in found)
+        problems, errors = self._texts
         lines = [f"  {number:>6,} x {text}" for number, text in _ranked(problems)]
         lines += [f"  {number:>6,} x {text}" for number, text in _ranked(errors)]
-        return lines + [f"  {line}" for line in explained(set(errors))]
+        sentences = explained(set(errors))
+        lines += [f"  {line}" for line in sentences]
+        server = "; where this one refuses, a server may wait and break: run it there, too" if sentences else ""
+        return [*lines, f"  This speaks for {self.speaks_for}{server}."]
 
     def _shortest_headline(self) -> str:
         return f"The breaking schedule with the fewest switches ({switches(self.shortest or '')}): {self.shortest}"
@@ -159,7 +214,7 @@ class ExplorationResult:
     def _others(self) -> str:
         if not self.problems:
             return ""
-        listed = list(self.problems.items())[:LISTED]
+        listed = [(schedule, self.problems[schedule]) for schedule in self.broken[:LISTED]]
         items = "".join(f"<li><code>{escape(s)}</code>: {escape('; '.join(found))}</li>" for s, found in listed)
         summary = f"<summary>{counted(len(listed), 'breaking schedule')}, to replay</summary>"
         return f"<details>{summary}<ul>{items}</ul></details>"

@@ -22,17 +22,16 @@ _LOOKS = {Mark.HOLDS: ("●", "#1b6e3c"), Mark.ERROR: ("▲", "#8a5300"), Mark.B
 
 
 class ScheduleMap:
-    """Collects the marks; keeps the first CELLS schedules, and counts all."""
+    """The marks of the first CELLS schedules, and how many there are of each."""
 
     def __init__(self) -> None:
         self.counts: Counter[Mark] = Counter()
         self.cells: list[tuple[str, Mark]] = []
 
-    def add(self, schedule: str, mark: Mark) -> None:
-        """Take note of one schedule."""
-        self.counts[mark] += 1
-        if len(self.cells) < CELLS:
-            self.cells.append((schedule, mark))
+    @staticmethod
+    def most() -> int:
+        """How many cells are drawn."""
+        return CELLS
 
     def __repr__(self) -> str:
         return ", ".join(f"{self.counts[mark]:,} {mark.value}" for mark in Mark)

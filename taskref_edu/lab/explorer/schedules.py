@@ -14,35 +14,33 @@ from ..sqltrace import filled_in
 from .actor import Actor
 from .errors import NoSuchSchedule, NotRepeatable
 from .exploration import Exploration, OnStep
-from .outcome import DIES, Crash, Outcome
+from .outcome import Outcome
 
-NOBODY = -1
 REPEATABLE = "let the functions depend on the database only, not on time, chance or variables that they change"
 
 
 class AllSchedules:
-    """Every schedule, in alphabetical order. With `crash`, the actor dies in those in which it gets that far."""
+    """Every schedule, in alphabetical order. If an actor may die: every one in which it does."""
 
-    def __init__(self, exploration: Exploration, crash: Crash | None = None) -> None:
-        self._stage = exploration
-        self._crash = crash
-        self._path: list[list[int]] = []  # for each step: the actor that makes it, and those still to be tried
-        self._able: list[tuple[int, ...]] = []  # for each step: who could make it
+    def __init__(self, exploration: Exploration) -> None:
+        self._exploration = exploration
+        self._path: list[list[str]] = []  # for each step: the move that was made, and those still to be tried
+        self._able: list[tuple[str, ...]] = []  # for each step: all the moves that could be made
 
     def __iter__(self) -> Iterator[Outcome]:
-        self._stage.crash = self._crash
         while True:
             outcome = self._run()
             if outcome is not None:
-                yield outcome
+                if self._exploration.crash is None or outcome.crashed is not None:
+                    yield outcome
                 outcome.forget()
             if not self._turn_back():
                 return
 
     @property
-    def untried(self) -> int:
-        """How many branches are known and not walked yet; each holds at least one schedule unless it waits."""
-        return sum(len(options) - 1 for options in self._path)
+    def untried(self) -> list[int]:
+        """For each step of the latest schedule: how many other moves are still to be tried in its place."""
+        return [len(options) - 1 for options in self._path]
 
     @property
     def share(self) -> float:
@@ -72,31 +70,28 @@ class AllSchedules:
 
     def _run(self) -> Outcome | None:
         """Repeat the path and go on from its end; None if nobody could make its last step."""
-        outcome = self._stage.start()
+        outcome = self._exploration.start()
         for place, options in enumerate(self._path):
-            if self._go_first(options, outcome):
+            if self._exploration.go(options[0], outcome):
                 continue
             if place < len(self._path) - 1:
-                raise NotRepeatable(_not_repeatable(outcome.schedule, self._stage.actors[options[0]]))
+                raise NotRepeatable(_not_repeatable(outcome.schedule, options[0]))
             if not self._go_next(options, outcome):
                 self._abandon()
                 return None
-        while self._stage.going:
-            options = [index for index, actor in enumerate(self._stage.actors) if self._may_go(actor)]
+        while self._exploration.going:
+            options = self._exploration.moves()
             if self._go_first(options, outcome) or self._go_next(options, outcome):
                 self._path.append(options)
                 self._able.append(tuple(options))
             else:
-                self._stage.give_up(outcome)
-        return self._stage.end(outcome)
+                self._exploration.give_up(outcome)
+        return self._exploration.end(outcome)
 
-    def _may_go(self, actor: Actor) -> bool:
-        return not actor.ended and self._stage.may_go(actor)
+    def _go_first(self, options: list[str], outcome: Outcome) -> bool:
+        return bool(options) and self._exploration.go(options[0], outcome)
 
-    def _go_first(self, options: list[int], outcome: Outcome) -> bool:
-        return bool(options) and self._stage.go(self._stage.actors[options[0]], outcome)
-
-    def _go_next(self, options: list[int], outcome: Outcome) -> bool:
+    def _go_next(self, options: list[str], outcome: Outcome) -> bool:
         """The first one has to wait: let the next one go that need not."""
         while options:
             options.pop(0)
@@ -105,14 +100,14 @@ class AllSchedules:
         return False
 
     def _abandon(self) -> None:
-        for actor in self._stage.going:
-            self._stage.kill(actor)
-        self._path[-1] = [NOBODY]  # for _turn_back() to drop
+        for actor in self._exploration.going:
+            self._exploration.kill(actor)
+        self._path[-1] = [""]  # for _turn_back() to drop
 
 
-def _not_repeatable(done: str, actor: Actor) -> str:
+def _not_repeatable(done: str, move: str) -> str:
     where = done or "the start"
-    return f"after {where}, {actor.letter} made a step the first time and none the second: {REPEATABLE}"
+    return f"after {where}, {move} made a step the first time and none the second: {REPEATABLE}"
 
 
 def replay(
@@ -122,7 +117,6 @@ def replay(
     *,
     strict: bool = True,
     unfinished: bool = False,
-    crash: Crash | None = None,
 ) -> Outcome:
     """Run one schedule.
 
@@ -130,30 +124,24 @@ def replay(
     are not there or have to wait, and run what is left in alphabetical order.
     unfinished: the schedule may end where steps are left; then the actors that stand before them are killed.
     """
-    exploration.crash, exploration.on_step = crash, on_step
+    exploration.on_step = on_step
     for actor in exploration.actors:
         actor.tracing = on_step is not None
     try:
         outcome = exploration.start()
-        for letter in schedule:
-            actor = _actor_of(exploration, letter, schedule)
-            if not exploration.go(actor, outcome) and strict:
+        for move in schedule:
+            actor = _mover(exploration, move, schedule)
+            if not exploration.go(move, outcome) and strict:
                 why = f"{actor.letter} has no step left" if actor.ended else exploration.why_waiting(actor)
                 raise NoSuchSchedule(f"{schedule!r}: after {outcome.schedule!r}, {why}", outcome.schedule, why)
-        able = [actor for actor in exploration.going if exploration.may_go(actor)]
-        if able and unfinished:
-            outcome.standing = {actor.letter: _stands(exploration, actor) for actor in exploration.going}
-            outcome.waiting = {
-                a.letter: exploration.holder_before(a) for a in exploration.going if not exploration.may_go(a)
-            }
-            for actor in exploration.going:
-                exploration.kill(actor)
-        elif able and strict:
-            rest = "; ".join(f"{actor.letter}: {actor.step.sql}" for actor in able if actor.step)
-            raise NoSuchSchedule(f"{schedule!r} ends too early: steps are left ({rest})")
+        if unfinished:
+            _stop_here(exploration, outcome)
         while exploration.going:
-            if not any(exploration.go(actor, outcome) for actor in exploration.going):
+            rest = "; ".join(f"{actor.letter}: {actor.step.sql}" for actor in exploration.going if actor.step)
+            if not any(exploration.go(actor.letter, outcome) for actor in exploration.going):
                 exploration.give_up(outcome)
+            elif strict:
+                raise NoSuchSchedule(f"{schedule!r} ends too early: steps are left ({rest})")
         return exploration.end(outcome)
     finally:
         exploration.on_step = None
@@ -162,15 +150,23 @@ def replay(
             actor.tracing = False
 
 
+def _stop_here(exploration: Exploration, outcome: Outcome) -> None:
+    """Note where the actors stand, unless all of them wait, and kill them."""
+    if not any(exploration.may_go(actor) for actor in exploration.going):
+        return
+    outcome.standing = {actor.letter: _stands(exploration, actor) for actor in exploration.going}
+    outcome.waiting = {a.letter: exploration.holder_before(a) for a in exploration.going if not exploration.may_go(a)}
+    for actor in exploration.going:
+        exploration.kill(actor)
+
+
 def _stands(exploration: Exploration, actor: Actor) -> str:
     return filled_in(exploration.world.observer, actor.step.sql, actor.step.parameters) if actor.step else ""
 
 
-def _actor_of(exploration: Exploration, letter: str, schedule: str) -> Actor:
-    if letter == DIES and exploration.crash is not None:
-        return exploration.actors[exploration.crash.actor]
-    for actor in exploration.actors:
-        if actor.letter == letter:
-            return actor
-    letters = ", ".join(actor.letter for actor in exploration.actors)
-    raise NoSuchSchedule(f"{schedule!r} names {letter!r}; the actors are {letters}")
+def _mover(exploration: Exploration, move: str, schedule: str) -> Actor:
+    try:
+        return exploration.mover(move)
+    except KeyError:
+        letters = ", ".join(actor.letter for actor in exploration.actors)
+        raise NoSuchSchedule(f"{schedule!r} names {move!r}; the actors are {letters}") from None

@@ -1,13 +1,13 @@
-"""What a step is: which statements the explorer stops at, and which of them take the write lock.
+"""What a step is: which statements the explorer stops at, which of them take the write lock, which tables they open.
 
-SQLite itself tells whether a statement reads or writes: by the Transaction instruction of its program.
+SQLite itself tells: by the instructions of the statement's program, those of triggers and foreign keys included.
 """
 
 from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -29,6 +29,16 @@ _HARMLESS = {
 }
 
 
+CALLS = ("Function", "PureFunc", "AggStep", "AggStep1")
+CHANGES_THE_FILE = re.compile(
+    "CreateBtree|Destroy|ParseSchema|Drop(Table|Index|Trigger)|SetCookie|SqlExec|V(Update|Create|Destroy)|Vacuum"
+    "|JournalMode|LoadAnalysis"
+)
+# Their answers depend on more than tables and arguments.
+CHANGING_FUNCTIONS = frozenset({"random", "randomblob", "changes", "total_changes", "last_insert_rowid"})
+ROOT_IN_REGISTER = 0x10  # flags of instructions (SQLite's OPFLAG_P2ISREG, OPFLAG_LASTROWID)
+SETS_LAST_ROWID = 0x20
+
 # What the driver raises for SQL or values that it cannot take.
 REFUSED = (sqlite3.Error, OverflowError, UnicodeError, ValueError)
 
@@ -45,6 +55,19 @@ class Kind(Enum):
     OTHER = "other"  # a step that touches no table, such as SELECT 1
 
 
+class Tables(NamedTuple):
+    """The tables that a statement opens, and those of them that it may change.
+
+    reads: None if that may be any table. numbers_rows: it gives new rows their rowid. depends: on what else its
+    outcome depends, or what else it changes, in words.
+    """
+
+    reads: tuple[str, ...] | None = ()
+    writes: frozenset[str] = frozenset()
+    numbers_rows: bool = False
+    depends: str = ""
+
+
 class Statement(NamedTuple):
     """A statement's kind, and whether it leaves something behind on its connection."""
 
@@ -52,13 +75,19 @@ class Statement(NamedTuple):
     lingers: bool = False  # a setting, a temporary table, an attached file
     word: str = ""  # its first word
     name: str = ""  # of a savepoint or a setting
+    tables: Tables = Tables()
 
 
 class Statements:
-    """Classifies statements, each text once."""
+    """Classifies statements, each text once.
 
-    def __init__(self) -> None:
+    root_pages: the table of each root page of the file. functions: those that SQLite brings along.
+    """
+
+    def __init__(self, root_pages: Mapping[int, str], functions: frozenset[str]) -> None:
         self._known: dict[str, Statement] = {}
+        self._root_pages = root_pages
+        self._functions = functions - CHANGING_FUNCTIONS
 
     def of(self, connection: sqlite3.Connection, sql: str, parameters: Any) -> Statement:
         """What `sql` is. Asks `connection` for its program, past all observers."""
@@ -68,10 +97,36 @@ class Statements:
             if known.kind is Kind.OTHER:
                 program = _program(connection, sql, parameters)
                 if program is None:
-                    return known  # it will fail, perhaps only this time: a table that is created later
-                known = known._replace(kind=_kind_of(program))
+                    # It will fail, perhaps only this time: a table that is created later.
+                    return known._replace(tables=Tables(reads=None))
+                known = known._replace(kind=_kind_of(program), tables=self._tables_of(program, known.word, sql))
             self._known[sql] = known
         return known
+
+    def _tables_of(self, program: list[tuple[Any, ...]], word: str, sql: str) -> Tables:
+        reads, writes, all_of_them, depends = set[str](), set[str](), False, ""
+        for _, opcode, p1, p2, p3, p4, p5, *_ in program:
+            if opcode in ("OpenRead", "OpenWrite", "ReopenIdx", "Clear"):
+                root, database = (p1, p2) if opcode == "Clear" else (p2, p3)
+                table = self._root_pages.get(root) if not p5 & ROOT_IN_REGISTER else None
+                if database != 0:
+                    depends = "a temporary or attached table"
+                elif table is None:
+                    depends = "the schema"
+                else:
+                    reads.add(table)
+                    writes |= {table} if opcode in ("OpenWrite", "Clear") else set()
+            elif opcode == "VOpen":
+                all_of_them = True
+            elif CHANGES_THE_FILE.fullmatch(opcode):
+                depends = f"more than rows ({opcode})"
+            elif opcode in CALLS and (name := str(p4).partition("(")[0].lower()) not in self._functions:
+                depends = f"{name}()"
+        # Without the programs of triggers, whose instructions are numbered anew.
+        own = [line for place, line in enumerate(program) if line[0] == place]
+        inserts = word in ("INSERT", "REPLACE", "WITH") and "DO UPDATE" not in sql.upper()
+        numbers_rows = inserts and any(line[1] == "Insert" and line[6] & SETS_LAST_ROWID for line in own)
+        return Tables(None if all_of_them else tuple(sorted(reads)), frozenset(writes), numbers_rows, depends)
 
 
 def _by_words(sql: str) -> Statement:

@@ -11,7 +11,8 @@ from ..sqltrace import filled_in
 from .actor import Actor
 from .database_snapshot import Rows
 from .exploration import Exploration
-from .outcome import DIES, Crash, Outcome
+from .outcome import DIES, Outcome
+from .question import name_of
 from .schedules import replay
 from .wording import error_text, short_sql
 
@@ -49,13 +50,9 @@ class Trace:
     waiting: dict[str, str] = field(default_factory=dict)  # those of them that have to wait, and for whom
 
     def __repr__(self) -> str:
-        from .trace import lanes_as_text
-
         return lanes_as_text(self)
 
     def _repr_html_(self) -> str:
-        from .trace import lanes_as_html
-
         return lanes_as_html(self)
 
 
@@ -64,7 +61,6 @@ def traced(
     schedule: str,
     judge: Callable[[Outcome], tuple[str, ...]],
     *,
-    crash: Crash | None = None,
     recover: Callable[[], str | None] | None = None,
     unfinished: bool = False,
 ) -> Trace:
@@ -85,7 +81,7 @@ def traced(
         sql = filled_in(world.observer, step.sql, step.parameters)
         trace.steps.append(TraceStep(actor.letter, sql, error, rows, step.rows is None))
 
-    outcome = replay(exploration, schedule, on_step, crash=crash, unfinished=unfinished)
+    outcome = replay(exploration, schedule, on_step, unfinished=unfinished)
     trace.standing, trace.waiting = outcome.standing, outcome.waiting
     trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
     if recover is not None:
@@ -95,11 +91,6 @@ def traced(
         trace.broken = judge(outcome)
     outcome.forget()
     return trace
-
-
-def name_of(function: Callable[..., Any]) -> str:
-    """The name of a function, for showing."""
-    return getattr(function, "__name__", None) or repr(function)
 
 
 Row = dict[str, Any]

@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from ...database.transactions import reading_in, session_to_read
 from .exploration import Exploration
-from .outcome import Crash, Outcome
+from .outcome import Outcome
 from .trace import Trace, traced
 from .wording import error_text
 
@@ -28,7 +28,7 @@ class Trial:
         self._engine = exploration.world.engine()
         self._invariant = invariant
         try:
-            self._arguments = _positional(invariant)
+            self.takes = _positional(invariant)
         except TypeError:
             exploration.world.close()  # nobody will enter this
             raise
@@ -66,12 +66,12 @@ class Trial:
         """What the invariant finds broken after this schedule."""
         known: tuple[Any, ...] = (outcome.errors, outcome.results)
         with reading_in(self._session) as session:
-            return self._ask(session, known[: self._arguments - 1], outcome.schedule)
+            return self._ask(session, known[: self.takes - 1], outcome.schedule)
 
-    def trace(self, schedule: str, crash: Crash | None = None, *, unfinished: bool = False) -> Trace:
+    def trace(self, schedule: str, *, unfinished: bool = False) -> Trace:
         """Run the schedule once more, and write down what happens."""
         recover = self.recover if self._recover is not None else None
-        return traced(self.exploration, schedule, self.judge, crash=crash, recover=recover, unfinished=unfinished)
+        return traced(self.exploration, schedule, self.judge, recover=recover, unfinished=unfinished)
 
     def _ask(self, session: Session, known: tuple[Any, ...], schedule: str) -> tuple[str, ...]:
         try:

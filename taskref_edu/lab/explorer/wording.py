@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable
 
 BUSY = {
     "SQLITE_BUSY": "somebody else is writing, and a transaction that has read already is not allowed to wait",
@@ -37,22 +36,3 @@ def short_sql(sql: str, width: int = 90) -> str:
     line = re.sub(r"^SELECT (?!DISTINCT)[^()']{25,}? FROM ", "SELECT … FROM ", line)
     line = re.sub(r"^(INSERT INTO \S+) \([^)]*\) VALUES", r"\1 … VALUES", line)
     return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def arguments(setup: str | None, invariant: str, schema: str | None, journal: str) -> str:
-    """The arguments of an exploration, besides the actors, as they are written in a call."""
-    parts = [f" setup={setup}"] if setup else []
-    parts.append(f" invariant={invariant}")
-    parts += [f" schema={schema!r}"] if schema != "both" else []
-    parts += [f" journal={journal!r}"] if journal != "wal" else []
-    return ",".join(parts)
-
-
-def case(schedule: str, problems: Iterable[str], actors: Iterable[str], arguments: str) -> str:
-    """A test that runs this one schedule."""
-    return (
-        f"def test_the_schedule_{schedule}() -> None:\n"
-        f"    # found: {'; '.join(problems)!r}\n"
-        f"    found = explore([{', '.join(actors)}],{arguments}, schedules=[{schedule!r}])\n"
-        "    assert found.holds, str(found)\n"
-    )

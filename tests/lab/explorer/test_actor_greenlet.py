@@ -64,7 +64,7 @@ def test_no_greenlet_is_left_behind():
 
     before = greenlets()
     explore([autocommitted(2), swallows], setup=one_order, invariant=nothing)
-    explore([autocommitted(2), swallows], setup=one_order, invariant=nothing, max_schedules=2)
+    explore([autocommitted(2), swallows], setup=one_order, invariant=nothing, max_runs=2)
     explore_crashes([swallows, swallows], crash=0, setup=one_order, recover=lambda engine: None, invariant=nothing)
     with pytest.raises(KeyboardInterrupt):
         explore([autocommitted(2), interrupted], setup=one_order, invariant=nothing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sqlmodel import Session
 from taskref_edu import Order, writing
 from taskref_edu.lab import explore, explore_crashes, measure
 from taskref_edu.lab.by_hand import ByHand
+from taskref_edu.lab.explorer.errors import CannotWriteTest
 from taskref_edu.lab.explorer.result import ExplorationResult, switches
 from taskref_edu.lab.explorer.schedule_map import _LOOKS, Mark
 from taskref_edu.lab.explorer.wording import short_sql
@@ -137,26 +139,32 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-def test_as_test_is_a_case_that_fails_until_the_code_is_mended(found: ExplorationResult) -> None:
+def test_as_test_is_a_case_that_fails_until_the_code_is_repaired(
+    found: ExplorationResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = found.as_test()
-    assert source.startswith(f"def test_the_schedule_{found.shortest}() -> None:\n    # found: '2 live tasks'\n")
+    assert f"def test_the_schedule_{found.shortest}() -> None:\n    # found: '2 live tasks'\n" in source
+    exec(source, names := {})
+    with pytest.raises(AssertionError, match="2 live tasks"):
+        next(value for name, value in names.items() if name.startswith("test_"))()
     mended = actors.conditional_update
-    for click, passes in ((actors.click_inverted, False), (mended, True)):
-        names: dict[str, Any] = {"explore": explore, "one_order": one_order, "one_live_task": one_live_task}
-        exec(source, names := names | {"click_inverted": click})
-        case = next(value for name, value in names.items() if name.startswith("test_"))
-        if passes:
-            case()
-        else:
-            with pytest.raises(AssertionError):
-                case()
+    monkeypatch.setattr(actors, "click_inverted", mended)
+    exec(source, names := {})
+    next(value for name, value in names.items() if name.startswith("test_"))()
 
 
 def test_as_test_names_the_schema_if_it_is_not_the_usual_one() -> None:
-    usual = explore([autocommitted(1)], setup=one_order, invariant=nothing).as_test("A")
+    usual = explore([actors.read], setup=one_order, invariant=nothing).as_test("A")
     assert "schema=" not in usual
-    other = explore([autocommitted(1)], setup=one_order, invariant=nothing, schema="as_written").as_test("A")
+    other = explore([actors.read], setup=one_order, invariant=nothing, schema="as_written").as_test("A")
     assert ", schema='as_written', schedules=['A'])" in other
+
+
+@pytest.mark.parametrize("nameless", [lambda engine: None, partial(actors.read), autocommitted(1)])
+def test_as_test_needs_functions_that_can_be_imported(nameless: Any) -> None:
+    found = explore([nameless], setup=one_order, invariant=nothing)
+    with pytest.raises(CannotWriteTest, match="has no name by which a test could import it"):
+        found.as_test("A")
 
 
 def test_as_test_of_nothing() -> None:
@@ -164,7 +172,7 @@ def test_as_test_of_nothing() -> None:
 
 
 def test_as_test_names_the_journal_if_it_is_not_the_usual_one() -> None:
-    found = explore([autocommitted(1)], setup=one_order, invariant=nothing, journal="delete")
+    found = explore([actors.read], setup=one_order, invariant=nothing, journal="delete")
     assert ", journal='delete', schedules=['A'])" in found.as_test("A")
 
 

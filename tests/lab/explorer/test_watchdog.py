@@ -112,7 +112,7 @@ class TestPastTheExplorer:
             thread.start()
             thread.join()
 
-        assert explore([on_a_thread], setup=one_order, invariant=nothing).holds
+        assert explore([on_a_thread], setup=one_order, invariant=nothing).count == 1
 
     def test_another_actors_engine(self) -> None:
         first: list[Engine] = []
@@ -153,6 +153,7 @@ class TestPastTheExplorer:
     def test_no_statement_at_all_is_said(self) -> None:
         found = explore([autocommitted(1), lambda engine: None], setup=one_order, invariant=nothing)
         assert "NOTE: B (<lambda>) sent no statement" in str(found)
+        assert not found.holds
 
 
 class TestActorsErrors:
@@ -165,7 +166,16 @@ class TestActorsErrors:
         found = explore([fails, autocommitted(1)], setup=one_order, invariant=nothing)
         assert found.errors == ["AB", "BA"]
         assert found.error_texts["AB"] == (f"A: {type(error).__name__}: {error}",)
-        assert found.holds
+
+    def test_who_fails_in_every_schedule_proves_nothing(self) -> None:
+        def fails(engine: Engine) -> None:
+            autocommitted(1)(engine)
+            raise ValueError("wrong")
+
+        found = explore([fails, autocommitted(1)], setup=one_order, invariant=nothing)
+        assert not found.holds
+        assert "NOTE: A (fails) failed in every schedule, as with ValueError: wrong" in str(found)
+        assert explore([fails, autocommitted(1)], setup=one_order, invariant=lambda session, errors: []).holds
 
     def test_an_interrupt_ends_the_exploration(self) -> None:
         def interrupted(_engine: Engine) -> None:
@@ -203,19 +213,19 @@ class TestSchedules:
             found.replay(schedule)
 
     def test_the_first_of_many_is_said(self) -> None:
-        found = explore([autocommitted(4)] * 2, setup=one_order, invariant=nothing, max_schedules=5)
+        found = explore([autocommitted(4)] * 2, setup=one_order, invariant=nothing, max_runs=5)
         assert (found.count, found.complete, found.holds, found.broken) == (5, False, False, [])
-        assert "NOT COMPLETE: only the first 5 of at least" in str(found)
+        assert "NOT COMPLETE: 5 schedules were run for real (max_runs= allows more) after 5 of at least 8" in str(found)
         assert "NOT COMPLETE" in found._repr_html_()
 
     def test_some_of_a_list_are_not_all_of_it(self) -> None:
         asked = ["AB", "BA"]
-        found = explore([autocommitted(1)] * 2, setup=one_order, invariant=nothing, schedules=asked, max_schedules=1)
+        found = explore([autocommitted(1)] * 2, setup=one_order, invariant=nothing, schedules=asked, max_runs=1)
         assert (found.count, found.complete) == (1, False)
         assert explore([autocommitted(1)] * 2, setup=one_order, invariant=nothing, schedules=asked).complete
 
     def test_a_bound_that_is_just_enough_is_no_bound(self) -> None:
-        assert explore([autocommitted(4)] * 2, setup=one_order, invariant=nothing, max_schedules=70).complete
+        assert explore([autocommitted(4)] * 2, setup=one_order, invariant=nothing, max_runs=70).complete
 
     def test_somebody_may_stop_it(self) -> None:
         found = explore([autocommitted(4)] * 2, setup=one_order, invariant=nothing, progress=lambda count: count == 3)

@@ -1,0 +1,222 @@
+"""What the database answers to each actor, written down in terms that are the same in every run.
+
+A recorder is attached to the actors: it is told of each statement before and after it, and of every row that is
+fetched. Values that differ from run to run, such as times and uuids, are called after the statement that first sent
+them. Not covered: what an actor learns from anywhere but its connections.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from ...database.observed_connection import Connection, ObservedCursor
+from .actor import Actor, Step
+from .errors import CannotMerge
+from .exploration import Exploration
+from .statement_kinds import Kind, Statement, is_many
+
+# Questions about the schema and the connection alone.
+SCHEMA_ONLY = re.compile(
+    "TABLE_X?INFO|TABLE_LIST|INDEX_LIST|INDEX_X?INFO|FOREIGN_KEY_LIST|FOREIGN_KEYS|DATABASE_LIST|COLLATION_LIST|ENCODING"
+    "|COMPILE_OPTIONS|PAGE_SIZE|READ_UNCOMMITTED|BUSY_TIMEOUT|SYNCHRONOUS|CACHE_SIZE|JOURNAL_MODE|RECURSIVE_TRIGGERS"
+)
+LONG_ENOUGH = 6  # characters of a text that is not a mere coincidence
+NAME = re.compile(r"~[A-Z]\d+\.(?:\w+|\(\d+, \w+\))")
+VALUES = (str, bytes, float, int)
+
+
+class RecordedCursor(ObservedCursor):
+    """A cursor that tells of the rows that are fetched from it, and of their end."""
+
+    seen: Callable[[RecordedCursor, list[Any], bool], None]
+
+    def fetchone(self) -> Any:
+        return self._told(super().fetchone, lambda row: ([] if row is None else [row], row is None))
+
+    def fetchmany(self, size: int | None = None) -> Any:
+        wanted = self.arraysize if size is None else size
+        return self._told(partial(super().fetchmany, wanted), lambda rows: (rows, len(rows) < wanted))
+
+    def fetchall(self) -> Any:
+        return self._told(super().fetchall, lambda rows: (rows, True))
+
+    def __next__(self) -> Any:
+        return self._told(super().__next__, lambda row: ([row], False))
+
+    def close(self) -> None:
+        self._told(super().close, lambda _: ([], True))
+
+    def _told(self, fetch: Callable[[], Any], rows_of: Callable[[Any], tuple[list[Any], bool]]) -> Any:
+        try:
+            found = fetch()
+        except BaseException as error:
+            self.seen(self, [] if isinstance(error, StopIteration) else [("!", str(error))], True)
+            raise
+        self.seen(self, *rows_of(found))
+        return found
+
+
+def tell_rows(cursor: Any, seen: Callable[[RecordedCursor, list[Any], bool], None]) -> bool:
+    """Have `seen` told of each row fetched from this cursor; False if that is impossible."""
+    if not isinstance(cursor, ObservedCursor):
+        return False
+    cursor.__class__ = RecordedCursor
+    cursor.seen = seen  # type: ignore[attr-defined]
+    return True
+
+
+@dataclass
+class Learnt:
+    """What was learnt about the actors and holds for the next attempt.
+
+    unstable: parameters that differ from run to run, by SQL and place. savepoints: there are some in transactions
+    that write, so that what such a transaction goes back to matters.
+    """
+
+    unstable: set[tuple[str, Any]] = field(default_factory=set)
+    savepoints: bool = False
+
+
+class LearntMore(Exception):
+    """Something new was learnt: begin again, knowing it."""
+
+
+class AnswerLog:
+    """The answers of one run, by actor (as its index)."""
+
+    def __init__(self, exploration: Exploration, learnt: Learnt) -> None:
+        self._learnt = learnt
+        self._index = {actor: index for index, actor in enumerate(exploration.actors)}
+        self.savepoint: Callable[[Connection, int], Any] = lambda connection, index: None
+        self.begin()
+
+    def begin(self) -> None:
+        """A new run."""
+        actors = range(len(self._index))
+        self._log: list[list[Any]] = [[] for _ in actors]
+        self._cursors = [0 for _ in actors]
+        self.connections: list[dict[Connection, int]] = [{} for _ in actors]
+        self.next: list[Step | None] = [None for _ in actors]
+        self.unfinished: list[weakref.WeakKeyDictionary[Any, int]] = [weakref.WeakKeyDictionary() for _ in actors]
+        self.names: dict[Any, str] = {}  # of values that differ from run to run
+
+    def take(self, index: int) -> str:
+        """What this actor was told since the last time."""
+        told, self._log[index] = repr(self._log[index]), []
+        return told
+
+    # The recorder
+
+    def free(self, actor: Actor, connection: Connection, statement: Statement, sql: str, run: Callable[[], Any]) -> Any:
+        index = self._index[actor]
+        if statement.lingers or (statement.word == "PRAGMA" and not SCHEMA_ONLY.fullmatch(statement.name)):
+            actor.fault = CannotMerge(f"{actor.letter} sends {sql!r}")
+        number = self.connection(index, connection)
+        returns_to = statement.word == "SAVEPOINT" or (statement.word == "ROLLBACK" and statement.kind is Kind.FREE)
+        saved = self.savepoint(connection, index) if returns_to else None
+        try:
+            cursor = run()
+        except Exception as error:
+            self._log[index].append(("!", number, sql, str(error)))
+            raise
+        self._log[index].append((number, sql, saved))
+        self._follow(index, number, cursor)
+        return cursor
+
+    def stands(self, actor: Actor, step: Step) -> None:
+        self.next[self._index[actor]] = step
+
+    def ran(self, actor: Actor, step: Step, cursor: Any, error: BaseException | None) -> None:
+        index = self._index[actor]
+        self.next[index] = None
+        number = self.connection(index, step.connection)
+        if error is not None:
+            name = getattr(error, "sqlite_errorname", None)
+            self._log[index].append(("!", number, self.plain(str(error)), name))
+            return
+        rowcount = last = None
+        if step.kind is Kind.WRITE and cursor is not None:
+            rowcount = cursor.rowcount
+            if rowcount and step.tables.numbers_rows:
+                last = cursor.lastrowid  # elsewhere it is what the connection inserted before, perhaps in another run
+        self._log[index].append((number, rowcount, last))
+        self._follow(index, number, cursor)
+
+    def connection(self, index: int, connection: Connection) -> int:
+        """The number of an actor's connection."""
+        return self.connections[index].setdefault(connection, len(self.connections[index]))
+
+    def _follow(self, index: int, number: int, cursor: Any) -> None:
+        """Note the rows as the actor fetches them."""
+        place = self._cursors[index] = self._cursors[index] + 1
+        unfinished = self.unfinished[index]
+
+        def seen(cursor: RecordedCursor, rows: list[Any], ended: bool) -> None:
+            if ended:
+                unfinished.pop(cursor, None)
+            if rows:
+                self._log[index].append((place, *self.rows(rows)))
+
+        if tell_rows(cursor, seen):
+            if cursor.description is not None:
+                unfinished[cursor] = number
+            else:
+                unfinished.pop(cursor, None)
+
+    # Values that differ from run to run
+
+    def plain(self, value: Any) -> Any:
+        """The value, or what is called so in every run."""
+        if self.names and type(value) in VALUES:
+            value = self.names.get(value, value)
+            if type(value) is str and len(value) > 30 and value[0] != "~":
+                for raw, name in self.names.items():
+                    if type(raw) is str and raw in value:
+                        value = value.replace(raw, name)
+        return value
+
+    def rows(self, rows: Iterable[Any]) -> list[tuple[Any, ...]]:
+        """Rows, with the names of such values."""
+        if not self.names:
+            return [tuple(row) for row in rows]
+        get = self.names.get
+        return [tuple(get(value, value) if type(value) in VALUES else value for value in row) for row in rows]
+
+    def parameters(self, index: int, name: str) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
+        """The parameters, by place, of the actor's next step, and the names that were made here. name: of the state."""
+        found, created, step = [], [], self.next[index]
+        if step is None:
+            return [], ()
+        for place, value in _places(step.parameters):
+            if (step.sql, place) not in self._learnt.unstable:
+                value = self.plain(value)
+            elif (isinstance(value, str | bytes) and len(value) >= LONG_ENOUGH) or isinstance(value, float):
+                if value not in self.names:
+                    self.names[value] = f"~{name}.{place}"
+                    created.append(self.names[value])
+                value = self.names[value]
+            elif value is not None:
+                raise CannotMerge(f"{value!r} in {step.sql!r} differs from run to run, and is too short to be followed")
+            found.append((place, repr(value)))
+        return found, tuple(created)
+
+
+def _places(parameters: Any) -> Iterator[tuple[Any, Any]]:
+    rows = parameters if is_many(parameters) else [parameters]
+    for number, row in enumerate(rows):
+        for place, value in row.items() if isinstance(row, dict) else enumerate(row):
+            yield ((number, place) if len(rows) > 1 else place), value
+
+
+def names_in(value: Any) -> frozenset[str]:
+    """The names of values that differ from run to run, in a nested value."""
+    if isinstance(value, str):
+        return frozenset(NAME.findall(value)) if "~" in value else frozenset()
+    if isinstance(value, tuple | list):
+        return frozenset().union(*map(names_in, value))
+    return frozenset()

@@ -1,0 +1,47 @@
+"""How long an exploration may go on: so many real runs or seconds, until something breaks, until you stop it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from .progress_bar import Bar
+
+Progress = Callable[[int], object]
+
+
+class Budget:
+    """What is left of an exploration's bounds. reason: why it is used up, in words; "" while it is not."""
+
+    def __init__(
+        self, runs: int, seconds: float | None, stop_at_first: bool, progress: Progress | None, bar: Bar
+    ) -> None:
+        self.runs = 0
+        self.reason = ""
+        self.stopped_by_user = False
+        self._most = runs
+        self._seconds = seconds
+        self._end = float("inf") if seconds is None else time.monotonic() + seconds
+        self._stop_at_first = stop_at_first
+        self._progress = progress
+        self._bar = bar
+
+    def ran(self, broken: bool) -> None:
+        """One more schedule was run for real."""
+        self.runs += 1
+        asked = self._progress is not None and self._progress(self.runs) is True
+        if broken and self._stop_at_first:
+            self.reason = "stopped at the first schedule that breaks"
+        elif self.runs >= self._most:
+            self.reason = f"{self._most:,} schedules were run for real (max_runs= allows more)"
+        if asked:
+            self.stopped_by_user, self.reason = True, "stopped by you"
+        self.look()
+
+    def look(self) -> bool:
+        """Whether it is used up; shows how far the exploration is."""
+        if time.monotonic() > self._end:
+            self.reason = self.reason or f"{self._seconds:g} seconds have passed (seconds= allows more)"
+        if self._bar.passed(self.runs):
+            self.stopped_by_user, self.reason = True, "stopped by you"
+        return bool(self.reason)

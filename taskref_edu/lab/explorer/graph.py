@@ -1,0 +1,219 @@
+"""All schedules of an exploration as one graph: a state for each situation, an edge for each step.
+
+A schedule is a path from state 0 to a state without edges. Schedules that pass through the same situation share its
+state, so millions of them fit into a few hundred states; counts are sums over paths. A walk that runs every schedule
+builds the same structure as a tree. Children always come after their parents in `states`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, overload
+
+Which = Literal["all", "broken", "erring"]
+LISTED = 20  # schedules that a long list shows
+
+
+class State:
+    """A situation. At an end: what is broken, and the actors' errors, in words.
+
+    all, broken, erring, sound: how many schedules go on from here, by how they end.
+    unexplored: ways to go on that nobody has tried, because a bound was reached.
+    """
+
+    __slots__ = ("all", "broken", "edges", "erring", "errors", "failed", "problems", "sound", "unexplored")
+
+    def __init__(self) -> None:
+        self.edges: dict[str, int] = {}  # by letter, in alphabetical order
+        self.problems: tuple[str, ...] = ()
+        self.errors: tuple[str, ...] = ()
+        self.failed: frozenset[str] = frozenset()  # whose errors these are
+        self.all = self.broken = self.erring = self.sound = self.unexplored = 0
+
+    def end(self, problems: tuple[str, ...], errors: Mapping[str, str]) -> None:
+        """A schedule ends here. errors: by letter, in words."""
+        self.problems, self.failed = problems, frozenset(errors)
+        self.errors = tuple(f"{letter}: {text}" for letter, text in errors.items())
+        self.all, self.broken, self.erring = 1, int(bool(problems)), int(bool(errors))
+        self.sound = int(not problems and not errors)
+
+
+class Graph:
+    """The states, the start first. deaths: where the crashing actor can die, the number and the SQL of its step."""
+
+    def __init__(self) -> None:
+        self.states = [State()]
+        self.deaths: dict[int, tuple[int, str]] = {}
+
+    def add(self, schedule: str, problems: tuple[str, ...], errors: Mapping[str, str]) -> list[int]:
+        """Add one schedule that was run, as a branch of a tree; the states on its path."""
+        path = [0]
+        for letter in schedule:
+            edges = self.states[path[-1]].edges
+            if letter not in edges:
+                edges[letter] = len(self.states)
+                self.states.append(State())
+            path.append(edges[letter])
+        self.states[path[-1]].end(problems, errors)
+        return path
+
+    def count_paths(self) -> None:
+        """Sum up the schedules of each state that is no end; call it once all are there."""
+        for state in reversed(self.states):
+            if state.edges:
+                state.edges = dict(sorted(state.edges.items()))
+                below = [self.states[child] for child in state.edges.values()]
+                state.all = sum(child.all for child in below)
+                state.broken = sum(child.broken for child in below)
+                state.erring = sum(child.erring for child in below)
+                state.sound = sum(child.sound for child in below)
+
+    @property
+    def start(self) -> State:
+        """Where every schedule begins."""
+        return self.states[0]
+
+    def walk(self, schedule: str) -> list[int]:
+        """The states that a schedule passes, the start included. Raises KeyError if there is no such path."""
+        path = [0]
+        for letter in schedule:
+            path.append(self.states[path[-1]].edges[letter])
+        return path
+
+    def paths_to(self) -> list[int]:
+        """By state: in how many ways it can be reached."""
+        ways = [1] + [0] * (len(self.states) - 1)
+        for number, state in enumerate(self.states):
+            for child in state.edges.values():
+                ways[child] += ways[number]
+        return ways
+
+    @property
+    def left(self) -> int:
+        """How many schedules, at least, were not explored."""
+        if not any(state.unexplored for state in self.states):
+            return 0
+        return sum(ways * state.unexplored for ways, state in zip(self.paths_to(), self.states, strict=True))
+
+    def texts(self) -> tuple[Counter[str], Counter[str]]:
+        """In how many schedules each problem comes, and each error."""
+        problems, errors = Counter[str](), Counter[str]()
+        for ways, state in zip(self.paths_to(), self.states, strict=True):
+            if state.all and not state.edges:
+                problems.update(dict.fromkeys(state.problems, ways))
+                errors.update(dict.fromkeys(state.errors, ways))
+        return problems, errors
+
+    def always_failing(self) -> set[str]:
+        """Who ends with an error in every schedule."""
+        ends = [state.failed for state in self.states if state.all and not state.edges]
+        return set(frozenset.intersection(*ends)) if ends else set()
+
+    def letters(self) -> set[str]:
+        """Who makes a step anywhere."""
+        return {letter for state in self.states for letter in state.edges}
+
+    def shortest(self) -> str | None:
+        """The breaking schedule with the fewest switches, then the shortest, then the first in the alphabet."""
+        # For each state, by the letter with which it goes on: the best rest of a schedule.
+        best: list[dict[str, tuple[int, int, str]]] = [{} for _ in self.states]
+        for number in reversed(range(len(self.states))):
+            state = self.states[number]
+            if not state.edges and state.broken:
+                best[number][""] = (0, 0, "")
+            for letter, child in state.edges.items():
+                if self.states[child].broken:
+                    best[number][letter] = min(
+                        (switches + (first not in ("", letter)), length + 1, letter + rest)
+                        for first, (switches, length, rest) in best[child].items()
+                    )
+        return min(best[0].values())[2] if best[0] else None
+
+
+class Schedules(Sequence[str]):
+    """Schedules of a graph in alphabetical order, made when they are asked for: there may be billions."""
+
+    def __init__(self, graph: Graph, which: Which = "all") -> None:
+        self._graph = graph
+        self._which = which
+
+    def _in(self, number: int) -> int:
+        return getattr(self._graph.states[number], self._which)
+
+    def __len__(self) -> int:
+        return self._in(0)
+
+    def __iter__(self) -> Iterator[str]:
+        stack = [(0, "")] if self._in(0) else []
+        while stack:
+            number, done = stack.pop()
+            edges = self._graph.states[number].edges
+            if not edges:
+                yield done
+            stack += [(child, done + letter) for letter, child in reversed(edges.items()) if self._in(child)]
+
+    def __contains__(self, schedule: object) -> bool:
+        try:
+            end = self._graph.walk(schedule)[-1] if isinstance(schedule, str) else 0
+        except KeyError:
+            return False
+        return not self._graph.states[end].edges and bool(self._in(end))
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        left = place + len(self) if place < 0 else place
+        if not 0 <= left < len(self):
+            raise IndexError(f"schedule {place} asked for, there are {len(self):,}")
+        number, done = 0, ""
+        while edges := self._graph.states[number].edges:
+            for letter, child in edges.items():
+                if left < self._in(child):
+                    number, done = child, done + letter
+                    break
+                left -= self._in(child)
+        return done
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence) or isinstance(other, str):
+            return NotImplemented
+        return len(self) == len(other) and all(one == two for one, two in zip(self, other, strict=True))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        if len(self) <= LISTED:
+            return repr(list(self))
+        return f"[{', '.join(map(repr, self[:LISTED]))}, … {len(self):,} in all]"
+
+
+class Texts(Mapping[str, tuple[str, ...]]):
+    """By schedule: what is broken after it, or its actors' errors; only those that have some."""
+
+    def __init__(self, graph: Graph, of: Literal["problems", "errors"]) -> None:
+        self._graph = graph
+        self._of = of
+        self._schedules = Schedules(graph, "broken" if of == "problems" else "erring")
+
+    def __getitem__(self, schedule: str) -> tuple[str, ...]:
+        if schedule not in self._schedules:
+            raise KeyError(schedule)
+        return getattr(self._graph.states[self._graph.walk(schedule)[-1]], self._of)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._schedules)
+
+    def __len__(self) -> int:
+        return len(self._schedules)
+
+    def __contains__(self, schedule: Any) -> bool:
+        return schedule in self._schedules
+
+    def __repr__(self) -> str:
+        shown = ", ".join(f"{schedule!r}: {self[schedule]!r}" for schedule in self._schedules[:LISTED])
+        return f"{{{shown}{f', … {len(self):,} in all' if len(self) > LISTED else ''}}}"

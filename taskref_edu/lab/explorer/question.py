@@ -1,0 +1,95 @@
+"""What an exploration was asked, and a pytest case that asks it again."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from string import ascii_uppercase
+from typing import Any
+
+from .errors import CannotWriteTest
+
+
+@dataclass(frozen=True)
+class Question:
+    """The functions and the options of an exploration."""
+
+    actors: Sequence[Callable[..., Any]]
+    invariant: Callable[..., Any]
+    setup: Callable[..., Any] | None = None
+    recover: Callable[..., Any] | None = None
+    crash: int | None = None
+    schema: str | None = "both"
+    journal: str = "wal"
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The actors' names by letter."""
+        return {letter: name_of(actor) for letter, actor in zip(ascii_uppercase, self.actors, strict=False)}
+
+    def test_of(self, schedule: str, problems: Iterable[str]) -> str:
+        """A test that runs this one schedule. Raises CannotWriteTest."""
+        call = f"explore([{self._actors()}],{self._arguments()}, schedules=[{schedule!r}])"
+        return (
+            f"{self._imports('explore')}\n\n\n"
+            f"def test_the_schedule_{schedule}() -> None:\n"
+            f"    # found: {'; '.join(problems)!r}\n"
+            f"    found = {call}\n"
+            "    assert found.holds, str(found)\n"
+        )
+
+    def test_of_crashes(self) -> str:
+        """A test that runs every crash point. Raises CannotWriteTest."""
+        crash = self.crash or 0
+        first = f" crash={crash}," if len(self.actors) > 1 else ""
+        recover = f" recover={_expression(self.recover)}," if self.recover is not None else ""
+        return (
+            f"{self._imports('explore_crashes')}\n\n\n"
+            f"def test_every_crash_of_{name_of(self.actors[crash])}() -> None:\n"
+            f"    lost = explore_crashes([{self._actors()}],{first}{recover}{self._arguments()})\n"
+            "    assert lost.holds, str(lost)\n"
+        )
+
+    def _actors(self) -> str:
+        return ", ".join(map(_expression, self.actors))
+
+    def _arguments(self) -> str:
+        parts = [f" setup={_expression(self.setup)}"] if self.setup is not None else []
+        parts.append(f" invariant={_expression(self.invariant)}")
+        parts += [f" schema={self.schema!r}"] if self.schema != "both" else []
+        parts += [f" journal={self.journal!r}"] if self.journal != "wal" else []
+        return ",".join(parts)
+
+    def _imports(self, explore: str) -> str:
+        functions = [*self.actors, self.invariant, self.setup, self.recover]
+        homes: dict[str, set[str]] = {"taskref_edu.lab": {explore}}
+        for function in functions:
+            if function is not None:
+                homes.setdefault(_home(function), set()).add(_expression(function).partition(".")[0])
+        here = homes.pop("__main__", None)
+        lines = [f"from {home} import {', '.join(sorted(names))}" for home, names in sorted(homes.items())]
+        return "\n".join(lines + ([f"# and, from where you ran this: {', '.join(sorted(here))}"] if here else []))
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """The name of a function, for showing."""
+    return getattr(function, "__name__", None) or repr(function)
+
+
+def _home(function: Callable[..., Any]) -> str:
+    return getattr(function, "__module__", None) or ""
+
+
+def _expression(function: Callable[..., Any]) -> str:
+    """How a test calls it by name, once its first part is imported."""
+    path = getattr(function, "__qualname__", "")
+    found: Any = sys.modules.get(_home(function))
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    if not path or found != function:
+        raise CannotWriteTest(
+            f"{name_of(function)} has no name by which a test could import it: write it with def at the top level of a"
+            " module, not as a lambda, a partial or a function inside another one"
+        )
+    return path

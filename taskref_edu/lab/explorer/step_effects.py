@@ -1,0 +1,265 @@
+"""What each step does, remembered: an actor's step is measured once in each situation that it can depend on.
+
+The effect of a step is a function of (1) its actor's local state, which is the history of all that the database has
+answered to it, (2) the rows of the tables that its statement opens, as its connection sees them, and (3) the locks of
+others where it wants one. That is the key under which it is remembered. Actors depend on the database alone, so that
+the same key leads to the same effect, in whatever schedule it comes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from .answers import names_in
+from .statement_kinds import Kind, Tables
+
+
+class NextStep(NamedTuple):
+    """What an actor stands before: on which of its connections, and which statement."""
+
+    connection: int
+    kind: Kind
+    sql: str
+    tables: Tables
+
+
+class Reading(NamedTuple):
+    """A transaction that reads: the content that it sees, and whether nothing was committed since."""
+
+    connection: int
+    content: int
+    newest: bool
+
+
+class Writing(NamedTuple):
+    """A transaction that holds the write lock: the tables that it has written, as they are in it."""
+
+    connection: int
+    tables: tuple[tuple[str, int], ...]
+
+
+View = Reading | Writing
+
+
+class Situation(NamedTuple):
+    """A state: committed content, each actor's local state, its open transactions, and changing values by age."""
+
+    content: int
+    locals: tuple[int, ...]
+    views: tuple[tuple[View, ...], ...]
+    ages: tuple[str, ...]
+
+
+class Local:
+    """All that an actor knows; one for each history of answers. Of one that has ended: what the invariant may ask."""
+
+    __slots__ = (
+        "created", "ended", "error", "holds", "names", "number", "parameters", "reads", "step", "steps", "transactions",
+        "unfinished",
+    )  # fmt: skip
+
+    def __init__(self, number: int, steps: int) -> None:
+        self.number, self.steps = number, steps
+        self.ended = False
+        self.error: str | None = None
+        self.step: NextStep | None = None
+        self.parameters: list[tuple[Any, Any]] = []
+        self.transactions: tuple[tuple[int, bool, bool], ...] = ()  # by connection: it reads, it holds the write lock
+        self.unfinished: tuple[int, ...] = ()  # connections with rows that are not fetched yet
+        self.holds = self.reads = False
+        self.names: frozenset[str] = frozenset()  # values that differ from run to run, of those that it knows
+        self.created: tuple[str, ...] = ()  # those that it has made last
+
+    def reads_on(self, connection: int) -> bool:
+        """Whether a transaction is open on this connection."""
+        return any(number == connection and reads for number, reads, _ in self.transactions)
+
+
+class Kept(NamedTuple):
+    """After a step, a connection's snapshot is what it was."""
+
+    connection: int
+
+
+class Fresh(NamedTuple):
+    """After a step, a connection reads, and its snapshot is what is committed now."""
+
+    connection: int
+
+
+class Wrote(NamedTuple):
+    """After a step, a connection holds the lock; tables: all that it has written, or with `more` what is added."""
+
+    connection: int
+    tables: tuple[tuple[str, int], ...]
+    more: bool
+
+
+class Effect(NamedTuple):
+    """What a step did. committed: the tables that its transaction wrote, as they are now, if that was committed."""
+
+    local: int
+    answers: str
+    committed: tuple[tuple[str, int], ...]
+    commits: bool
+    views: tuple[Kept | Fresh | Wrote, ...]
+
+
+WAITS = Effect(-1, "", (), False, ())  # instead of an effect: the step has to wait
+
+
+class Contents:
+    """Contents of the database as numbers: equal numbers, equal rows."""
+
+    def __init__(self) -> None:
+        self.known: list[dict[str, int]] = []  # by number: the number of each table's rows
+        self.names_of_rows: dict[int, frozenset[str]] = {}  # changing values in the rows of a table
+        self._numbers: dict[tuple[tuple[str, int], ...], int] = {}
+        self._names: dict[int, frozenset[str]] = {}
+
+    def number(self, tables: dict[str, int]) -> int:
+        """The number of a content."""
+        key = tuple(sorted(tables.items()))
+        found = self._numbers.get(key)
+        if found is None:
+            found = self._numbers[key] = len(self.known)
+            self.known.append(tables)
+        return found
+
+    def names(self, content: int) -> frozenset[str]:
+        """The changing values in a content."""
+        found = self._names.get(content)
+        if found is None:
+            rows = self.known[content].values()
+            found = self._names[content] = frozenset().union(*(self.names_of_rows.get(n, ()) for n in rows))
+        return found
+
+
+class Effects:
+    """The memory: local states, contents, and the effect of each step that was measured."""
+
+    def __init__(self, *, wal: bool, defers_foreign_keys: bool, savepoints: bool) -> None:
+        self.contents = Contents()
+        self.locals: list[Local] = []
+        self.known: dict[Any, Effect] = {}
+        self.deaths: dict[Any, tuple[tuple[tuple[str, int], ...], bool]] = {}
+        self._wal = wal
+        self._defers_foreign_keys = defers_foreign_keys
+        self._savepoints = savepoints
+
+    def key(self, state: Situation, index: int) -> Any:
+        """All that the effect of this actor's step can depend on."""
+        local = self.locals[state.locals[index]]
+        step = local.step
+        assert step is not None
+        others = [self.locals[number] for place, number in enumerate(state.locals) if place != index]
+        wants_lock = step.kind is Kind.WRITE or step.kind is Kind.BEGIN
+        if self._wal:
+            locked: Any = wants_lock and any(other.holds for other in others)
+        else:
+            locked = (tuple(sorted(o.number for o in others if o.holds)), any(o.reads for o in others))
+        view = next((view for view in state.views[index] if view.connection == step.connection), None)
+        old = wants_lock and isinstance(view, Reading) and not view.newest
+        seen = None if locked is True else self._seen(state, view, step)
+        if local.unfinished:
+            seen = (seen, state.views[index], state.content)
+        if state.ages:
+            seen = (seen, self._ages_known(state, view, local, step))
+        return (local.number, locked, old, seen)
+
+    def _seen(self, state: Situation, view: View | None, step: NextStep) -> Any:
+        """Of the rows, what this step can see."""
+        if step.kind is Kind.COMMIT or step.kind is Kind.ROLLBACK:
+            return (view and view[1], self._defers_foreign_keys and state.content)
+        if step.tables.reads is None:
+            return (state.content, view)
+        rows = self._rows(state, view)
+        seen = tuple([rows.get(table) for table in step.tables.reads])
+        if self._savepoints and isinstance(view, Writing):
+            committed = self.contents.known[state.content]
+            return (seen, view.tables, tuple([committed.get(table) for table, _ in view.tables]))
+        return seen
+
+    def _rows(self, state: Situation, view: View | None) -> dict[str, int]:
+        if isinstance(view, Reading):
+            return self.contents.known[view.content]
+        committed = self.contents.known[state.content]
+        return {**committed, **dict(view.tables)} if view is not None else committed
+
+    def _ages_known(self, state: Situation, view: View | None, local: Local, step: NextStep) -> tuple[str, ...]:
+        """Changing values have no value here; but which of two is older may matter to whoever meets both."""
+        if step.tables.reads is None or local.unfinished or self._savepoints:
+            return state.ages
+        known = local.names
+        if step.tables.reads:
+            rows = self._rows(state, view)
+            names = self.contents.names_of_rows
+            known = known.union(*(names.get(rows.get(table, -1), ()) for table in step.tables.reads))
+        return tuple([name for name in state.ages if name in known])
+
+    def after(self, state: Situation, index: int, effect: Effect) -> Situation:
+        """The state to which this actor's step leads."""
+        content = state.content
+        if effect.committed:
+            content = self.contents.number({**self.contents.known[content], **dict(effect.committed)})
+        old = {view.connection: view for view in state.views[index]}
+        views = list(state.views)
+        if effect.commits:
+            views = [
+                tuple([view._replace(newest=False) if isinstance(view, Reading) else view for view in each])
+                for each in views
+            ]
+        views[index] = tuple([self._view_after(change, old, content, effect.commits) for change in effect.views])
+        local = self.locals[effect.local]
+        numbers = list(state.locals)
+        numbers[index] = effect.local
+        ages = state.ages + local.created
+        if ages:
+            ages = self._living(ages, content, numbers, views)
+        return Situation(content, tuple(numbers), tuple(views), ages)
+
+    def _view_after(self, change: Kept | Fresh | Wrote, old: dict[int, View], content: int, commits: bool) -> View:
+        before = old.get(change.connection)
+        if isinstance(change, Fresh):
+            return Reading(change.connection, content, True)
+        if isinstance(change, Kept):
+            assert isinstance(before, Reading)
+            return before._replace(newest=before.newest and not commits)
+        if change.more and isinstance(before, Writing):
+            return Writing(change.connection, tuple(sorted({**dict(before.tables), **dict(change.tables)}.items())))
+        return Writing(change.connection, change.tables)
+
+    def _living(self, ages: tuple[str, ...], content: int, numbers: list[int], views: list[Any]) -> tuple[str, ...]:
+        """Those changing values that somebody can still meet."""
+        living = set(self.contents.names(content)).union(*(self.locals[number].names for number in numbers))
+        for view in (view for theirs in views for view in theirs):
+            if isinstance(view, Reading):
+                living |= self.contents.names(view.content)
+            else:
+                living = living.union(*(self.contents.names_of_rows.get(rows, ()) for _, rows in view.tables))
+        return tuple([name for name in ages if name in living])
+
+    def death_key(self, state: Situation, index: int) -> Any:
+        """What the death of an actor can change depends on this."""
+        return (state.locals[index], state.views[index])
+
+    def death_known(self, state: Situation, index: int) -> bool:
+        """Whether it is known what becomes of what this actor has written."""
+        writes = any(isinstance(view, Writing) for view in state.views[index])
+        return not writes or self.death_key(state, index) in self.deaths
+
+    def after_death(self, state: Situation, index: int, dead: int) -> Situation:
+        """The state in which this actor is dead; `dead` is its local state then."""
+        committed, commits = self.deaths.get(self.death_key(state, index), ((), False))
+        return self.after(state, index, Effect(dead, "", committed, commits, ()))
+
+
+def written_by(state: Situation, index: int, step: NextStep | None) -> set[str]:
+    """The tables that this actor has written and not committed, its next step included."""
+    views = (view for view in state.views[index] if isinstance(view, Writing))
+    return {table for view in views for table, _ in view.tables} | (set(step.tables.writes) if step else set())
+
+
+def known_names(*values: Any) -> frozenset[str]:
+    """The changing values in any of these."""
+    return frozenset().union(*(names_in(value) for value in values))
