@@ -83,7 +83,7 @@ class SnapshotDatabase:
 
     def times(self) -> set[str]:
         """The names of the columns that hold a date or a time: they differ from run to run."""
-        columns = (column for table in self.tables() for column in self._columns(table))
+        columns = (column for table in self.tables() for column in self.columns(table))
         return {name for _, name, kind, *_ in columns if "DATE" in kind.upper() or "TIME" in kind.upper()}
 
     def root_pages(self) -> dict[int, str]:
@@ -140,12 +140,13 @@ class SnapshotDatabase:
         rows = (cursor or self.observer).execute(_TABLES)
         return [row[0] for row in rows]
 
-    def _columns(self, table: str) -> list[tuple[Any, ...]]:
+    def columns(self, table: str) -> list[tuple[Any, ...]]:
+        """What SQLite says of each column: number, name, type, not null, default, place in the key, hidden."""
         return self.observer.execute(f"PRAGMA main.table_xinfo({quoted(table)})").fetchall()
 
     def _copy(self, table: str) -> list[str]:
         name = quoted(table)
-        columns = ", ".join(quoted(name) for _, name, *_, hidden in self._columns(table) if not hidden)
+        columns = ", ".join(quoted(name) for _, name, *_, hidden in self.columns(table) if not hidden)
         try:
             self.observer.execute(f"SELECT rowid FROM main.{name}")
             columns = f"rowid, {columns}"

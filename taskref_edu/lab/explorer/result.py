@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from html import escape
 from itertools import pairwise
 from typing import Literal
 
+from .budget import Budget
+from .errors import CannotMerge
 from .exploring import Explored
 from .graph import Graph, Schedules, Texts
+from .merging import merged_graph
+from .observations import Observations, observe
+from .progress_bar import Bar
 from .question import Question
 from .schedule_map import Mark, ScheduleMap
 from .trace import Trace, lanes_as_html, lanes_as_text
@@ -133,6 +138,24 @@ class ExplorationResult:
         """
         with self._open_trial() as trial:
             return trial.trace(schedule)
+
+    def observe(self, schedules: Iterable[str] | None = None, most: int = 2_000) -> Observations:
+        """Run the graph's edges once more, at most so many, to see what happens on each; for showing it.
+
+        schedules: only the edges of these. The graph of the observations is one of merged states where that is
+        possible, however few the schedules are.
+        """
+        with self._open_trial() as trial:
+            return observe(trial, self._merged(trial), schedules, most)
+
+    def _merged(self, trial: Trial) -> Graph:
+        if self.runs < self.count or not self.complete or not self._whole:
+            return self.graph
+        try:
+            with Bar() as bar:
+                return merged_graph(trial, Budget(self.runs + LISTED, None, False, None, bar))
+        except CannotMerge:
+            return self.graph
 
     def as_test(self, schedule: str | None = None) -> str:
         """A pytest case for this schedule (by default the shortest breaking one): it fails until the code is repaired.

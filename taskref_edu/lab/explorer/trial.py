@@ -53,6 +53,11 @@ class Trial:
         found = (*([failed] if failed else []), *self.judge(outcome))
         return self._seen.setdefault(found, found)
 
+    @property
+    def recovers(self) -> bool:
+        """Whether there is a recovery to run."""
+        return self._recover is not None
+
     def recover(self) -> str | None:
         """Run the recovery; what it raised."""
         try:
@@ -70,7 +75,7 @@ class Trial:
 
     def trace(self, schedule: str, *, unfinished: bool = False) -> Trace:
         """Run the schedule once more, and write down what happens."""
-        recover = self.recover if self._recover is not None else None
+        recover = self.recover if self.recovers else None
         return traced(self.exploration, schedule, self.judge, recover=recover, unfinished=unfinished)
 
     def _ask(self, session: Session, known: tuple[Any, ...], schedule: str) -> tuple[str, ...]:

@@ -1,0 +1,284 @@
+"""What happens on each edge of the graph and what is there in each state, seen by running them for real, once each.
+
+For showing, not for judging: SQL with its parameters, what came back, the rows, who waits, which answers are out of
+date. As few schedules as possible are run; a state that several schedules pass is seen in one of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from ...database.observed_connection import Connection
+from ..sqltrace import filled_in
+from .actor import Actor, Step
+from .answers import tell_rows
+from .database_snapshot import Rows
+from .graph import Graph
+from .outcome import DIES, Outcome
+from .sqlite_locks import in_transaction
+from .statement_kinds import Kind, Statement
+from .trial import Trial
+from .wording import error_text
+
+ENDS = ("COMMIT", "END", "ROLLBACK", "RELEASE")
+
+
+@dataclass
+class Answer:
+    """The rows that an actor fetched, and their columns."""
+
+    columns: list[str]
+    rows: list[list[Any]] = field(default_factory=list)
+
+
+@dataclass
+class SeenStep:
+    """One edge. before, after: whether a transaction was open; pre, post: statements around it that are no steps."""
+
+    by: str
+    sql: str
+    kind: str
+    answer: Answer | None = None
+    changed: int | None = None
+    id: int | None = None  # the lastrowid of an INSERT
+    error: str | None = None
+    ends: str | None = None  # the error with which its actor ended here
+    before: bool = False
+    after: bool = False
+    pre: list[str] = field(default_factory=list)
+    post: list[str] = field(default_factory=list)
+    line: int | None = None  # in the file of the actor's function
+    dies: bool = False
+    undone: bool = False  # dying, it left a transaction open
+
+
+@dataclass
+class SeenState:
+    """One state, by letters: what open transactions that write see, where actors stand, who waits for whom.
+
+    now: what an actor's latest SELECT would answer to somebody new, where that is not what it was told.
+    """
+
+    rows: Rows
+    open: dict[str, Rows]
+    next: dict[str, str]
+    waits: dict[str, str]
+    now: dict[str, Answer]
+    ended: str
+
+
+@dataclass
+class Observations:
+    """Steps by (state, letter), states by number, and what recovery made of an end, with what it raised."""
+
+    graph: Graph
+    steps: dict[tuple[int, str], SeenStep] = field(default_factory=dict)
+    states: dict[int, SeenState] = field(default_factory=dict)
+    recovered: dict[int, tuple[SeenState, str | None]] = field(default_factory=dict)
+    complete: bool = True
+    times: set[str] = field(default_factory=set)  # columns that hold times
+    keys: dict[str, str] = field(default_factory=dict)  # by table
+    references: dict[str, str] = field(default_factory=dict)  # "table.column": table
+
+
+def observe(trial: Trial, graph: Graph, schedules: Iterable[str] | None, most: int) -> Observations:
+    """See the graph's edges, at most so many; with `schedules`, only the edges of those."""
+    wanted = _edges(graph, schedules)
+    seen = Observations(graph, complete=len(wanted) <= most)
+    _describe_tables(trial, seen)
+    watching = _Watching(trial)
+    for actor in trial.exploration.actors:
+        actor.recorder = watching
+    try:
+        paths, left = _paths(graph), dict.fromkeys(wanted[:most])
+        while left:
+            state, letter = next(iter(left))
+            watching.run(paths[state] + letter, seen, left)
+    finally:
+        for actor in trial.exploration.actors:
+            trial.exploration.kill(actor)
+            actor.recorder = None
+    return seen
+
+
+def _edges(graph: Graph, schedules: Iterable[str] | None) -> list[tuple[int, str]]:
+    if schedules is not None:
+        passed = ((state, letter) for each in schedules for state, letter in zip(graph.walk(each), each, strict=False))
+        return list(dict.fromkeys(passed))
+    edges = [(n, move, child) for n, state in enumerate(graph.states) for move, child in state.edges.items()]
+    # Where somebody dies, the way on which nobody does is shown beside it.
+    return [(n, move) for n, move, child in edges if graph.states[child].all or graph.deaths]
+
+
+def _paths(graph: Graph) -> list[str]:
+    """For each state a way to it."""
+    paths = [""] * len(graph.states)
+    reached = {0}
+    for number, state in enumerate(graph.states):
+        for move, child in state.edges.items():
+            if number in reached and child not in reached:
+                paths[child] = paths[number] + move
+                reached.add(child)
+    return paths
+
+
+def _describe_tables(trial: Trial, seen: Observations) -> None:
+    world = trial.exploration.world
+    seen.times = world.times()
+    for table in world.rows():
+        for _, name, *_, place, _ in world.columns(table):
+            if place == 1:
+                seen.keys[table] = name
+        for row in world.observer.execute("SELECT * FROM pragma_foreign_key_list(?)", (table,)):
+            seen.references[f"{table}.{row[3]}"] = row[2]
+
+
+@dataclass
+class _Asked:
+    """An actor's latest SELECT: what it was told, and what somebody new is told now."""
+
+    sql: str
+    parameters: Any
+    told: Answer
+    now: list[list[Any]] | None = None
+
+
+class _Watching:
+    """The recorder of one schedule after another."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial, self._exploration = trial, trial.exploration
+        self._world = trial.exploration.world
+        self._files = {actor: _file_of(actor.function) for actor in self._exploration.actors}
+        self._begin()
+
+    def _begin(self) -> None:
+        actors = self._exploration.actors
+        self._free: dict[Actor, list[str]] = {actor: [] for actor in actors}
+        self._lines: dict[Actor, int | None] = dict.fromkeys(actors)
+        self._open: dict[Actor, bool] = dict.fromkeys(actors, False)
+        self._ran: dict[Actor, SeenStep] = {}
+        self._asked: dict[Actor, _Asked] = {}
+
+    # The recorder
+
+    def free(self, actor: Actor, connection: Connection, statement: Statement, sql: str, run: Callable[[], Any]) -> Any:
+        if statement.word != "PRAGMA":
+            self._free[actor].append(sql)
+        return run()
+
+    def stands(self, actor: Actor, step: Step) -> None:
+        self._lines[actor] = _line_in(self._files[actor], sys._getframe(1))
+        self._open[actor] = in_transaction(step.connection)
+
+    def ran(self, actor: Actor, step: Step, cursor: Any, error: BaseException | None) -> None:
+        before, after = self._open[actor], in_transaction(step.connection)
+        seen = SeenStep(actor.letter, self._filled(step), step.kind.value, before=before, after=after)
+        seen.line, seen.pre = self._lines[actor], self._free[actor]
+        self._free[actor], self._ran[actor] = [], seen
+        if error is not None:
+            seen.error = error_text(error)
+        elif step.kind is Kind.WRITE and cursor is not None:
+            seen.changed = max(0, cursor.rowcount)
+            seen.id = cursor.lastrowid if step.tables.numbers_rows else None
+        if error is None and cursor is not None and cursor.description is not None:
+            answer = seen.answer = Answer([column[0] for column in cursor.description])
+            tell_rows(cursor, lambda _cursor, rows, _ended: answer.rows.extend(list(row) for row in rows))
+            if step.kind is Kind.READ:
+                self._asked[actor] = _Asked(step.sql, step.parameters, answer)
+
+    # A run
+
+    def run(self, schedule: str, seen: Observations, left: dict[tuple[int, str], None]) -> None:
+        """Follow the schedule, then edges that nobody has seen, and note what is new."""
+        self._begin()
+        outcome, number, place = self._exploration.start(), 0, 0
+        self._note_state(seen, 0, None)
+        while place < len(schedule) or (schedule := schedule + self._unseen(number, left)) != schedule[:place]:
+            move, place = schedule[place], place + 1
+            actor = self._exploration.mover(move)
+            step = self._step(actor, move, outcome)
+            seen.steps.setdefault((number, move), step)
+            left.pop((number, move), None)
+            number = seen.graph.states[number].edges[move]
+            self._note_state(seen, number, actor)
+        if not seen.graph.states[number].edges and self._exploration.going:
+            self._exploration.give_up(outcome)
+        for actor in self._exploration.going:
+            self._exploration.kill(actor)
+        self._exploration.end(outcome).forget()
+        end = seen.graph.states[number]
+        if self._trial.recovers and not end.edges and end.all and number not in seen.recovered:
+            error = self._trial.recover()
+            seen.recovered[number] = self._state(None), error
+
+    def _unseen(self, number: int, left: dict[tuple[int, str], None]) -> str:
+        return next((move for state, move in left if state == number), "")
+
+    def _step(self, actor: Actor, move: str, outcome: Outcome) -> SeenStep:
+        sql = self._filled(actor.step) if actor.step else ""
+        undone = any(in_transaction(connection) for connection in actor.connections)
+        self._exploration.go(move, outcome)
+        if move == DIES:
+            return SeenStep(actor.letter, sql, "other", dies=True, undone=undone, line=self._lines[actor])
+        seen = self._ran[actor]
+        ends = [place for place, text in enumerate(self._free[actor]) if text.upper().lstrip().startswith(ENDS)]
+        if ends:  # the transaction has ended in statements that are no steps
+            seen.post, self._free[actor] = self._free[actor][: ends[-1] + 1], self._free[actor][ends[-1] + 1 :]
+        if actor.ended and actor.error is not None:
+            seen.ends = error_text(actor.error)
+        return seen
+
+    def _note_state(self, seen: Observations, number: int, mover: Actor | None) -> None:
+        state = self._state(mover)
+        seen.states.setdefault(number, state)
+
+    def _state(self, mover: Actor | None) -> SeenState:
+        actors, writer = self._exploration.actors, self._exploration.locks.writer
+        going = [actor for actor in actors if not actor.ended and actor.step is not None]
+        return SeenState(
+            rows=self._world.rows(),
+            open={actor.letter: self._world.rows(writer) for actor in actors if writer and writer in actor.connections},
+            next={actor.letter: self._filled(actor.step) for actor in going if actor.step},
+            waits={a.letter: self._exploration.holder_before(a) for a in going if not self._exploration.may_go(a)},
+            now={actor.letter: answer for actor in going if (answer := self._out_of_date(actor, mover)) is not None},
+            ended="".join(actor.letter for actor in actors if actor.ended),
+        )
+
+    def _out_of_date(self, actor: Actor, mover: Actor | None) -> Answer | None:
+        """What the actor's latest SELECT answers now, if somebody else has changed that."""
+        asked = self._asked.get(actor)
+        if asked is None:
+            return None
+        try:
+            now = [list(row) for row in self._world.observer.execute(asked.sql, asked.parameters)]
+        except sqlite3.Error:
+            return None
+        was = asked.told.rows if asked.now is None else asked.now
+        asked.now = now
+        if actor is mover and now != was:
+            del self._asked[actor]  # its own doing
+            return None
+        return Answer(asked.told.columns, now) if now != asked.told.rows else None
+
+    def _filled(self, step: Step) -> str:
+        return filled_in(self._world.observer, step.sql, step.parameters)
+
+
+def _file_of(function: Callable[..., Any]) -> str:
+    code = getattr(inspect.unwrap(getattr(function, "func", function)), "__code__", None)
+    return code.co_filename if code is not None else ""
+
+
+def _line_in(file: str, frame: FrameType | None) -> int | None:
+    while frame is not None:
+        if frame.f_code.co_filename == file:
+            return frame.f_lineno
+        frame = frame.f_back
+    return None
