@@ -1,6 +1,6 @@
 """Run notebook 09 with a real PostgreSQL and keep what its experiments returned: what learners without one see.
 
-.venv/bin/python tools/record_09.py       # writes taskref_edu/lab/recorded_09.json; needs the extra `dev`
+.venv/bin/python tools/record_09.py       # writes taskref_edu/beyond/recorded_09.json; needs the extra `dev`
 """
 
 from __future__ import annotations

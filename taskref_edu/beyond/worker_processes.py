@@ -1,12 +1,12 @@
 """Real worker processes of Procrastinate, to be killed, stopped and woken: `procrastinate --app shop.queue worker`.
 
-    crew = Crew(url, "ABC")             # three processes, each a worker; they need a second to start
-    crew.click(11)                      # an order, with the job that pays it
-    victim = crew.first_to_charge()     # it stands in the slow part of its handler, until it is released
-    crew.kill(victim)                   # SIGKILL
+    workers = WorkerProcesses(url, "ABC")  # three processes, each a worker; they need a second to start
+    workers.click(11)                      # an order, with the job that pays it
+    victim = workers.first_to_charge()     # it stands in the slow part of its handler, until it is released
+    workers.kill(victim)                   # SIGKILL
 
-A crew is gone when it is closed, when another one starts, and at the latest when this process ends.
-Not covered: anything but payments.
+They end when they are closed, when others are started, and at the latest when this process ends.
+`fence(False)`: from then on Procrastinate as it comes, without the lease token of `procrastinate_lease.py`.
 """
 
 from __future__ import annotations
@@ -31,16 +31,21 @@ from ..errors import TaskrefError
 from .experiments import Unavailable
 
 PROCESS_TIMEOUT = 30.0  # seconds
+STALE = "StaleLease: "
 # A worker whose notebook is gone ends, too. Not one that is stopped: close() is for that.
 SHOP = """
 import os, threading, time
+from contextlib import contextmanager
 from pathlib import Path
-from taskref_edu import open_database
+from procrastinate.manager import JobManager
+from taskref_edu import open_database, writing
 from taskref_edu.beyond import procrastinate_inverted as procrastinate
 
 name, parent = os.environ["NAME"], os.getppid()
 
 def charge(order):
+    with open("charges", "a") as charges:
+        charges.write(f"{order.id}\\n")
     Path(f"charging-{name}").touch()
     while Path(f"hold-{name}").exists():
         time.sleep(0.01)
@@ -54,6 +59,25 @@ def end_with_parent():
 threading.Thread(target=end_with_parent, daemon=True).start()
 queue = procrastinate.open_queue(open_database(os.environ["SHOP"]), charge)
 procrastinate.schedule_upkeep(queue, stalled_after=1.0, rescue_at="* * * * * */1")
+
+fenced_completing, fenced_finish = procrastinate.completing, queue.job_manager.finish_job
+as_it_comes = JobManager(queue.connector)
+
+def is_fenced():
+    return not Path("no-fence").exists()
+
+@contextmanager
+def without_a_lease(context):
+    with writing(procrastinate.engine_of(context)) as session:
+        yield session
+
+def completing(context):
+    return (fenced_completing if is_fenced() else without_a_lease)(context)
+
+async def finish_job(*arguments, **named):
+    await (fenced_finish if is_fenced() else as_it_comes.finish_job)(*arguments, **named)
+
+procrastinate.completing, queue.job_manager.finish_job = completing, finish_job
 """
 _running: list[WorkerProcesses] = []
 
@@ -90,6 +114,10 @@ class WorkerProcesses:
         for letter in letters:
             (self.folder / f"hold-{letter}").touch()
 
+    def fence(self, on: bool) -> None:
+        """With or without the lease token, from the next write on."""
+        (self.folder / "no-fence").unlink(missing_ok=True) if on else (self.folder / "no-fence").touch()
+
     def release(self, *letters: str) -> None:
         """Let them end what they are charging, and what they charge later."""
         for letter in letters:
@@ -107,6 +135,11 @@ class WorkerProcesses:
     def wait_until_another_charges(self, letter: str) -> None:
         """Return once somebody else than this worker is charging."""
         self._wait(lambda: {*self.charging()} - {letter}, f"another worker than {letter} charging")
+
+    def charges(self) -> list[str]:
+        """The ids of the orders that were charged, one for each charge begun."""
+        kept = self.folder / "charges"
+        return kept.read_text(encoding="utf-8").split() if kept.exists() else []
 
     def finish(self) -> list[dict[str, Any]]:
         """Release all, wait until every order is paid, and return the rows."""
@@ -129,11 +162,17 @@ class WorkerProcesses:
         self.release(letter)
         self._signal(letter, "SIGCONT")
 
-    def refusal(self, letter: str) -> str:
-        """The line in this worker's log that says that its lease was over; waits until it is there."""
-        word = "StaleLease: "
-        self._wait(lambda: word in self._log(letter), f"worker {letter} refused")
-        return next(word + line.partition(word)[2] for line in self._log(letter).splitlines() if word in line)
+    def outcome_of_write(self, letter: str) -> str:
+        """What happened to the write of a worker that was woken: "it paid the order", or the refusal in its log."""
+
+        def refusals() -> list[str]:
+            return [line for line in self._log(letter).splitlines() if STALE in line]
+
+        def paid() -> bool:
+            return self.rows()[-1]["job is"] == "succeeded"
+
+        self._wait(lambda: refusals() or paid(), f"worker {letter} refused, or the order paid")
+        return STALE + refusals()[0].partition(STALE)[2] if refusals() else "it paid the order"
 
     def rows(self) -> list[dict[str, Any]]:
         """Each order and the latest job that paid it or will."""
@@ -142,7 +181,13 @@ class WorkerProcesses:
             mine = self.shop.JobRow.task_name == self.shop.PAYMENT
             jobs = session.exec(select(self.shop.JobRow).where(mine).order_by(col(self.shop.JobRow.id))).all()
         return [
-            {"order": order.id, "order is": order.status, "job is": job.status, "attempts": job.attempts}
+            {
+                "order": order.id,
+                "order is": order.status,
+                "job is": job.status,
+                "attempts": job.attempts,
+                "charges": self.charges().count(str(order.id)),
+            }
             for order, job in zip(orders, jobs, strict=True)
         ]
 

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import notebook_hook
+from .answers import mine
 from .commands import check, hint, progress, reset, solution
 from .predictions import guess, reveal
 
-__all__ = ["check", "exercise", "guess", "hint", "progress", "reset", "reveal", "solution"]
+__all__ = ["check", "exercise", "guess", "hint", "mine", "progress", "reset", "reveal", "solution"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -1,19 +1,25 @@
 """Guesses before an experiment: kept, compared afterwards, never graded, never in the way.
 
 `guess("03-a", 2)`, the experiment, `reveal("03-a", found.count)`. Once revealed, a guess stays as it was, so that
-running the notebook again shows what you thought before you knew.
+running the notebook again shows what you thought before you knew. What explains the experiment is shown by `reveal`
+and stands in no notebook: `authoring/` holds it, and `taskref build` writes it to `explanations.json`.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from .markdown import Note
+from .markdown import Note, text_of
 from .progress import Entry, Progress
 
 NOTHING = (None, ...)  # what stands where no guess was made
+EXPLANATIONS = Path(__file__).with_name("explanations.json")
 
 
 def guess(id: str, value: Any = None, *, choices: Sequence[Any] = (), keep_for: str = "") -> Note:
@@ -23,6 +29,8 @@ def guess(id: str, value: Any = None, *, choices: Sequence[Any] = (), keep_for: 
     """
 
     def change(entry: Entry) -> None:
+        if choices and "guess" in entry and entry["guess"] not in [plain(choice) for choice in choices]:
+            entry.clear()  # it answered an earlier version of the question
         if value not in NOTHING and "answer" not in entry and not _wrong(value, choices):
             entry["guess"] = plain(value)
 
@@ -42,8 +50,34 @@ def _said(id: str, value: Any, entry: Entry, choices: Sequence[Any], keep_for: s
     return f"{kept} Notebook {keep_for} comes back to it." if keep_for else kept
 
 
-def reveal(id: str, answer: Any) -> Note:
-    """Compare the kept guess with the experiment's answer."""
+@dataclass(frozen=True)
+class Revealed(Note):
+    """What the experiment said, beside the guess, and the explanation: folded away for whoever has not guessed."""
+
+    explanation: str = ""
+    guessed: bool = True
+
+    def __str__(self) -> str:
+        return "\n\n".join(part for part in (super().__str__(), text_of(self.explanation)) if part)
+
+    __repr__ = __str__
+
+    def _ipython_display_(self) -> None:
+        """Nothing: reveal() has shown it, wherever in the cell it was called."""
+
+    def show(self) -> None:
+        """As Markdown, which JupyterLab renders; as text where there is no notebook."""
+        from IPython.display import display
+
+        parts = [f"**{self.heading}.** {self.text}"]
+        if self.explanation:
+            folded = f"<details><summary>Show the explanation</summary>\n\n{self.explanation}\n\n</details>"
+            parts.append(self.explanation if self.guessed else folded)
+        display({"text/markdown": "\n\n".join(parts), "text/plain": str(self)}, raw=True)
+
+
+def reveal(id: str, answer: Any) -> Revealed:
+    """Compare the kept guess with the experiment's answer, and explain; in a notebook it shows itself at once."""
     found = plain(answer)
 
     def change(entry: Entry) -> None:
@@ -51,14 +85,33 @@ def reveal(id: str, answer: Any) -> Note:
             entry["answer"] = found
 
     entry = Progress().change("guesses", id, change)
+    note = Revealed(f"Guess {id}", _compared(entry, answer), explanation_of(id), "guess" in entry)
+    if _in_ipython():
+        note.show()
+    return note
+
+
+def _compared(entry: Entry, answer: Any) -> str:
     if "guess" not in entry:
-        return Note(f"Guess {id}", f"The experiment says `{answer!r}`. You made no guess this time.")
-    if entry["guess"] == found:
-        return Note(f"Guess {id}", f"✔ You guessed `{entry['guess']!r}`, and so it is.")
-    return Note(
-        f"Guess {id}",
-        f"≠ You guessed `{entry['guess']!r}`; the experiment says `{answer!r}`. What made the difference?",
-    )
+        return f"The experiment says `{answer!r}`. You made no guess this time."
+    if entry["guess"] == plain(answer):
+        return f"✔ You guessed `{entry['guess']!r}`, and so it is."
+    return f"≠ You guessed `{entry['guess']!r}`; the experiment says `{answer!r}`. What made the difference?"
+
+
+def explanation_of(id: str) -> str:
+    """What explains the experiment; empty if the text stands in the notebook itself."""
+    return _explanations().get(id, "")
+
+
+@cache
+def _explanations() -> dict[str, str]:
+    return json.loads(EXPLANATIONS.read_text(encoding="utf-8"))
+
+
+def _in_ipython() -> bool:
+    ipython = sys.modules.get("IPython")
+    return bool(ipython and ipython.get_ipython())
 
 
 def plain(value: Any) -> Any:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,12 +19,14 @@ from ..exercises.exercise import Exercise, find, names
 from ..exercises.loader import is_attempted
 from ..exercises.notebook_files import BadNotebook, read_notebook
 from ..exercises.notebook_files import source as text_of
+from ..exercises.predictions import EXPLANATIONS
 from ..exercises.progress import write_whole
 from ..former_names import rewritten
 from .notebook import CodeOf, mark_of, solution_of, stub_of, to_notebook, to_text
 from .rules import problems
 from .source import BadSource, Source, read_source, sources
 
+BUILT = re.compile(r"\d\d_\w+\.ipynb")
 Answers = dict[str, str]  # exercise id -> the learner's cell
 
 
@@ -72,7 +76,26 @@ def build(root: Path, names: Sequence[str] = ()) -> list[Written]:
     found = [read_source(path) for path in chosen(root / "authoring", names)]
     everything = {path: answers_in(path) for path in sorted(folder.glob("*.ipynb"))}
     backup = root / ".taskref" / "backup" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
+    _write_explanations(root, found)
     return [_write(source, folder / f"{source.name}.ipynb", everything, backup) for source in found]
+
+
+def _write_explanations(root: Path, found: Sequence[Source]) -> None:
+    """Keep the explanations of these sources as the package's data, where reveal() finds them."""
+    path = root / "taskref_edu" / "exercises" / EXPLANATIONS.name
+    if not path.parent.is_dir():
+        return
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    write_whole(path, explanations(found, known))
+
+
+def explanations(found: Sequence[Source], known: dict[str, str]) -> str:
+    """The text of the explanations' file: those of these sources, and of all others what is known."""
+    numbers = {source.number for source in found}
+    kept = {id: text for id, text in known.items() if id.partition("-")[0] not in numbers}
+    for source in found:
+        kept |= source.explanations
+    return json.dumps(dict(sorted(kept.items())), indent=1, ensure_ascii=False) + "\n"
 
 
 def build_solutions(root: Path, out: Path) -> list[Path]:
@@ -141,21 +164,29 @@ def _write(source: Source, path: Path, everything: dict[Path, Answers | BadNoteb
 def _answers_for(
     source: Source, path: Path, everything: dict[Path, Answers | BadNotebook], written: Written
 ) -> Answers:
-    """The answers of this notebook's old file; an exercise that moved here brings the answer from where it was."""
+    """The answers of this notebook's old file; an exercise that moved here brings the answer from where it was.
+
+    A learner's copy of a notebook fills no stub that is there already. A notebook that has left the series does: a
+    pull brings the stubs of the notebooks that took its place.
+    """
     own = everything.get(path, {})
     if isinstance(own, BadNotebook):
         written.notes.append(f"{own}; what was in it could not be carried over")
         own = {}
     elsewhere: Answers = {}
+    left: Answers = {}
     for other, answers in everything.items():
         if other != path and not isinstance(answers, BadNotebook):
-            elsewhere.update({id: text for id, text in answers.items() if id not in elsewhere})
+            kept = left if _has_left_the_series(other, source.path.parent) else elsewhere
+            kept.update({id: text for id, text in answers.items() if id not in kept})
     held = own.keys() | _ids_of(path)
-    return {
-        id: own[id] if id in own else elsewhere[id]
-        for id in source.exercise_ids
-        if id in own or (id in elsewhere and id not in held)
-    }
+    moved = left | {id: text for id, text in elsewhere.items() if id not in held}
+    return {id: own[id] if id in own else moved[id] for id in source.exercise_ids if id in own or id in moved}
+
+
+def _has_left_the_series(notebook: Path, authoring: Path) -> bool:
+    """Whether it is called as the build calls a notebook, and no source has its name. Copies are called otherwise."""
+    return bool(BUILT.fullmatch(notebook.name)) and not (authoring / f"{notebook.stem}.md").exists()
 
 
 def _ids_of(path: Path) -> set[str]:

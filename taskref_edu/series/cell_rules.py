@@ -10,7 +10,7 @@ from ..exercises import cell_parsing as cells
 from ..exercises.exercise import find, names
 from .source import FENCED, Block, Source, headings
 
-MAX_WORDS, MAX_LONG, MAX_LINES = 60, 3, 10
+MAX_WORDS, MAX_EXPLAINED, MAX_LONG, MAX_LINES = 60, 80, 3, 10
 IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)[^)]*\)")
 HTML_IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)[^)]*\)")
@@ -67,6 +67,9 @@ def prose_is_short(source: Source) -> Found:
     if len(long) > MAX_LONG:
         for line, count in long:
             yield line, f"{count} words found, {MAX_WORDS} expected, and only {MAX_LONG} cells may be longer"
+    for block in source.blocks:
+        if block.kind == "explain" and (count := count_words(block.text)) > MAX_EXPLAINED:
+            yield block.line, f"an explanation of {count} words found, {MAX_EXPLAINED} expected"
 
 
 def count_words(text: str) -> int:
@@ -94,7 +97,7 @@ def no_code_in_prose(source: Source) -> Found:
     """A code cell that Markdown takes for prose would never run."""
     for block in source.blocks:
         place = block.text.find("```{code-cell}")
-        if block.kind in ("prose", "recall") and place >= 0:
+        if block.kind in ("prose", "recall", "explain") and place >= 0:
             line = block.line + block.text.count("\n", 0, place)
             why = "a fence above is left open, or a recall question holds a backtick, which opens none"
             yield line, f"this code cell was read as prose: {why}"
@@ -111,9 +114,9 @@ def code_blocks(source: Source) -> Iterator[tuple[Block, ast.Module]]:
 
 
 def _prose_lines(source: Source) -> Iterator[tuple[int, str]]:
-    """The lines of prose, recall answers included, without what stands in fences."""
+    """The lines of prose, recall answers and explanations included, without what stands in fences."""
     for block in source.blocks:
-        if block.kind in ("prose", "recall"):
+        if block.kind in ("prose", "recall", "explain"):
             bare = FENCED.sub(lambda match: "\n" * match[0].count("\n"), block.text)
-            offset = block.line + (block.kind == "recall")
+            offset = block.line + (block.kind != "prose")
             yield from ((offset + number, line) for number, line in enumerate(bare.splitlines()))

@@ -38,7 +38,7 @@ def to_notebook(source: Source, code_of: CodeOf = stub_of) -> dict[str, Any]:
     for block in source.blocks:
         if block.kind == "exercise":
             cells += _exercise(find(block.head), code_of)
-        else:
+        elif block.kind != "explain":  # reveal() shows it, so that no answer stands below its question
             cells.append(_plain(block, identify))
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
 

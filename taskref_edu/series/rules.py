@@ -27,7 +27,7 @@ from .notebook import slug, to_notebook
 from .source import BadSource, Block, Source, headings, read_source
 
 MINUTES = range(15, 46)
-LEFT_OUT = "What was left out"
+TAKE_HOME, LATER = "To take home", "What we left for later"
 FIRST = "00"  # the notebook without exercises
 
 
@@ -125,18 +125,34 @@ def _calls(source: Source, *names: str) -> Iterator[tuple[str, str, int, ast.Cal
                     yield name, id, block.line + node.lineno - 1, node
 
 
-def claim_is_asserted(source: Source) -> Found:
-    """One of the last three code cells outside exercises asserts what the notebook claims."""
-    last = list(code_blocks(source))[-3:]
-    if not any(isinstance(node, ast.Assert) for _, tree in last for node in ast.walk(tree)):
-        yield (last[-1][0].line if last else 1), "no assert in the last three code cells: assert the claim"
+def explanations_have_a_reveal(source: Source) -> Found:
+    """Each explanation stands below the reveal that shows it, and no guess has two."""
+    revealed = {id: line for _, id, line, _ in _calls(source, "reveal")}
+    seen: set[str] = set()
+    for block in source.blocks:
+        if block.kind == "explain":
+            if not block.text:
+                yield block.line, f"explain {block.head}: no text found"
+            if revealed.get(block.head, block.line) >= block.line:
+                yield block.line, f"explain {block.head}: no reveal({block.head!r}, …) found above it"
+            if block.head in seen:
+                yield block.line, f"explain {block.head} stands twice"
+            seen.add(block.head)
 
 
-def ends_with_what_was_left_out(source: Source) -> Found:
-    """The last cell is prose under `## What was left out`."""
-    last = source.blocks[-1] if source.blocks else Block("prose", "", 1)
-    if last.kind != "prose" or not any(text == LEFT_OUT for _, text, _ in headings(last)):
-        yield last.line, f"the last cell is not prose with the heading ## {LEFT_OUT}"
+def no_assert(source: Source) -> Found:
+    """What the notebook claims is asserted in `tests/series/claims.py`; a learner need not read it."""
+    for block, tree in code_blocks(source):
+        if any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
+            yield block.line, "an assert found: what a notebook claims is asserted in tests/series/claims.py"
+
+
+def ends_with_one_sentence(source: Source) -> Found:
+    """The last two headings: what to take home, and what was left for later."""
+    last = source.blocks[-2:] if len(source.blocks) > 1 else [Block("prose", "", 1)] * 2
+    for block, heading in zip(last, (TAKE_HOME, LATER), strict=True):
+        if block.kind != "prose" or [text for _, text, _ in headings(block)] != [heading]:
+            yield block.line, f"the last two cells are prose with the headings ## {TAKE_HOME} and ## {LATER}"
 
 
 def exercises_stop_nobody(source: Source) -> Found:
@@ -190,8 +206,9 @@ RULES: Sequence[Rule] = (
     prose_is_short,
     code_is_short,
     no_code_in_prose,
-    claim_is_asserted,
-    ends_with_what_was_left_out,
+    explanations_have_a_reveal,
+    no_assert,
+    ends_with_one_sentence,
     exercises_stop_nobody,
     imports_agree,
     cell_ids_differ,

@@ -1,4 +1,4 @@
-"""One notebook's source: a Markdown file in jupytext's MyST flavour, with blocks of our own for exercises and recall.
+"""One notebook's source: Markdown in jupytext's MyST flavour, with blocks of our own: exercise, recall, explain.
 
 Not covered: what a notebook must contain (`rules.py`).
 """
@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from ..errors import TaskrefError
 
-Kind = Literal["prose", "code", "exercise", "recall"]
-OWN = re.compile(r"^```\{(exercise|recall)\}[ \t]*(.*)\n((?:.*\n)*?)```[ \t]*$", re.MULTILINE)
+Kind = Literal["prose", "code", "exercise", "recall", "explain"]
+OWN = re.compile(r"^```\{(exercise|recall|explain)\}[ \t]*(.*)\n((?:.*\n)*?)```[ \t]*$", re.MULTILINE)
 HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```[ \t]*$", re.MULTILINE | re.DOTALL)
 
@@ -25,9 +25,9 @@ class BadSource(TaskrefError):
 
 @dataclass(frozen=True)
 class Block:
-    """One piece of the source that becomes a cell, or two for an exercise.
+    """One piece of the source that becomes a cell, two for an exercise, none for an explanation.
 
-    line: its first line in the file. head: an exercise's id, a recall item's question.
+    line: its first line in the file. head: the id of an exercise or of an explained guess, a recall item's question.
     options: what stands at the top of a code block (`:tags: […]`, `:name: …`).
     """
 
@@ -65,6 +65,11 @@ class Source:
     def exercise_ids(self) -> list[str]:
         """The exercises that the notebook holds, in order."""
         return [block.head for block in self.blocks if block.kind == "exercise"]
+
+    @property
+    def explanations(self) -> Mapping[str, str]:
+        """What `reveal` shows after each experiment, by the guess's id."""
+        return {block.head: block.text for block in self.blocks if block.kind == "explain"}
 
 
 def sources(folder: Path) -> list[Path]:

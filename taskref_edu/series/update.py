@@ -2,7 +2,8 @@
 
 `git pull` refuses to overwrite notebooks that somebody has worked in. So they are set aside, git pulls, they are
 put back, and then `taskref build` carries the answers over into the new version. Whatever fails on the way, the
-learner's files are there again afterwards. `command()` is `taskref update`.
+learner's files are there again afterwards. A notebook that the newer version no longer has is put back as well, so
+that the build finds the answers in it; then `retire` takes it away. `command()` is `taskref update`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,12 +26,19 @@ class CannotUpdate(TaskrefError):
 def command() -> int:
     """Pull, then build with the code that was pulled: in a process of its own, since this one has the old code."""
     clone = clone_root()
-    fetch(clone)
-    return subprocess.run([sys.executable, "-m", "taskref_edu.cli", "build"], cwd=clone, check=False).returncode
+    gone = fetch(clone)
+    code = subprocess.run([sys.executable, "-m", "taskref_edu.cli", "build"], cwd=clone, check=False).returncode
+    if code == 0:
+        for line in retire(clone, gone):
+            print(line)
+    return code
 
 
-def fetch(root: Path) -> None:
-    """Pull with git; the notebooks that somebody has worked in are afterwards as they were. Raises CannotUpdate."""
+def fetch(root: Path) -> list[Path]:
+    """Pull with git; the notebooks that somebody has worked in are afterwards as they were. Raises CannotUpdate.
+
+    Returns those that the newer version no longer has: for `retire`, once a build has carried their answers over.
+    """
     _git(root, "rev-parse", "--git-dir", why="this folder is no git clone, so there is nothing to pull from")
     aside = root / ".taskref" / "backup" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f-update")
     mine = _set_aside(root, aside)
@@ -38,6 +47,20 @@ def fetch(root: Path) -> None:
     finally:
         for path in mine:
             shutil.copy2(aside / path.name, path)
+    tracked = _git(root, "ls-files", "-z", "--", "notebooks", why="git cannot tell what it knows").split("\0")
+    return [path for path in mine if f"notebooks/{path.name}" not in tracked]
+
+
+def retire(root: Path, paths: Iterable[Path]) -> list[str]:
+    """Remove notebooks that are no part of the series any more; what was in them is kept. A sentence for each."""
+    aside = root / ".taskref" / "backup" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f-retired")
+    said = []
+    for path in paths:
+        aside.mkdir(parents=True, exist_ok=True)
+        kept = aside / path.name
+        shutil.move(path, kept)
+        said.append(f"{path}: no longer part of the series; your copy is kept as {kept}")
+    return said
 
 
 def _set_aside(root: Path, aside: Path) -> list[Path]:

@@ -46,10 +46,10 @@ def test_without_a_package_the_recorded_outcome_is_shown_and_how_to_get_it(
     assert missing in said.splitlines()[0]
     assert f"\n    !{install_line('beyond')}\n" in said
 
-    def one_dies(url: str) -> None:
+    def two_claims(url: str) -> None:
         raise AssertionError("not to be run")
 
-    assert on_server(one_dies) == RESULTS["one_dies"]
+    assert on_server(two_claims) == RESULTS["two_claims"]
     assert capsys.readouterr().out.startswith("recorded on 20")
 
 
@@ -65,19 +65,19 @@ def test_what_is_run_is_kept_where_a_record_is_made(
 ) -> None:
     monkeypatch.setenv(RECORD, str(tmp_path / "record.json"))
 
-    def one_dies(url: str) -> tuple[str, int]:
+    def two_claims(url: str) -> tuple[str, int]:
         return url.partition(":")[0], 1
 
-    def one_sleeps(url: str) -> None:
+    def without_a_fence(url: str) -> None:
         raise Unavailable("this system has no SIGSTOP")
 
     try:
-        assert on_server(one_dies) == ["postgresql+psycopg", 1], "as JSON has it, whether recorded or run"
+        assert on_server(two_claims) == ["postgresql+psycopg", 1], "as JSON has it, whether recorded or run"
     except MissingExtra as error:
         pytest.skip(str(error))
-    assert on_server(one_sleeps) == RESULTS["one_sleeps"]
+    assert on_server(without_a_fence) == RESULTS["without_a_fence"]
     assert "not run now: this system has no SIGSTOP" in capsys.readouterr().out
-    assert json.loads((tmp_path / "record.json").read_text())["results"] == {"one_dies": ["postgresql+psycopg", 1]}
+    assert json.loads((tmp_path / "record.json").read_text())["results"] == {"two_claims": ["postgresql+psycopg", 1]}
 
 
 @pytest.mark.xdist_group("postgresql")

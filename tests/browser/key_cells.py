@@ -51,10 +51,12 @@ KEYS = {
     "03_duplicates": Key("inverted_race = two_clicks(inverted_click)"),
     "04_cancelling": Key("second = explore("),
     "05_in_process": Key("with_a_past = {"),
-    "06_the_verdict": Key("Table(board[claim] for claim"),
+    "06_a_test_that_can_fail": Key("stories = Table("),
     "07_the_price": Key("pruned"),
     "08_races_and_crashes": Key("Scheduler([naive_claim", play),
-    "09_beyond_one_machine": Key("deaths = [explore_crashes("),
+    "09_beyond_one_machine": Key("Table([broken, locked, updated])"),
+    "10_outbox_and_inbox": Key("deaths = [explore_crashes("),
+    "11_the_verdict": Key("Table(board[claim] for claim"),
 }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from taskref_edu.exercises import check, exercise, guess, hint, progress, reset, reveal, solution
+from taskref_edu import Task
+from taskref_edu.exercises import check, exercise, guess, hint, mine, progress, reset, reveal, solution
 from taskref_edu.exercises.commands import check_and_keep
 from taskref_edu.exercises.exercise import UnknownExercise, find
-from taskref_edu.exercises.loader import attempt_from
+from taskref_edu.exercises.loader import Attempt, attempt_from
 from taskref_edu.exercises.outcomes import Verdict
 from taskref_edu.exercises.progress import Progress
 
@@ -127,6 +128,31 @@ def test_choices() -> None:
     )
     assert "One of `'classic'`" in guess("a", None, choices=["classic", "inverted"]).text
     assert "Notebook 06 comes back" in guess("a", "classic", choices=["classic", "inverted"], keep_for="06").text
+
+
+def test_a_guess_at_an_earlier_version_of_the_question_is_dropped() -> None:
+    guess("a", "classic", choices=["classic", "inverted"])
+    reveal("a", "classic")
+    assert "No guess yet" in guess("a", None, choices=["one", "two"]).text
+    assert "Your guess: `'one'`." in guess("a", "one", choices=["one", "two"]).text
+    assert "No guess yet" in guess("a", None, choices=range(7)).text
+
+
+def test_reveal_explains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("taskref_edu.exercises.predictions._explanations", lambda: {"03-a": "Because of **this**."})
+    assert str(reveal("03-a", 114)).endswith("Because of **this**.")
+
+
+def test_an_answer_serves_later_cells_once_it_has_passed(capsys: pytest.CaptureFixture[str]) -> None:
+    task = Task(id=3, type="process_payment", payload={"order_id": 7})
+    wrong = find("2.2").cell("def order_id_of(payload):\n    return 99")
+    right = find("2.2").cell(find("2.2").solution.replace("return payload", "print('mine')\n        return payload"))
+    check_and_keep(Attempt("2.2", wrong))
+    assert mine("2.2")(task.payload) == 7
+    assert "our order_id_of()" in capsys.readouterr().out
+    check_and_keep(Attempt("2.2", right))
+    assert mine("2.2")(task.payload) == 7
+    assert "your own order_id_of()" in capsys.readouterr().out
 
 
 def test_what_json_cannot_keep_is_kept_as_text() -> None:

@@ -44,14 +44,24 @@ total = 1 + 1
 reveal("01-a", total)
 ```
 
+```{explain} 01-a
+Two is the sum.
+```
+
 ```{exercise} 1.1
 ```
 
 ```{code-cell}
-assert total == 2
+print(total)
 ```
 
-## What was left out
+## To take home
+
+One and one is two.
+
++++
+
+## What we left for later
 
 Much.
 """

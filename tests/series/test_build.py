@@ -57,12 +57,23 @@ def test_what_the_build_writes(series: Series) -> None:
         ("exercise-1-1-goal", "markdown"),
         ("exercise-1-1", "code"),
         ("look-code-2", "code"),
-        ("what-was-left-out-text-1", "markdown"),
+        ("to-take-home-text-1", "markdown"),
+        ("what-we-left-for-later-text-1", "markdown"),
     ]
     assert notebook.metadata.kernelspec.name == "python3"
     assert "jupytext" not in notebook.metadata
     assert notebook.cells[6].metadata == {"tags": ["hide-input"]}
     assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def test_an_explanation_is_package_data_and_not_in_the_notebook(series: Series) -> None:
+    package = series.root / "taskref_edu" / "exercises"
+    package.mkdir(parents=True)
+    kept = package / "explanations.json"
+    kept.write_text('{"01-z": "of an earlier build", "02-a": "of another notebook"}')
+    build(series.root)
+    assert json.loads(kept.read_text()) == {"01-a": "Two is the sum.", "02-a": "of another notebook"}
+    assert "Two is the sum." not in series.notebook.read_text()
 
 
 def test_the_first_cell_comes_from_the_frame(series: Series) -> None:
@@ -111,7 +122,7 @@ def test_an_edit_changes_no_id_and_a_new_cell_only_those_of_its_section(series: 
     series.change("Some prose.\n", "Some prose.\n\n+++\n\nNew cell.\n")
     build(series.root)
     assert cells(series.notebook).keys() - before.keys() == {"begin-text-2"}
-    series.change("## What was left out", "## A new section\n\nText.\n\n+++\n\n## What was left out")
+    series.change("## To take home", "## A new section\n\nText.\n\n+++\n\n## To take home")
     build(series.root)
     assert before.keys() <= cells(series.notebook).keys()
 
@@ -237,7 +248,7 @@ def test_lines_of_blocks(series: Series) -> None:
     lines = series.source.read_text().splitlines()
     for block in read_source(series.source).blocks:
         found = lines[block.line - 1]
-        first = block.head if block.kind in ("exercise", "recall") else (block.text.splitlines() or [""])[0]
+        first = block.head if block.kind in ("exercise", "recall", "explain") else (block.text.splitlines() or [""])[0]
         assert first in found or found.startswith(":")
 
 

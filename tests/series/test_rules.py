@@ -35,16 +35,21 @@ SLIPS = [
     ("total = 1 + 1", "total = 1 + 1\n" + "x = 1\n" * 9, "a code cell of 11 lines found, 10 expected"),
     ("{recall} Who claims?", "{recall} Who calls `claim`?", "25: this code cell was read as prose"),
     ("total = 1 + 1", "total = 1 +", "syntax error"),
-    ("assert total == 2", "total == 2", "no assert in the last three code cells"),
-    ("## What was left out", "## The end", "the last cell is not prose with the heading ## What was left out"),
-    ("assert total == 2", "assert total == 2\norder_of(1, 2)", "order_of is defined by an exercise"),
-    ("assert total == 2", "assert total == 2\norder_of = 1", "order_of is defined by an exercise"),
+    ("print(total)", "assert total == 2", "an assert found: what a notebook claims is asserted in"),
+    ("## What we left for later", "## The end", "the headings ## To take home and ## What we left for later"),
+    ("## To take home", "## The end", "the headings ## To take home and ## What we left for later"),
+    ("{explain} 01-a", "{explain} 01-b", "explain 01-b: no reveal('01-b', …) found above it"),
+    ("Two is the sum.", "", "explain 01-a: no text found"),
+    ("Two is the sum.", "word " * 81, "an explanation of 81 words found, 80 expected"),
+    ("Two is the sum.", "[a](nowhere.md)", "link nowhere.md leads nowhere"),
+    ("print(total)", "print(total)\norder_of(1, 2)", "order_of is defined by an exercise"),
+    ("print(total)", "print(total)\norder_of = 1", "order_of is defined by an exercise"),
     (
-        "assert total == 2",
-        "from sqlalchemy import select\nassert total == 2",
+        "print(total)",
+        "from sqlalchemy import select\nprint(total)",
         "select is sqlalchemy.select here and sqlmodel",
     ),
-    ("```{code-cell}\nassert", "```{code-cell}\n:name: the sum\nassert", "two cells have the id the-sum"),
+    ("```{code-cell}\nprint", "```{code-cell}\n:name: the sum\nprint", "two cells have the id the-sum"),
 ]
 
 

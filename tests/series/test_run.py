@@ -15,6 +15,8 @@ from taskref_edu.series.build import build_into
 from taskref_edu.series.notebook import solution_of, stub_of
 from taskref_edu.series.source import sources
 
+from .claims import CLAIMS
+
 ROOT = Path(__file__).parents[2]
 NAMES = [path.stem for path in sources(ROOT / "authoring")]
 SECONDS = 30  # what one Run All may take
@@ -46,7 +48,15 @@ def run(*paths: Path) -> list[nbformat.NotebookNode]:
             for number, cell in enumerate(client.nb.cells):
                 client.execute_cell(cell, number)
             assert time.monotonic() - began < SECONDS
+            assert_claims(client)
     return notebooks
+
+
+def assert_claims(client: NotebookClient) -> None:
+    """In the notebook's own kernel, where the results of its experiments are."""
+    title = client.nb.cells[0].source
+    client.nb.cells.append(nbformat.v4.new_code_cell(CLAIMS[title.split()[1]]))
+    client.execute_cell(client.nb.cells[-1], len(client.nb.cells) - 1)
 
 
 def outcomes(notebook: nbformat.NotebookNode) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 from taskref_edu.exercises.exercise import find
 from taskref_edu.exercises.notebook_files import answered, replace_answer
 from taskref_edu.series.build import Written, build
-from taskref_edu.series.update import CannotUpdate, fetch
+from taskref_edu.series.update import CannotUpdate, fetch, retire
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 ANSWER = find("1.1").cell(find("1.1").solution.replace(".one()", ".one()  # my answer"))
@@ -61,8 +61,10 @@ def clone(origin: Path, tmp_path: Path) -> Path:
 
 def update(root: Path) -> list[Written]:
     """What `taskref update` does, in one process."""
-    fetch(root)
-    return build(root)
+    gone = fetch(root)
+    written = build(root)
+    retire(root, gone)
+    return written
 
 
 def notebook(root: Path) -> Path:
@@ -91,6 +93,33 @@ def test_an_answer_that_imports_former_names_is_brought_up_to_date(origin: Path,
     update(clone)
     assert answer(clone).startswith("from taskref_edu.lab.example_models import Parcel\n")
     assert "my answer" in answer(clone)
+
+
+def test_an_answer_comes_along_when_its_notebook_is_renamed(origin: Path, clone: Path) -> None:
+    """As when the verdict moved to the end: the old file goes, the answer is in the new one, the rest is kept."""
+    replace_answer(notebook(clone), "1.1", ANSWER)
+    mine = notebook(clone).read_bytes()
+    git(origin, "mv", "authoring/01_trial.md", "authoring/02_moved.md")
+    git(origin, "rm", "notebooks/01_trial.ipynb")
+    build(origin)
+    git(origin, "add", "authoring", "notebooks")
+    git(origin, "commit", "-m", "The notebook has another place.")
+    (written,) = update(clone)
+    assert (written.path.name, written.carried) == ("02_moved.ipynb", ["1.1"])
+    assert "my answer" in answered(written.path).attempts[0].source
+    assert not notebook(clone).exists()
+    kept = list((clone / ".taskref" / "backup").rglob("01_trial.ipynb"))
+    assert mine in [path.read_bytes() for path in kept]
+
+
+def test_an_untouched_notebook_that_was_renamed_leaves_nothing(origin: Path, clone: Path) -> None:
+    git(origin, "mv", "authoring/01_trial.md", "authoring/02_moved.md")
+    git(origin, "rm", "notebooks/01_trial.ipynb")
+    build(origin)
+    git(origin, "add", "authoring", "notebooks")
+    git(origin, "commit", "-m", "The notebook has another place.")
+    update(clone)
+    assert [path.name for path in (clone / "notebooks").iterdir()] == ["02_moved.ipynb"]
 
 
 def test_outputs_alone_do_not_stand_in_the_way(origin: Path, clone: Path) -> None:
