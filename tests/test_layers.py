@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 
 import taskref_edu
 from tools.rooms import FACE, imports, room
@@ -40,6 +41,13 @@ def test_no_import_points_back() -> None:
         if level[room(other)] >= level[room(name)]
     ]
     assert back == []
+
+
+def test_no_file_imports_itself_by_a_detour() -> None:
+    try:
+        TopologicalSorter(IMPORTS).prepare()
+    except CycleError as error:
+        raise AssertionError(" imports ".join(reversed(error.args[1]))) from None
 
 
 def test_what_shows_a_queue_knows_nothing_of_what_drives_it() -> None:
