@@ -2,7 +2,7 @@
 
     python -m benchmarks.goals [--quick]
 
-Leaves out: other queues, see `compare.py`, and the two approaches, see `references.py`.
+Not covered: other queues (`compare.py`), and the two approaches (`references.py`).
 """
 
 from __future__ import annotations
@@ -152,6 +152,21 @@ def referenced(size: Size) -> list[Goal]:
     return [Goal("drain, an order references each task, of a guarded loop that clears", ratio, 0.9)]
 
 
+def on_the_calling_thread(size: Size) -> list[Goal]:
+    def by_hand(folder: Path) -> dict[str, float]:
+        hand = Guarded(folder / "hand.db")
+        hand.enqueue_many([ours.PAYLOAD] * size.tasks)
+        begun = time.perf_counter()
+        assert hand.drain(NOTHING) == size.tasks
+        rate = size.tasks / (time.perf_counter() - begun)
+        hand.close()
+        return {"drain": rate}
+
+    contestants = {"ours": partial(ours.drain_here, count=size.tasks), "hand": by_hand}
+    found = interleave("run_until_idle()", contestants, size.rounds)
+    return [Goal("run_until_idle(), of the guarded loop", Spread.of(found.ratios("ours", "hand", "drain")), 0.8)]
+
+
 def backlog(size: Size) -> list[Goal]:
     contestants = {
         "alone": partial(ours.beside, count=size.beside, finished=1, pending=size.beside),
@@ -241,7 +256,7 @@ def also(size: Size) -> Table:
     return Table("Also measured", ["what", "ratio", "tasks a second"], rows)
 
 
-PARTS = (referenced, backlog, wake_up, two_processes, import_time)
+PARTS = (on_the_calling_thread, referenced, backlog, wake_up, two_processes, import_time)
 
 if __name__ == "__main__":
     for each in run("--quick" in sys.argv):

@@ -1,7 +1,4 @@
-"""This package as its users use it: `writing()` and `enqueue()` on one side, a `Worker` on its thread on the other.
-
-Read next: `goals.py`.
-"""
+"""This package as its users use it: `writing()` and `enqueue()` on one side, a `Worker` on the other."""
 
 from __future__ import annotations
 
@@ -55,6 +52,19 @@ def drain(queue: TaskQueue, count: int, type: str = "work") -> float:
     rate = count / (time.perf_counter() - begun)
     assert worker.status.error is None, worker.status.error
     return rate
+
+
+def drain_here(folder: Path, count: int) -> dict[str, float]:
+    """Tasks a second of `run_until_idle()`, on the calling thread."""
+    engine = open_database(folder / "ours.db")
+    queue = TaskQueue(engine)
+    enqueue_many(queue, count)
+    queue.handler("work")(lambda task: None)
+    begun = time.perf_counter()
+    assert Worker(queue).run_until_idle() == count
+    rate = count / (time.perf_counter() - begun)
+    engine.dispose()
+    return {"drain": rate}
 
 
 def whole(folder: Path, count: int, many: int, synchronous: str = "NORMAL") -> dict[str, float]:
