@@ -5,12 +5,15 @@ Cheap, since each verb pays for them: a check that passes is one comparison or t
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 LONGEST = timedelta(days=3650).total_seconds()  # so that the time plus ten years can still be stored
 LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's INTEGER
 LARGEST_ID = 2**63 - 1
+# After `//user:` up to the last @ (a password may hold one), and after `password=`, `sslpassword=`.
+_SECRETS = re.compile(r"(://[^\s:/?@]*:).*(?=@)|(\b\w*pass(?:word|wd|phrase)\s*=\s*)[^\s&;'\"]+", re.IGNORECASE)
 
 
 def expect(value: Any, kind: type | tuple[type, ...], what: str) -> None:
@@ -69,7 +72,12 @@ def short(value: Any) -> str:
         text = repr(value)
     except Exception:
         text = f"<{type(value).__name__}>"
-    return shorten(text, 120)
+    return shorten(masked(text), 120)
+
+
+def masked(text: str) -> str:
+    """The text without the passwords of the URLs in it."""
+    return _SECRETS.sub(lambda found: f"{found[1] or found[2]}***", text)
 
 
 def shorten(text: str, longest: int) -> str:

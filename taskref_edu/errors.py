@@ -10,7 +10,8 @@
     │   ├── SchemaTooNew             written by a newer version, or by another program
     │   ├── DatabaseGone             the file was deleted or replaced while in use
     │   ├── DatabaseLocked           somebody else's transaction was open for longer than we may wait
-    │   ├── DatabaseReadOnly         the file may be read, and not written
+    │   ├── DatabaseReadOnly         the file, or the server, may be read, and not written
+    │   ├── NoConnectionFree         all connections of the engine's pool are in use
     │   ├── DatabaseDamaged          the file holds what SQLite cannot read
     │   ├── DiskError                the disk is full, over its quota, or failing
     │   └── ReadOnlySession          a write inside reading()
@@ -19,7 +20,8 @@
     ├── PermanentFailure         trying again cannot help: the worker fails the task without a retry
     │   ├── PayloadError             the payload is not what the type expects
     │   ├── OrphanTask               no object points at the task
-    │   └── UnknownType              no handler is registered for the type
+    │   └── HandlerNotRun            the handler returned an awaitable or a generator: its code never ran
+    ├── UnknownType              no handler is registered for the type here; another worker may have one
     └── WorkerBusy               the worker cannot do this now
 
     BaseException
@@ -79,7 +81,11 @@ class DatabaseLocked(DatabaseError):
 
 
 class DatabaseReadOnly(DatabaseError):
-    """The file may be read, and not written."""
+    """The file, or the server, may be read, and not written; nothing was written."""
+
+
+class NoConnectionFree(DatabaseError):
+    """All connections of the engine's pool were in use for as long as one may wait; nothing was written."""
 
 
 class DatabaseDamaged(DatabaseError):
@@ -114,8 +120,12 @@ class OrphanTask(PermanentFailure):
     """The task works on an object, and no object points at it."""
 
 
-class UnknownType(PermanentFailure):
-    """No handler is registered for the task's type."""
+class HandlerNotRun(PermanentFailure):
+    """The handler returned an awaitable or a generator: the code in it never ran."""
+
+
+class UnknownType(TaskrefError):
+    """No handler is registered for the task's type in this process. Another worker may have one: it is tried again."""
 
 
 class WorkerBusy(TaskrefError):

@@ -24,6 +24,7 @@ from sqlmodel import Session, col, select
 
 from ..database.transactions import reading
 from ..errors import MissingExtra, OrphanTask, PermanentFailure, install_line
+from ..queue.handlers import expect_ran
 
 try:
     from procrastinate import App, JobContext, PsycopgConnector, RetryDecision, RetryStrategy, builtin_tasks, jobs
@@ -91,7 +92,7 @@ def process_payment(context: JobContext) -> None:
     with reading(engine_of(context)) as session:
         order = order_for(session, context.job)
     checkpoint(context)
-    context.additional_context["charge"](order)  # the slow part, outside any transaction
+    expect_ran(context.additional_context["charge"](order), "charge")  # the slow part, outside any transaction
     with completing(context) as session:
         this_payment = (col(Order.id) == order.id) & (col(Order.processing_task_id) == context.job.id)
         if not session.execute(update(Order).where(this_payment).values(status="paid")).rowcount:  # type: ignore[attr-defined]

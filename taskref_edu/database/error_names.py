@@ -19,6 +19,7 @@ from ..errors import (
     DatabaseLocked,
     DatabaseReadOnly,
     DiskError,
+    NoConnectionFree,
 )
 from .file_watch import identity_of
 
@@ -60,7 +61,9 @@ _PRIMARY = 0xFF  # the low byte of an extended result code is the primary one
 
 
 def translated(error: BaseException, file: Path | None) -> DatabaseError | None:
-    """The error of a driver, or of SQLAlchemy around it, under our name; None if it is no fault of the file."""
+    """The error of a driver, or of SQLAlchemy around it, under our name; None if it is no fault of the database."""
+    if isinstance(error, sqlalchemy_errors.TimeoutError):
+        return NoConnectionFree(f"{error}; use fewer threads, or give the engine a larger pool: max_overflow=-1")
     cause = error.orig if isinstance(error, sqlalchemy_errors.DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", None)  # None where Python's driver itself has raised it
     if file is None or code is None or code & _PRIMARY not in _NAMES:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, make_url
 from sqlalchemy import exc as sqlalchemy_errors
 
-from ..arguments import short
+from ..arguments import masked, short
 from ..errors import CannotOpen, DatabaseError, SchemaTooNew
 from ..schema import SCHEMA_VERSION, SchemaName
 from .error_names import translated
@@ -22,13 +22,17 @@ from .error_names import translated
 def url_of(where: str | os.PathLike[str]) -> URL:
     """A path or a URL as a URL."""
     if not (isinstance(where, str) and "://" in where):
+        if isinstance(where, str) and where.startswith("file:"):
+            raise CannotOpen(f"{where!r} is a URI of SQLite: give the path alone, and write ./file:… for such a name")
         return URL.create("sqlite", database=_text(os.fspath(where)))
     try:
         url = make_url(where)
     except (sqlalchemy_errors.ArgumentError, ValueError) as error:
-        raise CannotOpen(f"{where!r} is not a database URL: {error}") from None
+        raise CannotOpen(f"{short(where)} is not a database URL: {masked(str(error))}") from None
+    if "@" in (url.host or ""):  # SQLAlchemy has cut the password at its first one, and would show the rest
+        raise CannotOpen("a URL with more than one @ found: write one inside a password as %40")
     if url.get_backend_name() == "sqlite" and url.query:
-        raise CannotOpen(f"options {dict(url.query)} found in {where!r}, none expected: leave them out")
+        raise CannotOpen(f"options found in {short(where)}, none expected for a file: leave out what follows the ?")
     return url
 
 
@@ -45,7 +49,7 @@ def uri(path: Path, mode: str) -> str:
     return f"file:{quote(os.fsencode(path))}?mode={mode}"
 
 
-def check_version(found: Any, schema: SchemaName | None, where: Path | URL) -> None:
+def check_version(found: Any, schema: SchemaName | None, where: Path | str) -> None:
     """Raise SchemaTooNew or CannotOpen unless this row of taskref_schema is one that we can work with."""
     version, name = found if found is not None else (None, None)
     if not isinstance(version, int) or version < 1:
@@ -64,7 +68,7 @@ def check_version(found: Any, schema: SchemaName | None, where: Path | URL) -> N
 
 
 @contextmanager
-def translating_errors(where: Path | URL) -> Iterator[None]:
+def translating_errors(where: Path | str) -> Iterator[None]:
     """Give an error of the driver our name, and the place it came from."""
     try:
         yield

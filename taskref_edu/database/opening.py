@@ -10,10 +10,10 @@ import sqlite3
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import URL, Engine, inspect, text
 from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import Engine, inspect, text
 
-from ..arguments import short
+from ..arguments import masked, short
 from ..errors import CannotOpen
 from ..schema import EXTRA_DDL, SCHEMA_VERSION, SchemaName, create_schema
 from .file_check import check_version, translating_errors, url_of
@@ -60,15 +60,16 @@ def open_database(
     else:
         engine = open_file(url, synchronous, timeout, create)
     try:
-        with translating_errors(file_of(engine) or engine.url), writing(engine) as session:
-            _create_or_check(session.connection(), schema, file_of(engine) or engine.url, create)
+        where = file_of(engine) or masked(str(engine.url))
+        with translating_errors(where), writing(engine) as session:
+            _create_or_check(session.connection(), schema, where, create)
     except BaseException:
         engine.dispose()
         raise
     return engine
 
 
-def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where: Path | URL, create: bool) -> None:
+def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where: Path | str, create: bool) -> None:
     one_opens_at_a_time(connection)
     if not inspect(connection).has_table("taskref_schema"):
         if not create:

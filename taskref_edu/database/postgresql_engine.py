@@ -14,7 +14,18 @@ from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, func
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import exc as sqlalchemy_errors
 
-from ..errors import CannotOpen, ConnectionLost, MissingExtra, SchemaMissing, ServerNotReached, install_line
+from ..arguments import masked
+from ..errors import (
+    CannotOpen,
+    ConnectionLost,
+    DatabaseError,
+    DatabaseReadOnly,
+    DiskError,
+    MissingExtra,
+    SchemaMissing,
+    ServerNotReached,
+    install_line,
+)
 
 LOWEST = 14  # CREATE OR REPLACE TRIGGER
 EXPECTED = "a path to a SQLite file, or postgresql+psycopg://user:password@host/database, expected"
@@ -34,6 +45,11 @@ REMEDIES = (
 SCHEMA_LOCK_KEY = 5_120_416  # any number: the advisory lock of whoever opens a database, or installs a reference
 OUR_TABLES = ('"task"', '"orders"', '"taskref_schema"')
 UNDEFINED_TABLE = "42P01"
+# By the server's code: our name, and the remedy after what was found.
+NAMES: dict[str, tuple[type[DatabaseError], str]] = {
+    "25006": (DatabaseReadOnly, "a standby, or a server in the middle of a failover: a worker tries again by itself"),
+    "53100": (DiskError, "the transaction was rolled back: free some space on the server, then try again"),
+}
 
 
 def server_engine(url: URL) -> Engine:
@@ -48,11 +64,13 @@ def server_engine(url: URL) -> Engine:
     patience = {name: value for name, value in CONNECTION_TIMEOUTS.items() if name not in url.query}
     try:
         # The guards rely on it: an UPDATE that waited evaluates its WHERE again on the row as it is now.
-        engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=patience)
+        # As many connections as threads ask for at once: a worker's heartbeat and its handler's transactions must not
+        # wait for each other. The server's max_connections is the bound, and meeting it is a named error.
+        engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=patience, max_overflow=-1)
     except ImportError as error:
         raise MissingExtra(f"PostgreSQL needs psycopg ({error}): {install_line('postgres')}") from None
     except (sqlalchemy_errors.ArgumentError, ValueError) as error:
-        raise CannotOpen(f"{url!r} is not a database URL ({error}): {EXPECTED}") from None
+        raise CannotOpen(f"{masked(str(url))} is not a database URL ({masked(str(error))}): {EXPECTED}") from None
     event.listen(engine, "handle_error", _raise_named)
     event.listen(engine, "connect", _refuse_an_old_server)
     return engine
@@ -73,17 +91,22 @@ def _refuse_an_old_server(driver: Any, _: object) -> None:
 def _raise_named(context: ExceptionContext) -> None:
     """Raise our error for a lost connection, one that was not given, or missing tables; else leave SQLAlchemy's."""
     cause: Any = context.original_exception
-    found = " ".join(str(cause).split())
+    found = masked(" ".join(str(cause).split()))
     if context.connection is None:
-        where = context.engine.url if context.engine else "the server"
+        where = masked(str(context.engine.url)) if context.engine else "the server"
         remedy = next(remedy for piece, remedy in REMEDIES if piece in found)
-        raise ServerNotReached(f"cannot open {where}: {found}: {remedy}") from cause
+        shown = cause if found == " ".join(str(cause).split()) else None  # else the chain would show a password
+        raise ServerNotReached(f"cannot open {where}: {found}: {remedy}") from shown
     if context.is_disconnect:
         raise ConnectionLost(
             f"the connection to the server was lost ({found}) and the transaction rolled back; if it was lost during"
             " COMMIT, the outcome is unknown: check before retrying, on a new connection"
         ) from cause
-    if getattr(cause, "sqlstate", None) == UNDEFINED_TABLE and any(table in found for table in OUR_TABLES):
+    code = getattr(cause, "sqlstate", None)
+    if code in NAMES:
+        name, remedy = NAMES[code]
+        raise name(f"{found}; {remedy}") from cause
+    if code == UNDEFINED_TABLE and any(table in found for table in OUR_TABLES):
         raise SchemaMissing(
             f"{found}: open_database(url) creates the tables; if they are there, correct the user's search_path"
         ) from cause

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, Dialect, Engine, PoolProxiedConnection, create_engine
 
-from ..arguments import expect
+from ..arguments import expect, short
 from ..errors import CannotOpen
 from .error_names import translated
 from .file_check import check_file, uri
@@ -129,7 +129,7 @@ def observers_of(engine: Engine) -> Observers:
         return _OBSERVERS[engine.dialect]
     except KeyError:
         raise TypeError(
-            f"{engine!r} found; only an engine of open_database() on a SQLite file can be observed"
+            f"{short(engine)} found; only an engine of open_database() on a SQLite file can be observed"
         ) from None
 
 

@@ -49,7 +49,7 @@ def writing(engine: Engine) -> Iterator[Session]:
             raise
         if session.identity_map or session.in_transaction():  # else close() would do nothing, slowly
             session.close()
-    except sqlalchemy_errors.DBAPIError as error:
+    except (sqlalchemy_errors.DBAPIError, sqlalchemy_errors.TimeoutError) as error:
         if name := translated(error, file_of(engine)):
             raise name from error
         raise
@@ -80,7 +80,7 @@ def reading_in(session: Session) -> Iterator[Session]:
             yield session
             if changed := [*session.new, *session.dirty, *session.deleted]:
                 raise ReadOnlySession(f"reading() found changed objects ({changed[0]!r}): use writing() to keep them")
-    except sqlalchemy_errors.DBAPIError as error:
+    except (sqlalchemy_errors.DBAPIError, sqlalchemy_errors.TimeoutError) as error:
         if name := translated(error, file_of(bind.engine)):
             raise name from error
         raise

@@ -10,7 +10,8 @@ Not covered: the statements themselves (`statements.py`), written once for all d
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
@@ -22,6 +23,7 @@ from sqlalchemy.sql.selectable import ReturnsRows
 from sqlmodel import Session
 
 from ..database.transactions import Transaction
+from ..errors import PayloadError
 from .payload import decoded
 
 QueueStatement = ReturnsRows  # a SELECT or any change
@@ -68,7 +70,8 @@ def insert_one(session: Session, statement: Insert, **values: Any) -> int:
     """Insert a row; its id."""
     driver = _driver(session)
     if driver is None:
-        return session.execute(statement, values).inserted_primary_key[0]  # type: ignore[attr-defined]
+        with _naming_what_does_not_fit():
+            return session.execute(statement, values).inserted_primary_key[0]  # type: ignore[attr-defined]
     row_id = _execute(driver, prepared(statement), values).lastrowid
     assert row_id is not None
     return row_id
@@ -78,7 +81,8 @@ def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]],
     """Insert rows with one call of the driver, all or none; `shared` are the values that all of them have."""
     driver = _driver(session)
     if driver is None:
-        session.execute(statement, [shared | row for row in rows])
+        with _naming_what_does_not_fit():
+            session.execute(statement, [shared | row for row in rows])
         return
     form, same = prepared(statement), _as_stored(shared)
     driver.execute("SAVEPOINT insert_many")  # an index may refuse a row after others were inserted
@@ -116,6 +120,15 @@ def _second(days: int, seconds: int) -> str:
 def wrapped(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
     """The driver's error as SQLAlchemy would raise it: callers expect its names."""
     return sqlalchemy_errors.DBAPIError.instance(sql, parameters, error, sqlite3.Error)
+
+
+@contextmanager
+def _naming_what_does_not_fit() -> Iterator[None]:
+    """A server refuses text where an index or a generated column of this database takes the payload for a number."""
+    try:
+        yield
+    except sqlalchemy_errors.DataError as error:
+        raise PayloadError(f"the payload does not fit an index or a column of this database: {error.orig}") from error
 
 
 def _driver(session: Session) -> sqlite3.Connection | None:

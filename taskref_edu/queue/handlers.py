@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
 from sqlmodel import Session
 
 from ..arguments import expect_name, short
-from ..errors import PayloadError, UnknownType
+from ..errors import HandlerNotRun, PayloadError, UnknownType
 from ..models import LONGEST_TYPE, Task
 from .running_task import RunningTask
 
@@ -29,6 +29,16 @@ class Handlers:
         _expect_function(function)
         self._handlers[type] = function
 
+    def add_background(self, function: BackgroundFunction) -> None:
+        """Let `function` handle the tasks of its name; ValueError if another function of that name does already."""
+        before = getattr(self._handlers.get(function.__name__), "__self__", None)
+        if isinstance(before, BackgroundFunction) and before.place != function.place:
+            raise ValueError(
+                f"type {function.__name__!r}: {before.place} handles it, {function.place} found; "
+                "one function for each name expected: rename one"
+            )
+        self.add(function.__name__, function.handle)
+
     def of(self, type: str) -> Handler:
         """The handler of `type`; UnknownType if there is none."""
         try:
@@ -40,6 +50,21 @@ class Handlers:
             ) from None
 
 
+def expect_ran(result: Any, what: str) -> None:
+    """Raise HandlerNotRun if calling `what` gave an awaitable or a generator: its code never ran.
+
+    No registration can know that: the function may be wrapped. Any other result is ignored.
+    """
+    kind = type(result)
+    if isinstance(result, Awaitable | Generator | AsyncGenerator):
+        if isinstance(result, Coroutine | Generator):
+            result.close()  # else Python warns that it was never awaited
+        raise HandlerNotRun(
+            f"{what} returned {kind.__name__!r}, so its code never ran; a plain function expected: "
+            "call asyncio.run(…), or go through the generator, inside one"
+        )
+
+
 class BackgroundFunction:
     """A function that can be called as it is, or run in the background with its arguments as the payload."""
 
@@ -49,14 +74,23 @@ class BackgroundFunction:
         self.function = function
         self.signature = inspect.signature(function)
         self.__name__, self.__doc__ = getattr(function, "__name__", ""), function.__doc__
+        if not self.__name__.isidentifier():  # such as <lambda>: all lambdas would be one type
+            raise TypeError(f"{short(function)} found, a function with a name of its own expected: use def")
         for parameter in self.signature.parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
                 raise TypeError(f"{self.__name__}: {parameter} found; a payload needs parameters with plain names")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    # Positional only: the function may have parameters named `self` and `session`.
+
+    @property
+    def place(self) -> str:
+        """Where the function is defined; the same when a cell or a module is run again."""
+        return f"{getattr(self.function, '__module__', '')}.{getattr(self.function, '__qualname__', self.__name__)}"
+
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
 
-    def run_in_background(self, session: Session, *args: Any, **kwargs: Any) -> Task:
+    def run_in_background(self, session: Session, /, *args: Any, **kwargs: Any) -> Task:
         """Enqueue a call with these arguments and return its task; TypeError if a name is wrong or missing."""
         arguments = self.signature.bind(*args, **kwargs).arguments
         return self._enqueue(session, self.__name__, arguments)
@@ -76,6 +110,14 @@ def _expect_function(function: Any) -> None:
     if not callable(function):
         raise TypeError(f"{short(function)} found, a function expected")
     inner = getattr(function, "function", function)  # of a BackgroundFunction
-    if inspect.iscoroutinefunction(inner) or inspect.isgeneratorfunction(inner) or inspect.isasyncgenfunction(inner):
-        # Calling it would run nothing, and the task would succeed.
+    called = (inner, type(inner).__call__)
+    if any(map(_is_lazy, called)):  # where it can be known before the call; see expect_ran()
         raise TypeError(f"{short(function)} found, a plain function expected: call asyncio.run(…) inside one")
+
+
+def _is_lazy(function: Any) -> bool:
+    return (
+        inspect.iscoroutinefunction(function)
+        or inspect.isgeneratorfunction(function)
+        or inspect.isasyncgenfunction(function)
+    )

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from ..arguments import short
 from ..errors import PayloadError
 
 MAX_BYTES = 1 << 20  # 1 MiB of JSON text
@@ -14,6 +15,7 @@ _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON, NUL is an escape
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode  # made once: json.dumps() makes one a call
 _raw_decode = json.JSONDecoder().raw_decode
+LARGEST = 2**63 - 1
 MAX_DEPTH = 500  # levels; Python reads back somewhat more, SQLite's json_extract about twice as many
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a string, in which brackets are text
 
@@ -31,6 +33,10 @@ def encoded(payload: Any, max_bytes: int = MAX_BYTES) -> str | None:
         text = _encode(payload)
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(f"the payload is not JSON: {error}. Pass numbers, strings, lists and dicts only") from None
+    if type(payload) is int and not -LARGEST <= payload <= LARGEST:
+        raise PayloadError(f"{short(payload)} found, and SQLite would make it a float: put it into a list or a dict")
+    if _loses_a_key(payload):
+        raise PayloadError("two keys are the same text in JSON, such as 1 and '1', and one value would be lost")
     if (size := _size(text)) is None or ("\\u0000" in text and _NUL.search(text)):
         raise PayloadError("the payload holds NUL or half of a surrogate pair, which PostgreSQL refuses: remove it")
     if size > max_bytes:
@@ -56,6 +62,22 @@ def decoded(text: str | None) -> Any:
     except ValueError:
         return json.loads(text)
     return value if end == len(text) else json.loads(text)
+
+
+def _loses_a_key(payload: Any) -> bool:
+    """Whether two keys of one dictionary are the same text in JSON."""
+    values = [payload]
+    while values:
+        value = values.pop()
+        if isinstance(value, dict):
+            if not all(isinstance(key, str) for key in value) and len({_encode({key: 0}) for key in value}) < len(
+                value
+            ):
+                return True
+            values += (inner for inner in value.values() if isinstance(inner, dict | list | tuple))
+        elif isinstance(value, list | tuple):
+            values += (inner for inner in value if isinstance(inner, dict | list | tuple))
+    return False
 
 
 def _depth(text: str) -> int:

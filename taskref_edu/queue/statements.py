@@ -133,17 +133,18 @@ FAIL = (
     )
 )
 
-RECLAIM = (
-    update(TASK)
-    .where(C.status == RUNNING, C.lease_expires_at <= NOW)
-    .values(
-        _given_up(
-            literal_column("TRUE"),
-            NOW,
-            literal_column("'the lease ran out: the worker died, or sent no heartbeat in time'", Text()),
-        )
-    )
+_EXPIRED = (C.status == RUNNING) & (C.lease_expires_at <= NOW)
+_RETURNED = _given_up(
+    literal_column("TRUE"),
+    NOW,
+    literal_column("'the lease ran out: the worker died, or sent no heartbeat in time'", Text()),
 )
+# On a server, a task that its late holder completes just now is locked, and must not hold up the others.
+_EXPIRED_AND_FREE = select(C.id).where(_EXPIRED).with_for_update(skip_locked=True)
+RECLAIM = {
+    "sqlite": update(TASK).where(_EXPIRED).values(_RETURNED),
+    "postgresql": update(TASK).where(C.id.in_(_EXPIRED_AND_FREE), _EXPIRED).values(_RETURNED),
+}
 
 _OLD = (
     select(C.id)

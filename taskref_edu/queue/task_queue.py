@@ -87,7 +87,7 @@ class TaskQueue:
     def task(self, function: Callable[..., Any]) -> BackgroundFunction:
         """Decorator: a function whose calls can run in the background, with its arguments as the payload."""
         background = BackgroundFunction(self.enqueue, function)
-        self.handlers.add(background.__name__, background.handle)
+        self.handlers.add_background(background)
         return background
 
     # The caller's side
@@ -203,7 +203,7 @@ class TaskQueue:
 
     def reclaim(self, session: Transaction) -> int:
         """Return the tasks whose lease ran out to pending, or fail those without an attempt left; how many."""
-        return transition(session, statements.RECLAIM, now=self.now())
+        return transition(session, statements.RECLAIM[self.engine.dialect.name], now=self.now())
 
     def prune(self, session: Session, older_than: timedelta, *, limit: int = 10_000) -> int:
         """Delete up to `limit` tasks that ended more than `older_than` ago; how many. Orders stay."""

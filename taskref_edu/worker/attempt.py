@@ -20,7 +20,7 @@ from sqlmodel import Session
 from ..database import forks
 from ..database.transactions import writing
 from ..errors import DatabaseError, PermanentFailure, StaleLease, TaskCancelled
-from ..queue.handlers import Handler
+from ..queue.handlers import Handler, expect_ran
 from ..queue.payload import clean
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
@@ -35,6 +35,13 @@ class Problem:
     text: str
 
 
+# A database that is locked, lost, full or read-only for a while: a finished handler's result must not be dropped.
+WAITED_OUT = (
+    DatabaseError,
+    sqlalchemy_errors.OperationalError,
+    sqlalchemy_errors.InternalError,
+    sqlalchemy_errors.InterfaceError,
+)
 Record = Callable[[Session], None]
 Complete = Callable[[RunningTask], Problem | None]
 Blocked = Callable[[str], None]
@@ -81,13 +88,14 @@ def _call(handler: Handler, task: RunningTask) -> None:
     """Run the handler. A child that it has forked ends here: it must not go on as a second worker with this lease."""
     depth = forks.depth
     try:
-        handler(task)
+        result = handler(task)
     except BaseException as error:
         if forks.depth != depth:
             _end_child(error)
         raise
     if forks.depth != depth:
         _end_child(None)
+    expect_ran(result, f"the handler of type {task.type!r}")
 
 
 def _end_child(error: BaseException | None) -> NoReturn:
@@ -127,7 +135,7 @@ def _record_with_retries(queue: TaskQueue, record: Record, blocked: Blocked) -> 
             return None
         except StaleLease as error:
             return Problem(error, describe(error))
-        except (DatabaseError, sqlalchemy_errors.OperationalError) as error:
+        except WAITED_OUT as error:
             if time.monotonic() > until:
                 raise
             blocked(describe(error))

@@ -13,6 +13,7 @@ import sqlite3
 import time
 
 from sqlalchemy import Engine, PoolProxiedConnection
+from sqlalchemy import exc as sqlalchemy_errors
 
 from ..database.error_names import translated
 from ..database.observed_connection import Connection
@@ -99,6 +100,8 @@ class KeptConnection:
                 self._pooled = self._engine.raw_connection()
             except sqlite3.Error as error:
                 raise translated(error, self._file) or wrapped(error, "") from error
+            except sqlalchemy_errors.TimeoutError as error:
+                raise translated(error, self._file) or error from error
             self._driver: Connection = self._pooled.driver_connection  # type: ignore[assignment]
         try:
             expect_same_file(self._engine, self._driver)

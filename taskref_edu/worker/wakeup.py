@@ -19,6 +19,7 @@ from ..queue.task_queue import TaskQueue
 from .postgresql_listener import Listener, listener_of
 
 FILE_INTERVAL = 0.5  # seconds between two checks of the file
+SHORTEST_IN_VAIN, LONGEST_IN_VAIN = 0.01, 0.25  # seconds between two claims while what is due is locked
 LONGEST_WAIT = 60.0  # seconds after which the database is read even if nothing seems to have changed
 
 
@@ -33,6 +34,7 @@ class WakeUp:
         self._probe: Any = None  # SQLite: a connection that is asked for the file's version
         self._listener: Listener | None = None
         self._checked_file = 0.0
+        self._in_vain = 0  # waits in a row after which something was due
 
     def wait(self, interrupted: Callable[[], bool]) -> None:
         """Return when a task may be due, a lease may have run out, or `interrupted()`.
@@ -44,7 +46,9 @@ class WakeUp:
             version = self._version()  # before reading the tasks, so that no commit falls between the two
             remaining = self._seconds_until_next()
             if remaining <= 0:
+                self._wait_in_vain()
                 return
+            self._in_vain = 0
             if self._waited(version, time.monotonic() + remaining):
                 return  # the claim that follows reads the tasks anyway
 
@@ -63,6 +67,15 @@ class WakeUp:
         if self._probe is not None:
             self._probe.close()
             self._probe = None
+
+    def _wait_in_vain(self) -> None:
+        """Something is due, and nothing could be claimed. Once: it has become due just now, so claim again at once.
+
+        Again and again: on a server, somebody else holds a lock on its row, perhaps for long.
+        """
+        if self._in_vain:
+            self.signal.wait(min(LONGEST_IN_VAIN, SHORTEST_IN_VAIN * 2**self._in_vain))
+        self._in_vain += 1
 
     def _waited(self, version: int | None, until: float) -> bool:
         """Wait for the signal, a commit of another process, or the time; whether it was the signal."""

@@ -67,6 +67,38 @@ class TestOpening:
         with pytest.raises(errors.CannotOpen, match="invisible to a second thread"):
             open_database(where)
 
+    def test_a_uri_of_sqlite_is_refused_and_makes_no_file(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(errors.CannotOpen, match="is a URI of SQLite: give the path alone"):
+            open_database("file:x.db?mode=ro")
+        assert list(tmp_path.iterdir()) == []
+        open_database("./file:x.db").dispose()
+        assert (tmp_path / "file:x.db").exists()
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://bob:s3cret@db:notaport/shop",
+            "postgresql://bob:s3@cret@db/shop",
+            "postgresql://bob@localhost:1/shop?password=s3cret",
+            "postgresql://bob@localhost:1/shop?sslmode=disable&sslpassword=s3cret",
+            "postgresql+psycopg2://bob:s3cret@db/shop",
+            "postgresql://bob:s3cret@localhost:1/shop?connect_timeout=no&password=s3cret",
+            "mysql://bob:s3cret@db/shop",
+            "sqlite:///x.db?password=s3cret",
+            "postgresql://bob:s3 cret@db:notaport/shop",
+        ],
+    )
+    def test_no_message_shows_a_password(self, url: str) -> None:
+        with pytest.raises(errors.CannotOpen) as found:
+            open_database(url)
+        chain: BaseException | None = found.value
+        while chain is not None:
+            assert "cret" not in str(chain)
+            chain = chain.__cause__ or (None if chain.__suppress_context__ else chain.__context__)
+
     def test_a_missing_folder(self, tmp_path: Path) -> None:
         with pytest.raises(errors.CannotOpen, match=r"folder .*missing not found: create it"):
             open_database(tmp_path / "missing" / "x.db")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from types import ModuleType
 
 import pytest
-from sqlalchemy import Engine, event, text, update
+from sqlalchemy import Connection, Engine, create_engine, event, text, update
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session, col, select
 
-from taskref_edu import Order, Task, TaskQueue, classic, inverted, open_database, reading, writing
+from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, classic, inverted, open_database, reading, writing
 from taskref_edu.beyond.embedded_postgresql import start_postgres
+from taskref_edu.errors import DatabaseReadOnly, PayloadError
 from taskref_edu.queue.running_task import RunningTask
 from tests.conftest import claim, in_transaction, new_orders, until
 
@@ -300,3 +303,125 @@ def test_both_approaches_pay_once_whoever_clicks(queue: TaskQueue, approach: Mod
 
     with ThreadPoolExecutor(5) as pool:
         assert sum(pool.map(click, range(50))) == 10
+
+
+class TestBadMoments:
+    def test_a_server_that_is_read_only_for_a_moment_is_waited_for(self, queue: TaskQueue) -> None:
+        """As in a failover: a finished handler's result is kept, and the handler does not run twice."""
+        runs: list[int] = []
+
+        def handler(task: RunningTask) -> None:
+            runs.append(task.id)
+            _read_only(queue.engine, "on")
+
+        queue.handler("work")(handler)
+        in_transaction(queue.engine, lambda session: queue.enqueue(session, "work"))
+        worker = Worker(queue)
+        try:
+            with worker:
+                until(lambda: worker.status.state == "blocked")
+                assert "DatabaseReadOnly: cannot execute UPDATE" in (worker.status.error or "")
+                with pytest.raises(DatabaseReadOnly):
+                    in_transaction(queue.engine, lambda session: queue.enqueue(session, "work"))
+                _read_only(queue.engine, "off")
+                until(lambda: worker.status.state == "idle")
+        finally:
+            _read_only(queue.engine, "off")
+        assert runs == [1]
+        assert in_transaction(queue.engine, queue.counts)[TaskStatus.SUCCEEDED] == 1
+
+    def test_more_workers_than_a_pool_holds_do_not_starve(self, queue: TaskQueue) -> None:
+        """Each handler holds one connection and asks for another one."""
+        count = 20
+        all_inside = threading.Barrier(count)
+
+        def handler(task: RunningTask) -> None:
+            with task.reading() as session:
+                session.execute(text("SELECT 1"))
+                all_inside.wait(20)
+                with task.completing():
+                    pass
+
+        queue.handler("work")(handler)
+        in_transaction(queue.engine, lambda session: queue.enqueue_many(session, "work", range(count)))
+        with ExitStack() as running:
+            for number in range(count):
+                running.enter_context(Worker(queue, name=f"worker {number}"))
+            until(lambda: in_transaction(queue.engine, queue.counts)[TaskStatus.SUCCEEDED] == count, 30)
+        assert in_transaction(queue.engine, lambda s: s.scalar(text("SELECT max(attempt) FROM task"))) == 1
+
+    def test_a_callers_own_small_pool_is_waited_for(self, engine: Engine) -> None:
+        small = create_engine(engine.url, pool_size=2, max_overflow=0, pool_timeout=0.1)
+        queue, runs = TaskQueue(small), list[int]()
+        taken: list[Connection] = []
+
+        def handler(task: RunningTask) -> None:
+            runs.append(task.id)
+            taken.extend(small.connect() for _ in range(2))
+
+        queue.handler("work")(handler)
+        in_transaction(engine, lambda session: queue.enqueue(session, "work"))
+        with Worker(queue) as worker:
+            until(lambda: worker.status.state == "blocked")
+            assert "NoConnectionFree: " in (worker.status.error or "")
+            for connection in taken:
+                connection.close()
+            until(lambda: in_transaction(engine, queue.counts)[TaskStatus.SUCCEEDED] == 1)
+        assert runs == [1]
+        small.dispose()
+
+    def test_idle_workers_do_not_spin_while_a_due_task_is_locked(self, queue: TaskQueue) -> None:
+        queue.handler("work")(lambda task: None)
+        task_id = in_transaction(queue.engine, lambda session: queue.enqueue(session, "work")).id or 0
+        begun: list[object] = []
+
+        def note(connection: object) -> None:
+            begun.append(connection)
+
+        with writing(queue.engine) as session:
+            queue.cancel(session, task_id)  # not committed
+            event.listen(queue.engine, "begin", note)
+            try:
+                with Worker(queue) as worker:
+                    time.sleep(1)
+                    count = len(begun)
+                    assert worker.status.state == "idle"
+                    in_transaction(queue.engine, lambda session: queue.enqueue(session, "work"))
+                    until(lambda: in_transaction(queue.engine, queue.counts)[TaskStatus.SUCCEEDED] == 1, 1)
+            finally:
+                event.remove(queue.engine, "begin", note)
+        assert count < 40
+
+    def test_reclaiming_does_not_wait_for_a_late_holder_that_is_completing(self, queue: TaskQueue) -> None:
+        in_transaction(queue.engine, lambda session: queue.enqueue_many(session, "work", range(2)))
+        late, dead = claim(queue), claim(queue)
+        later = TaskQueue(queue.engine, now=lambda: queue.now() + timedelta(hours=1))
+        with late.completing() as session:
+            session.execute(text("SET LOCAL lock_timeout = '1s'"))
+            with writing(queue.engine) as other:
+                other.execute(text("SET LOCAL lock_timeout = '1s'"))
+                other.execute(text("UPDATE task SET lease_expires_at = now() WHERE id = :id"), {"id": dead.id})
+                assert later.reclaim(other) == 1
+        assert in_transaction(queue.engine, queue.counts)[TaskStatus.SUCCEEDED] == 1
+
+    @pytest.mark.parametrize("order_id", ["abc", 1.5, "1 OR 1", {"id": 1}])
+    def test_a_payload_that_an_index_cannot_take_is_named(self, queue: TaskQueue, order_id: object) -> None:
+        for many in (False, True):
+            with pytest.raises(PayloadError, match="the payload does not fit an index or a column"):
+                in_transaction(
+                    queue.engine,
+                    lambda session, many=many: (
+                        queue.enqueue_many(session, PAYMENT, [{"order_id": order_id}])
+                        if many
+                        else queue.enqueue(session, PAYMENT, {"order_id": order_id})
+                    ),
+                )
+
+
+def _read_only(engine: Engine, on: str) -> None:
+    """Let the database's new transactions be read-only, or no longer."""
+    name = engine.url.database
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("SET default_transaction_read_only = off")
+        connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {on}')
+    engine.dispose()

@@ -74,7 +74,7 @@ class TestOpening:
     @pytest.mark.parametrize(
         ("parts", "message"),
         [
-            ({"username": "nobody"}, 'role "nobody" does not exist: mend the user in the URL'),
+            ({"username": "nobody"}, 'role "nobody" does not exist: correct the user in the URL'),
             ({"database": "nowhere"}, 'database "nowhere" does not exist: .*createdb'),
             ({"host": "127.0.0.1", "port": 1, "query": {}}, "refused.*: is the server running"),
             ({"host": "host.invalid", "query": {}}, "host.invalid.*: is the server running, and are host and port"),
@@ -111,7 +111,9 @@ class TestOpening:
             for statement in ("CREATE ROLE ann LOGIN PASSWORD 'right'", "SELECT pg_reload_conf()"):
                 connection.execute(text(statement))
         admin.dispose()
-        with pytest.raises(errors.ServerNotReached, match=r"password authentication failed.*: mend user and") as found:
+        with pytest.raises(
+            errors.ServerNotReached, match=r"password authentication failed.*: correct user and"
+        ) as found:
             until(lambda: open_database(changed(server.url, username="ann", password="wr0ng")))
         assert "wr0ng" not in str(found.value)
 

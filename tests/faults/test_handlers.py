@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,11 +104,82 @@ def test_an_async_function_is_refused_when_it_is_registered(live: TaskQueue) -> 
     def generator(task: RunningTask) -> Iterator[int]:
         yield 1
 
-    for function in (handler, generator):
+    for function in (handler, generator, functools.partial(handler), AsyncCall()):
         with pytest.raises(TypeError, match="a plain function expected"):
             live.handler("bad")(function)
         with pytest.raises(TypeError, match="a plain function expected"):
             live.task(function)
+
+
+async def pays(*_: object) -> None:
+    pytest.fail("nobody awaits it")
+
+
+def pays_in_steps(*_: object) -> Iterator[int]:
+    pytest.fail("nobody goes through it")
+    yield 1
+
+
+async def pays_slowly(*_: object) -> AsyncIterator[int]:
+    pytest.fail("nobody goes through it")
+    yield 1
+
+
+def wrapped(function: Callable[..., object]) -> Callable[..., object]:
+    """A decorator that keeps the name and the signature."""
+
+    @functools.wraps(function)
+    def call(*arguments: object) -> object:
+        return function(*arguments)
+
+    return call
+
+
+class AsyncCall:
+    async def __call__(self, task: RunningTask) -> None: ...
+
+
+NEVER_RUN: dict[str, Callable[..., object]] = {
+    "async in a lambda": lambda task: pays(task),
+    "generator in a lambda": lambda task: pays_in_steps(task),
+    "async in a decorator": wrapped(pays),
+    "partial of a decorated one": functools.partial(wrapped(pays)),
+    "a future": lambda task: asyncio.Future(loop=LOOP),
+    "an async generator": lambda task: pays_slowly(task),
+}
+LOOP = asyncio.new_event_loop()
+LOOP.close()
+
+
+@pytest.mark.parametrize("what", NEVER_RUN)
+def test_what_never_ran_does_not_succeed(run: Callable[[Any], Task], what: str) -> None:
+    failed = run(NEVER_RUN[what])
+    assert failed.status is TaskStatus.FAILED
+    assert (failed.error or "").startswith("HandlerNotRun: the handler of type 'bad' returned ")
+
+
+def test_the_sugar_over_a_decorator(live: TaskQueue) -> None:
+    async def charge(order_id: int) -> None: ...
+
+    @functools.wraps(charge)
+    def call(order_id: int) -> object:
+        return charge(order_id)
+
+    pay = live.task(call)
+    with writing(live.engine) as session:
+        task = pay.run_in_background(session, order_id=1)
+    Worker(live).run_until_idle()
+    assert (ended(live, task.id).error or "").startswith("HandlerNotRun: the handler of type 'charge' returned")
+
+
+def test_a_decorator_that_awaits_is_all_right(live: TaskQueue, run: Callable[[Any], Task]) -> None:
+    async def nothing(task: RunningTask) -> None: ...
+
+    @functools.wraps(nothing)
+    def awaits(task: RunningTask) -> None:
+        asyncio.run(nothing(task))
+
+    assert run(awaits).status is TaskStatus.SUCCEEDED
 
 
 class TestTheQueueInsideAHandler:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from taskref_edu import Task, TaskQueue, errors, writing
+from taskref_edu import Task, TaskQueue, Worker, errors, writing
 from taskref_edu.queue.running_task import RunningTask
 from tests.conftest import claim
 
@@ -43,3 +45,40 @@ def test_an_unknown_type_names_the_known_ones(queue: TaskQueue) -> None:
     queue.handler("work")(lambda task: None)
     with pytest.raises(errors.UnknownType, match=r"no handler for type 'wrok' \(known: work\)"):
         queue.handlers.of("wrok")
+
+
+def test_parameters_may_have_any_name(queue: TaskQueue) -> None:
+    seen: list[object] = []
+
+    @queue.task
+    def show(self: int, session: int) -> None:
+        seen.append((self, session))
+
+    with writing(queue.engine) as session:
+        show.run_in_background(session, self=1, session=2)
+    Worker(queue).run_until_idle()
+    show(self=3, session=4)
+    assert seen == [(1, 2), (3, 4)]
+
+
+def test_two_functions_of_one_name_are_refused__the_same_one_again_is_not(queue: TaskQueue) -> None:
+    def define(value: str) -> Callable[[], str]:
+        def send() -> str:
+            return value
+
+        return send
+
+    def other() -> Callable[[], None]:
+        def send() -> None: ...
+
+        return send
+
+    queue.task(define("first"))
+    assert queue.task(define("a cell that is run again"))() == "a cell that is run again"
+    with pytest.raises(ValueError, match=r"define.*send handles it, .*other.*send found; one function for each name"):
+        queue.task(other())
+
+
+def test_a_lambda_is_no_type(queue: TaskQueue) -> None:
+    with pytest.raises(TypeError, match="a function with a name of its own expected: use def"):
+        queue.task(lambda: None)

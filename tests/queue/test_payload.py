@@ -59,3 +59,20 @@ def test_endless_and_very_deep_values_are_refused() -> None:
     for value in (endless, deep):
         with pytest.raises(PayloadError):
             encoded(value)
+
+
+@pytest.mark.parametrize("payload", [2**63, -(2**63), 10**30])
+def test_a_bare_integer_that_comes_back_as_a_float_is_refused__inside_a_list_it_is_kept(payload: int) -> None:
+    with pytest.raises(PayloadError, match="put it into a list or a dict"):
+        encoded(payload)
+    assert decoded(encoded([payload, {"number": payload}])) == [payload, {"number": payload}]
+
+
+@pytest.mark.parametrize("payload", [{1: "a", "1": "b"}, [{None: 1, "null": 2}], {"deep": ({True: 1, "true": 2},)}])
+def test_a_dictionary_that_would_lose_a_key_is_refused(payload: object) -> None:
+    with pytest.raises(PayloadError, match="two keys are the same text in JSON"):
+        encoded(payload)
+
+
+def test_other_keys_become_text() -> None:
+    assert decoded(encoded({1: {2: "b"}, None: 3})) == {"1": {"2": "b"}, "null": 3}

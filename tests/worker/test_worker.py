@@ -115,13 +115,33 @@ class TestSteps:
         assert worker.run_until_idle() == 1
         assert (attempts, task(queue.engine, 1).status) == ([1, 2], TaskStatus.FAILED)
 
-    def test_a_type_without_a_handler_fails_by_name_without_a_retry(self, queue: TaskQueue) -> None:
+    def test_a_type_that_one_worker_does_not_know_waits_for_another_one(self, queue: TaskQueue, clock: Clock) -> None:
+        """As in a rolling deploy."""
+        newer = TaskQueue(queue.engine, now=clock)
+        newer.handler("new")(lambda task: None)
+        enqueue(queue, "new")
+        older = Worker(queue)
+        assert older.run_until_idle() == 1
+        waiting = task(queue.engine, 1)
+        assert waiting.status is TaskStatus.PENDING
+        assert (waiting.error or "").startswith("UnknownType: no handler for type 'new' (known: none)")
+        assert "UnknownType" in (older.status.error or "")
+        assert Worker(newer).run_until_idle() == 0, "not before its backoff is over"
+        clock.advance(queue.backoff)
+        assert Worker(newer).run_until_idle() == 1
+        assert task(queue.engine, 1).status is TaskStatus.SUCCEEDED
+
+    def test_a_type_that_nobody_knows_fails_by_name_after_its_attempts(self, queue: TaskQueue, clock: Clock) -> None:
         queue.handler("work")(lambda task: None)
         enqueue(queue, "wrok")
         enqueue(queue, "work")
-        assert Worker(queue).run_until_idle() == 2
+        worker = Worker(queue)
+        assert worker.run_until_idle() == 2
+        for _ in range(2):
+            clock.advance(queue.max_backoff)
+            assert worker.run_until_idle() == 1
         failed = task(queue.engine, 1)
-        assert failed.status is TaskStatus.FAILED
+        assert (failed.status, failed.attempt) == (TaskStatus.FAILED, 3)
         assert (failed.error or "").startswith("UnknownType: no handler for type 'wrok'")
 
     def test_an_error_whose_text_raises_is_kept_all_the_same(self, queue: TaskQueue) -> None:
