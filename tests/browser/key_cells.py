@@ -47,7 +47,7 @@ class Key:
 KEYS = {
     "00_start_here": Key("panel = Panel(", pay_two),
     "01_two_arrows": Key("lost = explore_crashes("),
-    "02_payload_validation": Key('for payload in ({"order_id": "11"}'),
+    "02_payload_validation": Key("doors = Table("),
     "03_duplicates": Key("inverted_race = two_clicks(inverted_click)"),
     "04_cancelling": Key("second = explore("),
     "05_in_process": Key("with_a_past = {"),

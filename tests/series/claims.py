@@ -18,9 +18,14 @@ assert not lost.holds and safe.holds
 """,
     "02": """
 assert ending == "succeeded"  # the typo, as written: nobody is told
-assert let_in == ["right", "cart"]  # a typed payload and a column leave one mistake
-assert old.status == "failed" and fate == "it fails"
-assert sorted(paid(zoo)) == ["Ann", "Bob"]
+refused = {name: [door for door, said in line.items() if said == "refused"] for name, line in by_name.items()}
+assert refused["right"] == refused["the wrong one"] == []
+assert refused["names nobody"] == ["the_call", "the_model", "classics_column"]  # the orphan passes inverted's key
+assert refused["names what does not exist"] == ["classics_column", "inverteds_key"]
+assert refused["text"] == refused["true"] == ["the_model"]
+assert [line["while it waits"][:7] for line in deleting] == ["refused", "deleted"]
+assert old.status == "failed" and paying == ["the document's"]
+assert sorted(paid(zoo)) == ["Ann", "Bob"] and paid(wrong) == ["Jan"]
 """,
     "03": """
 assert (classic_charges, inverted_charges) == (2, 1)  # as written, a click while it runs
@@ -31,10 +36,11 @@ assert cost["classic, unique index"][0] == cost["classic, unique index"][1]
 assert cost["inverted, one UPDATE"][0] == cost["inverted, one UPDATE"][1]
 """,
     "04": """
-assert overlooked and "12" in str(found)  # text is not a value
-assert len(charged_as_written) == len(charged_classic) == 2  # as written, both sides charge twice
+assert len(charged_inverted) == len(charged_classic) == 2  # as written, both sides charge twice
 assert charged_repaired == {"inverted": [1], "classic": [1]}  # at their best, neither does
 assert first.holds and not second.holds  # cancelled is final; asking is a request
+assert third.holds and third.count > 20 and not outside.holds  # inside the transaction it can be kept; outside not
+assert len(endings) == 4 and half_done == ([1], "cancelled", "new")
 assert growing == ["classic without index"]
 """,
     "05": """
