@@ -107,7 +107,7 @@ class Actor:
         self.steps = 0
         self.step: Step | None = None  # the one that it stands before
         self.ran: Step | None = None  # the latest one that it ran
-        self.ended = self.dead = self.waiting = self.disturbed = False
+        self.ended = self.dead = self.waiting = self.disturbed = self.refused = False
         self.stuck_at = ""
         self.result: Any = None
         self.error: BaseException | None = None
@@ -143,8 +143,13 @@ class Actor:
 
     def tidy(self) -> None:
         """After the function has ended: leave nothing of it on the connections."""
+        self.ran = None  # its error's traceback may keep a cursor open, and with it a read transaction
         left_open = self.engine.pool.checkedout() or any(in_transaction(each) for each in self.connections)  # type: ignore[attr-defined]
-        if left_open or self.disturbed or (self.error and any(is_reading(each) for each in self.connections)):
+        if (
+            left_open
+            or self.disturbed
+            or ((self.error or self.refused) and any(is_reading(each) for each in self.connections))
+        ):
             self.renew()
 
     def renew(self) -> None:
@@ -249,6 +254,7 @@ class Actor:
     def _done(self, step: Step, cursor: Any, error: BaseException | None = None) -> None:
         self.steps += 1
         self.step, self.ran, step.error = None, step, error
+        self.refused = self.refused or error is not None
         self._locks.ran(step.connection, step.kind, error)
         if self.recorder is not None:
             self.recorder.ran(self, step, cursor, error)

@@ -8,6 +8,8 @@ The last letter makes the act visible.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,7 @@ class Actor:
         return self.place >= len(self.word)
 
 
-@dataclass
-class Counts:
+class Counts(NamedTuple):
     schedules: int = 0
     broken: int = 0
     busy: int = 0
@@ -33,17 +34,15 @@ class Counts:
 
 def count(*words: str) -> Counts:
     """How many schedules these functions have, and how they end."""
-    counts = Counts()
-    _walk(tuple(Actor(word) for word in words), 0, counts)
-    return counts
+    return _walk(tuple(Actor(word) for word in words), 0)
 
 
-def _walk(actors: tuple[Actor, ...], version: int, counts: Counts) -> None:
+@cache
+def _walk(actors: tuple[Actor, ...], version: int) -> Counts:
     """`version` counts the acts that are committed."""
     if all(actor.ended for actor in actors):
-        counts.schedules += 1
-        counts.broken += version > 1
-        counts.busy += any(actor.wrong for actor in actors)
+        return Counts(1, int(version > 1), int(any(actor.wrong for actor in actors)))
+    counts = Counts()
     for index, actor in enumerate(actors):
         if actor.ended:
             continue
@@ -51,7 +50,9 @@ def _walk(actors: tuple[Actor, ...], version: int, counts: Counts) -> None:
         after = _step(actor, others_lock, version)
         if after is not None:
             acted = after.ended and not after.wrong and actor.word[actor.place] in "w]"
-            _walk((*actors[:index], after, *actors[index + 1 :]), version + acted, counts)
+            rest = _walk((*actors[:index], after, *actors[index + 1 :]), version + acted)
+            counts = Counts(*map(sum, zip(counts, rest, strict=True)))
+    return counts
 
 
 def _step(actor: Actor, others_lock: bool, version: int) -> Actor | None:
