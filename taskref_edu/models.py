@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import (
     DDL,
@@ -19,11 +19,11 @@ from sqlalchemy import (
     Enum,
     ForeignKey,
     Integer,
-    MetaData,
     Table,
     event,
 )
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
 # SQLite numbers rows itself only for a column declared exactly INTEGER; PostgreSQL needs the 64 bits said.
@@ -97,10 +97,8 @@ STATUS_CHECK = """CASE status
     ELSE FALSE END"""
 
 
-class Base(SQLModel):
-    """A MetaData of our own, so that a learner's tables and ours do not mix."""
-
-    metadata: ClassVar[MetaData] = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride]
+class Base(SQLModel, registry=registry()):
+    """Tables and class names of our own: somebody else's `task` table, or class `Task`, does not mix with ours."""
 
 
 class Task(Base, table=True):

@@ -21,6 +21,8 @@ from ...database.observed_connection import Connection
 from ...database.sqlite_engine import observers_of
 from .database_snapshot import Rows, SnapshotDatabase
 from .errors import ActorKilled, LabError, PastTheExplorer
+from .past_the_explorer import refuse_later
+from .question import name_of
 from .sqlite_locks import Locks, in_transaction, is_reading, waits
 from .statement_kinds import Kind, Statement, Statements, Tables, is_many
 from .watchdog import Hung, stuck_at
@@ -170,8 +172,11 @@ class Actor:
     def _call(self) -> None:
         try:
             self.result = self.function(self.engine)
+            refuse_later(f"actor {self.letter} ({name_of(self.function)})", self.result)
         except ActorKilled:
             pass
+        except PastTheExplorer as fault:
+            self.fault = self.fault or fault
         except Hung as stuck:
             self.stuck_at = stuck_at(stuck)
         except KeyboardInterrupt:
@@ -189,6 +194,11 @@ class Actor:
             raise ActorKilled
         if not observers_of(self.engine).connecting:
             self._fail("opened a connection of its own", "use the engine that it is given, or its raw_connection()")
+
+    def borrows(self) -> None:
+        """Called before its code uses a connection of somebody else's pool."""
+        advice = "pass it the engine that it is given; docs/test-your-own-code.md shows how"
+        self._fail("used another engine than its own", advice)
 
     def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         """Stop before a step until the explorer lets it happen."""
@@ -268,8 +278,7 @@ class Actor:
                 sqlite3.Cursor(connection).execute("PRAGMA busy_timeout = 0")
 
     def _fail(self, what: str, advice: str) -> None:
-        name = getattr(self.function, "__name__", repr(self.function))
-        self.fault = PastTheExplorer(f"actor {self.letter} ({name}) {what}: {advice}")
+        self.fault = PastTheExplorer(f"actor {self.letter} ({name_of(self.function)}) {what}: {advice}")
         raise self.fault
 
 

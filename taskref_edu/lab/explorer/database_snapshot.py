@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 from ...database.sqlite_engine import sqlite_engine
 from ...schema import SchemaName, create_schema
 from .errors import LabError
+from .past_the_explorer import refuse_later
 
 Journal = Literal["wal", "delete"]
 FEW = 100  # rows: more are sooner deleted with the whole table
@@ -114,7 +115,7 @@ class SnapshotDatabase:
                 with engine.begin() as connection:
                     create_schema(connection, schema)
             if setup is not None:
-                setup(engine)
+                refuse_later("setup", setup(engine))
         finally:
             engine.dispose()
         self._snapshot = self.path.with_name("snapshot.db")

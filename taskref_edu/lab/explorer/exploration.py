@@ -17,6 +17,7 @@ from .actor import Actor, Function
 from .database_snapshot import Journal, SnapshotDatabase
 from .errors import ActorNeverEnds, Deadlock, LabError
 from .outcome import DIES, Limits, Outcome
+from .past_the_explorer import begin_guarding, end_guarding
 from .sqlite_locks import Locks
 from .statement_kinds import Statements
 
@@ -57,7 +58,7 @@ class Exploration:
         self._current = self.actors[0]
 
     def __enter__(self) -> Exploration:
-        guard.begin_guarding()
+        begin_guarding()
         self._watchdog = guard.Watchdog(self, self.limits.patience)
         return self
 
@@ -69,7 +70,7 @@ class Exploration:
                 actor.leave()
         finally:
             self._watchdog.close()
-            guard.end_guarding()
+            end_guarding()
             self.world.close()
         if kind is guard.Hung:  # it came a moment too late to meet its actor
             raise ActorNeverEnds(self._too_slow())

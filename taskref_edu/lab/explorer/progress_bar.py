@@ -94,7 +94,8 @@ class Bar:
 def _place() -> _Place | None:
     if threading.current_thread() is not threading.main_thread():
         return None
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
     if hasattr(shell, "kernel"):
         return _Notebook()
     return _Terminal() if sys.stderr.isatty() else None

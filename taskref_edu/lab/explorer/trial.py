@@ -10,8 +10,10 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from ...database.transactions import reading_in, session_to_read
+from .errors import PastTheExplorer
 from .exploration import Exploration
 from .outcome import Outcome
+from .past_the_explorer import refuse_later
 from .trace import Trace, traced
 from .wording import error_text
 
@@ -62,7 +64,9 @@ class Trial:
         """Run the recovery; what it raised."""
         try:
             if self._recover is not None:
-                self._recover(self._engine)
+                refuse_later("recover", self._recover(self._engine))
+        except PastTheExplorer:
+            raise
         except Exception as error:
             return f"the recovery raised {error_text(error)}"
         return None
@@ -84,6 +88,7 @@ class Trial:
         except Exception as error:
             error.add_note(f"raised by the invariant after the schedule {schedule!r}")
             raise
+        refuse_later("the invariant", found)
         if isinstance(found, str) or not isinstance(found, Sequence):
             raise TypeError(f"the invariant returned {found!r}: a list of strings expected, empty if nothing is broken")
         return tuple(found)

@@ -1,24 +1,19 @@
-"""What keeps an exploration honest and finite: no connection past the explorer, no actor that never ends.
+"""What keeps an exploration finite: no actor that never ends.
 
-The audit hook sees every `sqlite3.connect` of the process. Python cannot remove a hook, so there is one, added at
-the first exploration, and it does nothing outside of one. The watchdog stops Python code and running SQL; on the
-main thread of a POSIX system also an actor that sleeps, or waits for a Python lock which another actor holds: a
-signal wakes it. It cannot stop a call into other C code that does not return, nor a loop around a call that swallows
-every BaseException.
+The watchdog stops Python code and running SQL; on the main thread of a POSIX system also an actor that sleeps, or
+waits for a Python lock which another actor holds: a signal wakes it. It cannot stop a call into other C code that does
+not return, nor a loop around a call that swallows every BaseException.
 """
 
 from __future__ import annotations
 
 import ctypes
 import signal
-import sys
 import threading
 import time
 import traceback
 from types import FrameType
-from typing import Any, Protocol
-
-from greenlet import getcurrent
+from typing import Protocol
 
 AGAIN = 0.02  # seconds between two tries to stop what goes on
 
@@ -103,32 +98,3 @@ class Watchdog:
 def raise_in_thread(thread: int, error: type[BaseException] | None) -> None:
     """Raise in another thread at its next bytecode; None takes back what was not raised yet."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error and ctypes.py_object(error))
-
-
-_guarding = 0  # explorations that are under way, on any thread
-_installed = False
-_lock = threading.Lock()
-
-
-def begin_guarding() -> None:
-    """Refuse, from now on, connections that an actor opens past its engine."""
-    global _guarding, _installed
-    with _lock:
-        _guarding += 1
-        if not _installed:
-            sys.addaudithook(_hook)
-            _installed = True
-
-
-def end_guarding() -> None:
-    """The end of one exploration."""
-    global _guarding
-    with _lock:
-        _guarding -= 1
-
-
-def _hook(event: str, _arguments: tuple[Any, ...]) -> None:
-    if event == "sqlite3.connect" and _guarding:
-        actor = getattr(getcurrent(), "actor", None)
-        if actor is not None:
-            actor.connects()

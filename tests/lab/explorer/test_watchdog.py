@@ -6,18 +6,19 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlmodel import Session
 
 from taskref_edu import open_database
-from taskref_edu.lab import explore
+from taskref_edu.lab import explore, explore_crashes
 from taskref_edu.lab.explorer import errors
 from tests.lab.explorer.actors import autocommitted, driver, nothing, one_order
 
@@ -149,6 +150,54 @@ class TestPastTheExplorer:
 
         with pytest.raises(errors.PastTheExplorer, match="executemany"):
             explore([many], setup=one_order, invariant=nothing)
+
+    def test_an_engine_of_its_own_that_is_connected_already(self, tmp_path: Path) -> None:
+        others = create_engine(f"sqlite:///{tmp_path}/mine.db")
+
+        def in_a_session(_engine: Engine) -> None:
+            with suppress(Exception), Session(others) as session:
+                session.execute(text("SELECT 1"))
+
+        def raw(_engine: Engine) -> None:
+            others.raw_connection().close()
+
+        for function in (in_a_session, raw):
+            others.connect().close()  # its pool keeps the connection: nothing is opened any more
+            with pytest.raises(errors.PastTheExplorer, match=rf"actor B \({function.__name__}\) used another engine"):
+                explore([autocommitted(1), function], setup=one_order, invariant=nothing)
+        with Session(others) as session:
+            session.execute(text("SELECT 1"))  # allowed again
+        others.dispose()
+
+    def test_code_that_has_not_run(self) -> None:
+        async def later(engine: Engine) -> None:
+            autocommitted(1)(engine)
+
+        def yields(engine: Engine) -> Iterator[None]:
+            autocommitted(1)(engine)
+            yield
+
+        async def yields_later(engine: Engine) -> AsyncIterator[None]:
+            yield
+
+        def one_that_returns_a_coroutine(engine: Engine) -> object:
+            return later(engine)
+
+        for function, kind in (
+            (later, "a coroutine"),
+            (one_that_returns_a_coroutine, "a coroutine"),
+            (yields, "a generator"),
+            (yields_later, "an asynchronous generator"),
+            (partial(later), "a coroutine"),
+        ):
+            with pytest.raises(errors.PastTheExplorer, match=f"^actor B .* returned {kind}: its code has not run"):
+                explore([autocommitted(1), function], setup=one_order, invariant=nothing)
+        with pytest.raises(errors.PastTheExplorer, match=r"^setup returned a coroutine"):
+            explore([autocommitted(1)], setup=later, invariant=nothing)
+        with pytest.raises(errors.PastTheExplorer, match=r"^recover returned a generator"):
+            explore_crashes(autocommitted(1), setup=one_order, recover=yields, invariant=nothing)
+        with pytest.raises(errors.PastTheExplorer, match=r"^the invariant returned a generator"):
+            explore([autocommitted(1)], setup=one_order, invariant=lambda session: yields(session))  # type: ignore[arg-type]
 
     def test_no_statement_at_all_is_said(self) -> None:
         found = explore([autocommitted(1), lambda engine: None], setup=one_order, invariant=nothing)

@@ -1,0 +1,95 @@
+"""What the explorer would not see, refused by name: other connections and engines, and code that runs later or never.
+
+The audit hook sees every `sqlite3.connect` of the process, the pool's event every connection that a pool hands out.
+Python cannot remove a hook, so there is one of each, added at the first exploration; outside of one they do nothing.
+
+Not covered: a connection that was taken from its pool before the exploration began, and other threads.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import threading
+from typing import Any, Protocol
+
+from greenlet import getcurrent, greenlet
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+from ...database.observed_connection import Connection
+from .errors import PastTheExplorer
+
+_guarding = 0  # explorations that are under way, on any thread
+_installed = False
+_lock = threading.Lock()
+
+
+class Guarded(Protocol):
+    """An actor."""
+
+    def connects(self) -> None:
+        """Called before any connection is opened by this actor's code."""
+        ...
+
+    def borrows(self) -> None:
+        """Called before its code uses a connection of somebody else's pool."""
+        ...
+
+
+def begin_guarding() -> None:
+    """Refuse, from now on, connections that an actor opens or borrows past its engine."""
+    global _guarding, _installed
+    with _lock:
+        _guarding += 1
+        if not _installed:
+            sys.addaudithook(_on_audit)
+            event.listen(Pool, "checkout", _on_checkout)
+            _installed = True
+
+
+def end_guarding() -> None:
+    """The end of one exploration."""
+    global _guarding
+    with _lock:
+        _guarding -= 1
+
+
+def refuse_later(who: str, value: Any) -> None:
+    """Raise PastTheExplorer for a result that is code which has not run yet."""
+    kind = (
+        "a coroutine"
+        if inspect.isawaitable(value)
+        else "a generator"
+        if inspect.isgenerator(value)
+        else "an asynchronous generator"
+        if inspect.isasyncgen(value)
+        else None
+    )
+    if kind is not None:
+        if inspect.isgenerator(value) or inspect.iscoroutine(value):
+            value.close()
+        raise PastTheExplorer(
+            f"{who} returned {kind}: its code has not run; give explore() a function that does its work before it"
+            " returns (the explorer cannot step through async code)"
+        )
+
+
+def _on_audit(name: str, _arguments: tuple[Any, ...]) -> None:
+    if name == "sqlite3.connect" and _guarding and (actor := _running_actor()) is not None:
+        actor.connects()
+
+
+def _on_checkout(connection: Any, _record: Any, _proxy: Any) -> None:
+    # Of the explorer's own connections its actors know themselves who may use them.
+    if _guarding and not isinstance(connection, Connection) and (actor := _running_actor()) is not None:
+        actor.borrows()
+
+
+def _running_actor() -> Guarded | None:
+    current: greenlet | None = getcurrent()
+    while current is not None:
+        if (actor := getattr(current, "actor", None)) is not None:
+            return actor
+        current = current.parent
+    return None
