@@ -14,13 +14,13 @@ from taskref_edu.lab import explore
 
 
 class Board(SQLModel, table=True):
-    __tablename__ = "board_of_another_project"
+    __tablename__ = "board_of_another_project"  # pyright: ignore[reportAssignmentType]
     id: int = Field(primary_key=True)
     tasks: list["Task"] = Relationship(back_populates="board")
 
 
 class Task(SQLModel, table=True):
-    __tablename__ = "task"
+    __tablename__ = "task"  # pyright: ignore[reportAssignmentType]
     id: int = Field(primary_key=True)
     done: int = 0
     board_id: int | None = Field(default=None, foreign_key="board_of_another_project.id")
@@ -28,7 +28,7 @@ class Task(SQLModel, table=True):
 
 
 class Order(SQLModel, table=True):
-    __tablename__ = "orders"
+    __tablename__ = "orders"  # pyright: ignore[reportAssignmentType]
     id: int = Field(primary_key=True)
 
 

@@ -179,7 +179,7 @@ def test_many_random_actors(**case: Any) -> None:
 
 
 class Counter(SQLModel, table=True):
-    __tablename__ = "counter_of_the_merging_test"
+    __tablename__ = "counter_of_the_merging_test"  # pyright: ignore[reportAssignmentType]
     id: int = Field(primary_key=True)
     value: int
 
