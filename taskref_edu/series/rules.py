@@ -117,6 +117,15 @@ def guesses_come_first(source: Source) -> Found:
             yield line, f"reveal {id!r} stands above its guess"
 
 
+def guess_cells_hold_nothing_else(source: Source) -> Found:
+    """A guess has a cell of its own: whoever skips it must miss nothing that a later cell needs."""
+    for block, tree in code_blocks(source):
+        calls = [node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
+        guesses = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "guess"]
+        if guesses and len(tree.body) > len(guesses):
+            yield block.line, "a guess stands with other code: give it a cell of its own, so that it can be skipped"
+
+
 def _calls(source: Source, *names: str) -> Iterator[tuple[str, str, int, ast.Call]]:
     for block, tree in code_blocks(source):
         for node in ast.walk(tree):
@@ -200,6 +209,7 @@ RULES: Sequence[Rule] = (
     objectives_have_exercises,
     two_recall_items,
     guesses_come_first,
+    guess_cells_hold_nothing_else,
     headings_in_order,
     figures_have_words,
     links_lead_somewhere,

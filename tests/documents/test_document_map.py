@@ -70,7 +70,7 @@ def test_the_translation_exists(row: list[str]) -> None:
 @EVERY
 def test_the_part_of_the_notebook_exists(row: list[str]) -> None:
     found = CELL.fullmatch(row[-3])
-    assert found, f"{row[-3]!r} found, a link such as [01, With sugar](../notebooks/01_two_arrows.ipynb) expected"
+    assert found, f"{row[-3]!r} found, a link such as [01, With a decorator](../notebooks/01_two_arrows.ipynb) expected"
     number, heading, path = found.groups()
     assert Path(path).name.startswith(f"{number}_")
     assert (ROOT / path).exists()

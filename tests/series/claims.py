@@ -56,11 +56,13 @@ assert in_the_orms_words.vm_steps > 100 * in_the_indexs_words.vm_steps
 for costs in (to_enqueue, to_complete):
     assert costs["inverted"].vm_steps > costs["classic"].vm_steps
     assert costs["inverted"].changes > costs["classic"].changes
-assert "no order references it" in paid.error and linked == ["process_payment", "ship_order"]
-assert len(referencing) == 1 and reports == ["report of Monday"]
-assert found_in == ["classic"] and len(failed) == 2
+assert [row["break"] > 0 for row in saves] == [True, False, True, False]  # save() of every column, and of what changed
+assert len(full["classic"]) == 1 and len(full["inverted"]) == 3
+assert "no order references it" in paid.error and len(referencing) == 1
+assert today == ["classic"] and later == [] and len(failed) == 2
 assert [row["tasks left"] for row in pruned] == [3, 0, 0] and pruned[1]["(order, reference)"] == []
 assert [row["next id"] == row["pruned id"] for row in ids] == [True, False] and not safe
+assert [row["outcome"] for row in history] == ["declined", "charged"]
 assert [click is not None for click in clicks] == [True, False] and booked and same
 """,
     "08": """

@@ -32,7 +32,9 @@ The worker.
 
 ```{code-cell}
 from taskref_edu.exercises import guess, reveal
+```
 
+```{code-cell}
 guess("01-a", None)
 ```
 

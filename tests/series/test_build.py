@@ -53,16 +53,17 @@ def test_what_the_build_writes(series: Series) -> None:
         ("look-recall-1", "markdown"),
         ("look-recall-2", "markdown"),
         ("look-code-1", "code"),
+        ("look-code-2", "code"),
         ("the-sum", "code"),
         ("exercise-1-1-goal", "markdown"),
         ("exercise-1-1", "code"),
-        ("look-code-2", "code"),
+        ("look-code-3", "code"),
         ("to-take-home-text-1", "markdown"),
         ("what-we-left-for-later-text-1", "markdown"),
     ]
     assert notebook.metadata.kernelspec.name == "python3"
     assert "jupytext" not in notebook.metadata
-    assert notebook.cells[6].metadata == {"tags": ["hide-input"]}
+    assert notebook.cells[7].metadata == {"tags": ["hide-input"]}
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
