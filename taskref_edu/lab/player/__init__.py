@@ -1,0 +1,1 @@
+"""The race player: one living picture for races, crashes, the scheduler and failed exercises."""

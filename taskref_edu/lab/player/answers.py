@@ -1,0 +1,112 @@
+"""What came back from a statement, in a few words: `task 1`, `NULL`, `no row`, `1 row changed`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .recording import Facts, Moment, Recording
+from .short_sql import verb
+
+LONGEST = 80  # characters of one value
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`column` is empty where the value says it all; `weak`: nothing hangs on it."""
+
+    value: str
+    column: str = ""
+    weak: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.column} = {self.value}" if self.column else self.value
+
+
+@dataclass(frozen=True)
+class Thread:
+    """What an actor has read, from the read to the write that relies on it.
+
+    act: None while it may still come. commit: when that writing became visible. stale: the first step after the read
+    at which somebody else's commit has made the answer false.
+    """
+
+    by: str
+    read: int
+    act: int | None
+    commit: int | None
+    stale: int | None
+
+
+class Answers:
+    """The words for what the statements of one recording returned."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        rows: dict[Any, list[Sequence[Any]]] = {}
+        for step in recording.facts["steps"]:
+            if "rows" in step.get("came", {}):
+                rows.setdefault(step["sql"], []).extend(step["came"]["rows"])
+        self._rows = rows
+
+    def of(self, step: Facts) -> Answer | None:
+        """What came back from this step; None if nothing did."""
+        came = step.get("came")
+        return None if came is None or step.get("error") else self.words(step, came)
+
+    def words(self, step: Facts, came: Mapping[str, Any]) -> Answer:
+        """The words for an answer to this step's statement."""
+        table = self.recording.table_of(step)
+        if came.get("rows") is not None and not ("changed" in came and not came["rows"]):
+            return self._rows_in_words(step, came, table)
+        if came.get("id") is not None and verb(self.recording.sql(step)) == "INSERT":
+            return Answer(self.recording.one(table, came["id"]))
+        changed = came.get("changed", 0)
+        return Answer("1 row changed" if changed == 1 else f"{changed} rows changed", weak=changed > 0)
+
+    def _rows_in_words(self, step: Facts, came: Mapping[str, Any], table: str) -> Answer:
+        if len(came["rows"]) != 1:
+            return Answer(f"{len(came['rows'])} rows" if came["rows"] else "no row")
+        row = dict(zip(came["cols"], came["rows"][0], strict=True))
+        if not row:
+            return Answer("1 row")
+        key = self.recording.facts["tables"].get(table, {}).get("key")
+        telling = list(row) if len(row) <= 2 else self._telling(step, came["cols"])
+        if key in telling:
+            return Answer(self.recording.one(table, row[key]))
+        return Answer(shown(row[telling[0]]), telling[0]) if telling else Answer("1 row")
+
+    def _telling(self, step: Facts, columns: Sequence[str]) -> list[str]:
+        """The columns in which the answers to this statement differ anywhere in the recording."""
+        rows = self._rows.get(step["sql"], [])
+        return [name for place, name in enumerate(columns) if len({str(row[place]) for row in rows}) > 1]
+
+
+def threads(recording: Recording, moments: Sequence[Moment]) -> list[Thread]:
+    """Each read with the write that relies on it: the first on its table, else the last before its actor reads anew."""
+    over = moments[-1].state.get("ended", "") if moments[-1].state.get("go") else "".join(recording.letters)
+    found = []
+    for moment in moments:
+        if moment.kind != "read" or "rows" not in (moment.step or {}).get("came", {}) or moment.step is None:
+            continue
+        table, by = recording.table_of(moment.step), moment.by
+        later = [other for other in moments[moment.number + 1 :] if other.by == by]
+        anew = [m.number for m in later if m.kind == "read" and m.step and recording.table_of(m.step) == table]
+        stop = anew[0] if anew else len(moments)
+        writes = [other for other in later if other.kind == "write" and other.number < stop]
+        same = [other for other in writes if other.step and recording.table_of(other.step) == table]
+        act = same[0].number if same else writes[-1].number if writes and (by in over or anew) else None
+        if act is None and (by in over or anew):
+            continue
+        last = act if act is not None else len(moments)
+        stale = next((m.number for m in moments[moment.number + 1 : last] if by in m.state.get("now", {})), None)
+        commit = recording.commit_of(moments, act) if act is not None else None
+        found.append(Thread(by, moment.number, act, commit, stale))
+    return found
+
+
+def shown(value: Any) -> str:
+    """A value in a cell."""
+    text = "NULL" if value is None else str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -1,0 +1,143 @@
+"""One schedule of a recording as the patterns of `why.py` look at it: reads, writings, who overlaps whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .answers import Answers, Thread, threads
+from .recording import Change, Moment, Recording, Run
+
+Part = str | tuple[str, Any]  # text, or ("who", letter), ("code", text), ("b", text), ("step", number)
+Parts = Part | Sequence[Part]
+
+
+@dataclass(frozen=True)
+class Why:
+    """A sentence, and the steps whose answers decided."""
+
+    parts: tuple[Part, ...]
+    key: tuple[int, ...]
+    pattern: str
+
+    def __str__(self) -> str:
+        return "".join(part if isinstance(part, str) else str(part[1]) for part in self.parts).replace("\u00a0", " ")
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A step that changed a row, and when others could see it."""
+
+    at: int
+    by: str
+    change: Change
+    commit: int | None
+
+    @property
+    def row(self) -> tuple[str, Any]:
+        return self.change.table, self.change.key
+
+
+@dataclass
+class Case:
+    """A schedule, its steps and states."""
+
+    recording: Recording
+    run: Run
+    moments: Sequence[Moment]
+
+    @cached_property
+    def answers(self) -> Answers:
+        return Answers(self.recording)
+
+    @cached_property
+    def threads(self) -> list[Thread]:
+        return threads(self.recording, self.moments)
+
+    @cached_property
+    def writings(self) -> list[Writing]:
+        """Every change of a row by a step that writes, in the sequence of the steps."""
+        return [
+            Writing(m.number, m.by, change, self.recording.commit_of(self.moments, m.number))
+            for m in self.moments[1:]
+            if m.kind == "write" and m.by
+            for change in self.recording.changes(self.moments, m.number)
+        ]
+
+    def before(self, number: int, *, but: str) -> list[Writing]:
+        """What others than this actor had committed before a step."""
+        return [w for w in self.writings if w.by != but and w.commit is not None and w.commit < number]
+
+    def acts(self, thread: Thread) -> list[Writing]:
+        """What the write that relies on a read changed, where it was committed."""
+        return [w for w in self.writings if w.at == thread.act and w.commit is not None]
+
+    def overlapping(self) -> Iterator[tuple[Thread, Thread]]:
+        """Two actors' reads before either relying write was committed; the first commit makes the other read false."""
+        acting = [t for t in self.threads if t.commit is not None and self.acts(t)]
+        for place, one in enumerate(acting):
+            for other in acting[place + 1 :]:
+                if one.by != other.by and max(one.read, other.read) < min(commit(one), commit(other)):
+                    first, second = sorted((one, other), key=commit)
+                    if self.makes_false(commit(first), second):
+                        yield (one, other) if one.read < other.read else (other, one)
+
+    def makes_false(self, number: int, thread: Thread) -> bool:
+        """Whether this step changed what the reading actor's SELECT would answer."""
+        before, after = (self.moments[n].state.get("now", {}).get(thread.by) for n in (number - 1, number))
+        return after is not None and after != before
+
+    def sql(self, number: int) -> str:
+        step = self.moments[number].step
+        return self.recording.sql(step) if step else ""
+
+    def table(self, number: int) -> str:
+        step = self.moments[number].step
+        return self.recording.table_of(step) if step else ""
+
+    def answer(self, number: int) -> str:
+        """The answer of a step, in a few words."""
+        step = self.moments[number].step
+        return str(self.answers.of(step) or "") if step else ""
+
+    def answered(self, number: int) -> list[Part]:
+        """The same as parts: `processing_task_id = NULL`."""
+        step = self.moments[number].step
+        found = self.answers.of(step) if step else None
+        if found is None:
+            return []
+        value: Part = ("b", found.value)
+        return [("code", found.column), " = ", value] if found.column else [value]
+
+    def row(self, change: Change) -> Part:
+        return ("b", self.recording.one(change.table, change.key))
+
+
+def commit(thread: Thread) -> int:
+    """When the write that relies on a read was committed."""
+    return thread.commit or 0
+
+
+def who(letter: str) -> Part:
+    return ("who", letter)
+
+
+def at(*numbers: int) -> list[Part]:
+    """`(step 1)`, `(steps 1 and 5)`; the numbers can be pressed."""
+    distinct = list(dict.fromkeys(numbers))
+    found: list[Part] = ["(steps " if len(distinct) > 1 else "(step "]
+    for place, number in enumerate(distinct):
+        found += ["" if not place else " and " if place == len(distinct) - 1 else ", ", ("step", number)]
+    return [*found, ")"]
+
+
+def sentence(pattern: str, key: Sequence[int], template: str, **parts: Parts) -> Why:
+    """The template with its `{names}` replaced by parts."""
+    flat: list[Part] = []
+    for place, piece in enumerate(re.split(r"{(\w+)}", template)):
+        given: Parts = parts[piece] if place % 2 else piece
+        flat += given if isinstance(given, list) else [given]  # type: ignore[list-item]
+    return Why(tuple(part for part in flat if part != ""), tuple(key), pattern)

@@ -1,0 +1,39 @@
+// Small helpers: elements, words, numbers.
+
+const SVG = "http://www.w3.org/2000/svg";
+const SVG_TAGS = new Set(["svg", "path", "line", "polygon"]);
+const NBSP = "\u00a0";
+const ICON = { bad: "✕", good: "●", err: "▲", none: "?" };
+
+function h(tag, props = {}, ...kids) {
+  const svg = SVG_TAGS.has(tag);
+  const el = svg ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  for (const [key, value] of Object.entries(props)) {
+    if (value == null || value === false) continue;
+    if (key.startsWith("on")) el.addEventListener(key.slice(2), value);
+    else if (key === "style" && !svg) el.style.cssText = value;
+    else el.setAttribute(key === "cls" ? "class" : key, value === true ? "" : value);
+  }
+  el.append(...kids.flat(9).filter((kid) => kid != null && kid !== false));
+  return el;
+}
+
+const who = (letter) => h("span", { cls: `who lane-${letter}` }, letter);
+const shown = (value) => (value == null ? "NULL" : String(value));
+const number = (n) => n.toLocaleString("en");
+const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
+const switches = (s) => [...s.replace("x", "")].filter((c, i, all) => i && c !== all[i - 1]).length;
+const wbr = (text) => text.split(/(?<=_)/).flatMap((part, i) => (i ? [h("wbr"), part] : [part]));
+const listed = (parts) =>
+  parts.flatMap((part, i) => (i === 0 ? [part] : i === parts.length - 1 ? [" and ", part] : [", ", part]));
+const textOf = (nodes) => nodes.flat(9).map((node) => node?.textContent ?? node ?? "").join("");
+
+// A sentence of the recording: ⟦w:A⟧ is an actor, ⟦c:…⟧ code, ⟦b:…⟧ bold, ⟦s:5⟧ the number of a step to press.
+const PART = {
+  w: who,
+  c: (text) => h("code", {}, text),
+  b: (text) => h("b", {}, text),
+  s: (text) => h("button", { cls: "ref", "data-step": text, "data-f": `ref${text}`, "aria-label": `step ${text}` }, text),
+};
+const sentence = (text) =>
+  text.split(/(⟦\w:[^⟧]*⟧)/).map((part) => (part.startsWith("⟦") ? PART[part[1]](part.slice(3, -1)) : part));

@@ -1,0 +1,146 @@
+// The player: one recording, the schedule that is open, and the step at which one stands.
+
+class Player {
+  constructor(host, data) {
+    this.host = host;
+    this.rec = new Recording(data);
+    this.options = data.options || {};
+    this.game = new Game(this);
+    this.playing = !!this.options.game;
+    this.run = (this.options.schedule && this.rec.run(this.options.schedule)) || this.rec.first();
+    this.full = false;
+    this.root = host.attachShadow({ mode: "open" });
+    this.root.adoptedStyleSheets = [sheet()];
+    host.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab: A and B insert cells elsewhere
+    this.parts = { map: new ScheduleMap(this), bar: new Bar(this), foot: new Foot(this) };
+    this.lanes = new Lanes(this);
+    this.side = new Side(this);
+    this.head = h("header", { cls: "top" });
+    this.stage = h("div", { cls: `stage${this.rec.code ? " coded" : ""}` });
+    this.live = h("div", { cls: "unseen", role: "status", "aria-live": "polite" });
+    const { map, bar, foot } = this.parts;
+    this.el = h("section", { cls: "rp", tabindex: 0, "data-f": "player", "aria-label": this.label() }, h("div", { cls: "in" }, this.head, map.el, bar.el, this.stage, foot.el), this.live);
+    this.root.append(this.el);
+    this.el.addEventListener("keydown", (event) => pressed(this, event));
+    this.el.addEventListener("click", (event) => this.clicked(event));
+    this.at = this.options.at ?? this.length;
+    this.draw();
+  }
+
+  label() { return `Race player: ${Object.entries(this.rec.actors).map(([l, name]) => `${l} ${name}`).join(", ")}`; }
+  get schedule() { return this.playing ? this.game.path : this.run?.s || ""; }
+  get path() { return this.rec.path(this.schedule); }
+  get length() { return this.path.length - 1; }
+  get ended() { return this.rec.run(this.schedule); }
+  get why() { return this.rec.words.why[this.schedule] || ["", [], -1]; }
+  nameOf(letter) { return this.options.names?.[letter] || this.rec.actors[letter]; }
+
+  // A statement in plain words, where the page gives some: [[pattern, text with $1], …].
+  storyOf(step) {
+    const sql = this.rec.sqlOf(step).replace(/\s+/g, " "), found = this.options.story?.find(([pattern]) => new RegExp(pattern).test(sql));
+    return found ? new RegExp(found[0]).exec(sql).reduce((text, group, i) => text.replaceAll(`$${i}`, group ?? ""), found[1]) : null;
+  }
+
+  // The page may take the element away and put it back: it listens to the page only while it is there.
+  attach() {
+    const dark = matchMedia("(prefers-color-scheme: dark)");
+    const theme = () => this.theme(dark.matches);
+    const followed = new MutationObserver(theme), attributeFilter = ["data-jp-theme-light", "data-theme", "data-vscode-theme-kind", "class"];
+    for (const el of [document.body, document.documentElement]) followed.observe(el, { attributes: true, attributeFilter });
+    const sized = new ResizeObserver(() => this.side.arrows());
+    sized.observe(this.el);
+    dark.addEventListener("change", theme);
+    theme();
+    this.detach = () => { followed.disconnect(); sized.disconnect(); dark.removeEventListener("change", theme); };
+  }
+
+  theme(prefersDark) {
+    const { body, documentElement: html } = document, kind = body.dataset.vscodeThemeKind || html.dataset.theme || "";
+    const light = body.dataset.jpThemeLight ?? (/light/.test(kind) ? "true" : /dark|high-contrast$/.test(kind) ? "false" : String(!prefersDark));
+    this.el.dataset.theme = (this.options.theme || (light === "true" ? "light" : "dark"));
+  }
+
+  draw(focus) {
+    const path = this.path, active = focus || this.root.activeElement?.dataset.f;
+    if (this.playing) this.at = path.length - 1;
+    this.head.replaceChildren(...(this.playing ? this.game.headline() : this.headline()));
+    for (const part of [this.parts.map, this.parts.bar, this.parts.foot]) part.draw(path);
+    const side = this.side.draw(path), lanes = this.lanes.draw(path);
+    this.stage.replaceChildren(...(this.rec.code ? [codePane(this, path)] : []), lanes, side);
+    const spoken = textOf([this.side.said]);
+    this.live.textContent = `${this.at ? `Step ${this.at}. ` : ""}${spoken}${this.playing && this.game.ended ? ` ${textOf([...this.head.children].slice(0, 1))}` : ""}`;
+    this.focusOn(active);
+    this.side.arrows();
+  }
+
+  headline() {
+    const [out, text] = verdict(this.rec), [sentence_, , remedy] = this.why;
+    const helps = !this.rec.code && remedy >= 0 && h("details", { cls: "helps", open: this.helps, ontoggle: (e) => { this.helps = e.target.open; } }, h("summary", { "data-f": "helps" }, "What would have helped?"), h("p", {}, this.rec.words.remedies[remedy]));
+    return [title(out, text), h("div", { cls: "why" }, h("p", {}, sentence_ ? sentence(sentence_) : NBSP), helps || "")];
+  }
+
+  focusOn(name) {
+    const el = name && this.root.querySelector(`[data-f="${name}"]`);
+    if (!el) return;
+    if (el.disabled) this.el.focus({ preventScroll: true });
+    else if (el !== this.root.activeElement) el.focus({ preventScroll: true });
+  }
+
+  // What a person does
+  go(step) {
+    this.at = Math.max(0, Math.min(this.length, step));
+    this.draw();
+  }
+  watch(run) {
+    if (!run) return;
+    this.playing = false;
+    this.run = run;
+    this.at = this.length;
+    this.draw("map");
+  }
+  play() {
+    this.playing = true;
+    this.game.restart();
+  }
+  toggleFull() {
+    this.full = !this.full;
+    this.draw();
+  }
+  clicked(event) {
+    const el = event.target.closest?.("[data-step], [data-i], [data-s]");
+    if (el?.dataset.step) this.go(+el.dataset.step);
+    else if (el?.dataset.i && !this.playing) this.go(+el.dataset.i);
+    else if (el?.dataset.s) this.watch(this.rec.run(el.dataset.s));
+  }
+  tell(message) { this.host.dispatchEvent(new CustomEvent("taskref-player", { detail: message, bubbles: true })); }
+
+  testOf() {
+    const { rec, run } = this, first = rec.words.first;
+    if (!rec.test || rec.test.startsWith("#")) return "";
+    if (rec.crashes || run.s === first) return rec.test;
+    return rec.test.replaceAll(first, run.s).replace(/# found: .*/, `# found: ${JSON.stringify(outcome(run))}`);
+  }
+}
+
+let shared;
+function sheet() {
+  shared ??= new CSSStyleSheet();
+  if (!shared.cssRules.length) shared.replaceSync(CSS_TEXT);
+  return shared;
+}
+
+class PlayerElement extends HTMLElement {
+  connectedCallback() {
+    if (this.player) return this.player.attach();
+    const data = this.querySelector("script[type='application/json']");
+    if (data) this.start(JSON.parse(data.textContent));
+    else if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => this.connectedCallback(), { once: true });
+  }
+  start(data) {
+    this.player = new Player(this, data);
+    this.player.attach();
+  }
+  disconnectedCallback() { this.player?.detach(); }
+}
+
+if (!customElements.get(ELEMENT)) customElements.define(ELEMENT, PlayerElement);

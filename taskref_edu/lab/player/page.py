@@ -1,0 +1,66 @@
+"""The player in a page: one custom element for each recording, and the module that brings it alive, once a page.
+
+Where no script may run, the element is what is inside it: the still and the table. The module's source is the files
+of `js/` in a fixed sequence, in one scope; it defines an element whose name holds the source's hash, so that two
+versions of the package can stand on one page.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from .recording import Facts, Recording
+from .still import still
+from .story import headline, steps_table
+from .words import words
+
+FOLDER = Path(__file__).parent
+FILES = ("dom", "recording", "words", "map", "lanes", "rows", "bar", "game", "keys", "player")
+
+
+@lru_cache(maxsize=1)
+def module() -> str:
+    """The player's JavaScript with its CSS, as one classic script."""
+    source = "\n".join((FOLDER / "js" / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
+    style = json.dumps((FOLDER / "player.css").read_text(encoding="utf-8"), ensure_ascii=False)
+    return f'(() => {{\n"use strict";\nconst ELEMENT = "{element_name()}";\nconst CSS_TEXT = {style};\n{source}}})();\n'
+
+
+@lru_cache(maxsize=1)
+def element_name() -> str:
+    """The name of the custom element, which changes with the source."""
+    parts = [FOLDER / "player.css", *(FOLDER / "js" / f"{name}.js" for name in FILES)]
+    return f"taskref-player-{sha256(b''.join(part.read_bytes() for part in parts)).hexdigest()[:10]}"
+
+
+def data(facts: Facts, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the module draws from: the recording, the words for it, and the options of the page.
+
+    options: schedule and at (what is open), names by letter, game and goal (the learner plays), theme, story.
+    """
+    return {**facts, "words": words(Recording(facts)), "options": dict(options or {})}
+
+
+def player_html(facts: Facts, options: Mapping[str, Any] | None = None, *, with_module: bool = True) -> str:
+    """The player as HTML: the element with its data, the still and the table in it, and the module if it is wanted."""
+    recording = Recording(facts)
+    given = dict(options or {})
+    schedule = given.get("schedule") or (recording.first.schedule if recording.first else "")
+    picture = b64encode(still(recording, schedule).encode()).decode()
+    label = f"{headline(recording)}. The schedule {schedule}, step by step; the table below says the same."
+    shown = (
+        f'<img alt="{escape(label)}" style="max-width:100%;background:#fff"'
+        f' src="data:image/svg+xml;base64,{picture}">'
+        f"<details><summary>The same as a table</summary>{steps_table(recording, schedule)}</details>"
+    )
+    name = element_name()
+    text = json.dumps(data(facts, given), ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    script = f"<script>{module()}</script>" if with_module else ""
+    return f'<{name}><script type="application/json">{text}</script>{shown}</{name}>{script}'

@@ -1,0 +1,273 @@
+"""A recording of an exploration: what the player draws. Plain JSON, read and checked here.
+
+A recording holds each SQL text, row, step and state once; everything refers to them by index. A schedule is a walk
+from state 0 along `go`. docs/recording.md has the format.
+
+Not covered: how a recording is made (`record.py`), and the words for it (`answers.py`, `why.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, pairwise
+from typing import Any
+
+VERSION = 1
+KINDS = ("schedules", "crashes")
+DIES, RECOVERS = "x", "r"
+RANKS = {"bad": 0, "err": 1, "good": 2}
+_TABLE = re.compile(r"\b(?:FROM|UPDATE|INTO)\s+[\"`]?(\w+)", re.IGNORECASE)
+
+Facts = Mapping[str, Any]
+Row = dict[str, Any]
+
+
+class RecordingError(ValueError):
+    """The data is no recording of this version."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One schedule and how it ended."""
+
+    schedule: str
+    broken: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    count: int = 1  # of schedules that end like this, for all of which it stands
+
+    @property
+    def outcome(self) -> str:
+        """`bad`, `err` or `good`."""
+        return "bad" if self.broken else "err" if self.errors else "good"
+
+    @property
+    def switches(self) -> int:
+        """How many times it passes from one actor to another; a death is the dying actor's own."""
+        return sum(one != other for one, other in pairwise(self.schedule.replace(DIES, "")))
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The state after a step; at the start without one."""
+
+    number: int
+    step: Facts | None
+    state: Facts
+    index: int = 0  # of the state
+
+    @property
+    def by(self) -> str:
+        return self.step["by"] if self.step else ""
+
+    @property
+    def kind(self) -> str:
+        return self.step.get("kind", "other") if self.step else ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a step did to one row, as its own actor sees it."""
+
+    table: str
+    key: Any
+    was: Row | None
+    now: Row | None
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """A transaction, from its first step to its last."""
+
+    by: str
+    first: int
+    last: int
+    open: bool = False  # it goes on
+    torn: bool = False  # a crash ended it
+
+
+@dataclass
+class Recording:
+    """A checked recording. Raises RecordingError."""
+
+    facts: Facts
+    runs: list[Run] = field(init=False)
+
+    def __post_init__(self) -> None:
+        check(self.facts)
+        self.letters = list(self.facts["actors"])
+        self.crashes = self.facts["kind"] == "crashes"
+        self.runs = [self.ended(run["s"], run.get("n", 1)) for run in self.facts["runs"]]
+        if not self.crashes:
+            self.runs.sort(key=lambda r: (RANKS[r.outcome], r.switches, len(r.schedule), r.schedule))
+
+    @property
+    def first(self) -> Run | None:
+        """The run to open: the worst with the fewest switches."""
+        return next((run for run in self.runs if run.outcome == "bad"), None) or next(
+            (run for run in self.runs if run.outcome == "err"), self.runs[0] if self.runs else None
+        )
+
+    def run(self, schedule: str) -> Run | None:
+        """The run of this schedule; None where it is not recorded to its end."""
+        moments = self.moments(schedule)
+        ends = "go" not in moments[-1].state and "more" not in moments[-1].state
+        return self.ended(schedule) if ends and len(moments) > len(schedule) else None
+
+    def ended(self, schedule: str, count: int = 1) -> Run:
+        """How this schedule ended."""
+        state = self.moments(schedule)[-1].state
+        return Run(schedule, tuple(state.get("broken", ())), tuple(state.get("errors", ())), count)
+
+    def sql(self, step: Facts) -> str:
+        """The full SQL of a step."""
+        found = step["sql"]
+        return self.facts["sql"][found] if isinstance(found, int) else str(found)
+
+    def table_of(self, step: Facts) -> str:
+        """The table that a step reads or writes first; "" if it names none."""
+        found = _TABLE.search(self.sql(step))
+        return found[1] if found else ""
+
+    def moments(self, schedule: str) -> list[Moment]:
+        """The states along a schedule, as far as it can be followed; after a crash the recovery, too."""
+        states, steps = self.facts["states"], self.facts["steps"]
+        at, found = 0, [Moment(0, None, states[0])]
+        for letter in [*schedule, RECOVERS]:
+            if (go := states[at].get("go", {}).get(letter)) is None:
+                break
+            at = go[1]
+            found.append(Moment(len(found), steps[go[0]], states[at], at))
+        return found
+
+    def row(self, index: int) -> tuple[str, Row]:
+        """A row by its index: its table, its values by column."""
+        table, *values = self.facts["rows"][index]
+        return table, dict(zip(self.facts["tables"][table]["cols"], values, strict=True))
+
+    def rows(self, indices: Sequence[int]) -> dict[tuple[str, Any], Row]:
+        """Rows by table and key."""
+        found = {}
+        for index in indices:
+            table, row = self.row(index)
+            found[table, row.get(self.key(table), index)] = row
+        return found
+
+    def key(self, table: str) -> str:
+        """The column that tells a table's rows apart."""
+        info = self.facts["tables"][table]
+        return info.get("key") or info["cols"][0]
+
+    def one(self, table: str, key: Any = None) -> str:
+        """The word for one row, such as `order 7`."""
+        word = self.facts["tables"].get(table, {}).get("one") or table
+        return word if key is None else f"{word}\u00a0{key}"
+
+    def seen(self, moment: Moment, by: str) -> Sequence[int]:
+        """The rows that this actor sees: its own uncommitted ones, if it has some."""
+        return moment.state.get("open", {}).get(by, moment.state["rows"])
+
+    def changes(self, moments: Sequence[Moment], number: int) -> list[Change]:
+        """What a step did to the rows, as its own actor sees them."""
+        if not number:
+            return []
+        by = moments[number].by
+        before = self.rows(self.seen(moments[number - 1], by))
+        if by not in moments[number].state.get("open", {}):
+            before = self.rows(moments[number - 1].state["rows"])
+        after = self.rows(self.seen(moments[number], by))
+        found = []
+        for (table, key), row in after.items():
+            was = before.pop((table, key), None)
+            columns = () if was is None else tuple(name for name in row if row[name] != was[name])
+            if was is None or columns:
+                found.append(Change(table, key, was, row, columns))
+        return found + [Change(table, key, row, None) for (table, key), row in before.items()]
+
+    def commit_of(self, moments: Sequence[Moment], number: int) -> int | None:
+        """The step that made a step's writing visible to others: its COMMIT, or the step itself."""
+        by = moments[number].by
+        for moment in moments[number:]:
+            step = moment.step
+            if step is None or moment.by != by:
+                continue
+            if step.get("dies") or moment.kind == "rollback" or "ROLLBACK" in step.get("post", ()):
+                return None
+            if moment.kind == "commit" or not step.get("tx", (False, False))[1]:
+                return moment.number if not step.get("error") else None
+        return None
+
+    def brackets(self, moments: Sequence[Moment]) -> list[Bracket]:
+        """The transactions of more than one read."""
+        found: list[Bracket] = []
+        first: dict[str, int] = {}
+        for moment in moments[1:]:
+            step, by = moment.step or {}, moment.by
+            if step.get("dies"):
+                if by in first:
+                    found.append(Bracket(by, first.pop(by), max(moment.number - 1, 1), torn=True))
+                continue
+            before, after = step.get("tx", (False, False))
+            ends = any(sql.upper().startswith(("COMMIT", "ROLLBACK")) for sql in step.get("post", ()))
+            lone_read = moment.kind == "read" and ends and by not in first
+            if (before or after) and by not in first and not lone_read:
+                first[by] = moment.number
+            if by in first and (not after or ends):
+                found.append(Bracket(by, first.pop(by), moment.number))
+        return found + [Bracket(by, number, len(moments) - 1, open=True) for by, number in first.items()]
+
+
+def check(facts: Facts) -> None:
+    """Raise RecordingError unless this is a recording that can be drawn."""
+    for name in ("kind", "count", "actors", "tables", "sql", "rows", "steps", "states", "runs"):
+        if name not in facts:
+            raise RecordingError(f"recording without {name!r} found; version {VERSION} has one: record it again")
+    if facts.get("v") != VERSION:
+        raise RecordingError(f"recording version {facts.get('v')!r} found, {VERSION} expected: record it again")
+    if facts["kind"] not in KINDS:
+        raise RecordingError(f"kind {facts['kind']!r} found, one of {', '.join(KINDS)} expected")
+    for problem in chain(_bad_rows(facts), _bad_states(facts), _bad_steps(facts), _bad_runs(facts)):
+        raise RecordingError(problem)
+
+
+def _bad_rows(facts: Facts) -> Iterator[str]:
+    for place, (table, *values) in enumerate(facts["rows"]):
+        columns = facts["tables"].get(table, {}).get("cols")
+        if columns is None:
+            yield f"row {place} is of the table {table!r}, which the recording does not describe"
+        elif len(columns) != len(values):
+            yield f"row {place} of {table} has {len(values)} values, {len(columns)} expected"
+
+
+def _bad_states(facts: Facts) -> Iterator[str]:
+    states, rows, steps = len(facts["states"]), len(facts["rows"]), len(facts["steps"])
+    if not states:
+        yield "a recording without a state found; state 0, the start, is expected"
+    for place, state in enumerate(facts["states"]):
+        for seen in (state["rows"], *state.get("open", {}).values()):
+            if any(not 0 <= row < rows for row in seen):
+                yield f"state {place} has a row that the recording does not hold"
+        for letter, (step, target) in state.get("go", {}).items():
+            if not (0 <= step < steps and 0 <= target < states):
+                yield f"state {place}: {letter} leads to step {step}, state {target}, which the recording does not hold"
+
+
+def _bad_steps(facts: Facts) -> Iterator[str]:
+    for place, step in enumerate(facts["steps"]):
+        if step["by"] and step["by"] not in facts["actors"]:
+            yield f"step {place} is by {step['by']!r}; the actors are {', '.join(facts['actors'])}"
+        if isinstance(step["sql"], int) and not 0 <= step["sql"] < len(facts["sql"]):
+            yield f"step {place} has SQL number {step['sql']}, which the recording does not hold"
+
+
+def _bad_runs(facts: Facts) -> Iterator[str]:
+    for run in facts["runs"]:
+        at = 0
+        for place, letter in enumerate(run["s"]):
+            go = facts["states"][at].get("go", {}).get(letter)
+            if go is None:
+                yield f"schedule {run['s']}: no step of {letter} after {run['s'][:place] or 'the start'!r}"
+                break
+            at = go[1]

@@ -1,0 +1,31 @@
+"""What would have helped, for each pattern that `why.py` knows: the usual repair, in a sentence."""
+
+from __future__ import annotations
+
+from .case import Why
+
+REMEDIES = {
+    "same answer": "Check and write in one step: a write transaction that starts before the SELECT (BEGIN IMMEDIATE),"
+    " or one UPDATE whose WHERE repeats the check, with a look at the number of rows that it changed.",
+    "same answer, adding": "A UNIQUE constraint refuses the second row whoever checked; or start the write transaction"
+    " before the SELECT (BEGIN IMMEDIATE).",
+    "write skew": "Start the write transaction before the SELECT (BEGIN IMMEDIATE; SERIALIZABLE on a server):"
+    " what was read must still hold at the COMMIT.",
+    "lost update": "Let the database compute it (SET n = n + 1), or compare a version in the UPDATE’s WHERE and"
+    " read again if no row was changed.",
+    "started too early": "Commit the task and its reference in one transaction.",
+    "second after cancel": "Keep a cancelled task visible until its worker has ended: only then let a second one in.",
+    "stale holder": "Name the claim in the UPDATE’s WHERE (status and lease token), and drop the result if no row was"
+    " changed.",
+    "killed": "Commit what belongs together in one transaction.",
+    "refused": "Start the write transaction before the SELECT (BEGIN IMMEDIATE): then it waits instead of failing.",
+}
+
+
+def remedy(why: Why | None, outcome: str) -> str:
+    """The repair of a schedule that did not hold; "" where no pattern fits."""
+    if why is None or outcome == "good":
+        return ""
+    adds = "INSERT" in why.parts
+    same = why.pattern == "same answer"
+    return REMEDIES["same answer, adding" if same and adds else why.pattern]

@@ -1,0 +1,252 @@
+"""One schedule as a still picture in SVG: the verdict, the sentence, the lanes, and the rows after the last step.
+
+It stands on a sheet of its own, in a light and a dark theme, so that it can be read on any page. Texts are broken by
+the number of their characters: nothing is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from .answers import Answers, threads
+from .layout import Piece, cell, marks, notes, wrapped
+from .recording import Moment, Recording, Run
+from .short_sql import clauses
+from .story import ICONS, ending, headline
+from .svg import Place, arrow, broken, head_lines, line, rect, sheet, text
+from .why import why
+from .words import columns, words
+
+MONO, PROSE, LINE = 7.3, 7.6, 18  # width of a character of 12 px code, of 14 px prose; height of a line of code
+MARGIN, NUMBERS, GAP, SIDE_GAP, HEAD = 24, 34, 10, 30, 34
+TAG = 18  # characters in a line of a row's tag
+
+
+class Table(NamedTuple):
+    """A table beside the lanes: its columns with their widths, its rows, and where it begins."""
+
+    name: str
+    columns: list[str]
+    widths: list[float]
+    rows: list[tuple[Any, list[str]]]
+    left: float
+
+
+def still(recording: Recording, schedule: str) -> str:
+    """The schedule as SVG."""
+    return Still(recording, schedule).draw()
+
+
+class Still:
+    """A picture that grows from top to bottom."""
+
+    def __init__(self, recording: Recording, schedule: str) -> None:
+        self.recording = recording
+        self.moments = recording.moments(schedule)
+        self.run = recording.run(schedule) or Run(schedule)
+        self.why = why(recording, self.run)
+        self.answers = Answers(recording)
+        self.threads = threads(recording, self.moments)
+        self.notes = notes(recording, self.moments, self.threads, words(recording)["now"])
+        self.lane = {1: 420, 2: 296}.get(len(recording.letters), max(210, 640 // len(recording.letters)))
+        self.lefts = {x: MARGIN + NUMBERS + n * (self.lane + GAP) for n, x in enumerate(recording.letters)}
+        self.right = max(self.lefts.values()) + self.lane
+        self.side = self.right + SIDE_GAP
+        self.tables = self._tables()
+        last = self.tables[-1:]
+        self.width = self.side + max([160, *(t.left + max(sum(t.widths), TAG * PROSE) for t in last)]) + MARGIN
+
+    def draw(self) -> str:
+        """The picture as an SVG document."""
+        head, top = self._head()
+        tops = [top + HEAD + 10.0]
+        for moment in self.moments[1:]:
+            tops.append(tops[-1] + self._height(moment))
+        shapes = [*head, *(part for letter in self.recording.letters for part in self._lane(letter, top, tops))]
+        shapes += [part for moment in self.moments[1:] for part in self._step(moment, tops[moment.number - 1])]
+        end, bottom = self._end(tops[-1] + 12)
+        side, deepest = self._side(top)
+        label = f"{headline(self.recording)}. {self.why or ''}".strip()
+        return sheet(self.width, max(bottom, deepest) + 16, label, [*shapes, *end, *side])
+
+    def _head(self) -> tuple[list[str], float]:
+        out, y = self.run.outcome, 40.0
+        icon: Piece = (ICONS[out], f"{out} bold")
+        shapes = []
+        for n, part in enumerate(broken(headline(self.recording), int((self.width - 90) / 11))):
+            shapes.append(text(MARGIN, y, [icon if n == 0 else ("   ", ""), (f"  {part}", "")], "title"))
+            y += 24
+        for pieces in self._sentence():
+            shapes.append(text(MARGIN, y, pieces))
+            y += 22
+        return shapes, y
+
+    def _sentence(self) -> list[list[Piece]]:
+        """The sentence why, broken into lines."""
+        lines: list[list[Piece]] = [[]]
+        room = int((self.width - 2 * MARGIN) / PROSE)
+        for part in self.why.parts if self.why else ():
+            kind, value = ("", part) if isinstance(part, str) else (part[0], str(part[1]))
+            style = {"who": f"bold f{value}", "code": "code", "b": "bold"}.get(kind, "")
+            for n, word in enumerate(value.split(" ")):
+                if sum(len(piece) for piece, _ in lines[-1]) + len(word) > room:
+                    lines.append([])
+                lines[-1].append((f" {word}" if n and lines[-1] else word, style))
+        return lines if self.why else []
+
+    # The lanes
+
+    def _lane(self, letter: str, top: float, tops: Sequence[float]) -> list[str]:
+        x, name = self.lefts[letter], self.recording.facts["actors"][letter]
+        shapes = [
+            rect(f"f{letter}", x, top, self.lane, tops[-1] + 6 - top, 9, 'opacity=".06"'),
+            rect(f"f{letter}", x, top, self.lane, HEAD, 9, 'opacity=".14"'),
+            rect(f"f{letter}", x + 10, top + 8, 19, 19, 4),
+            text(x + 19.5, top + 22, [(letter, "on bold small")], anchor="middle"),
+            text(x + 38, top + 22, [(cell(name), "bold")]),
+        ]
+        for bracket in self.recording.brackets(self.moments):
+            if bracket.by == letter:
+                y, dash = tops[bracket.first - 1] + 2, ' stroke-dasharray="4 3"' if bracket.torn or bracket.open else ""
+                frame = f'stroke-width="1.4"{dash}'
+                shapes.append(rect(f"frame s{letter}", x + 7, y, self.lane - 28, tops[bracket.last] - 3 - y, 8, frame))
+        for thread in self.threads:
+            if thread.by == letter and thread.act is not None:
+                shapes += self._thread(letter, tops[thread.read - 1] + 13, tops[thread.act] - 14, thread.stale, tops)
+        return shapes
+
+    def _thread(self, letter: str, begin: float, end: float, stale: int | None, tops: Sequence[float]) -> list[str]:
+        """From a read to the write that relies on it; red from where it is out of date."""
+        x, middle = self.lefts[letter] + self.lane - 11, tops[stale - 1] + 4 if stale is not None else end
+        shapes = [line(f"s{letter}", f"M{x} {begin + 4:.1f}V{middle:.1f}", dash="2 3")]
+        if stale is not None:
+            shapes.append(line("gone", f"M{x} {middle:.1f}V{end:.1f}", dash="5 4"))
+        shapes.append(f'<circle class="paper s{letter}" stroke-width="2" cx="{x}" cy="{begin:.1f}" r="3.5"/>')
+        tip = "bad" if stale is not None else f"f{letter}"
+        return [*shapes, f'<path class="{tip}" d="M{x + 1} {end:.1f}v-5l-9 5l9 5z"/>']
+
+    def _lines(self, moment: Moment) -> list[list[Piece]]:
+        """A step's statement and what came back, in lines."""
+        step = moment.step or {}
+        if not moment.by:
+            return [[(f"Then {self.recording.facts.get('recover') or 'recovery'} runs", "bold")]]
+        if step.get("dies"):
+            left = "its transaction is rolled back" if step.get("undone") else "no transaction is open"
+            return [[(f"✕ {moment.by} is killed here", "bad bold")], [(f"  {left}", "quiet")]]
+        room = int((self.lane - 44) / MONO)
+        lines = wrapped(clauses(self.recording.sql(step)), room)
+        if step.get("error"):
+            said = broken(step["error"].partition(": ")[2] or step["error"], room - 2)
+            return [*lines, *([(f"{'✕' if n == 0 else ' '} {part}", "bad bold")] for n, part in enumerate(said))]
+        if answer := self.answers.of(step):
+            key = self.why is not None and moment.number in self.why.key
+            style = f"chip{moment.by}" if key else "" if answer.weak else "bold"
+            column = [(f"{answer.column} ", "quiet")] if answer.column else []
+            lines.append(
+                [
+                    ("→ ", f"f{moment.by} bold"),
+                    *column,
+                    (f" {cell(answer.value)} " if key else cell(answer.value), style),
+                ]
+            )
+        late = next((t for t in self.threads if t.act == moment.number and t.stale is not None), None)
+        if late is not None and self.run.outcome == "bad":
+            lines.append([(f"too late: relies on step {late.read}", "bad bold")])
+        return lines
+
+    def _height(self, moment: Moment) -> float:
+        return LINE * len(self._lines(moment)) + (8 if moment.kind in ("begin", "commit") else 12)
+
+    def _step(self, moment: Moment, y: float) -> list[str]:
+        shapes = [text(MARGIN + 16, y + 18, [(str(moment.number), "quiet small")], anchor="middle")]
+        for n, pieces in enumerate(self._lines(moment)):
+            x, level = self.lefts.get(moment.by, MARGIN + NUMBERS) + 18.0, y + 18 + LINE * n
+            for piece, style in pieces:
+                wide = len(piece) * MONO
+                if style.startswith("chip"):
+                    shapes.append(rect(f"f{style[4:]}", x, level - 13, wide, 17, 4))
+                shapes.append(text(x, level, [(piece, CODE.get(style[:4], style))], "code"))
+                x += wide
+        return [*shapes, *(part for letter in self.recording.letters for part in self._note(moment, letter, y))]
+
+    def _note(self, moment: Moment, letter: str, y: float) -> list[str]:
+        """What stands in the gap of another actor's lane."""
+        if letter == moment.by or (moment.number, letter) not in self.notes:
+            return []
+        said, style = self.notes[moment.number, letter]
+        if style != "bad":
+            return [text(self.lefts[letter] + 18, y + 17, [(said, "quiet small")])]
+        wide, right = len(said) * 6.9 + 14, self.lefts[letter] + self.lane - 20
+        words = text(right - wide / 2, y + 17, [(said, "bad bold small")], anchor="middle")
+        return [rect("paper gone", right - wide, y + 3, wide, 20, 5), words]
+
+    def _end(self, y: float) -> tuple[list[str], float]:
+        x, wide, out = MARGIN + NUMBERS, self.right - MARGIN - NUMBERS, self.run.outcome
+        lines = [part for said in ending(self.run) for part in broken(said, int(wide / 8.5))]
+        height = 14 + 22 * len(lines)
+        shapes = [text(x + 14, y + 24 + 22 * n, [(said, f"{out} bold")]) for n, said in enumerate(lines)]
+        return [rect(out, x, y, wide, height, 9, 'opacity=".1"'), *shapes], y + height
+
+    # The rows, beside the lanes
+
+    def _tables(self) -> list[Table]:
+        seen = self.recording.rows(self.moments[-1].state["rows"])
+        ever = {row[0] for row in self.recording.facts["rows"]}
+        tables, left = [], 0.0
+        for name in (name for name in self.recording.facts["tables"] if name in ever):
+            shown = columns(self.recording, name)
+            rows = [(key, [cell(row[c]) for c in shown]) for (table, key), row in seen.items() if table == name]
+            texts = [[*head_lines(column), *(values[n] for _, values in rows)] for n, column in enumerate(shown)]
+            widths = [max(map(len, each)) * MONO + 14 for each in texts]
+            tables.append(Table(name, shown, widths, rows, left))
+            left += sum(widths) + 52
+        return tables
+
+    def _side(self, top: float) -> tuple[list[str], float]:
+        shapes = [text(self.side, top + 14, [("the rows after it", "quiet small")])]
+        places: dict[tuple[str, Any], Place] = {}
+        deepest = top
+        for table in self.tables:
+            parts, bottom = self._table(table, top + 40, places)
+            shapes += parts
+            deepest = max(deepest, bottom)
+        return [*shapes, *self._arrows(places)], deepest
+
+    def _table(self, table: Table, y: float, places: dict[tuple[str, Any], Place]) -> tuple[list[str], float]:
+        x, wide = self.side + table.left, sum(table.widths)
+        starts = [x + 7 + sum(table.widths[:n]) for n in range(len(table.columns))]
+        tall = max(len(head_lines(column)) for column in table.columns)
+        shapes = [text(x, y, [(table.name, "bold")])]
+        for start, column in zip(starts, table.columns, strict=True):
+            for n, part in enumerate(reversed(head_lines(column))):
+                shapes.append(text(start, y + 5 + 13 * (tall - n), [(part, "quiet small")]))
+        y += 12 + 13 * tall
+        wrong = marks(self.recording, self.moments[-1])
+        for key, values in table.rows:
+            tag = broken(wrong.get((table.name, key), ""), TAG)
+            shapes.append(rect("cell lost" if tag else "cell", x, y, wide, 28, 7))
+            for start, value in zip(starts, values, strict=True):
+                shapes.append(text(start, y + 18, [(value, "quiet" if value == "NULL" else "")], "code"))
+            places[table.name, key] = (x, x + wide, y + 14)
+            shapes += [text(x + 4, y + 42 + 15 * n, [(said, "bad bold small")]) for n, said in enumerate(tag)]
+            y += 34 + (15 * len(tag) + 6 if tag else 0)
+        if not table.rows:
+            shapes.append(text(x + 7, y + 16, [("no row", "quiet small")]))
+        return shapes, y + (0 if table.rows else 28)
+
+    def _arrows(self, places: dict[tuple[str, Any], Place]) -> list[str]:
+        """From each reference to its row; the one that the last step replaced is crossed out."""
+        shapes, tables = [], self.recording.facts["tables"]
+        for change in self.recording.changes(self.moments, len(self.moments) - 1):
+            for column, target in tables[change.table].get("refs", {}).items():
+                if column in change.columns and change.was:
+                    one, other = places.get((change.table, change.key)), places.get((target, change.was[column]))
+                    shapes += arrow(one, other, gone=True)
+        for (table, key), row in self.recording.rows(self.moments[-1].state["rows"]).items():
+            for column, target in tables[table].get("refs", {}).items():
+                shapes += arrow(places.get((table, key)), places.get((target, row[column])))
+        return shapes
+
+
+CODE = {"tabl": "bold", "chip": "on bold"}

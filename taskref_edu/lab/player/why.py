@@ -1,0 +1,351 @@
+"""Why a schedule broke, in one sentence, computed from the recording. No pattern fits: no sentence, never a guess.
+
+Each pattern names facts only: who read what in which step, what was committed when, which row changed. The first
+that fits gives the sentence; the special ones come before the general ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from .answers import Thread, shown
+from .case import Case, Part, Why, Writing, at, commit, sentence, who
+from .recording import Moment, Recording, Run
+from .short_sql import assignments, short_sql, verb
+
+LIVE = ("pending", "running")
+BUSY = {
+    "SQLITE_BUSY_SNAPSHOT": "what {} has read is out of date, and SQLite refuses its write",
+    "SQLITE_BUSY": "a transaction that has read may not wait for a lock, so SQLite refuses it",
+}
+OUT_OF_DATE = ("SQLITE_BUSY_SNAPSHOT", "unique constraint", "could not serialize")
+Pattern = Callable[[Case], Why | None]
+
+
+def why(recording: Recording, run: Run) -> Why | None:
+    """The sentence for one run of the recording; None where no pattern fits."""
+    case = Case(recording, run, recording.moments(run.schedule))
+    patterns = {"bad": BROKEN, "err": [refused], "good": [holds]}[run.outcome]
+    return next((found for pattern in [killed, *patterns] if (found := pattern(case))), None)
+
+
+def second_after_cancel(case: Case) -> Why | None:
+    """A cancel hides the first task while it is still held, so a second one is let in."""
+    for cancel in case.writings:
+        hidden = _hidden_by(case, cancel)
+        if hidden is None or cancel.commit is None:
+            continue
+        table, key, status = hidden
+        born = (w for w in case.writings if w.change.was is None and w.at > cancel.at and w.by != cancel.by)
+        second = next((w for w in born if w.change.table == table and w.change.key != key), None)
+        reads = [t.read for t in case.threads if second and t.by == second.by and cancel.commit < t.read < second.at]
+        if second is None or not reads:
+            continue
+        task: Part = ("b", case.recording.one(table, key))
+        cleared: list[Part] = [" cleared the reference of ", case.row(cancel.change), " to ", task]
+        return sentence(
+            "second after cancel",
+            (reads[-1],),
+            f"{{A}}{{did}} {{then}} while that was {status}."
+            " {B} then read {answer} {read} and inserted {other} {made}.",
+            A=who(cancel.by),
+            did=cleared if cancel.change.table != table else [" cancelled ", task],
+            then=at(cancel.at),
+            B=who(second.by),
+            answer=case.answered(reads[-1]),
+            read=at(reads[-1]),
+            other=case.row(second.change),
+            made=at(second.at),
+        )
+    return None
+
+
+def _hidden_by(case: Case, cancel: Writing) -> tuple[str, Any, str] | None:
+    """The task that a cancel hides though it is still held: its table, key and status."""
+    change = cancel.change
+    if change.now is None or change.was is None:
+        return None
+    for column, table in case.recording.facts["tables"][change.table].get("refs", {}).items():
+        key = change.was.get(column)
+        row = case.recording.rows(case.moments[cancel.at].state["rows"]).get((table, key))
+        if key is not None and change.now.get(column) is None and row and row.get("status") in LIVE:
+            return table, key, row["status"]
+    if "cancel" in str(change.now.get("status")) and "status" in change.columns:
+        held = [w for w in case.writings if w.by != cancel.by and w.at < cancel.at and w.row == cancel.row]
+        if held and (held[-1].change.now or {}).get("status") == "running":
+            return change.table, change.key, "running"
+    return None
+
+
+def started_too_early(case: Case) -> Why | None:
+    """A worker looks for the object of a task whose reference is saved only later."""
+    for saved, column, target in _references_set(case):
+        made = next((w for w in case.writings if w.change.was is None and w.row == target), None)
+        if made is None or made.by != saved.by or made.commit is None or saved.commit is None:
+            continue
+        for moment in case.moments[made.commit + 1 : saved.commit]:
+            if moment.by in ("", saved.by) or not _found_none(case, moment, saved.change.table, column, target[1]):
+                continue
+            return sentence(
+                "started too early",
+                (moment.number,),
+                "{B} looked for the {order} of {task} {early} and found none: {A} had committed {task} {made},"
+                " and saved the reference only afterwards {late}.",
+                A=who(saved.by),
+                B=who(moment.by),
+                order=case.recording.one(saved.change.table),
+                task=("b", case.recording.one(*target)),
+                early=at(moment.number),
+                made=at(made.commit),
+                late=at(saved.commit),
+            )
+    return None
+
+
+def _references_set(case: Case) -> Iterator[tuple[Writing, str, tuple[str, Any]]]:
+    """Each writing that sets a reference: it, the column, and the row that is referenced."""
+    for writing in case.writings:
+        for column, target in case.recording.facts["tables"][writing.change.table].get("refs", {}).items():
+            now = (writing.change.now or {}).get(column)
+            if now is not None and (writing.change.was or {}).get(column) != now:
+                yield writing, column, (target, now)
+
+
+def _found_none(case: Case, moment: Moment, table: str, column: str, key: Any) -> bool:
+    """Whether a step asked for the row that references this key, and there was none."""
+    came = (moment.step or {}).get("came", {})
+    sql = case.sql(moment.number)
+    asked = re.search(rf"\b{re.escape(column)}\W+{re.escape(str(key))}\b", sql.partition("WHERE")[2])
+    return bool(asked) and case.table(moment.number) == table and (came.get("rows") == [] or came.get("changed") == 0)
+
+
+def stale_holder(case: Case) -> Why | None:
+    """One takes a row, others take it over, and the first one still writes to it."""
+    for late in reversed(case.writings):
+        mine = [w for w in case.writings if w.by == late.by and w.at < late.at and w.row == late.row]
+        if not mine or not late.change.columns or late.commit is None:
+            continue
+        between = [w for w in case.before(late.at, but=late.by) if w.row == late.row and (w.commit or 0) > mine[-1].at]
+        read_again = any(m.by == late.by and m.kind == "read" for m in case.moments[mine[-1].at + 1 : late.at])
+        took_over = any("status" in w.change.columns for w in between) and "status" in mine[-1].change.columns
+        if read_again or not took_over:
+            continue
+        return sentence(
+            "stale holder",
+            (mine[-1].at,),
+            "{A} took {row} {taken}; then {between}, and {A} still wrote to it {late}.",
+            A=who(late.by),
+            row=case.row(late.change),
+            taken=at(mine[-1].at),
+            between=_changed_hands(between),
+            late=at(late.at),
+        )
+    return None
+
+
+def _changed_hands(between: Sequence[Writing]) -> list[Part]:
+    found: list[Part] = []
+    for place, writing in enumerate(between):
+        status = shown((writing.change.now or {}).get("status"))
+        found += [", " if place else "", who(writing.by), " set it to ", ("b", status), " ", *at(writing.at)]
+    return found
+
+
+def same_answer(case: Case) -> Why | None:
+    """Two act on the same answer, which the first one's commit made false for the second."""
+    for one, other in case.overlapping():
+        if case.sql(one.read) != case.sql(other.read) or case.answer(one.read) != case.answer(other.read):
+            continue
+        if not _on_the_same(case.acts(one), case.acts(other)):
+            continue
+        verbs = {verb(case.sql(t.act or 0)) for t in (one, other)}
+        return sentence(
+            "same answer",
+            (one.read, other.read),
+            "{A} and {B} both read {answer} {reads} before either {write} was committed {commits}.",
+            A=who(one.by),
+            B=who(other.by),
+            answer=case.answered(one.read),
+            reads=at(one.read, other.read),
+            write=verbs.pop() if len(verbs) == 1 else "write",
+            commits=at(*sorted((commit(one), commit(other)))),
+        )
+    return None
+
+
+def _on_the_same(one: Sequence[Writing], other: Sequence[Writing]) -> bool:
+    """Whether two writes meet: in the same row, or by adding rows to the same table."""
+    added = [{w.change.table for w in writings if w.change.was is None} for writings in (one, other)]
+    return bool({w.row for w in one} & {w.row for w in other} or added[0] & added[1])
+
+
+def write_skew(case: Case) -> Why | None:
+    """Two read the same table and then change different rows of it: neither sees the other's change."""
+    for one, other in case.overlapping():
+        changed = [*case.acts(one), *case.acts(other)]
+        tables = {case.table(one.read), case.table(other.read), *(w.change.table for w in changed)}
+        if (
+            len(tables) > 1
+            or any(not w.change.columns for w in changed)
+            or _on_the_same(case.acts(one), case.acts(other))
+        ):
+            continue
+        both = "{A} and {B} both read {first} {reads}"
+        each = "{A} read {first} {one} and {B} read {second} {other}"
+        return sentence(
+            "write skew",
+            (one.read, other.read),
+            (both if case.answer(one.read) == case.answer(other.read) else each)
+            + "; then {A} changed {row} {act} and {B} changed {row2} {act2}. Neither saw the other’s change.",
+            A=who(one.by),
+            B=who(other.by),
+            first=case.answered(one.read),
+            second=case.answered(other.read),
+            reads=at(one.read, other.read),
+            one=at(one.read),
+            other=at(other.read),
+            row=case.row(case.acts(one)[0].change),
+            act=at(one.act or 0),
+            row2=case.row(case.acts(other)[0].change),
+            act2=at(other.act or 0),
+        )
+    return None
+
+
+def lost_update(case: Case) -> Why | None:
+    """One writes over what another one committed after the first had read."""
+    for thread in case.threads:
+        for mine in case.acts(thread):
+            if (found := _overwritten(case, thread, mine)) is None:
+                continue
+            theirs, column = found
+            return sentence(
+                "lost update",
+                (thread.read,),
+                "{A} read {answer} {read}; then {B} committed {column} = {value} {commit}."
+                " {A} still wrote {late} {act}: {B}’s change is lost.",
+                A=who(thread.by),
+                B=who(theirs.by),
+                answer=case.answered(thread.read),
+                read=at(thread.read),
+                column=("code", column),
+                value=("b", shown((theirs.change.now or {})[column])),
+                commit=at(theirs.commit or 0),
+                late=("b", shown((mine.change.now or {}).get(column))),
+                act=at(mine.at),
+            )
+    return None
+
+
+def _overwritten(case: Case, thread: Thread, mine: Writing) -> tuple[Writing, str] | None:
+    """Whose committed value a writing replaces, and in which column; not where it adds to what it finds."""
+    assigned = assignments(case.sql(mine.at))
+    for theirs in reversed(case.before(mine.at, but=mine.by)):
+        if theirs.row != mine.row or (theirs.commit or 0) < thread.read:
+            continue
+        for column in mine.change.columns:
+            now, was = (theirs.change.now or {}).get(column), (mine.change.was or {}).get(column)
+            if column in theirs.change.columns and now == was and column not in assigned.get(column, ""):
+                return theirs, column
+    return None
+
+
+BROKEN: list[Pattern] = [second_after_cancel, started_too_early, stale_holder, same_answer, write_skew, lost_update]
+
+
+def refused(case: Case) -> Why | None:
+    """An actor got an error because it had read before it wanted to write."""
+    failed = next((m for m in case.moments if m.step and m.step.get("error")), None)
+    if failed is None or failed.step is None:
+        return None
+    error, x = failed.step["error"], who(failed.by)
+    if "deadlock" in error.lower():
+        text = "{A} and another actor each waited for the other’s lock: the database ended {A} {step}."
+        return sentence("refused", (failed.number,), text, A=x, step=at(failed.number))
+    reads = [m.number for m in case.moments[: failed.number] if m.by == failed.by and m.kind == "read"]
+    if not reads:
+        return None
+    committed = [w for w in case.before(failed.number, but=failed.by) if (w.commit or 0) > reads[-1]]
+    name = error.rpartition("(")[2].rstrip(")")
+    known = {"A": x, "read": at(reads[-1]), "fails": ("b", f"Nothing breaks, but {failed.by} fails.")}
+    if committed and any(word.lower() in error.lower() for word in OUT_OF_DATE):
+        reason = BUSY.get(name, "what {} has read is out of date, and its write is refused").format(failed.by)
+        text = f"{{A}} read {{answer}} {{read}}; then {{B}} committed {{commit}}: {reason}. {{fails}}"
+        last = committed[-1]
+        return sentence("refused", (reads[-1],), text, B=who(last.by), commit=at(last.commit or 0), answer=case.answered(reads[-1]), **known)  # fmt: skip # noqa: E501
+    writer = _writer_before(case, failed)
+    if name == "SQLITE_BUSY" and writer is not None:
+        text = f"{{A}} has read {{read}} and wants to write while {{B}} is writing {{wrote}}: {BUSY[name]}. {{fails}}"
+        return sentence("refused", (reads[-1],), text, B=who(writer.by), wrote=at(writer.number), **known)
+    return None
+
+
+def _writer_before(case: Case, failed: Moment) -> Moment | None:
+    """The step by which another actor, whose transaction is still open, took the write lock."""
+    for moment in reversed(case.moments[1 : failed.number]):
+        if moment.by != failed.by and moment.kind in ("write", "begin"):
+            ended = case.recording.commit_of(case.moments, moment.number)
+            return moment if ended is None or ended > failed.number else None
+    return None
+
+
+def killed(case: Case) -> Why | None:
+    """An actor was killed: what it had committed by then, and what the recovery made of it."""
+    dead = next((m for m in case.moments if m.step and m.step.get("dies")), None)
+    if dead is None or dead.step is None:
+        return None
+    left = [w for w in case.writings if w.by == dead.by and w.commit is not None and w.commit < dead.number]
+    text = "{A} was killed before {sql} {step}"
+    rows = list(dict.fromkeys(w.row for w in left))
+    if left:
+        text += ": {rows} " + ("was" if len(rows) == 1 else "were") + " committed {commits}, the rest never ran."
+    else:
+        undone = "its open transaction was rolled back" if dead.step.get("undone") else "it had changed nothing"
+        text += f": {undone}."
+    return sentence(
+        "killed",
+        tuple(w.at for w in left[-1:]),
+        text + "{recovery}",
+        A=who(dead.by),
+        sql=("code", short_sql(case.sql(dead.number))),
+        step=at(dead.number),
+        rows=("b", " and ".join(case.recording.one(*row) for row in rows)),
+        commits=at(*(w.commit or 0 for w in left)),
+        recovery=_recovered(case),
+    )
+
+
+def _recovered(case: Case) -> list[Part]:
+    """What the recovery did."""
+    name, last = case.recording.facts.get("recover"), case.moments[-1]
+    if not name or last.by:
+        return []
+    changes = case.recording.changes(case.moments, last.number)
+    verbs = [("removed", [c for c in changes if c.now is None]), ("added", [c for c in changes if c.was is None]),
+             ("changed", [c for c in changes if c.columns])]  # fmt: skip
+    done = [f"{word} {', '.join(case.recording.one(c.table, c.key) for c in found)}" for word, found in verbs if found]
+    return [" Then ", ("code", name), f" {' and '.join(done) or 'changed nothing'}."]
+
+
+def holds(case: Case) -> Why | None:
+    """Nothing broke: an actor read after the other's commit, and got another answer than elsewhere."""
+    for moment in reversed(case.moments):
+        if moment.kind != "read" or moment.step is None:
+            continue
+        same = (s for s in case.recording.facts["steps"] if s["sql"] == moment.step["sql"])
+        about = [w for w in case.before(moment.number, but=moment.by) if w.change.table == case.table(moment.number)]
+        if about and len({str(case.answers.of(step)) for step in same}) > 1:
+            return sentence(
+                "holds",
+                (moment.number,),
+                "{this}{A} reads only after {B} has committed {commit}, and finds {answer} {read}.",
+                this=("b", "This one holds: ") if case.recording.facts.get("broken") else "",
+                A=who(moment.by),
+                B=who(about[-1].by),
+                commit=at(about[-1].commit or 0),
+                answer=case.answered(moment.number),
+                read=at(moment.number),
+            )
+    return None

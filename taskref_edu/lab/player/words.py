@@ -1,0 +1,103 @@
+"""What the player says that follows from the recording alone, computed once, so that no page guesses anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .answers import Answer, Answers
+from .case import Part
+from .recording import Facts, Recording, Run
+from .remedies import remedy
+from .short_sql import clauses
+from .why import why
+
+OPEN, CLOSE = "⟦", "⟧"
+MARKS = {"who": "w", "code": "c", "b": "b", "step": "s"}
+
+
+def words(recording: Recording) -> dict[str, Any]:
+    """The words beside the facts: statements, answers, sentences, the columns worth a place.
+
+    sql: for each statement its clauses [keyword, text, role]. answers: for each step [value, column, weak] or null.
+    now: by state and letter, what the latest SELECT would answer. why: by schedule [sentence, key steps, remedy],
+    the remedy as an index into `remedies`, or -1.
+    """
+    answers = Answers(recording)
+    facts = recording.facts
+    remedies: list[str] = []
+    return {
+        "sql": [[list(clause) for clause in clauses(sql)] for sql in facts["sql"]],
+        "answers": [_packed(answers.of(step)) for step in facts["steps"]],
+        "now": _now(recording, answers),
+        "why": {run.schedule: _why(recording, run, remedies) for run in recording.runs},
+        "remedies": remedies,
+        "columns": {table: columns(recording, table) for table in facts["tables"]},
+        "first": recording.first.schedule if recording.first else "",
+    }
+
+
+def marked(parts: tuple[Part, ...]) -> str:
+    """A sentence as one string, its parts in brackets: `⟦w:A⟧ and ⟦w:B⟧ both read ⟦b:NULL⟧`."""
+    return "".join(
+        part if isinstance(part, str) else f"{OPEN}{MARKS[part[0]]}:{str(part[1]).replace(CLOSE, ']')}{CLOSE}"
+        for part in parts
+    )
+
+
+def columns(recording: Recording, table: str) -> list[str]:
+    """The columns worth a place: the key, references, the status, and those that change for a row."""
+    info = recording.facts["tables"][table]
+    rows = [recording.row(i)[1] for i, row in enumerate(recording.facts["rows"]) if row[0] == table]
+    key = recording.key(table)
+    by_key: dict[Any, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_key.setdefault(row[key], []).append(row)
+    changing = {name for same in by_key.values() for name in info["cols"] if len({repr(row[name]) for row in same}) > 1}
+    kept = {key, "status", *info.get("refs", {}), *changing}
+    shown = [name for name in info["cols"] if name in kept]
+    return shown if len(shown) > 1 else info["cols"][:3]
+
+
+def _packed(answer: Answer | None) -> list[Any] | None:
+    return answer and [answer.value, answer.column, *([1] if answer.weak else [])]
+
+
+def _now(recording: Recording, answers: Answers) -> dict[str, dict[str, str]]:
+    """What each out-of-date SELECT would answer now, in words."""
+    found: dict[str, dict[str, str]] = {}
+    reads = _reads_by_state(recording)
+    for place, state in enumerate(recording.facts["states"]):
+        for letter, came in state.get("now", {}).items():
+            if step := reads.get((place, letter)):
+                found.setdefault(str(place), {})[letter] = answers.words(step, came).value
+    return found
+
+
+def _reads_by_state(recording: Recording) -> dict[tuple[int, str], Facts]:
+    """By state and letter, the latest SELECT on some way there: states tell apart what each actor has read."""
+    facts, found = recording.facts, {}
+    seen, queue = {0}, [0]
+    while queue:
+        at = queue.pop()
+        for letter, (number, target) in facts["states"][at].get("go", {}).items():
+            if target in seen:
+                continue
+            seen.add(target)
+            queue.append(target)
+            for other in recording.letters:
+                if (before := found.get((at, other))) is not None:
+                    found[target, other] = before
+            step = facts["steps"][number]
+            if "rows" in step.get("came", {}) and step.get("kind") == "read":
+                found[target, letter] = step
+    return found
+
+
+def _why(recording: Recording, run: Run, remedies: list[str]) -> list[Any]:
+    found = why(recording, run)
+    if found is None:
+        return ["", [], -1]
+    text = remedy(found, run.outcome)
+    if text and text not in remedies:
+        remedies.append(text)
+    return [marked(found.parts), list(found.key), remedies.index(text) if text else -1]

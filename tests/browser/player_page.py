@@ -1,0 +1,55 @@
+"""A page with players and nothing else: what a reader without a kernel has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+from taskref_edu.lab.player.page import data, element_name, module
+from taskref_edu.lab.player.recording import Recording
+
+RECORDINGS = Path(__file__).parents[1] / "lab" / "player" / "recordings"
+AUDIT = "".join(Path(__file__).with_name("audit.js").read_text().partition("([name")[1:])
+NAME = element_name()
+PLAYER = f"document.querySelector('{NAME}').player"
+
+
+def recorded(name: str) -> Recording:
+    return Recording(json.loads((RECORDINGS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def element(recording: Recording, **options: Any) -> str:
+    """A player without what is inside it where no script runs."""
+    text = json.dumps(data(recording.facts, options), ensure_ascii=False).replace("<", "\\u003c")
+    return f'<{NAME}><script type="application/json">{text}</script></{NAME}>'
+
+
+def show(page: Page, *elements: str, theme: str = "light") -> None:
+    """A page of these players, in a theme."""
+    paper = {"light": "#ffffff", "dark": "#0e1013"}[theme]
+    page.set_content(
+        f'<!doctype html><html lang="en" data-theme="{theme}"><head><title>players</title></head>'
+        f'<body style="margin:0;padding:12px;background:{paper}"><main><h1 style="font-size:14px">players</h1>'
+        f"{''.join(elements)}</main><script>{module()}</script></body></html>"
+    )
+
+
+def complaints(page: Page, *, contrast: bool) -> list[str]:
+    """Texts that are cut, overlap, lie outside the box, or have too little contrast."""
+    return page.evaluate(AUDIT, [NAME, contrast])
+
+
+def play(page: Page, letters: Iterable[str]) -> None:
+    """Press the actors' keys, as fast as a page takes them."""
+    page.evaluate(
+        f"""letters => {{
+          const {{ el }} = {PLAYER};
+          el.focus();
+          for (const key of letters) el.dispatchEvent(new KeyboardEvent("keydown", {{ key, bubbles: true }}));
+        }}""",
+        list(letters),
+    )

@@ -1,0 +1,202 @@
+"""The player in a browser, on a page without a kernel: what is drawn is what the recording says, and it can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from taskref_edu.lab.player.recording import Recording
+from taskref_edu.lab.player.story import ending
+from taskref_edu.lab.player.words import columns
+
+from .lab import new_page
+from .player_page import NAME, PLAYER, complaints, element, play, recorded, show
+
+WIDTHS = (600, 640, 760, 860, 960, 1120, 1240, 1400)
+SHAPES = ["race", "crash", "locked", "exercise", "many", "cancel"]
+# Every table as the page shows it: by name, the texts of its cells without the notes in them.
+SHOWN = """() => {
+  const tables = {};
+  for (const table of PLAYER.root.querySelectorAll(".tbl")) {
+    tables[table.caption.textContent] = [...table.querySelectorAll("tbody tr[data-row]")].map(row =>
+      [...row.cells].map(cell => cell.firstChild.textContent));
+  }
+  return tables;
+}""".replace("PLAYER", PLAYER)
+
+
+@pytest.fixture(scope="module")
+def canvas(chromium: Browser) -> Iterator[Page]:
+    """An empty page that every test fills anew."""
+    with new_page(chromium, reduced_motion="reduce") as one:
+        yield one
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_schedule_of_the_map_plays_to_its_verdict__with_the_rows_of_each_step(canvas: Page, name: str) -> None:
+    recording = recorded(name)
+    show(canvas, element(recording))
+    squares = canvas.locator(f"{NAME} [role=option]")
+    assert [squares.nth(n).get_attribute("data-s") for n in range(min(squares.count(), 3))] == [
+        run.schedule for run in recording.runs[:3]
+    ]
+    assert squares.count() == len(recording.runs)
+    drawn = canvas.evaluate(
+        f"""() => [...{PLAYER}.rec.list].map(run => {{
+          {PLAYER}.host.hidden = true;  // not painted five hundred times
+          const player = {PLAYER}, shown = {SHOWN};
+          player.root.querySelector(`[data-s="${{run.s}}"]`).click();
+          const end = player.root.querySelector(".end").textContent, rows = [];
+          for (let i = 0; i <= player.length; i++) {{ player.go(i); rows.push(shown()); }}
+          return [run.s, end, rows];
+        }})"""
+    )
+    for schedule, end, rows in drawn:
+        run = recording.run(schedule)
+        assert run is not None
+        said = end.replace("Broken: ", "").removesuffix("Holds: nothing is broken")[1:]
+        expected = "; ".join(line[2:].replace("Broken: ", "") for line in ending(run) if "Nothing" not in line)
+        assert said == expected, schedule
+        assert rows == [seen_rows(recording, schedule, n) for n in range(len(rows))], schedule
+
+
+def seen_rows(recording: Recording, schedule: str, number: int) -> dict[str, list[list[str]]]:
+    """The rows that stand beside a step: as its actor's own transaction sees them, else whoever has one open."""
+    moments = recording.moments(schedule)
+    moment = moments[number]
+    opened = moment.state.get("open", {})
+    seen = opened.get(moment.by) or next(iter(opened.values()), moment.state["rows"])
+    found: dict[str, list[list[str]]] = {}
+    ever = {row[0] for row in recording.facts["rows"]}
+    pointed_at = {to for info in recording.facts["tables"].values() for to in info.get("refs", {}).values()}
+    for table in (t for t in recording.facts["tables"] if t in ever | pointed_at):
+        rows = [row for (name, _), row in recording.rows(seen).items() if name == table]
+        found[table] = [["NULL" if row[c] is None else str(row[c]) for c in columns(recording, table)] for row in rows]
+    return found
+
+
+def test_the_game_reaches_every_ending_by_keyboard(canvas: Page) -> None:
+    race = recorded("race")
+    show(canvas, element(race, game=True, goal="Make order 7 be paid twice"))
+    heading = canvas.locator(f"{NAME} .verdict")
+    expect(heading).to_have_text("?Make order 7 be paid twice")
+    canvas.evaluate(f"{PLAYER}.host.hidden = true")  # not painted five hundred times
+    for count, run in enumerate(race.runs, 1):
+        play(canvas, ["Escape", *run.schedule])
+        won = f"✕You broke it: {run.broken[0]}" if run.broken else "●It held: nothing is broken"
+        assert heading.text_content() == won
+        score = canvas.locator(f"{NAME} .win").text_content() or ""
+        assert score.startswith(f"Found {min(count, 34)} of 34Your switches {run.switches}Fewest possible 2")
+    expect(canvas.locator(f"{NAME} [role=option]")).to_have_count(36)
+    canvas.evaluate(f"{PLAYER}.host.hidden = false")
+    canvas.locator(f"{NAME}").get_by_role("button", name="Show the fewest").click()
+    assert canvas.evaluate(f"{PLAYER}.schedule") == "AAAABBBBBBBAAA"
+
+
+def test_who_has_to_wait_is_told__and_nothing_moves(canvas: Page) -> None:
+    show(canvas, element(recorded("race"), game=True))
+    play(canvas, "ABBBA")
+    expect(canvas.locator(f"{NAME} .msg")).to_have_text("A is waiting for B’s lock. Step B, or go Back.")
+    assert canvas.evaluate(f"{PLAYER}.game.path") == "ABBB"
+    play(canvas, ["Backspace", "b", "B"])
+    assert canvas.evaluate(f"{PLAYER}.game.path") == "ABBBB"
+
+
+def test_real_keys(canvas: Page) -> None:
+    show(canvas, element(recorded("race")))
+    canvas.locator(f"{NAME} section").focus()
+    place = f"[{PLAYER}.schedule, {PLAYER}.at]"
+    for key, schedule, at in [
+        ("Home", "AAAABBBBBBBAAA", 0),
+        ("ArrowRight", "AAAABBBBBBBAAA", 1),
+        ("End", "AAAABBBBBBBAAA", 14),
+        ("b", "BBBBAAAAAAABBB", 14),
+        ("ArrowDown", "AAABBBBBBBAAAA", 14),
+        ("ArrowUp", "BBBBAAAAAAABBB", 14),
+    ]:
+        canvas.keyboard.press(key)
+        assert canvas.evaluate(place)[1:] == [at]
+        assert canvas.evaluate(place)[0] == schedule or key in ("b", "ArrowDown", "ArrowUp")
+    canvas.keyboard.press("s")
+    expect(canvas.locator(f"{NAME} .full pre")).to_be_visible()
+    expect(canvas.locator(f"{NAME} [role=status]")).to_contain_text("Step 14. ")
+
+
+def test_the_scrubber_goes_on_while_it_is_dragged(canvas: Page) -> None:
+    show(canvas, element(recorded("race")))
+    slider = canvas.locator(f"{NAME} input[type=range]")
+    box = slider.bounding_box()
+    assert box is not None
+    canvas.mouse.move(box["x"] + box["width"] - 3, box["y"] + 10)
+    canvas.mouse.down()
+    for share in (0.8, 0.6, 0.4, 0.2):
+        canvas.mouse.move(box["x"] + box["width"] * share, box["y"] + 10)
+    at = canvas.evaluate(f"{PLAYER}.at")
+    canvas.mouse.up()
+    assert 1 <= at <= 4
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_nothing_is_cut_overlaps_or_is_too_pale(canvas: Page, name: str, theme: str) -> None:
+    show(canvas, element(recorded(name)), theme=theme)
+    found = {}
+    for width in WIDTHS:
+        canvas.set_viewport_size({"width": width, "height": 3000})
+        found[width] = complaints(canvas, contrast=width in (600, 1400))
+    assert {width: said for width, said in found.items() if said} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_game_can_be_read_at_every_width(canvas: Page, theme: str) -> None:
+    show(canvas, element(recorded("race"), game=True, goal="Make order 7 be paid twice"), theme=theme)
+    for letters in ("ABBBA", ["Escape", *"AAAABBBBBBBAAA"]):
+        play(canvas, letters)
+        for width in (600, 860, 1400):
+            canvas.set_viewport_size({"width": width, "height": 3000})
+            assert complaints(canvas, contrast=True) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"game": True}], ids=["result", "game"])
+def test_axe_finds_nothing(canvas: Page, options: dict[str, bool]) -> None:
+    canvas.set_viewport_size({"width": 1280, "height": 1400})
+    show(canvas, element(recorded("race"), **options))
+    found = Axe().run(canvas, options={"rules": {"region": {"enabled": False}}})
+    assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found.response["violations"]] == []
+
+
+def test_it_is_quick(canvas: Page) -> None:
+    """The best of some rounds: other work on the machine makes it slower, nothing makes it faster."""
+    show(canvas, element(recorded("race")))
+    first, step = canvas.evaluate(
+        f"""() => {{
+          const host = document.querySelector("{NAME}"), data = JSON.parse(host.querySelector("script").textContent);
+          const best = (times, act) => Math.min(...Array.from({{ length: times }}, () => {{
+            const begin = performance.now(); act(); return performance.now() - begin; }}));
+          const first = best(5, () => {{
+            const one = document.createElement("{NAME}"); document.body.append(one); one.start(structuredClone(data));
+            one.getBoundingClientRect(); one.remove(); }});
+          let at = 0;
+          const step = best(60, () => {{ host.player.go(at++ % 15); host.player.el.getBoundingClientRect(); }});
+          return [first, step];
+        }}"""
+    )
+    assert first <= 100
+    assert step <= 16
+
+
+def test_a_player_that_is_taken_away_is_freed(canvas: Page) -> None:
+    show(canvas, element(recorded("race")))
+    canvas.evaluate(
+        f"""() => {{
+          const host = document.querySelector("{NAME}"), data = JSON.parse(host.querySelector("script").textContent);
+          window.gone = Array.from({{ length: 10 }}, () => {{
+            const one = document.createElement("{NAME}"); document.body.append(one); one.start(structuredClone(data));
+            one.remove(); return new WeakRef(one); }});
+        }}"""
+    )
+    canvas.request_gc()
+    canvas.wait_for_function("window.gone.every(ref => !ref.deref())", timeout=10_000)

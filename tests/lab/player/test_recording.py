@@ -1,0 +1,114 @@
+"""A recording is checked before it is drawn, and read by walking over its states."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from taskref_edu.lab.player.recording import Bracket, Change, Recording, RecordingError
+
+Recorded = Callable[[str], Recording]
+
+
+def test_the_worst_with_the_fewest_switches_comes_first(recorded: Recorded) -> None:
+    race = recorded("race")
+    assert [(run.schedule, run.outcome, run.switches) for run in (race.runs[0], race.runs[-1])] == [
+        ("AAAABBBBBBBAAA", "bad", 2),
+        ("BBBBBBBA", "good", 1),
+    ]
+    assert race.first == race.runs[0]
+    locked = recorded("locked").first
+    assert locked is not None
+    assert locked.outcome == "err"
+
+
+def test_crash_points_stay_in_the_sequence_of_their_steps(recorded: Recorded) -> None:
+    crash = recorded("crash")
+    assert [run.schedule for run in crash.runs] == ["x", "Ax", "AAx", "AAAx", "AAAAx", "AAAAAx"]
+    assert crash.first is not None
+    assert (crash.first.schedule, crash.first.switches) == ("AAAx", 0)
+
+
+def test_a_run_that_is_not_followed_to_its_end_is_none(recorded: Recorded) -> None:
+    race = recorded("race")
+    assert race.run("AAAA") is None
+    assert race.run("AAAAAAABBBBB") is None
+    assert [moment.by for moment in race.moments("AABx")] == ["", "A", "A", "B"]
+
+
+def test_changes_are_what_the_actor_itself_sees(recorded: Recorded) -> None:
+    race = recorded("race")
+    moments = race.moments("AAAABBBBBBBAAA")
+    assert race.changes(moments, 1) == []
+    (inserted,) = race.changes(moments, 3)
+    assert (inserted.table, inserted.key, inserted.was) == ("task", 1, None)
+    (seen_by_all,) = race.changes(moments, 4)
+    assert seen_by_all == inserted
+    (overwritten,) = race.changes(moments, 13)
+    assert isinstance(overwritten, Change)
+    assert overwritten.columns == ("processing_task_id",)
+    assert (overwritten.was or {})["processing_task_id"] == 2
+    assert (overwritten.now or {})["processing_task_id"] == 1
+
+
+def test_transactions_are_bracketed__a_lone_read_is_not(recorded: Recorded) -> None:
+    race = recorded("race")
+    brackets = race.brackets(race.moments("AAAABBBBBBBAAA"))
+    assert sorted((b.by, b.first, b.last) for b in brackets) == [("A", 2, 4), ("A", 12, 14), ("B", 6, 8), ("B", 9, 11)]
+    (torn,) = recorded("crash").brackets(recorded("crash").moments("AAx"))
+    assert torn == Bracket("A", 1, 2, torn=True)
+    (going_on,) = race.brackets(race.moments("AA"))
+    assert going_on.open
+
+
+def test_a_writing_is_seen_from_its_commit_on(recorded: Recorded) -> None:
+    race = recorded("race")
+    moments = race.moments("AAAABBBBBBBAAA")
+    assert (race.commit_of(moments, 3), race.commit_of(moments, 13)) == (4, 14)
+    exercise = recorded("exercise")
+    assert exercise.commit_of(exercise.moments("ABBA"), 3) == 3, "each statement by itself"
+    crash = recorded("crash")
+    assert crash.commit_of(crash.moments("AAx"), 2) is None
+
+
+def without(name: str) -> Callable[[dict[str, Any]], None]:
+    return lambda facts: facts.pop(name)
+
+
+def change(*path: Any) -> Callable[[dict[str, Any]], None]:
+    def apply(facts: dict[str, Any]) -> None:
+        at: Any = facts
+        for key in path[:-2]:
+            at = at[key]
+        at[path[-2]] = path[-1]
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (without("states"), "recording without 'states' found; version 1 has one: record it again"),
+        (change("v", 2), "recording version 2 found, 1 expected: record it again"),
+        (change("kind", "films"), "kind 'films' found, one of schedules, crashes expected"),
+        (change("states", []), "state 0, the start, is expected"),
+        (change("states", 0, "rows", [999]), "state 0 has a row that the recording does not hold"),
+        (change("states", 0, "go", {"A": [0, 999]}), "A leads to step 0, state 999, which the recording does not hold"),
+        (change("steps", 0, "by", "Z"), "step 0 is by 'Z'; the actors are A, B"),
+        (change("steps", 0, "sql", 99), "step 0 has SQL number 99"),
+        (change("rows", 0, ["orders", 1]), "row 0 of orders has 1 values, 5 expected"),
+        (change("rows", 0, ["goods", 1]), "row 0 is of the table 'goods'"),
+        (change("runs", [{"s": "AB?"}]), "schedule AB?: no step of ? after 'AB'"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(
+    recorded: Recorded, spoil: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    facts = copy.deepcopy(dict(recorded("race").facts))
+    spoil(facts)
+    with pytest.raises(RecordingError) as refused:
+        Recording(facts)
+    assert said in str(refused.value)

@@ -1,0 +1,104 @@
+"""The sentence why: for each pattern the facts that make it true, and none where no pattern fits."""
+
+# ruff: noqa: E501 - a sentence or a statement is read on one line
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from taskref_edu.lab.player.recording import Recording
+from taskref_edu.lab.player.remedies import REMEDIES, remedy
+from taskref_edu.lab.player.why import why
+
+Recorded = Callable[[str], Recording]
+NAMES = ["cancel", "crash", "crash_recover", "crash_two", "early", "exercise", "locked", "lost", "many", "race", "skew", "stale"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "schedule", "sentence"),
+    [
+        ("race", "AAAABBBBBBBAAA", "A and B both read processing_task_id = NULL (steps 1 and 5) before either UPDATE was committed (steps 11 and 14)."),
+        ("exercise", "ABBA", "A and B both read task 1 (steps 1 and 2) before either UPDATE was committed (steps 3 and 4)."),
+        ("many", "ABBCCA", "A and B both read task 1 (steps 1 and 2) before either UPDATE was committed (steps 3 and 6)."),
+        ("lost", "ABA", "A read stock = 5 (step 1); then B committed stock = 15 (step 2). A still wrote 4 (step 3): B’s change is lost."),
+        ("skew", "ABBA", "A and B both read on_call = 2 (steps 1 and 2); then A changed doctor 1 (step 4) and B changed doctor 2 (step 3). Neither saw the other’s change."),
+        ("early", "ABBBA", "B looked for the order of task 1 (step 3) and found none: A had committed task 1 (step 1), and saved the reference only afterwards (step 5)."),
+        ("cancel", "CAAABBB", "A cleared the reference of order 7 to task 1 (step 4) while that was running. B then read task_id = NULL (step 5) and inserted task 2 (step 6)."),
+        ("stale", "ABCA", "A took task 1 (step 1); then B set it to pending (step 2), C set it to running (step 3), and A still wrote to it (step 4)."),
+        ("locked", "AAABBA", "B has read (step 4) and wants to write while A is writing (step 3): a transaction that has read may not wait for a lock, so SQLite refuses it. Nothing breaks, but B fails."),
+        ("locked", "AAABAB", "B read processing_task_id = NULL (step 4); then A committed (step 5): what B has read is out of date, and SQLite refuses its write. Nothing breaks, but B fails."),
+        ("crash", "AAAx", "A was killed before BEGIN IMMEDIATE (step 4): task 1 was committed (step 3), the rest never ran."),
+        ("crash", "AAx", "A was killed before COMMIT (step 3): its open transaction was rolled back."),
+        ("crash_recover", "Ax", "A was killed before UPDATE orders SET task_id = 1 WHERE id = 7 (step 2): task 1 was committed (step 1), the rest never ran. Then clean removed task 1."),
+        ("race", "AAAAAAAB", "This one holds: B reads only after A has committed (step 7), and finds processing_task_id = 1 (step 8)."),
+        ("locked", "AAAAB", "B reads only after A has committed (step 4), and finds processing_task_id = 1 (step 5)."),
+    ],
+)  # fmt: skip
+def test_the_sentence(recorded: Recorded, name: str, schedule: str, sentence: str) -> None:
+    recording = recorded(name)
+    run = recording.run(schedule)
+    assert run is not None
+    assert str(why(recording, run)) == sentence
+
+
+def test_no_pattern__no_sentence(recorded: Recorded) -> None:
+    report = recorded("report")  # two counts of one transaction's world each: none of the patterns
+    assert report.first is not None
+    assert (report.first.outcome, why(report, report.first)) == ("bad", None)
+
+
+def test_every_broken_schedule_of_a_pattern_has_its_sentence(recorded: Recorded) -> None:
+    found = Counter(
+        (name, sentence.pattern if (sentence := why(recorded(name), run)) else None)
+        for name in NAMES
+        for run in recorded(name).runs
+        if run.outcome == "bad"
+    )
+    assert found == {
+        ("race", "same answer"): 34,
+        ("exercise", "same answer"): 4,
+        ("many", "same answer"): 84,
+        ("lost", "lost update"): 1,
+        ("skew", "write skew"): 4,
+        ("early", "started too early"): 2,
+        ("cancel", "second after cancel"): 2,
+        ("stale", "stale holder"): 1,
+        ("crash", "killed"): 3,
+        ("crash_two", "killed"): 2,
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sentences_name_facts(recorded: Recorded, name: str) -> None:
+    """Steps that are named exist; key steps are answers; an actor that is named has made a step or was killed."""
+    recording = recorded(name)
+    for run in recording.runs:
+        if (sentence := why(recording, run)) is None:
+            continue
+        moments = recording.moments(run.schedule)
+        steps = [int(part[1]) for part in sentence.parts if isinstance(part, tuple) and part[0] == "step"]
+        assert steps
+        assert all(1 <= step < len(moments) for step in steps)
+        assert all("came" in (moments[step].step or {}) for step in sentence.key)
+        actors = {part[1] for part in sentence.parts if isinstance(part, tuple) and part[0] == "who"}
+        assert actors <= {moment.by for moment in moments[1:]}
+
+
+def test_an_update_that_adds_to_what_it_finds_loses_nothing(recorded: Recorded) -> None:
+    facts = json.loads(json.dumps(recorded("lost").facts))
+    facts["sql"] = [sql.replace("SET stock = 4", "SET stock = stock - 1") for sql in facts["sql"]]
+    recording = Recording(facts)
+    assert recording.first is not None
+    assert why(recording, recording.first) is None
+
+
+def test_each_pattern_has_a_remedy(recorded: Recorded) -> None:
+    race = recorded("race")
+    broken, held = race.runs[0], race.runs[-1]
+    assert remedy(why(race, broken), "bad") == REMEDIES["same answer"]
+    assert remedy(why(race, held), "good") == ""
+    assert remedy(None, "bad") == ""
