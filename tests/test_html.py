@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -25,6 +26,11 @@ HOSTILE = [
     "</pre></code><iframe src=x>",
     "`<b>` ```\n<script>\n```",
 ]
+
+
+# The player's own: its data (in which no "<" is left), its still and its module.
+OURS = re.compile(r'<script type="application/json">[^<]*</script>|<img alt="[^"<]*" style="[^"<]*" src="data:[^"<]*">'
+                  r"|<script>\(\(\) => \{.*?\}\)\(\);\n</script>", re.DOTALL)  # fmt: skip
 
 
 class Reader(HTMLParser):
@@ -102,7 +108,8 @@ def test_text_stays_text(what: str, tmp_path: Path) -> None:
     for hostile in HOSTILE:
         shown = SHOWN[what](hostile, engine)
         reader = Reader()
-        reader.feed(shown._repr_html_())  # type: ignore[attr-defined]
+        html = shown._repr_html_()  # type: ignore[attr-defined]
+        reader.feed(OURS.sub("", html) if what == "explored" else html)
         assert reader.strange == [], hostile
         assert what == "cost" or "alert" not in hostile or "alert(1)" in reader.shown, "it is shown, as text"
     engine.dispose()

@@ -72,8 +72,8 @@ class Crashes(ExplorationResult):
     def _summary(self) -> list[str]:
         return [*(_line(step, point) for step, point in self.points.items()), *super()._summary()]
 
-    def _shortest_headline(self) -> str:
-        return f"The breaking crash with the fewest switches: {self.shortest} ({DIES} is the moment of death)"
+    def _opened_headline(self, schedule: str) -> str:
+        return f"The breaking crash with the fewest switches: {schedule} ({DIES} is the moment of death)"
 
 
 def _line(step: int, point: Point) -> str:

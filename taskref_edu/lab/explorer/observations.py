@@ -87,12 +87,14 @@ class Observations:
     references: dict[str, str] = field(default_factory=dict)  # "table.column": table
 
 
-def observe(trial: Trial, graph: Graph, schedules: Iterable[str] | None, most: int) -> Observations:
-    """See the graph's edges, at most so many; with `schedules`, only the edges of those."""
+def observe(
+    trial: Trial, graph: Graph, schedules: Iterable[str] | None, most: int, file: str | None = None
+) -> Observations:
+    """See the graph's edges, at most so many; with `schedules`, only those of these. file: whose lines are noted."""
     wanted = _edges(graph, schedules)
     seen = Observations(graph, complete=len(wanted) <= most)
     _describe_tables(trial, seen)
-    watching = _Watching(trial)
+    watching = _Watching(trial, file)
     for actor in trial.exploration.actors:
         actor.recorder = watching
     try:
@@ -152,10 +154,10 @@ class _Asked:
 class _Watching:
     """The recorder of one schedule after another."""
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: Trial, file: str | None) -> None:
         self._trial, self._exploration = trial, trial.exploration
         self._world = trial.exploration.world
-        self._files = {actor: _file_of(actor.function) for actor in self._exploration.actors}
+        self._files = {actor: file or _file_of(actor.function) for actor in self._exploration.actors}
         self._begin()
 
     def _begin(self) -> None:

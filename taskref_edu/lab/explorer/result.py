@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from html import escape
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
+from ..player.once import module_wanted
+from ..player.page import player_html
+from ..player.record import Recorder, record
+from ..player.recording import Recording
+from ..player.still import still
+from ..player.story import help_line, story
 from .budget import Budget
-from .errors import CannotMerge
+from .errors import CannotMerge, CannotWriteTest
 from .exploring import Explored
 from .graph import Graph, Schedules, Texts
 from .merging import merged_graph
 from .observations import Observations, observe
 from .progress_bar import Bar
-from .question import Question
-from .schedule_map import Mark, ScheduleMap
-from .trace import Trace, lanes_as_html, lanes_as_text
+from .question import Question, name_of
+from .trace import Trace
 from .trial import Trial
 from .wording import counted, explained
 
@@ -50,7 +54,6 @@ class ExplorationResult:
         self._open_trial = open_trial
         self._whole = explored.whole
         self._judges_errors = trial.takes > 1
-        self.trace = trial.trace(self.shortest) if self.shortest is not None else None
 
     @property
     def count(self) -> int:
@@ -120,33 +123,45 @@ class ExplorationResult:
         """The breaking schedule with the fewest switches between actors; None if nothing broke."""
         return self.graph.shortest()
 
-    @property
-    def map(self) -> ScheduleMap:
-        """A cell for each of the first schedules."""
-        start, found = self.graph.start, ScheduleMap()
-        found.counts = Counter({Mark.HOLDS: start.sound, Mark.BROKEN: start.broken})
-        found.counts[Mark.ERROR] = start.all - start.sound - start.broken
-        for schedule in Schedules(self.graph)[: ScheduleMap.most()]:
-            broken, erring = schedule in self.problems, schedule in self.error_texts
-            found.cells.append((schedule, Mark.BROKEN if broken else Mark.ERROR if erring else Mark.HOLDS))
-        return found
-
     def replay(self, schedule: str) -> Trace:
         """Run this schedule again, from a fresh setup; return who did what, and the rows after each step.
 
         The rows are the same every time but for columns that hold times. Raises NoSuchSchedule.
         """
         with self._open_trial() as trial:
-            return trial.trace(schedule)
+            trace = trial.trace(schedule)
+        trace.recorder = lambda file: self._record_one(trace, file)
+        return trace
 
-    def observe(self, schedules: Iterable[str] | None = None, most: int = 2_000) -> Observations:
+    def recording(self, *, file: str | None = None, code: str | None = None) -> dict[str, Any]:
+        """What the player draws, as JSON: docs/recording.md describes it.
+
+        file: of the code whose lines are noted beside the steps that they sent, by default each actor's own.
+        code: its source, to be shown beside the lanes.
+        """
+        if file is None and code is None:
+            return self._recording
+        return record(self, self._described(), file=file) | ({"code": code} if code is not None else {})
+
+    def recording_of(self, schedules: Sequence[str]) -> dict[str, Any]:
+        """The recording of these schedules alone, or of their beginnings."""
+        return Recorder(self.observe(schedules), [], self._described()).facts()
+
+    def svg(self, schedule: str | None = None) -> str:
+        """A still picture of one schedule, by default the worst one with the fewest switches."""
+        recording = Recording(self.recording() if schedule is None else self.replay(schedule).recording())
+        return still(recording, schedule or recording.opened)
+
+    def observe(
+        self, schedules: Iterable[str] | None = None, most: int = 2_000, *, file: str | None = None
+    ) -> Observations:
         """Run the graph's edges once more, at most so many, to see what happens on each; for showing it.
 
-        schedules: only the edges of these. The graph of the observations is one of merged states where that is
-        possible, however few the schedules are.
+        schedules: only the edges of these. file: whose lines are noted, by default each actor's own. The
+        graph of the observations is one of merged states where that is possible, however few the schedules are.
         """
         with self._open_trial() as trial:
-            return observe(trial, self._merged(trial), schedules, most)
+            return observe(trial, self._merged(trial), schedules, most, file)
 
     def _merged(self, trial: Trial) -> Graph:
         if self.runs < self.count or not self.complete or not self._whole:
@@ -183,24 +198,63 @@ class ExplorationResult:
         lines = [str(self)]
         if schedule is not None:
             if schedule != self.shortest:
-                lines += ["", f"One with an error: {schedule}", str(self.replay(schedule))]
+                lines += ["", f"One with an error: {schedule}", *self._story(schedule)]
             lines += ["", f"To run only this one: schedules=[{schedule!r}]"]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
-        parts = [self._headline(), *self._bounds(), *self._summary()]
-        if self.trace is not None:
-            parts += ["", self._shortest_headline(), lanes_as_text(self.trace)]
-        return "\n".join(parts)
+        lines = [self._headline(), *self._bounds(), *self._summary()]
+        opened = self.shortest if self.shortest is not None else next(iter(self.errors), None)
+        if opened is not None:
+            lines += ["", self._opened_headline(opened), *self._story(opened)]
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        head = f"<p><strong>{escape(self._headline())}</strong></p>"
-        bounds = "".join(f"<p><strong>{escape(line)}</strong></p>" for line in self._bounds())
-        summary = "".join(f"<li>{escape(line.strip())}</li>" for line in self._summary())
-        lanes = ""
-        if self.trace is not None:
-            lanes = f"<h4>{escape(self._shortest_headline())}</h4>{lanes_as_html(self.trace)}"
-        return f"<div>{head}{bounds}<ul>{summary}</ul>{self.map.as_html()}{lanes}{self._others()}</div>"
+        return player_html(self.recording(), with_module=module_wanted())
+
+    def _story(self, schedule: str) -> list[str]:
+        recording = Recording(self.replay(schedule).recording())
+        return ["", story(recording, schedule), *([said] if (said := help_line(recording, schedule)) else [])]
+
+    @cached_property
+    def _recording(self) -> dict[str, Any]:
+        return record(self, self._described())
+
+    def _record_one(self, trace: Trace, file: str | None) -> dict[str, Any]:
+        """The recording of one schedule that was replayed."""
+        graph = Graph()
+        graph.add(trace.schedule, trace.broken, trace.errors)
+        graph.count_paths()
+        with self._open_trial() as trial:
+            seen = observe(trial, graph, None, LISTED * len(graph.states), file)
+        alone = {"count": 1, "broken": int(bool(trace.broken)), "errors": int(bool(trace.errors)), "notes": []}
+        return Recorder(seen, [(trace.schedule, 1)], {**self._described(trace.schedule), **alone}).facts()
+
+    def _described(self, schedule: str | None = None) -> Mapping[str, Any]:
+        """What a recording says besides the states."""
+        try:
+            test = self.as_test(schedule) if schedule or self.shortest else ""
+        except CannotWriteTest:
+            test = ""
+        return {
+            "kind": "schedules" if self.question.crash is None else "crashes",
+            "count": self.count,
+            "broken": len(self.broken),
+            "errors": len(self.errors),
+            "complete": self.complete,
+            "actors": dict(self.names),
+            "invariant": name_of(self.question.invariant),
+            "test": test,
+            "notes": [*self._bounds(), *self._kinds()],
+            "speaks_for": self.speaks_for,
+            "recover": name_of(self.question.recover) if self.question.recover is not None else None,
+        }
+
+    def _kinds(self) -> list[str]:
+        """How many schedules each problem and each error comes in, where there are several."""
+        problems, errors = self._texts
+        lines = [f"{number:,} × {text}" for number, text in [*_ranked(problems), *_ranked(errors)]]
+        return lines if len(lines) > 1 else []
 
     @cached_property
     def _texts(self) -> tuple[Counter[str], Counter[str]]:
@@ -231,16 +285,10 @@ class ExplorationResult:
         server = "; where this one refuses, a server may wait and break: run it there, too" if sentences else ""
         return [*lines, f"  This speaks for {self.speaks_for}{server}."]
 
-    def _shortest_headline(self) -> str:
-        return f"The breaking schedule with the fewest switches ({switches(self.shortest or '')}): {self.shortest}"
-
-    def _others(self) -> str:
-        if not self.problems:
-            return ""
-        listed = [(schedule, self.problems[schedule]) for schedule in self.broken[:LISTED]]
-        items = "".join(f"<li><code>{escape(s)}</code>: {escape('; '.join(found))}</li>" for s, found in listed)
-        summary = f"<summary>{counted(len(listed), 'breaking schedule')}, to replay</summary>"
-        return f"<details>{summary}<ul>{items}</ul></details>"
+    def _opened_headline(self, schedule: str) -> str:
+        kind = "breaking schedule" if schedule in self.broken else "schedule with an error"
+        which = f"The {kind} with the fewest switches" if schedule == self.shortest else f"A {kind}"
+        return f"{which} ({switches(schedule)}): {schedule}"
 
 
 def _ranked(counts: Counter[str]) -> list[tuple[int, str]]:

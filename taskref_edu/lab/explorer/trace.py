@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
+from ..player.once import module_wanted
+from ..player.page import player_html
+from ..player.recording import Recording
+from ..player.still import still
+from ..player.story import story
 from ..sqltrace import filled_in
 from .actor import Actor
 from .database_snapshot import Rows
@@ -14,7 +18,7 @@ from .exploration import Exploration
 from .outcome import DIES, Outcome
 from .question import name_of
 from .schedules import replay
-from .wording import error_text, short_sql
+from .wording import error_text
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,23 @@ class Trace:
     standing: dict[str, str] = field(default_factory=dict)  # what the actors do next, where steps are left
     waiting: dict[str, str] = field(default_factory=dict)  # those of them that have to wait, and for whom
 
+    recorder: Callable[[str | None], dict[str, Any]] | None = field(default=None, repr=False)
+
+    def recording(self, *, file: str | None = None, code: str | None = None) -> dict[str, Any]:
+        """What the player draws; the arguments are those of ExplorationResult.recording()."""
+        if self.recorder is None:
+            raise ValueError("a trace without a recorder found; one of found.replay() has it")
+        return self.recorder(file) | ({"code": code} if code is not None else {})
+
+    def svg(self) -> str:
+        """A still picture of it."""
+        return still(Recording(self.recording()), self.schedule)
+
     def __repr__(self) -> str:
-        return lanes_as_text(self)
+        return story(Recording(self.recording()), self.schedule)
 
     def _repr_html_(self) -> str:
-        return lanes_as_html(self)
+        return player_html(self.recording(), with_module=module_wanted())
 
 
 def traced(
@@ -91,144 +107,3 @@ def traced(
         trace.broken = judge(outcome)
     outcome.forget()
     return trace
-
-
-Row = dict[str, Any]
-NEW, CHANGED, GONE, SAME = "+", "~", "-", " "
-
-
-def changes(trace: Trace) -> Iterator[tuple[int, TraceStep, Rows, Rows]]:
-    """Each step with the rows that it is compared with, which are those its own eyes saw last, and those after it."""
-    committed = trace.start
-    inside: dict[str, Rows] = {}  # by actor, while its transaction is open
-    for number, step in enumerate(trace.steps, 1):
-        if step.committed:
-            inside.pop(step.actor, None)
-            before, committed = committed, step.rows
-        else:
-            before, inside[step.actor] = inside.get(step.actor, committed), step.rows
-        yield number, step, before, step.rows
-
-
-def marked(before: list[Row], after: list[Row]) -> Iterator[tuple[str, Row]]:
-    """The rows of one table, each with its mark: new, changed, gone or the same. Those that are gone come last."""
-    known = {_key(row): row for row in before}
-    for row in after:
-        was = known.pop(_key(row), None)
-        yield NEW if was is None else SAME if was == row else CHANGED, row
-    for gone in known.values():
-        yield GONE, gone
-
-
-def columns(trace: Trace, table: str) -> list[str]:
-    """The columns worth showing: the first; and the others unless they hold times, or one number throughout."""
-    rows = [row for state in (trace.start, *(step.rows for step in trace.steps)) for row in state.get(table, [])]
-    names = list(rows[0]) if rows else []
-    return names[:1] + [name for name in names[1:] if name not in trace.times and _tells(row[name] for row in rows)]
-
-
-def _key(row: Row) -> Any:
-    return next(iter(row.values()), None)
-
-
-def _tells(values: Iterable[Any]) -> bool:
-    distinct = set(values)
-    return len(distinct) > 1 or any(isinstance(value, str) for value in distinct)
-
-
-# JupyterLab breaks the words of a <pre> anywhere; rows are read by their words.
-PRE = "margin:0;background:none;white-space:pre-wrap;word-break:normal;overflow-wrap:break-word"
-ROW = "display:block;padding-left:2ch;text-indent:-2ch"  # where a row takes two lines, its mark stands out
-CELL = "text-align:left;vertical-align:top"
-
-
-def lanes_as_text(trace: Trace) -> str:
-    """The trace as lines: number, actor, SQL; below it the rows that the step changed."""
-    lines = [f"{letter} = {name}" for letter, name in trace.names.items()]
-    lines += ["", "at the start", *_row_lines(trace, {}, trace.start)]
-    for number, step, before, after in changes(trace):
-        lines += ["", f"{number:>3} {_indent(trace, step)}{what(step)}"]
-        if step.error:
-            lines.append(f"      {step.actor} gets {step.error}")
-        lines += _row_lines(trace, before, after)
-    lines += ["", *_ending(trace)]
-    return "\n".join(lines)
-
-
-def lanes_as_html(trace: Trace) -> str:
-    """The trace as a table, and how it ended."""
-    ending = "<br>".join(escape(line) for line in _ending(trace))
-    return f"{lanes_table(trace)}<p>{ending}</p>"
-
-
-def lanes_table(trace: Trace, *, rows_after: bool = True) -> str:
-    """The trace as a table: a column for each actor, and one for the rows, if it is wanted."""
-    heads = ["step", *(f"{letter} ({name})" for letter, name in trace.names.items())]
-    heads += ["rows after it"] if rows_after else []
-    header = "".join(f"<th scope='col' style='text-align:left'>{escape(head)}</th>" for head in heads)
-    first = ("start", "".join("<td></td>" for _ in trace.names), _html_rows(trace, {}, trace.start))
-    lines = [first, *((str(n), _lanes(trace, step), _html_rows(trace, *rows)) for n, step, *rows in changes(trace))]
-    rows = [
-        f"<tr><th scope='row' style='{CELL}'>{n}</th>{lanes}{after if rows_after else ''}</tr>"
-        for n, lanes, after in lines
-    ]
-    caption = f"<caption style='text-align:left'>Schedule {escape(trace.schedule)}</caption>"
-    return f"<table>{caption}<thead><tr>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-
-
-def what(step: TraceStep) -> str:
-    """Who did what, short enough for a line."""
-    if step.sql == DIES:
-        return f"{step.actor} dies"
-    name = step.actor or "then"
-    return f"{name}  {short_sql(step.sql)}" + ("" if step.committed else "   (not committed yet)")
-
-
-def _ending(trace: Trace) -> list[str]:
-    errors = [f"{letter} ended with {error}" for letter, error in trace.errors.items()]
-    if trace.standing:
-        return errors + [_standing(trace, letter) for letter in trace.standing]
-    return errors + ([f"BROKEN: {problem}" for problem in trace.broken] or ["Nothing is broken."])
-
-
-def _standing(trace: Trace, letter: str) -> str:
-    where = f"waits for {trace.waiting[letter]} with" if letter in trace.waiting else "stands before"
-    return f"{letter} {where}: {short_sql(trace.standing[letter])}"
-
-
-def _indent(trace: Trace, step: TraceStep) -> str:
-    letters = list(trace.names)
-    return " " * (4 * letters.index(step.actor) if step.actor in letters else 0)
-
-
-def _row_lines(trace: Trace, before: Rows, after: Rows) -> list[str]:
-    return [f"        {mark} {table:<8} {text}" for mark, table, text in _rows_changed(trace, before, after)]
-
-
-def _rows_changed(trace: Trace, before: Rows, after: Rows) -> Iterator[tuple[str, str, str]]:
-    """The rows of each table that changed, with their marks."""
-    for table, rows in after.items():
-        old = before.get(table, [])
-        if rows != old:
-            shown = columns(trace, table)
-            yield from ((mark, table, _cells(row, shown)) for mark, row in marked(old, rows))
-
-
-def _cells(row: Row, columns: list[str]) -> str:
-    shown = (f"{name}={'NULL' if row[name] is None else row[name]}" for name in columns if name in row)
-    return " ".join(shown)
-
-
-def _lanes(trace: Trace, step: TraceStep) -> str:
-    """A cell for each actor, with the step in its own."""
-    text = f"<code title='{escape(step.sql)}'>{escape(what(step))}</code>"
-    text += f"<br><strong>{escape(step.error)}</strong>" if step.error else ""
-    if not step.actor:
-        return f"<td colspan='{len(trace.names)}' style='{CELL}'>{text}</td>"
-    return "".join(f"<td style='{CELL}'>{text if step.actor == letter else ''}</td>" for letter in trace.names)
-
-
-def _html_rows(trace: Trace, before: Rows, after: Rows) -> str:
-    changed = [f"{mark} {table} {text}" for mark, table, text in _rows_changed(trace, before, after)]
-    lines = "".join(f"<span style='{ROW}'>{escape(line)}</span>" for line in changed)
-    return f"<td style='{CELL}'><pre style='{PRE}'>{lines}</pre></td>"

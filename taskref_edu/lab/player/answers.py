@@ -44,11 +44,12 @@ class Answers:
 
     def __init__(self, recording: Recording) -> None:
         self.recording = recording
-        rows: dict[Any, list[Sequence[Any]]] = {}
-        for step in recording.facts["steps"]:
-            if "rows" in step.get("came", {}):
-                rows.setdefault(step["sql"], []).extend(step["came"]["rows"])
-        self._rows = rows
+        states, steps = recording.facts["states"], recording.facts["steps"]
+        given = [step["came"] for step in steps if "cols" in step.get("came", {})]
+        given += [answer for state in states for answer in state.get("now", {}).values()]
+        self._rows: dict[tuple[str, ...], list[Sequence[Any]]] = {}
+        for came in given:
+            self._rows.setdefault(tuple(came["cols"]), []).extend(came["rows"])
 
     def of(self, step: Facts) -> Answer | None:
         """What came back from this step; None if nothing did."""
@@ -71,16 +72,17 @@ class Answers:
         row = dict(zip(came["cols"], came["rows"][0], strict=True))
         if not row:
             return Answer("1 row")
-        key = self.recording.facts["tables"].get(table, {}).get("key")
-        telling = list(row) if len(row) <= 2 else self._telling(step, came["cols"])
-        if key in telling:
-            return Answer(self.recording.one(table, row[key]))
+        info = self.recording.facts["tables"].get(table, {})
+        telling = list(row) if len(row) <= 2 else self._telling(came["cols"], info)
+        if info.get("key") in telling:
+            return Answer(self.recording.one(table, row[info["key"]]))
         return Answer(shown(row[telling[0]]), telling[0]) if telling else Answer("1 row")
 
-    def _telling(self, step: Facts, columns: Sequence[str]) -> list[str]:
-        """The columns in which the answers to this statement differ anywhere in the recording."""
-        rows = self._rows.get(step["sql"], [])
-        return [name for place, name in enumerate(columns) if len({str(row[place]) for row in rows}) > 1]
+    def _telling(self, columns: Sequence[str], info: Mapping[str, Any]) -> list[str]:
+        """The columns in which the answers of this shape differ; where none does, a reference or the status."""
+        rows = self._rows.get(tuple(columns), [])
+        differing = [name for place, name in enumerate(columns) if len({str(row[place]) for row in rows}) > 1]
+        return differing or [name for name in columns if name in (*info.get("refs", {}), "status")]
 
 
 def threads(recording: Recording, moments: Sequence[Moment]) -> list[Thread]:

@@ -22,15 +22,21 @@ from .story import headline, steps_table
 from .words import words
 
 FOLDER = Path(__file__).parent
-FILES = ("dom", "recording", "words", "map", "lanes", "rows", "bar", "game", "keys", "player")
+FILES = ("dom", "recording", "words", "map", "lanes", "rows", "bar", "game", "link", "keys", "player")
 
 
 @lru_cache(maxsize=1)
 def module() -> str:
     """The player's JavaScript with its CSS, as one classic script."""
-    source = "\n".join((FOLDER / "js" / f"{name}.js").read_text(encoding="utf-8") for name in FILES)
-    style = json.dumps((FOLDER / "player.css").read_text(encoding="utf-8"), ensure_ascii=False)
+    source = "\n".join(_lines_of(FOLDER / "js" / f"{name}.js") for name in FILES)
+    style = json.dumps(_lines_of(FOLDER / "player.css"), ensure_ascii=False)
     return f'(() => {{\n"use strict";\nconst ELEMENT = "{element_name()}";\nconst CSS_TEXT = {style};\n{source}}})();\n'
+
+
+def _lines_of(path: Path) -> str:
+    """A source without its indents and its lines of comment: every notebook that is saved holds it."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
 
 
 @lru_cache(maxsize=1)
@@ -43,7 +49,7 @@ def element_name() -> str:
 def data(facts: Facts, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What the module draws from: the recording, the words for it, and the options of the page.
 
-    options: schedule and at (what is open), names by letter, game and goal (the learner plays), theme, story.
+    options: schedule and at (what is open), names by letter, game and goal (the learner plays), theme.
     """
     return {**facts, "words": words(Recording(facts)), "options": dict(options or {})}
 
@@ -52,7 +58,7 @@ def player_html(facts: Facts, options: Mapping[str, Any] | None = None, *, with_
     """The player as HTML: the element with its data, the still and the table in it, and the module if it is wanted."""
     recording = Recording(facts)
     given = dict(options or {})
-    schedule = given.get("schedule") or (recording.first.schedule if recording.first else "")
+    schedule = given.get("schedule") or recording.opened
     picture = b64encode(still(recording, schedule).encode()).decode()
     label = f"{headline(recording)}. The schedule {schedule}, step by step; the table below says the same."
     shown = (

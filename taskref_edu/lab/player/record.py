@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
+from ..explorer.database_snapshot import Rows
+from ..explorer.graph import Graph, State
+from ..explorer.observations import Answer, Observations, SeenState, SeenStep
 from .recording import DIES, RECOVERS, VERSION
 from .short_sql import NOW
 
@@ -23,44 +26,79 @@ ONE = {"orders": "order", "tasks": "task", "children": "child", "people": "perso
 Key = tuple[int, int, str]  # of a schedule: its switches, its length, itself
 
 
-class Recorder:
-    """Numbers each SQL text, row, step and state once."""
+class Explored(Protocol):
+    """The part of a result that a recording is made from."""
 
-    def __init__(self, found: Any, seen: Any, runs: Sequence[tuple[str, int]], describe: Mapping[str, Any]) -> None:
-        self.graph, self.seen, self.runs = found.graph, seen, runs
-        self.describe = describe
+    graph: Graph
+
+    @property
+    def count(self) -> int: ...
+
+    def observe(self, schedules: Sequence[str] | None = None, *, file: str | None = None) -> Observations: ...
+
+
+class Recorder:
+    """Numbers each SQL text, row, step and state once; states with the same future are one."""
+
+    def __init__(self, seen: Observations, runs: Sequence[tuple[str, int]], describe: Mapping[str, Any]) -> None:
+        self.seen, self.runs, self.describe = seen, runs, describe
         self.tables: dict[str, dict[str, Any]] = {}
-        self.sql, self.rows, self.steps = Numbered(), Numbered(), Numbered()
-        self.states: list[dict[str, Any]] = []
-        self.numbers: dict[int, int] = {}  # of the recording's states, by those of the graph
+        self.sql, self.rows, self.steps, self.states = Numbered(), Numbered(), Numbered(), Numbered()
 
     def facts(self) -> dict[str, Any]:
         """The recording."""
-        for state in self.seen.states.values():
+        for state in [*self.seen.states.values(), *(state for state, _ in self.seen.recovered.values())]:
             for rows in (state.rows, *state.open.values()):
                 self._know(rows)
-        for number in sorted(self.seen.states):
-            self.numbers[number] = len(self.states)
-            self.states.append(self._state(self.seen.states[number]))
-        for number in sorted(self.seen.states):
-            self._go_on(number)
-        runs = [{"s": schedule, "n": count} if count > 1 else {"s": schedule} for schedule, count in self.runs]
-        lists = {"sql": self.sql.all, "rows": self.rows.all, "steps": self.steps.all}
-        return {"v": VERSION, **self.describe, "tables": self.tables, **lists, "states": self.states, "runs": runs}
+        numbers: dict[int, int] = {}
+        for number in sorted(self.seen.states, reverse=True):  # children come after their parents
+            numbers[number] = self.states.of(self._state(number, numbers))
+        listed = self.runs
+        if self.describe["kind"] == "crashes":
+            listed = sorted(listed, key=lambda run: (run[0].find(DIES), run[0]))
+        runs = [{"s": schedule, "n": count} if count > 1 else {"s": schedule} for schedule, count in listed]
+        lists = {"sql": self.sql.all, "rows": self.rows.all, "steps": self.steps.all, "states": self._from_start()}
+        whole = {"whole": self._whole()} if self.describe["kind"] == "crashes" else {}
+        return {"v": VERSION, **self.describe, "tables": self.tables, **lists, "runs": runs, **whole}
 
-    def _know(self, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+    def _whole(self) -> list[dict[str, Any]]:
+        """The steps of a single actor that nobody kills."""
+        steps, number = [], 0
+        while (0, "A") in self.seen.steps and (number, "A") in self.seen.steps:
+            steps.append(self._step(self.seen.steps[number, "A"]))
+            number = self.seen.graph.states[number].edges["A"]
+        return steps if len(self.describe["actors"]) == 1 else []
+
+    def _know(self, rows: Rows) -> None:
         for table, items in rows.items():
             if items and table not in self.tables:
-                refs = {
+                mine = {
                     name.partition(".")[2]: to
                     for name, to in self.seen.references.items()
                     if name.startswith(f"{table}.")
                 }
                 columns = [name for name in items[0] if name not in self.seen.times]
-                key = self.seen.keys.get(table)
-                self.tables[table] = {"one": one_of(table), "cols": columns, "key": key, "refs": refs}
+                info = {"one": one_of(table), "cols": columns, "key": self.seen.keys.get(table), "refs": mine}
+                self.tables[table] = info
 
-    def _state(self, state: Any) -> dict[str, Any]:
+    def _state(self, number: int, numbers: Mapping[int, int]) -> dict[str, Any]:
+        """A state with its steps to others; at an end what is broken, after the recovery if there was one."""
+        node, found = self.seen.graph.states[number], self._look(self.seen.states[number])
+        steps = {x: self.seen.steps[number, x] for x in node.edges if (number, x) in self.seen.steps}
+        if go := {x: [self.steps.of(self._step(step)), numbers[node.edges[x]]] for x, step in steps.items()}:
+            found["go"] = go
+        if more := "".join(x for x in node.edges if x not in go):
+            found["more"] = more  # steps that are not recorded
+        if node.edges:
+            return found
+        judged = {name: list(texts) for name, texts in (("broken", node.problems), ("errors", node.errors)) if texts}
+        if number not in self.seen.recovered:
+            return found | judged
+        state, error = self.seen.recovered[number]
+        step = {"by": "", "sql": "recovery", **({"error": error} if error else {})}
+        return found | {"go": {RECOVERS: [self.steps.of(step), self.states.of(self._look(state) | judged)]}}
+
+    def _look(self, state: SeenState) -> dict[str, Any]:
         found: dict[str, Any] = {"rows": self._rows(state.rows)}
         if opened := {x: rows for x, given in state.open.items() if (rows := self._rows(given)) != found["rows"]}:
             found["open"] = opened
@@ -68,59 +106,37 @@ class Recorder:
             found["waits"] = {x: [by, self.sql.of(without_times(state.next[x]))] for x, by in state.waits.items()}
         if state.now:
             found["now"] = {x: self._answer(answer) for x, answer in state.now.items()}
-        if state.ended:
-            found["ended"] = state.ended
-        return found
+        return found | ({"ended": state.ended} if state.ended else {})
 
-    def _go_on(self, number: int) -> None:
-        """The steps from a state to others; at an end, the recovery and what is broken."""
-        here = self.states[self.numbers[number]]
-        edges = self.graph.states[number].edges
-        go = {x: self._step_to(number, x, child) for x, child in edges.items() if (number, x) in self.seen.steps}
-        if go:
-            here["go"] = go
-        if len(go) < len(edges):
-            here["more"] = "".join(x for x in edges if x not in go)  # steps that are not recorded
-        if edges:
-            return
-        end = here
-        if number in self.seen.recovered:
-            state, error = self.seen.recovered[number]
-            self._know(state.rows)
-            end = self._state(state)
-            step = {"by": "", "sql": "recovery", **({"error": error} if error else {})}
-            here["go"] = {RECOVERS: [self.steps.of(step), len(self.states)]}
-            self.states.append(end)
-        problems, errors = self.graph.states[number].problems, self.graph.states[number].errors
-        if problems:
-            end["broken"] = list(problems)
-        if errors:
-            end["errors"] = list(errors)
+    def _from_start(self) -> list[Any]:
+        """The states with the start first: they were numbered from the ends."""
+        last = len(self.states.all) - 1
+        turned = []
+        for state in reversed(self.states.all):
+            go = {x: [step, last - target] for x, (step, target) in state.get("go", {}).items()}
+            turned.append({**state, "go": go} if go else state)
+        return turned
 
-    def _step_to(self, number: int, letter: str, child: int) -> list[int]:
-        return [self.steps.of(self._step(self.seen.steps[number, letter])), self.numbers[child]]
-
-    def _step(self, step: Any) -> dict[str, Any]:
+    def _step(self, step: SeenStep) -> dict[str, Any]:
         found: dict[str, Any] = {"by": step.by, "sql": self.sql.of(without_times(step.sql))}
         if step.dies:
             return {**found, "dies": True, "undone": step.undone}
-        found["kind"] = step.kind
         came: dict[str, Any] = self._answer(step.answer) if step.answer is not None else {}
         if step.changed is not None and step.kind == "write":
-            came["changed"] = step.changed
+            came["changed"] = max(step.changed, len(came.get("rows", ())))  # SQLite counts them as they are fetched
         if step.id is not None:
             came["id"] = step.id
-        optional = {"came": came, "error": step.error, "ends": step.ends, "line": step.line,
-                    "pre": step.pre, "post": step.post}  # fmt: skip
-        found |= {name: value for name, value in optional.items() if value}
-        return {**found, "tx": list(step.transaction)}
+        optional = {"came": came, "error": step.error, "ends": step.ends, "line": step.line, "pre": step.pre,
+                    "post": step.post}  # fmt: skip
+        told = {name: value for name, value in optional.items() if value}
+        return {**found, "kind": step.kind, **told, "tx": [step.before or "BEGIN" in step.pre, step.after]}
 
-    def _answer(self, answer: Any) -> dict[str, Any]:
+    def _answer(self, answer: Answer) -> dict[str, Any]:
         kept = [place for place, name in enumerate(answer.columns) if name not in self.seen.times]
         rows = [[plain(row[place]) for place in kept] for row in answer.rows]
         return {"cols": [answer.columns[place] for place in kept], "rows": rows}
 
-    def _rows(self, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[int]:
+    def _rows(self, rows: Rows) -> list[int]:
         return [
             self.rows.of([table, *(plain(row[name]) for name in self.tables[table]["cols"])])
             for table, items in rows.items()
@@ -142,15 +158,18 @@ class Numbered:
         return number
 
 
-def record(found: Any, describe: Mapping[str, Any]) -> dict[str, Any]:
-    """The recording of a result: of all its states where they are few. describe: kind, count, actors, test …"""
+def record(found: Explored, describe: Mapping[str, Any], *, file: str | None = None) -> dict[str, Any]:
+    """The recording of a result: of all its states where they are few.
+
+    describe: kind, count, actors, test … file: of the code whose lines are noted.
+    """
     runs = listed(found.graph, found.count)
-    whole = found.complete and len(found.graph.states) <= MOST_STATES
-    seen = found.observe() if whole else found.observe(schedules=[schedule for schedule, _ in runs])
-    return Recorder(found, seen, runs, describe).facts()
+    whole = len(found.graph.states) <= MOST_STATES if found.count > MOST_RUNS else True
+    seen = found.observe(None if whole else [schedule for schedule, _ in runs], file=file)
+    return Recorder(seen, runs, describe).facts()
 
 
-def listed(graph: Any, count: int) -> list[tuple[str, int]]:
+def listed(graph: Graph, count: int) -> list[tuple[str, int]]:
     """The schedules to list, and for how many each stands: all of them, or one for each end, the worst first."""
     if count <= MOST_RUNS:
         return [(schedule, 1) for schedule in _paths(graph)]
@@ -159,7 +178,7 @@ def listed(graph: Any, count: int) -> list[tuple[str, int]]:
     return [(key[2], many) for _, key, many in classes[:MOST_CLASSES]]
 
 
-def _paths(graph: Any) -> Iterator[str]:
+def _paths(graph: Graph) -> Iterator[str]:
     """Every schedule, in alphabetical order."""
     stack = [(0, "")]
     while stack:
@@ -170,7 +189,7 @@ def _paths(graph: Any) -> Iterator[str]:
         stack += [(child, done + letter) for letter, child in reversed(state.edges.items())]
 
 
-def _easiest(graph: Any) -> dict[int, Key]:
+def _easiest(graph: Graph) -> dict[int, Key]:
     """By end, the schedule with the fewest switches that leads there. Children come after their parents."""
     best: list[dict[str, Key]] = [{} for _ in graph.states]
     best[0][""] = (0, 0, "")
@@ -187,7 +206,7 @@ def _easiest(graph: Any) -> dict[int, Key]:
     return ends
 
 
-def _rank(state: Any) -> int:
+def _rank(state: State) -> int:
     return 0 if state.problems else 1 if state.errors else 2
 
 

@@ -110,6 +110,11 @@ class Recording:
             (run for run in self.runs if run.outcome == "err"), self.runs[0] if self.runs else None
         )
 
+    @property
+    def opened(self) -> str:
+        """The schedule to open; "" if there is none."""
+        return self.first.schedule if self.first else ""
+
     def run(self, schedule: str) -> Run | None:
         """The run of this schedule; None where it is not recorded to its end."""
         moments = self.moments(schedule)

@@ -22,6 +22,10 @@ def headline(recording: Recording) -> str:
     """The verdict in one line: `34 of 36 interleavings break: 2 live payments for order 7`."""
     facts, alone = recording.facts, recording.crashes and len(recording.letters) == 1
     count, broken = facts["count"], facts.get("broken", 0)
+    if count == 1 and len(recording.runs) == 1:
+        run = recording.runs[0]
+        said = {"bad": "breaks: ", "err": "ends with an error: ", "good": "holds"}[run.outcome]
+        return f"This {'crash point' if alone else 'interleaving'} {said}{'; '.join(run.broken or run.errors)}"
     thing = ("crash point" if alone else "interleaving") + ("" if count == 1 else "s")
     of = f"of {'' if facts.get('complete', True) else 'at least '}{count:,} {thing}"
     if broken:
@@ -45,7 +49,7 @@ def story(recording: Recording, schedule: str) -> str:
     lines = [f"{schedule or '(nothing yet)'}   {', '.join(f'{x} = {n}' for x, n in recording.facts['actors'].items())}"]
     lines += ["", str(found)] if found else []
     lines += ["", *_lanes(recording, moments), "", *_rows(recording, moments[-1])]
-    return "\n".join(line.rstrip() for line in [*lines, *([""] if run else []), *(ending(run) if run else [])])
+    return "\n".join(line.rstrip().replace("\u00a0", " ") for line in [*lines, *([""] if run else []), *(ending(run) if run else [])])
 
 
 def help_line(recording: Recording, schedule: str) -> str:

@@ -32,7 +32,7 @@ def words(recording: Recording) -> dict[str, Any]:
         "why": {run.schedule: _why(recording, run, remedies) for run in recording.runs},
         "remedies": remedies,
         "columns": {table: columns(recording, table) for table in facts["tables"]},
-        "first": recording.first.schedule if recording.first else "",
+        "first": recording.opened,
     }
 
 

@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 from taskref_edu import Order, Task, writing
 from taskref_edu.lab import explore_crashes
 from taskref_edu.lab.explorer.errors import ActorKilled
+from taskref_edu.lab.explorer.graph import Schedules
 from tests.lab.explorer import actors
 from tests.lab.explorer.actors import autocommitted, driver, nothing, one_order
 
@@ -65,7 +66,7 @@ class TestPoints:
         """Whoever comes second ends after its check: one crash point; whoever comes first has three."""
         click = actors.click_classic
         lost = explore_crashes([click, click], setup=one_order, invariant=nothing, schema="as_written")
-        schedules = [schedule for schedule, _ in lost.map.cells]
+        schedules = list(Schedules(lost.graph))
         assert all(schedule.count("x") == 1 for schedule in schedules)
         assert len(set(schedules)) == lost.count
         assert "BBBx" in schedules
@@ -169,8 +170,8 @@ class TestRecovery:
         assert [step.rows["orders"][0]["amount"] for step in trace.steps] == [1, 1, -1]
         assert trace.broken == ("-1",)
         text = str(trace)
-        assert "A dies" in text
-        assert "recovery" in text
+        assert "  2  ✕ killed here" in text
+        assert "  3  then take_back runs\n       ~ order 1: amount 1 → -1" in text
 
 
 def test_text() -> None:
@@ -179,8 +180,10 @@ def test_text() -> None:
     assert lines[0] == "2 of 5 crash points break"
     assert lines[3] == "  holds  dies before step 3: COMMIT"
     assert lines[5] == "  BREAKS dies before step 5: COMMIT"
-    assert "  4 A dies" in lines
-    assert lines[-1] == "BROKEN: task 1 is an orphan"
+    assert any(line.startswith("A was killed before UPDATE orders SET processing_task_id = 1") for line in lines)
+    assert "  4  ✕ killed here" in lines
+    assert "✕ Broken: task 1 is an orphan" in lines
+    assert lines[-1] == "What would have helped: Commit what belongs together in one transaction."
     assert "assert lost.holds" in lost.as_test()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import partial
 from typing import Any
@@ -13,11 +14,11 @@ from sqlmodel import Session
 
 from taskref_edu import Order, writing
 from taskref_edu.lab import explore, explore_crashes, measure
-from taskref_edu.lab.by_hand import ByHand
 from taskref_edu.lab.explorer.errors import CannotWriteTest
 from taskref_edu.lab.explorer.result import ExplorationResult, switches
-from taskref_edu.lab.explorer.schedule_map import _LOOKS, Mark
 from taskref_edu.lab.explorer.wording import short_sql
+from taskref_edu.lab.player.page import data
+from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.tables import Table
 from tests.lab.explorer import actors
 from tests.lab.explorer.actors import autocommitted, nothing, one_live_task, one_order
@@ -40,37 +41,36 @@ def test_text_begins_with_the_counts(found: ExplorationResult) -> None:
     assert lines[0] == "26 of 28 schedules break; 0 with an actor's error"
     assert lines[1] == "      26 x 2 live tasks"
     assert f"The breaking schedule with the fewest switches (2): {found.shortest}" in lines
-    assert lines[-1] == "BROKEN: 2 live tasks"
+    assert "✕ Broken: 2 live tasks" in lines
+    assert lines[-1].startswith("What would have helped: Check and write in one step")
 
 
-def test_text_shows_each_step_in_its_lane_and_the_rows_after_it(found: ExplorationResult) -> None:
-    lines = str(found.replay("AAAAAB")).splitlines()
-    insert = lines.pop(8)
-    assert insert.startswith("  2 A  INSERT INTO task … VALUES ('process_payment', NULL, 'pending', 0, 3, 0, '20")
-    assert insert.endswith("…   (not committed yet)")
-    assert lines == [
-        "A = click_inverted",
-        "B = click_inverted",
+def test_text_shows_each_step_in_its_lane_with_what_came_back(found: ExplorationResult) -> None:
+    assert str(found.replay("AAAAAB")).splitlines() == [
+        "AAAAAB   A = click_inverted, B = click_inverted",
         "",
-        "at the start",
-        "        + orders   id=1 customer=Ada status=new processing_task_id=NULL",
+        "B reads only after A has committed (step 5), and finds processing_task_id = 1 (step 6).",
         "",
-        "  1 A  SELECT … FROM orders WHERE orders.id = 1",
+        "     A                                                 B",
+        "  1  SELECT … FROM orders WHERE id = 1",
+        "       → processing_task_id = NULL",
+        "  2  INSERT INTO task ('process_payment', 'pending')",
+        "       → task 1",
+        "       + task 1: pending  (not committed yet)",
+        "  3  COMMIT",
+        "  4  UPDATE orders SET processing_task_id = 1",
+        "       WHERE id = 1",
+        "       → 1 row changed",
+        "       ~ order 1: processing_task_id NULL → 1  (not committed yet)",
+        "  5  COMMIT",
+        "  6                                                    SELECT … FROM orders WHERE id = 1",
+        "                                                         → processing_task_id = 1",
         "",
-        "        + task     id=1 type=process_payment status=pending",
+        "the rows after it",
+        "     orders   id=1 status=new processing_task_id=1",
+        "     task     id=1 status=pending",
         "",
-        "  3 A  COMMIT",
-        "        + task     id=1 type=process_payment status=pending",
-        "",
-        "  4 A  UPDATE orders SET processing_task_id=1 WHERE orders.id = 1   (not committed yet)",
-        "        ~ orders   id=1 customer=Ada status=new processing_task_id=1",
-        "",
-        "  5 A  COMMIT",
-        "        ~ orders   id=1 customer=Ada status=new processing_task_id=1",
-        "",
-        "  6     B  SELECT … FROM orders WHERE orders.id = 1",
-        "",
-        "Nothing is broken.",
+        "● Nothing is broken.",
     ]
 
 
@@ -86,29 +86,26 @@ def test_busy_is_explained_in_words() -> None:
 
 
 class TestHtml:
-    def test_has_a_cell_for_each_schedule_told_apart_by_shape(self, found: ExplorationResult) -> None:
+    def test_holds_every_schedule__a_still_and_a_table(self, found: ExplorationResult) -> None:
         html = found._repr_html_()
-        cells = re.findall(r"<span title='([AB]+): ([^']+)'[^>]*>(.)</span>", html)
-        assert len(cells) == found.count
-        assert {(word, shape) for _, word, shape in cells} == {("breaks", "✕"), ("holds", "●")}
-        assert [schedule for schedule, word, _ in cells if word == "breaks"] == found.broken
-        assert "aria-label='Map of the schedules: 2 holds, 0 holds, but an actor got an error, 26 breaks'" in html
-        assert "<details>" in html
+        data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html)[1])  # type: ignore[index]
+        recording = Recording(data)
+        assert [run.schedule for run in recording.runs if run.broken] == sorted(
+            found.broken, key=lambda s: (switches(s), len(s), s)
+        )
+        assert len(recording.runs) == found.count
+        assert 'src="data:image/svg+xml;base64,' in html
+        assert html.count('<th scope="row"') == len(found.shortest or "")
+        assert "<caption>Schedule" in html
 
-    @pytest.mark.parametrize("mark", list(Mark))
-    def test_cells_have_contrast(self, mark: Mark) -> None:
-        shape, colour = _LOOKS[mark]
-        assert (1 + 0.05) / (luminance(colour) + 0.05) >= 4.5
-        assert sum(other == shape for other, _ in _LOOKS.values()) == 1
-
-    def test_tables_have_headings(self, found: ExplorationResult) -> None:
-        html = found.replay(found.broken[0])._repr_html_()
-        assert html.count("<th scope='col'") == 4
-        assert html.count("<th scope='row'") == 11
-        assert "<caption" in html
+    def test_a_replay_shows_the_one_schedule(self, found: ExplorationResult) -> None:
+        trace = found.replay("AAAAAB")
+        assert [run["s"] for run in trace.recording()["runs"]] == ["AAAAAB"]
+        assert "This interleaving holds" in trace._repr_html_()
+        assert "This interleaving holds" in trace.svg()
 
     def test_everything_is_escaped(self) -> None:
-        evil = "<img src=x onerror='alert(1)'>\""
+        evil = "<img src=x onerror='alert(1)'>\"</script>"
 
         def setup(engine: Engine) -> None:
             with writing(engine) as session:
@@ -121,22 +118,34 @@ class TestHtml:
 
         acts.__name__ = evil
         found = explore([acts, acts], setup=setup, invariant=lambda session: [evil])
-        html = found._repr_html_() + found.replay("AAABBB")._repr_html_()
-        assert "<img" not in html
-        assert "onerror='" not in html
-        assert "&lt;img" in html
+        for html in (found._repr_html_(), found.replay("AAABBB")._repr_html_(), found.svg()):
+            assert "<img src=x" not in html
+            assert "onerror='alert(1)'>\"<" not in html
 
-    def test_a_long_map_says_that_it_is_cut(self, found: ExplorationResult, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("taskref_edu.lab.explorer.schedule_map.CELLS", 10)
-        found = explore([autocommitted(3)] * 2, setup=one_order, invariant=nothing)
-        assert "The map shows the first 10; 10 more were run." in found._repr_html_()
+    def test_the_recording_says_what_the_text_says(self) -> None:
+        found = explore([autocommitted(3)] * 2, setup=one_order, invariant=nothing, max_runs=5)
+        assert any(note.startswith("NOT COMPLETE") for note in found.recording()["notes"])
 
 
-def luminance(colour: str) -> float:
-    """WCAG's relative luminance."""
-    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+@pytest.fixture(scope="module")
+def large() -> ExplorationResult:
+    return explore([actors.click_inverted] * 3, setup=one_order, invariant=one_live_task, schema="as_written")
+
+
+class TestLarge:
+    """An exploration whose schedules are too many to list."""
+
+    def test_one_square_for_each_way_to_end(self, large: ExplorationResult) -> None:
+        recording = Recording(large.recording())
+        assert sum(run.count for run in recording.runs) == large.count
+        assert sum(run.count for run in recording.runs if run.broken) == len(large.broken)
+        assert recording.opened == large.shortest
+        assert len(recording.runs) < 200
+
+    def test_it_is_small(self, large: ExplorationResult) -> None:
+        recording = large.recording()
+        size = len(json.dumps(data(recording), ensure_ascii=False, separators=(",", ":")))
+        assert size < 150_000
 
 
 def test_as_test_is_a_case_that_fails_until_the_code_is_repaired(
@@ -186,8 +195,8 @@ class TestPlainText:
     def test_a_result_reads_the_same_everywhere(self, found: ExplorationResult, sqlite: Engine) -> None:
         cost = measure(sqlite, lambda session: session.execute(text("SELECT id FROM task WHERE id = 1")))
         trace = found.replay("AAAAAB")
-        table, game = Table([{"a": 1}]), ByHand([autocommitted(1)], setup=one_order, invariant=nothing)
-        for shown in (found, trace, trace.steps[0], found.map, cost, cost.sql, cost.sql[0], table, game):
+        table = Table([{"a": 1}])
+        for shown in (found, trace, trace.steps[0], cost, cost.sql, cost.sql[0], table):
             assert self.as_ipython_shows(shown) == str(shown) == repr(shown)
             assert "object at 0x" not in repr(shown)
             assert not repr(shown).startswith(type(shown).__name__)
@@ -201,7 +210,6 @@ class TestPlainText:
         cost = measure(sqlite, lambda session: session.execute(text("SELECT id FROM task WHERE id = 1")))
         assert " VM steps, 1 statement, 0 rows read, 0 rows changed\n  SEARCH task USING" in repr(cost)
         assert repr(cost.sql[0]).splitlines()[1].startswith("  | SEARCH task USING")
-        assert repr(found.map) == "2 holds, 0 holds, but an actor got an error, 26 breaks"
         step = found.replay("AAAAAB").steps[1]
         assert repr(step).startswith("A  INSERT INTO task (type, payload,")
         assert repr(step).endswith("   (not committed yet)")

@@ -70,7 +70,7 @@ class Foot {
     const more = rec.list.length > 1 ? [k(["↑", "↓"], "schedule"), rec.broken + rec.errors > 1 && k(["B"], rec.broken ? "next broken one" : "next with an error")] : [];
     const keys = playing ? [k(rec.letters, "step"), k(["←"], "back"), k(["Esc"], "restart")] : [k(["←", "→"], "step"), k(["Home", "End"], "first, last"), ...more];
     const toggle = h("button", { cls: "astable", "data-f": "plain", "aria-expanded": this.open ? "true" : "false", onclick: () => { this.open = !this.open; this.player.draw("plain"); } }, this.open ? "Hide the table" : "As a table");
-    this.el.replaceChildren(h("span", { cls: "keys" }, keys.filter(Boolean)), toggle, h("div", { cls: this.open ? "plainbox" : "unseen" }, this.table(path)));
+    this.el.replaceChildren(...[h("span", { cls: "keys" }, keys.filter(Boolean)), rec.speaks_for && h("span", { cls: "for" }, `Run on ${rec.speaks_for}.`), toggle, h("div", { cls: this.open ? "plainbox" : "unseen" }, this.table(path))].filter(Boolean));
   }
 
   table(path) {

@@ -15,6 +15,7 @@ class Game {
   // Whether an actor can step now, and what is said below its name.
   turn(path, letter) {
     const { state } = path.at(-1);
+    if (state.more?.includes(letter)) return { can: LINKS.has(this.player.options.link), why: "its step is not recorded here" };
     if (state.go?.[letter]) return { can: true, why: "let it take its next step" };
     if (state.waits?.[letter]) return { can: false, why: `waits for ${state.waits[letter][0]}’s lock` };
     return { can: false, why: "done" };
@@ -22,8 +23,9 @@ class Game {
 
   step(letter) {
     const { rec } = this.player, { state } = rec.path(this.path).at(-1);
-    if (!state.go) return;
-    if (!state.go[letter]) {
+    if (!state.go && !state.more) return;
+    if (state.more?.includes(letter)) return this.player.tell({ more: this.path });
+    if (!state.go?.[letter]) {
       const waits = state.waits?.[letter];
       this.message = [letter, waits ? `${letter} is waiting for ${waits[0]}’s lock. Step ${waits[0]}, or go Back.` : `${letter} is done. Step another one, or go Back.`];
       this.player.draw();
@@ -37,7 +39,7 @@ class Game {
     this.player.draw("again");
   }
 
-  get ended() { return !this.player.rec.path(this.path).at(-1).state.go; }
+  get ended() { return !!this.run; }
   back() { this.go(this.path.slice(0, -1)); }
   restart() { this.go(""); this.player.focusOn(`go${this.player.rec.letters[0]}`); }
 

@@ -54,7 +54,7 @@ class Lanes {
     if (step.dies) return this.put(cutLine(step), this.row(i), step.by);
     const edge = step.kind === "begin" || step.kind === "commit" ? ` ${step.kind} edge` : "";
     const key = this.player.why[1].includes(i), late = this.player.ended?.out !== "good" && this.threads.find((t) => t.to === i && !t.open && t.stale !== null);
-    const body = [this.player.storyOf(step) ? h("div", { cls: "words" }, this.player.storyOf(step, answer)) : null, this.player.storyOf(step) && edge ? null : statement(rec, step.sql)];
+    const body = [statement(rec, step.sql)];
     if (step.error) body.push(h("div", { cls: "res fail" }, h("span", { cls: "v" }, errorText(step.error))), step.post?.length ? h("div", { cls: "sql edge" }, h("span", { cls: "kw" }, step.post.at(-1))) : null);
     else if (answer) body.push(h("div", { cls: `res${key ? " key" : ""}` }, answer[1] ? [answer[1], " "] : "", answer[2] ? answer[0] : h("span", { cls: "v" }, answer[0])));
     if (late && !step.error) body.push(h("div", { cls: "late" }, `too late: relies on step ${late.from}’s ${late.value}`));
@@ -109,8 +109,8 @@ class Lanes {
     for (const letter of rec.letters) {
       const go = state.go?.[letter], waits = state.waits?.[letter];
       if (!go && !waits) continue;
-      const sql = go ? rec.steps[go[0]].sql : waits[1], story = this.player.storyOf({ sql, kind: go ? rec.steps[go[0]].kind : "" });
-      this.put(h("div", { cls: `next lane-${letter}${go ? "" : " blocked"}`, onclick: () => game.step(letter) }, h("span", { cls: "lbl" }, go ? "next" : `waits for ${waits[0]}’s lock`), story ? h("div", { cls: "words" }, story) : statement(rec, sql)), this.bottom, letter);
+      const sql = go ? rec.steps[go[0]].sql : waits[1];
+      this.put(h("div", { cls: `next lane-${letter}${go ? "" : " blocked"}`, onclick: () => game.step(letter) }, h("span", { cls: "lbl" }, go ? "next" : `waits for ${waits[0]}’s lock`), statement(rec, sql)), this.bottom, letter);
     }
     this.bottom++;
   }

@@ -11,7 +11,6 @@ class Player {
     this.full = false;
     this.root = host.attachShadow({ mode: "open" });
     this.root.adoptedStyleSheets = [sheet()];
-    host.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab: A and B insert cells elsewhere
     this.parts = { map: new ScheduleMap(this), bar: new Bar(this), foot: new Foot(this) };
     this.lanes = new Lanes(this);
     this.side = new Side(this);
@@ -35,12 +34,6 @@ class Player {
   get why() { return this.rec.words.why[this.schedule] || ["", [], -1]; }
   nameOf(letter) { return this.options.names?.[letter] || this.rec.actors[letter]; }
 
-  // A statement in plain words, where the page gives some: [[pattern, text with $1], …].
-  storyOf(step) {
-    const sql = this.rec.sqlOf(step).replace(/\s+/g, " "), found = this.options.story?.find(([pattern]) => new RegExp(pattern).test(sql));
-    return found ? new RegExp(found[0]).exec(sql).reduce((text, group, i) => text.replaceAll(`$${i}`, group ?? ""), found[1]) : null;
-  }
-
   // The page may take the element away and put it back: it listens to the page only while it is there.
   attach() {
     const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -51,7 +44,11 @@ class Player {
     sized.observe(this.el);
     dark.addEventListener("change", theme);
     theme();
-    this.detach = () => { followed.disconnect(); sized.disconnect(); dark.removeEventListener("change", theme); };
+    // JupyterLab: A and B insert cells elsewhere. Its shortcuts with Control or Command stay.
+    const keys = (event) => this.host.toggleAttribute("data-lm-suppress-shortcuts", !event.ctrlKey && !event.metaKey);
+    window.addEventListener("keydown", keys, true);
+    PLAYERS.add(this);
+    this.detach = () => { PLAYERS.delete(this); window.removeEventListener("keydown", keys, true); followed.disconnect(); sized.disconnect(); dark.removeEventListener("change", theme); };
   }
 
   theme(prefersDark) {
@@ -76,14 +73,14 @@ class Player {
   headline() {
     const [out, text] = verdict(this.rec), [sentence_, , remedy] = this.why;
     const helps = !this.rec.code && remedy >= 0 && h("details", { cls: "helps", open: this.helps, ontoggle: (e) => { this.helps = e.target.open; } }, h("summary", { "data-f": "helps" }, "What would have helped?"), h("p", {}, this.rec.words.remedies[remedy]));
-    return [title(out, text), h("div", { cls: "why" }, h("p", {}, sentence_ ? sentence(sentence_) : NBSP), helps || "")];
+    const notes = (this.rec.notes || []).map((note) => h("p", { cls: "fact" }, note));
+    return [title(out, text), h("div", { cls: "why" }, h("p", {}, sentence_ ? sentence(sentence_) : NBSP), helps || "", notes)];
   }
 
   focusOn(name) {
-    const el = name && this.root.querySelector(`[data-f="${name}"]`);
-    if (!el) return;
-    if (el.disabled) this.el.focus({ preventScroll: true });
-    else if (el !== this.root.activeElement) el.focus({ preventScroll: true });
+    if (!name) return;
+    const el = this.root.querySelector(`[data-f="${name}"]:not(:disabled)`) || this.el;
+    if (el !== this.root.activeElement) el.focus({ preventScroll: true });
   }
 
   // What a person does
@@ -96,7 +93,7 @@ class Player {
     this.playing = false;
     this.run = run;
     this.at = this.length;
-    this.draw("map");
+    this.draw();
   }
   play() {
     this.playing = true;
@@ -112,7 +109,12 @@ class Player {
     else if (el?.dataset.i && !this.playing) this.go(+el.dataset.i);
     else if (el?.dataset.s) this.watch(this.rec.run(el.dataset.s));
   }
-  tell(message) { this.host.dispatchEvent(new CustomEvent("taskref-player", { detail: message, bubbles: true })); }
+  tell(message) { LINKS.get(this.options.link)?.send({ game: this.options.number, ...message }); }
+  heard({ after, more, error }) {
+    if (error) this.game.message = [this.rec.letters[0], error];
+    else if (more && this.rec.path(after).at(-1).state.more) graft(this.rec, more, after);
+    this.draw();
+  }
 
   testOf() {
     const { rec, run } = this, first = rec.words.first;

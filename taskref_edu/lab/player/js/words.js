@@ -11,6 +11,10 @@ const REFUSED = {
 function verdict(rec) {
   const bad = rec.list.find((run) => run.broken)?.broken[0], schedules = rec.crashes && rec.letters.length > 1;
   const of = `of ${rec.complete ? "" : "at least "}${plural(rec.count, ...THINGS[schedules ? "schedules" : rec.kind])}`;
+  if (rec.count === 1 && rec.list.length === 1) {
+    const [run] = rec.list, does = { bad: "breaks: ", err: "ends with an error: ", good: "holds" }[run.out];
+    return [run.out, [`This ${THINGS[rec.kind][0]} ${does}`, h("em", {}, (run.broken || run.errors || []).join("; "))]];
+  }
   if (rec.broken) return ["bad", [`${number(rec.broken)} ${of} ${rec.broken === 1 ? "breaks" : "break"}: `, h("em", {}, bad)]];
   if (rec.errors) {
     const error = rec.list.find((run) => run.errors)?.errors[0] || "";

@@ -1,0 +1,43 @@
+"""The module once a page: the first cell of a notebook that shows a player brings it, the others find it there.
+
+A cell that is run again brings it again, since its former output is gone. Elsewhere every output brings it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NamedTuple
+
+
+class Cell(NamedTuple):
+    """A cell of a notebook, and one run of it."""
+
+    name: str
+    run: str
+
+
+_first: Cell | None = None
+
+
+def module_wanted() -> bool:
+    """Whether the output that is made now has to bring the module."""
+    global _first
+    here = _current_cell()
+    if here is None:
+        return True
+    if _first is None or (_first.name == here.name and _first.run != here.run):
+        _first = here
+        return True
+    return False
+
+
+def _current_cell() -> Cell | None:
+    """The cell that runs now; None outside a kernel."""
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if not hasattr(shell, "kernel"):
+        return None
+    request: dict[str, Any] = shell.get_parent() or {}
+    run = request.get("header", {}).get("msg_id", "")
+    # JupyterLab names the cell. Where nobody does, the same text is the same cell.
+    name = request.get("metadata", {}).get("cellId") or request.get("content", {}).get("code", "")
+    return Cell(name, run) if name else None

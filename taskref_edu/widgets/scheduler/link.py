@@ -1,0 +1,69 @@
+"""The way from a game on a page to its kernel: what was played comes here, and missing steps are fetched from here.
+
+One widget for each kernel, and it is never displayed: creating it loads the player's module into the page. So a page
+that is loaded again while the kernel lives finds the module whether or not the cell that brought it is still there.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Protocol
+from uuid import uuid4
+from weakref import WeakValueDictionary
+
+import anywidget
+import traitlets
+from sqlalchemy import exc
+
+from ...lab.explorer.errors import LabError
+from ...lab.player.page import module
+
+
+class Played(Protocol):
+    """A game that the page can ask."""
+
+    def play(self, schedule: str) -> list[str]: ...
+    def more(self, schedule: str) -> dict[str, Any]: ...
+
+
+class Link(anywidget.AnyWidget):
+    """Hears {"game": …, "played": "ABBA"} and {"game": …, "more": "AB"}, and answers the second."""
+
+    _esm = f"{module()}\nexport default {{ initialize({{ model }}) {{ globalThis.taskrefPlayerLink(model); }} }};"
+
+    name = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self) -> None:
+        super().__init__(name=uuid4().hex)
+        self.games: WeakValueDictionary[str, Played] = WeakValueDictionary()
+        self.on_msg(self._hear)
+
+    def _hear(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
+        """From a page, on any thread."""
+        game = self.games.get(str(content.get("game")))
+        if game is None:
+            return  # of a cell that has run again
+        try:
+            if isinstance(played := content.get("played"), str):
+                game.play(played)
+            elif isinstance(wanted := content.get("more"), str):
+                self.send({"game": content["game"], "after": wanted, "more": game.more(wanted)})
+        except (LabError, exc.SQLAlchemyError, KeyError) as error:
+            # Printed, it would land in a stranger's cell.
+            self.send({"game": content["game"], "error": f"{type(error).__name__}: {error}"})
+
+
+_link: Link | None = None
+
+
+def link(game: Played) -> dict[str, str]:
+    """The options by which a page finds this game in its kernel; none outside a notebook."""
+    global _link
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if not hasattr(shell, "kernel"):
+        return {}
+    _link = _link or Link()
+    number = str(id(game))
+    _link.games[number] = game
+    return {"link": _link.name, "number": number}
