@@ -125,17 +125,17 @@ def test_real_keys(canvas: Page) -> None:
     expect(canvas.locator(f"{NAME} [role=status]")).to_contain_text("Step 14. ")
 
 
-def test_the_scrubber_goes_on_while_it_is_dragged(canvas: Page) -> None:
-    show(canvas, element(recorded("race")))
-    slider = canvas.locator(f"{NAME} input[type=range]")
-    box = slider.bounding_box()
-    assert box is not None
-    canvas.mouse.move(box["x"] + box["width"] - 3, box["y"] + 10)
-    canvas.mouse.down()
-    for share in (0.8, 0.6, 0.4, 0.2):
-        canvas.mouse.move(box["x"] + box["width"] * share, box["y"] + 10, steps=3)
-    canvas.wait_for_function(f"1 <= {PLAYER}.at && {PLAYER}.at <= 4")
-    canvas.mouse.up()
+def test_the_scrubber_goes_on_while_it_is_dragged(chromium: Browser) -> None:
+    with new_page(chromium) as page:
+        show(page, element(recorded("race")))
+        box = page.locator(f"{NAME} input[type=range]").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] - 3, box["y"] + 10)
+        page.mouse.down()
+        for share in (0.8, 0.6, 0.4, 0.2):
+            page.mouse.move(box["x"] + box["width"] * share, box["y"] + 10, steps=3)
+        page.wait_for_function(f"1 <= {PLAYER}.at && {PLAYER}.at <= 4")
+        page.mouse.up()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

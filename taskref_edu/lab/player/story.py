@@ -49,7 +49,8 @@ def story(recording: Recording, schedule: str) -> str:
     lines = [f"{schedule or '(nothing yet)'}   {', '.join(f'{x} = {n}' for x, n in recording.facts['actors'].items())}"]
     lines += ["", str(found)] if found else []
     lines += ["", *_lanes(recording, moments), "", *_rows(recording, moments[-1])]
-    return "\n".join(line.rstrip().replace("\u00a0", " ") for line in [*lines, *([""] if run else []), *(ending(run) if run else [])])
+    text = "\n".join(line.rstrip() for line in [*lines, *([""] if run else []), *(ending(run) if run else [])])
+    return text.replace("\u00a0", " ")
 
 
 def help_line(recording: Recording, schedule: str) -> str:

@@ -169,8 +169,7 @@ def test_is_found(fault: str) -> None:
     found = explore(actors, setup=setup, invariant=invariant, schema="as_written")
     assert (len(found.broken), found.count, found.errors) == (broken, count, [])
     assert all(problem in text for texts in found.problems.values() for text in texts), found
-    assert found.trace is not None
-    assert found.trace.broken == found.problems[found.shortest or ""]
+    assert found.replay(found.shortest or "").broken == found.problems[found.shortest or ""]
 
 
 def test_a_click_while_the_task_runs_is_refused_by_the_reference() -> None:
