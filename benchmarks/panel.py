@@ -130,7 +130,7 @@ class Rig:
             notebook.run_all()
             notebook.page.wait_for_selector(".taskref-picture")
             if start:
-                notebook.click("Start")
+                notebook.click("Start worker")
             notebook.page.wait_for_timeout(3000)
             notebook.traffic.clear()
             cpu = _cpu(path)

@@ -21,7 +21,7 @@ def pay_two(notebook: Notebook) -> None:
         notebook.expect_status(f"order {number}: new")
         notebook.click("Pay")
         notebook.expect_status(f"order {number}: payment enqueued as task {number}")
-    notebook.click("Start")
+    notebook.click("Start worker")
     notebook.expect_task(1, "running")
 
 

@@ -18,6 +18,10 @@ PANEL = """\
 from taskref_edu.widgets import Panel
 panel = Panel(queue, approach="both")
 panel"""
+TEXTS = (
+    ".taskref-badge", "button", "button[aria-disabled=true]", ".taskref-status", ".taskref-worker", ".taskref-legend",
+    ".taskref-c-id",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,7 @@ def test_everything_by_keyboard(both: Notebook):
     page.keyboard.press("Space")
     both.expect_status("order 1: payment enqueued as task 1")
     expect(both.button("Pay")).to_be_focused()
-    expect(both.panel.locator(".taskref-tasks")).to_contain_text(["← order 1", "process_payment"])
+    expect(both.panel.locator(".taskref-tasks").first).to_contain_text("← order 1")
     expect(both.panel.locator(".taskref-orders").last).to_contain_text("task 1 →")
     assert page.evaluate("window.hacked") is None
     expect(both.panel.locator("img")).to_have_count(0)
@@ -67,7 +71,7 @@ def test_the_text_stands_out_in_both_themes(both: Notebook):
         both.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
         expect(both.page.locator("#jupyterlab-splash")).to_have_count(0)
         both.screenshot(theme.replace(" ", "-").lower())
-        for selector in (".taskref-badge", "button", ".taskref-status", ".taskref-worker", ".taskref-c-customer"):
+        for selector in TEXTS:
             assert contrast(both, selector) >= 4.5, f"{selector} in {theme}"
 
 

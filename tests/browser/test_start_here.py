@@ -21,7 +21,7 @@ def test_enqueue_three_cancel_one_watch_the_others__again_after_a_reload(alone: 
     alone.expect_task(2, "pending")
     alone.click("Cancel payment")
     alone.expect_status("order 2: payment cancelled")
-    alone.click("Start")
+    alone.click("Start worker")
     alone.expect_task(1, "running")
     alone.screenshot("start-here")
     alone.expect_task(1, "succeeded")

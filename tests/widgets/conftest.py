@@ -24,16 +24,16 @@ class Hand:
 
     def click(self, name: str, expect: str | None = None) -> None:
         """Click the button; wait for the answer in the status line, if one is given."""
-        self.panel.controls.buttons[name].click()
+        self.panel.click(name)
         if expect is not None:
             self.reads(expect)
 
     def reads(self, text: str) -> None:
         """Wait until the status line holds the text."""
         try:
-            until(lambda: text in self.panel.status.text)
+            until(lambda: text in self.panel.status)
         except AssertionError:
-            assert text in self.panel.status.text
+            assert text in self.panel.status
 
     def pay_new_orders(self, count: int) -> None:
         for _ in range(count):
@@ -81,7 +81,7 @@ def open_panel(database: Engine) -> Iterator[Callable[..., Hand]]:
 
     def open_one(approach: Any = "inverted", seconds: float = 0.0, queue: TaskQueue | None = None) -> Hand:
         panel = Panel(queue or TaskQueue(database, backoff=0), approach)
-        panel.controls.seconds.value = seconds
+        panel.set(seconds=seconds)
         opened.append(panel)
         return Hand(panel)
 

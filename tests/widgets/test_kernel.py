@@ -17,11 +17,11 @@ import threading, time
 def until(condition):
     end = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < end, (panel.status.text, panel.views[-1].static())
+        assert time.monotonic() < end, (panel.status, panel.views[-1].static())
         time.sleep(0.01)
-panel.controls.seconds.value = 0
+panel.set(seconds=0)
 for name in ["new_order", "pay"] * 3 + ["cancel", "start"]:
-    panel.controls.buttons[name].click()
+    panel.click(name)
 until(lambda: panel.views[-1].static().count("succeeded</span>") == 2)
 until(lambda: panel.views[-1].static().count("cancelled</span>") == 1)"""
 COUNT = """\

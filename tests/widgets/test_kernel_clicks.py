@@ -19,7 +19,7 @@ from taskref_edu import TaskQueue, open_database
 from taskref_edu.widgets import Panel
 queue = TaskQueue(open_database(), lease=0.6, backoff=0)
 panel = Panel(queue, approach="both")
-panel.controls.seconds.value = 0.2
+panel.set(seconds=0.2)
 panel"""
 THREADS = 'sorted(t.name for t in threading.enumerate() if "panel" in t.name or "worker" in t.name)'
 
@@ -42,8 +42,8 @@ class Page:
 
     def click(self, name: str) -> None:
         """Send what a click on the button sends."""
-        model = self.run("", f'panel.controls.buttons["{name}"].model_id').strip("'")
-        content = {"comm_id": model, "data": {"method": "custom", "content": {"event": "click"}}}
+        model = self.run("", "panel.controls.model_id").strip("'")
+        content = {"comm_id": model, "data": {"method": "custom", "content": {"click": name, "order": None}}}
         message = self._client.session.msg("comm_msg", content)
         if self._subshell is not None:
             message["header"]["subshell_id"] = self._subshell
@@ -52,7 +52,7 @@ class Page:
     def status(self, text: str) -> None:
         """Wait until the status line holds the text."""
         end = time.monotonic() + 20
-        while text not in (found := self.run("", "panel.status.text")):
+        while text not in (found := self.run("", "panel.status")):
             assert time.monotonic() < end, found
             time.sleep(0.02)
 
@@ -92,19 +92,19 @@ def test_clicks_scenarios_and_waits(page: Page, where: str):
     page.status("8 clicks as written: 8 live payments, 7 of them orphans")
     page.click("start")
     page.run('await panel.until("all tasks finished")')
-    page.run("panel.controls.seconds.value = 60")
+    page.run("panel.set(seconds=60)")
     page.click("new_order")
     page.status("order 2: new")
     page.click("pay")
     page.run('await panel.until("a task running")')
     page.click("crash")
     page.status("killed while it ran task")
-    page.run("panel.controls.seconds.value = 0.2")
+    page.run("panel.set(seconds=0.2)")
     page.click("start")
     page.run('await panel.until("all tasks finished")\nawait panel.until("worker idle")')
     page.run('panel.run("typo").play(pace=0.01)')
     page.run('await panel.until("scenario over")')
-    assert page.run("panel.stop()", "panel.status.text") == "'stopped: re-run this cell to make it live'"
+    assert page.run("panel.stop()", "panel.status") == "'stopped: re-run this cell to make it live'"
     page.run(
         "for _ in range(100):\n    if not THREADS: break\n    await asyncio.sleep(0.05)".replace("THREADS", THREADS)
     )

@@ -36,8 +36,8 @@ def test_stop_leaves_no_thread_and_may_be_called_twice(open_panel: OpenPanel, ap
 def test_a_stopped_panel_says_so_and_takes_no_clicks(open_panel: OpenPanel):
     hand = open_panel()
     hand.panel.stop()
-    assert hand.panel.status.text == "stopped: re-run this cell to make it live"
-    assert all(button.disabled for button in hand.panel.controls.buttons.values())
+    assert hand.panel.status == "stopped: re-run this cell to make it live"
+    assert set(hand.panel.controls.state["offers"].values()) == {hand.panel.status}
     hand.click("new_order")
     assert hand.orders() == ["none yet"]
 
@@ -58,7 +58,7 @@ def test_stop_from_several_threads_at_once(open_panel: OpenPanel):
 
 def test_a_new_panel_on_the_same_file_and_approach_replaces_the_old_one(open_panel: OpenPanel):
     old, new = open_panel("inverted"), open_panel("inverted")
-    assert old.panel.status.text.startswith("replaced by a newer panel")
+    assert old.panel.status.startswith("replaced by a newer panel")
     new.click("new_order", "order 1: new")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from .rows import REFERENCE, OrderRow, Raw, Rows, TaskRow, order_in
 
 MANY = 100  # rows that differ in one look; more are counted instead of told one by one
 LONGEST_ERROR = 120
+NOBODY: Mapping[int, str] = {}  # the name of the worker that runs each task, where that is known
 END = 60  # the rank of a task's end; a rank says what comes first where one look finds several things
 ORDER_STATUS, TASK_STATUS = OrderRow._fields.index("status"), TaskRow._fields.index("status")
 
@@ -31,7 +32,7 @@ class Event:
     order: int | None = None
 
 
-def changes(before: Rows, after: Rows, now: datetime) -> list[Event]:
+def changes(before: Rows, after: Rows, now: datetime, holders: Mapping[int, str] = NOBODY) -> list[Event]:
     """The events between two states: those of one order and its task stand together, what has ended comes first."""
     orders = _differing(before.orders, after.orders, after.order_count)
     tasks = _differing(before.tasks, after.tasks, after.task_count)
@@ -48,7 +49,7 @@ def changes(before: Rows, after: Rows, now: datetime) -> list[Event]:
     for task_id in tasks:
         old, row = before.task(task_id), after.task(task_id)
         order = order_in((row or old).payload) or of.get(task_id)  # type: ignore[union-attr]
-        found += [(order or -task_id, rank, Event(text, order)) for rank, text in _of_task(old, row, now)]
+        found += [(order or -task_id, rank, Event(text, order)) for rank, text in _of_task(old, row, now, holders)]
     ended = {chain for chain, rank, _ in found if rank >= END}
     found.sort(key=lambda one: (one[0] not in ended, abs(one[0]), one[1]))
     return [event for *_, event in found]
@@ -81,7 +82,9 @@ def _of_order(old: OrderRow | None, now: OrderRow | None) -> Iterator[tuple[int,
             yield 20, f"order {now.id} → task {now.processing_task_id}: reference set"
 
 
-def _of_task(old: TaskRow | None, now: TaskRow | None, at: datetime) -> Iterator[tuple[int, str]]:
+def _of_task(
+    old: TaskRow | None, now: TaskRow | None, at: datetime, holders: Mapping[int, str]
+) -> Iterator[tuple[int, str]]:
     """Rank and text of what happened to one task."""
     if now is None:
         if old is not None:
@@ -92,17 +95,18 @@ def _of_task(old: TaskRow | None, now: TaskRow | None, at: datetime) -> Iterator
         old = now._replace(
             status="pending", attempt=0, lease_token=0, lease_expires_at=None, cancel_requested_at=None, error=None
         )
-    yield from _of_lease(old, now)
+    yield from _of_lease(old, now, holders)
     if now.cancel_requested_at is not None and old.cancel_requested_at is None:
         yield 50, f"task {now.id} asked to stop"
     yield from _of_end(old, now, at)
 
 
-def _of_lease(old: TaskRow, now: TaskRow) -> Iterator[tuple[int, str]]:
+def _of_lease(old: TaskRow, now: TaskRow, holders: Mapping[int, str]) -> Iterator[tuple[int, str]]:
     if now.lease_token != old.lease_token:
         if old.status == "running":
-            yield 30, f"task {now.id}: lease token {old.lease_token} is stale now"
-        yield 31, f"task {now.id} claimed: attempt {now.attempt}, lease token {now.lease_token}"
+            yield 30, f"task {now.id}: lease expired, lease token {old.lease_token} is stale now"
+        by = f" by {holders[now.id]}" if now.id in holders else ""
+        yield 31, f"task {now.id} claimed{by} as attempt {now.attempt}, lease token {now.lease_token}"
     elif now.status == old.status == "running" and now.lease_expires_at != old.lease_expires_at:
         yield 40, f"task {now.id} heartbeat: lease extended"
 
@@ -113,7 +117,7 @@ def _of_end(old: TaskRow, now: TaskRow, at: datetime) -> Iterator[tuple[int, str
     if now.status == "pending" and ran:
         left = seconds_until(old.lease_expires_at, at)
         if left is not None and left <= 0:  # a worker that records a failure still holds its lease
-            yield END, f"task {now.id} reclaimed: its lease ran out"
+            yield END, f"task {now.id}: lease expired, free for another attempt"
         else:
             yield END, f"task {now.id} will be retried: {error}"
     elif now.status != old.status and now.status in ENDED:
@@ -130,31 +134,63 @@ def _counted(differing: list[int], what: str, after: dict[int, Raw], status: int
 
 
 KEPT = 1_000
+Ways = dict[int, list[tuple[float, str]]]  # task -> seconds since 1970, status
 Line = tuple[float, str, int | None]  # seconds since the start, what happened, the order that it is about
 
 
 class Timeline:
-    """Written by the watcher; only note() may be called on any thread."""
+    """Written by the watcher; only note() may be called on any thread.
+
+    ways: when each task came into each of its statuses, as far as the looks have seen it.
+    """
 
     def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew."""
         self._began = time.monotonic()
         self._notes: deque[tuple[float, Event]] = deque(maxlen=KEPT)
         self.lines: deque[Line] = deque(maxlen=KEPT)
         self._seen = False
+        self.ways: Ways = {}
+        self.latest_ways: Ways = {}  # those that the latest look has made longer
+        self._new_ways: Ways = {}
 
     def note(self, event: Event) -> None:
         """Something that no row tells. It is shown at the next look."""
         self._notes.append((time.monotonic(), event))
 
-    def look(self, before: Rows, after: Rows) -> list[Line]:
+    def new_ways(self) -> Ways:
+        """The ways that have become longer since the last call."""
+        found, self._new_ways = self._new_ways, {}
+        return found
+
+    def look(self, before: Rows, after: Rows, holders: Mapping[int, str] = NOBODY) -> list[Line]:
         """The new lines: what the rows tell, and what was noted meanwhile. What the first look finds is no event."""
         now = time.monotonic()
-        found = (
-            [(now, event) for event in changes(before, after, utc_now())] if self._seen and after is not before else []
-        )
+        known = self._seen and after is not before
+        found = [(now, event) for event in changes(before, after, utc_now(), holders)] if known else []
         self._seen = True
+        self._follow(before, after)
         while self._notes:
             found.append(self._notes.popleft())
         new = [(round(at - self._began, 2), event.text, event.order) for at, event in found]
         self.lines.extend(new)
         return new
+
+    def _follow(self, before: Rows, after: Rows) -> None:
+        differing = _differing(before.tasks, after.tasks, after.task_count)
+        self.latest_ways = {}
+        for number in differing if len(differing) <= MANY else ():
+            row, old = after.task(number), before.task(number)
+            if row is None:
+                self.ways.pop(number, None)
+            elif old is None or (old.status, old.lease_token) != (row.status, row.lease_token):
+                if row.lease_token and number not in self.ways and row.status in ENDED:
+                    continue  # its life was before this panel's
+                # A new list: the old one may be on its way to a page.
+                way = self.ways[number] = [*self.ways.get(number, []), (round(time.time(), 2), row.status)]
+                self._new_ways[number] = self.latest_ways[number] = way
+        while len(self.ways) > KEPT:
+            del self.ways[next(iter(self.ways))]

@@ -1,7 +1,7 @@
 """Rows as HTML tables, for a notebook without its kernel: states as words and shapes, arrows as text.
 
 Whatever comes from the database is shown as text. Not covered: where the rows come from (`rows.py`), the
-colours (`theme.py`), the live picture (`picture.py`).
+live picture (`picture.py`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from ...approaches.classic import PAYMENT
@@ -24,6 +25,7 @@ SHAPES = {
     "failed": "✖",
     "cancelled": "⊘",
 }
+STATIC_STYLE = f"<style>{Path(__file__).with_name('static.css').read_text(encoding='utf-8')}</style>"
 LONGEST_TEXT = 200  # characters of a name, a payload or an error that are shown
 LONGEST_TABLE = 50  # rows: the table is kept in the notebook's file
 

@@ -32,6 +32,7 @@ class Messenger:
         self._lines: list[Line] = []
         self._opened: tuple[Opened, Opened] = (Opened(), Opened())
         self._new_rows = self._new_workers = True
+        picture.snapshot = self.snapshot
         self._told_at: float | None = None  # on the clock of time.monotonic()
 
     def add(self, rows: Rows, lines: list[Line], new_workers: bool) -> None:
@@ -40,6 +41,10 @@ class Messenger:
         self._new_workers = self._new_workers or new_workers
         self._rows = rows
         self._lines += lines
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as it is now, for a page that has not been told anything. May be called on any thread."""
+        return self._everything(RowDeltas(self._approach))
 
     def tell(self) -> None:
         """Send what is due, if anything is and the last message was not a moment ago."""
@@ -62,24 +67,29 @@ class Messenger:
             told["details"] = self._details(opened)
         if self._new_rows:
             told |= self._told.changes(self._rows)
+        if ways := self._timeline.new_ways():
+            told["ways"] = ways
         self._opened = opened
         self._nothing_due()
-        return told
+        return told | {"now": time.time()} if told else told
 
     def _tell_everything(self, hello: bool) -> None:
         now = time.monotonic()
         waits = self._told_at is not None and now - self._told_at < UNASKED
         if not hello and (waits or not (self._new_rows or self._new_workers or self._lines)):
             return
-        everything = self._told.everything(self._rows) | {
-            "workers": self._workers.shown,
-            "events": list(self._timeline.lines),
-        }
+        everything = self._everything(self._told)
+        self._timeline.new_ways()
         self._told_at, self._opened = now, (Opened(), Opened())  # their details follow with the next message
         self._nothing_due()
         if hello:
             self._picture.tell("everything", everything)
         self._picture.begin_with(None if hello else everything)
+
+    def _everything(self, deltas: RowDeltas) -> dict[str, Any]:
+        timeline = self._timeline
+        told = {"workers": self._workers.shown, "events": list(timeline.lines), "ways": dict(timeline.ways)}
+        return deltas.everything(self._rows) | told | {"now": time.time()}
 
     def _nothing_due(self) -> None:
         self._lines = []

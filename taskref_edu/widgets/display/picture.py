@@ -1,14 +1,15 @@
 """The picture of one side in the browser: rows, the arrows between them, the worker, the timeline.
 
-Told by messages, never by synced state: a page that is loaded again asks for everything, and gets what the
-database holds. Messages are JSON in a buffer: as plain content, each layer below would walk through it.
+Told by messages, not by synced state: a page asks for everything, and is told what changes. A page that is loaded
+again gets the state with the widget itself, so that it shows something before the kernel has answered. Messages are
+JSON in a buffer: as plain content, each layer below would walk through it.
 Not covered: what is told (`patches.py`), and when (`view.py`).
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,18 @@ import orjson
 import traitlets
 
 from .html_tables import SHAPES
-from .theme import PICTURE_STYLE
 
 PAGES = 8  # views of one panel whose opened rows are remembered
+PARTS = (
+    "dom",
+    "grid",
+    "arrows",
+    "timeline",
+    "picture",
+    "recording",
+)  # one script: a widget imports no other file
+SCRIPT = "\n".join(Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
+CSS = Path(__file__).with_name("picture.css").read_text(encoding="utf-8")
 Opened = frozenset[int]
 
 
@@ -27,10 +37,13 @@ class Picture(anywidget.AnyWidget):
     """Draws one side. What the page asks for is read with `asked()`."""
 
     # As text: anywidget ties each widget to a path for good, and with it the panel and its database.
-    _esm = Path(__file__).with_name("picture.js").read_text(encoding="utf-8")
-    _css = PICTURE_STYLE
+    _esm = SCRIPT
+    _css = CSS
     look = traitlets.Dict().tag(sync=True)  # approach, title, shapes: what never changes
     first = traitlets.Unicode("").tag(sync=True)  # the state to begin with, for a kernel too busy to be asked
+
+    seen = False  # a page has asked for the rows
+    snapshot: Callable[[], Mapping[str, Any]] | None = None  # the state as it is now; set by the messenger
 
     def __init__(self, approach: str, title: str) -> None:
         super().__init__(look={"approach": approach, "title": title, "shapes": SHAPES})
@@ -38,8 +51,19 @@ class Picture(anywidget.AnyWidget):
         self._hello = False
         self._opened: dict[str, tuple[Opened, Opened]] = {}
         self._number = 0
-        self.seen = False  # a page has asked for the rows
         self.on_msg(self._hear)
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """As any widget's; to a page that is loaded again, `first` is the state as it is now."""
+        state = super().get_state(key, drop_defaults)
+        if key is None and self.snapshot is not None and self.seen:
+            state["first"] = _json(self.snapshot()).decode()
+        return state
+
+    def forget_pages(self) -> None:
+        """Tell every page everything with the next message."""
+        with self._lock:
+            self._hello = True
 
     def tell(self, kind: str, told: Mapping[str, Any]) -> None:
         """Send `told` to every page."""
@@ -60,8 +84,7 @@ class Picture(anywidget.AnyWidget):
     def _numbered(self, told: Mapping[str, Any]) -> bytes:
         # The number lets a page see that a message got lost on the way, and ask again.
         self._number += 1
-        # SQLite takes anything: what is no JSON is told as text.
-        return orjson.dumps({**told, "number": self._number}, default=str, option=orjson.OPT_NON_STR_KEYS)
+        return _json({**told, "number": self._number})
 
     def _hear(self, _widget: object, content: Any, _buffers: object) -> None:
         """From a page, on any thread: {"hello": true} or {"page": …, "orders": […], "tasks": […]}."""
@@ -74,6 +97,11 @@ class Picture(anywidget.AnyWidget):
                 self._opened[page] = _numbers(content.get("orders")), _numbers(content.get("tasks"))
                 while len(self._opened) > PAGES:
                     del self._opened[next(iter(self._opened))]
+
+
+def _json(told: Mapping[str, Any]) -> bytes:
+    # SQLite takes anything: what is no JSON is told as text.
+    return orjson.dumps(told, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
 def _numbers(found: object) -> Opened:

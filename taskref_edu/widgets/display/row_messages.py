@@ -7,14 +7,18 @@ Not covered: how it is sent (`picture.py`) and drawn (`picture.js`).
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from ...approaches.classic import PAYMENT
+from .details import seconds_until
 from .html_tables import is_orphan, money, more_of
-from .rows import Rows, order_in
+from .rows import Rows, TaskRow, order_in
 
 LONGEST_CELL = 60  # characters; the details show more
+RUNNING = 50  # running tasks whose leases are told, at most: as many as somebody can watch
 SAFE = 2**53  # a larger number loses digits in a browser
+_STATUS, _LEASE = TaskRow._fields.index("status"), TaskRow._fields.index("lease_expires_at")
 Shown = tuple[Any, ...]  # a row as the browser gets it; its id comes first
 
 
@@ -39,6 +43,7 @@ class RowDeltas:
         self._rows = Rows()
         self._orders: dict[int, Shown] = {}
         self._tasks: dict[int, Shown] = {}
+        self._leases: dict[int, str] = {}
 
     def everything(self, rows: Rows) -> dict[str, Any]:
         """The whole state; what is told next builds on it."""
@@ -49,6 +54,7 @@ class RowDeltas:
             "orders": list(self._orders.values()),
             "tasks": list(self._tasks.values()),
             "counts": (rows.order_count, rows.task_count),
+            "leases": self._ends_of(_leases(rows)),
         }
 
     def changes(self, rows: Rows) -> dict[str, Any]:
@@ -68,7 +74,14 @@ class RowDeltas:
         }
         self._rows, self._orders, self._tasks = rows, orders, tasks
         found: dict[str, Any] = {name: value for name, value in told.items() if value}
+        if (leases := _leases(rows)) != self._leases:
+            found["leases"] = self._ends_of(leases)
         return found | {"counts": (rows.order_count, rows.task_count)} if found else found
+
+    def _ends_of(self, leases: dict[int, str]) -> dict[int, float]:
+        """When each lease runs out, in seconds since 1970."""
+        self._leases, now = leases, time.time()
+        return {n: round(now + left, 2) for n, lease in leases.items() if (left := seconds_until(lease)) is not None}
 
     def _shown_orders(self, rows: Rows) -> dict[int, Shown]:
         """Id, status, customer, amount, the task it points at, what is wrong with that."""
@@ -104,6 +117,12 @@ class RowDeltas:
 
 def _different(before: dict[int, Shown], after: dict[int, Shown]) -> list[Shown]:
     return [] if after is before else [row for number, row in after.items() if before.get(number) != row]
+
+
+def _leases(rows: Rows) -> dict[int, str]:
+    """The lease of each running task as the driver returns it; none if there are too many to watch."""
+    running = {row[0]: row[_LEASE] for row in rows.tasks.values() if row[_STATUS] == "running"}
+    return running if len(running) <= RUNNING else {}
 
 
 def _cell(text: Any) -> str:

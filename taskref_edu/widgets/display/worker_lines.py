@@ -28,6 +28,11 @@ class WorkerLines:
         self.shown: list[dict[str, Any]] = []
         self._statuses: list[WorkerStatus] = []
 
+    @property
+    def holders(self) -> dict[int, str]:
+        """The name of the worker that runs each task."""
+        return {one["task"]: one["name"].lower() for one in self.shown if one["task"] is not None}
+
     def look(self, workers: Sequence[Worker]) -> bool:
         """Look at the workers; whether somebody's state is another than at the last look."""
         statuses, before = [worker.status for worker in workers], self._statuses
@@ -55,7 +60,8 @@ def _words(status: WorkerStatus) -> tuple[str, str]:
     """What stands before the seconds, if there are any, and what stands behind them."""
     if status.task is not None:
         then = ", then stops" if status.stopping else ", then pauses" if status.pausing else ""
-        return f"{status.state} with task {status.task.id} since ", then
+        attempt = f", attempt {status.task.attempt}," if status.task.attempt > 1 else ""
+        return f"{status.state} with task {status.task.id}{attempt} since ", then
     return (f"{status.state}: {status.error}" if status.state in ("blocked", "dead") else status.state), ""
 
 

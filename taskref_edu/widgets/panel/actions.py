@@ -1,7 +1,7 @@
 """What the clicks on a panel do, on each of its sides; they may come on any thread.
 
 A click makes one short transaction, or sets an event, and says what came of it. It writes no widget: what is to be
-written is left to the watcher.
+shown is read by the watcher.
 """
 
 from __future__ import annotations
@@ -14,36 +14,54 @@ from typing import Any
 from .click_storm import How
 from .click_transactions import plain
 from .conditions import SCENARIO_OVER, still_open
-from .controls import BUTTONS, WORKER_BUTTONS, WORKER_TROUBLE_BUTTONS, Controls
+from .controls import BUTTONS
+from .offers import NO_ORDER, NO_SCENARIO
 from .order_actions import ON_ALL, ON_ORDERS
 from .scenario_player import PACE, ScenarioPlayer
-from .scenarios import Act
+from .scenarios import SCENARIOS, Act
 from .side import Side
 from .worker_actions import NO_THREAD
 
-NO_SCENARIO = "no scenario is under way: choose one under More, and click Run"
-NO_ORDER = "no order selected: create one with New order"
+ON_WORKERS = ("start", "pause", "resume", "step", "stop", "crash", "zombie")
+SECONDS = 2.0  # that a payment takes, unless somebody asks for another time
+BOUNDS = {"seconds": (0.0, 60.0), "clicks": (2, 20)}
+HOW: tuple[How, ...] = ("as written", "at its best")
 
 
 class PanelActions:
-    """Works the `sides` of one panel. `selected` is the order that clicks are about, `player` the scenario.
+    """Works the `sides` of one panel. `selected` is the order that clicks are about, `player` plays the scenario.
 
     hurry() is called when there is something new to show.
     """
 
-    def __init__(self, controls: Controls, hurry: Callable[[], None]) -> None:
+    def __init__(self, hurry: Callable[[], None]) -> None:
         self.sides: Sequence[Side] = ()  # the panel's: they speak through say(), so they come after
         self.selected: int | None = None
-        self.seconds = 2.0
+        self.seconds = SECONDS
+        self.clicks = 8
+        self.how: How = "as written"
+        self.scenario = next(iter(SCENARIOS))
+        self.lens_open = False
         self.player: ScenarioPlayer | None = None
         self.ended = False
-        self._controls = controls
+        self.started_over = 0  # how many times
+        self._before_scenario: tuple[float, int] | None = None  # seconds and workers
         self._hurry = hurry
         self._lock = threading.Lock()
         self._notice, self._repeated = "", 0
-        self._to_write: list[Callable[[], None]] = []
         self._storm: threading.Thread | None = None
-        self._acts = self._connect()
+        self._acts: dict[str, Callable[[], object]] = {
+            "new_order": partial(self._on_each, self._new_order),
+            "storm": lambda: self.storm(self.clicks, self.how),
+            "run": lambda: self.run(self.scenario),
+            "next": self._next,
+            "play": self.play,
+            "end": self._leave_scenario,
+            "start_over": self._start_over,
+            **{name: partial(self._on_order, name) for name in ON_ORDERS},
+            **{name: partial(self._on_each, partial(_on_all, name)) for name in ON_ALL},
+            **{name: partial(self._on_each, partial(_on_workers, name)) for name in ON_WORKERS},
+        }
 
     # What the watcher asks
 
@@ -53,16 +71,34 @@ class PanelActions:
         with self._lock:
             return self._notice if self._repeated < 2 else f"{self._notice} (×{self._repeated})"
 
-    def writes(self) -> list[Callable[[], None]]:
-        """The writes of widgets that are due."""
-        with self._lock:
-            due, self._to_write = self._to_write, []
-        return due
+    def check_scenario(self) -> None:
+        """See whether the scenario goes on; at its end, put back what it has changed of the panel."""
+        if self.player is not None:
+            self.player.check()
+            if self.player.ended:
+                self._restore()
 
     # What clicks and scenarios do
 
+    def hear(self, content: dict[str, Any]) -> None:
+        """Do what a page asks for; what is no sensible request is left alone."""
+        if self.ended:
+            return
+        order, number = content.get("order", content.get("select")), content.get("guess")
+        if type(order) is int:
+            self.selected = order
+        if (name := content.get("click")) in self._acts:
+            self.click(str(name))
+        elif type(number) is int and self.player is not None:
+            self.player.guess(number)
+        for name, value in dict(content.get("set") or {}).items():
+            self._set(name, value)
+        self._hurry()
+
     def click(self, name: str) -> None:
-        """Do what the button of that name does; errors go to the status line."""
+        """Do what the button of that name does; errors go to the status line. ValueError for an unknown one."""
+        if name not in self._acts:
+            raise ValueError(f"button {name!r} found; one of {', '.join(self._acts)} expected")
         if not self.ended:
             self._acts[name]()
 
@@ -71,12 +107,6 @@ class PanelActions:
         with self._lock:
             self._repeated = self._repeated + 1 if text == self._notice else 1
             self._notice = text
-        self._hurry()
-
-    def write(self, write: Callable[[], None]) -> None:
-        """Let the watcher write a widget."""
-        with self._lock:
-            self._to_write.append(write)
         self._hurry()
 
     def storm(self, clicks: int, how: How) -> None:
@@ -105,23 +135,24 @@ class PanelActions:
     def set_seconds(self, seconds: float) -> None:
         """How long a payment takes from now on."""
         self.seconds = seconds
-        self.write(lambda: setattr(self._controls.seconds, "value", seconds))
 
     def set_workers(self, count: int) -> None:
         """One worker on each side, or two."""
         if any(len(side.workers) != count for side in self.sides):
             self._on_each(lambda side: side.pool.set_count(count))
-            self.write(lambda: setattr(self._controls.two, "value", count == 2))
 
     def run(self, scenario: str) -> None:
         """Begin a scenario. ValueError, with the list, if there is none of that name."""
-        player = ScenarioPlayer(scenario, self.act, self.still_open)
+        counts = lambda: {side.name: side.counts() for side in self.sides}  # noqa: E731
+        player = ScenarioPlayer(scenario, self.act, self.still_open, counts)
         if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.workers):
             self.click("stop")  # nothing shall move by itself
+        self._restore()
+        self._before_scenario = self.seconds, len(self.sides[0].workers)
         self.set_workers(1)
         player.begin()
         self.player = player
-        self.say(f"{scenario}: read, guess, then click Next")
+        self.say(f"{scenario}: read, guess, and let it happen")
 
     def play(self, pace: float = PACE) -> None:
         """Make the steps that are left by themselves."""
@@ -142,32 +173,24 @@ class PanelActions:
 
     # Inside
 
-    def _connect(self) -> dict[str, Callable[[], object]]:
-        controls, pool = self._controls, WORKER_BUTTONS | WORKER_TROUBLE_BUTTONS
-        for name, button in controls.buttons.items():
-            button.on_click(lambda _, name=name: self.click(name))
-        controls.seconds.observe(lambda change: setattr(self, "seconds", change["new"]), "value")
-        controls.order.observe(self._select, "value")
-        controls.two.observe(lambda change: self.set_workers(2 if change["new"] else 1), "value")
-        return {
-            "new_order": partial(self._on_each, self._new_order),
-            "storm": lambda: self.storm(controls.clicks.value, controls.how.value),  # type: ignore[arg-type]
-            "run": lambda: self.run(str(controls.scenario.value)),
-            "next": self._next,
-            "play": self.play,
-            "end": self._leave_scenario,
-            **{name: partial(self._on_order, name) for name in ON_ORDERS},
-            **{name: partial(self._on_each, partial(_on_all, name)) for name in ON_ALL},
-            **{name: partial(self._on_each, partial(_on_workers, name)) for name in pool},
-        }
+    def _set(self, name: str, value: Any) -> None:
+        if name in BOUNDS and isinstance(value, int | float):
+            least, most = BOUNDS[name]
+            setattr(self, name, type(least)(min(max(value, least), most)))
+        elif name == "how" and value in HOW:
+            self.how = value
+        elif name == "scenario" and value in SCENARIOS:
+            self.scenario = value
+        elif name == "workers" and value in (1, 2):
+            self.set_workers(value)
+        elif name == "lens":
+            self.lens_open = value is True
 
     def _on_each(self, act: Callable[[Side], str]) -> None:
         """Do it on each side, and say what came of it: once, if it is the same."""
         self.say(_together({side.name: _attempt(act, side) for side in self.sides}))
         for side in self.sides:
             side.pool.go()
-        if any(len(side.workers) == 2 for side in self.sides):  # a zombie needs somebody who takes over
-            self.write(lambda: setattr(self._controls.two, "value", True))
 
     def _new_order(self, side: Side) -> str:
         self.selected = side.new_order()
@@ -203,12 +226,23 @@ class PanelActions:
         return self.player
 
     def _leave_scenario(self) -> None:
-        self.player = None
-        self.say("scenario: left")
+        if self._current_player() is not None:
+            self.player = None
+            self._restore()
+            self.say("scenario: left")
 
-    def _select(self, change: dict[str, Any]) -> None:
-        if change["new"] is not None:
-            self.selected = change["new"]
+    def _restore(self) -> None:
+        before, self._before_scenario = self._before_scenario, None
+        if before is not None:
+            self.seconds = before[0]
+            for side in self.sides:
+                side.pool.set_count(before[1])
+
+    def _start_over(self) -> None:
+        self.player = self._before_scenario = self.selected = None
+        self.seconds = SECONDS
+        self._on_each(lambda side: side.start_over())
+        self.started_over += 1
 
 
 def _on_all(name: str, side: Side) -> str:

@@ -108,7 +108,7 @@ def _outcome(results: list[Any], approach: ModuleType, how: How) -> str:
     errors = {plain(error) for error in results if isinstance(error, Exception)}
     text = f"{payments} live payment{'' if payments == 1 else 's'}"
     if payments > 1 and approach is inverted:  # a column holds one id
-        text += f", {payments - 1} of them orphan{'' if payments == 2 else 's'}"
+        text += ", 1 of them an orphan" if payments == 2 else f", {payments - 1} of them orphans"
     if payments > 1 and approach is classic and how == "at its best":
         text += "; these bare tables have no unique index that refuses"
     if refused:

@@ -11,7 +11,7 @@ import asyncio
 import operator
 import re
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from ...errors import TaskrefError
@@ -59,11 +59,19 @@ def on_side(condition: str) -> OnSide:
     if condition in NAMED:
         return NAMED[condition]
     if found := _COMPARISON.fullmatch(condition.strip()):
-        what, sign, number = found.groups()
-        compare, wanted = COMPARISONS[sign], int(number)
-        return lambda side: None if compare(side.counts()[what], wanted) else f"{side.counts()[what]} {what}"
+        what, holds = found[1], comparison(condition)
+        return lambda side: None if holds(counts := side.counts()) else f"{counts[what]} {what}"
     known = f"{', '.join([*NAMED, SCENARIO_OVER])}, or a comparison such as 'orders >= 3' of {', '.join(COUNTED)}"
     raise ValueError(f"condition {condition!r} found; one of {known} expected")
+
+
+def comparison(text: str) -> Callable[[Mapping[str, int]], bool]:
+    """A comparison such as "orders >= 3", as a function of what was counted."""
+    found = _COMPARISON.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} found; a comparison such as 'orders >= 3' expected")
+    what, sign, number = found.groups()
+    return lambda counts: COMPARISONS[sign](counts[what], int(number))
 
 
 def still_open(condition: str, sides: Iterable[Side]) -> str | None:

@@ -6,19 +6,21 @@ the rows (`side_view.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
-from ipywidgets import HTML, Box, VBox, Widget
+from ipywidgets import Box, VBox, Widget
 
 from ...queue.task_queue import TaskQueue
-from ..display.status_line import StatusLine
+from ..display.recording import Recording
 from ..live_cells import current_cell, forget, remember, stop_former
-from .actions import NO_SCENARIO, PanelActions
+from .actions import PanelActions
 from .click_transactions import plain
-from .conditions import Until
-from .controls import Controls, show, style_sheet
+from .conditions import Until, on_side
+from .controls import BUTTONS, OFFERED, Controls
+from .offers import offers, primary
 from .scenario_player import PACE
 from .scenarios import SCENARIOS
 from .side import APPROACHES, Name, Side, queue_beside
@@ -27,6 +29,7 @@ from .sql_lens import SeenStatement, lens_html
 from .watcher import Watcher
 
 RE_RUN = "re-run this cell to make it live"
+CALM = 0.25  # seconds between two states of the controls that nobody has clicked for
 
 
 class Panel:
@@ -35,9 +38,16 @@ class Panel:
     approach: "classic" or "inverted"; or "both": inverted on `queue`, classic beside it on a fresh temporary
     database with a copy of the orders, and every click goes to both. The panel's workers claim tasks for 5 s at
     most, so that the end of a lease can be watched.
+    steps: a checklist that ticks itself off, such as [("make three orders", "orders >= 3")]: texts, and conditions
+    as until() knows them.
     """
 
-    def __init__(self, queue: TaskQueue, approach: Literal["classic", "inverted", "both"] = "classic") -> None:
+    def __init__(
+        self,
+        queue: TaskQueue,
+        approach: Literal["classic", "inverted", "both"] = "classic",
+        steps: Sequence[tuple[str, str]] = (),
+    ) -> None:
         if not isinstance(queue, TaskQueue):
             raise TypeError(f"{queue!r} found, a TaskQueue expected: Panel(TaskQueue(open_database()))")
         if approach not in (*APPROACHES, "both"):
@@ -49,9 +59,14 @@ class Panel:
         self.places = frozenset([queue, (queue.engine.url, names[-1])])
         stop_former(self)
         self._reason: str | None = None
+        self._shown_at = self._checked_at = 0.0
+        self._started_over = 0
+        for _, condition in steps:
+            on_side(condition)
+        self._steps = list(steps)
+        self._done = [False for _ in steps]
         self._watcher = Watcher(self._look, self._last_look, f"{approach} panel", self._has_changes)
-        self.controls = Controls()
-        self._actions = PanelActions(self.controls, self._watcher.hurry)
+        self._actions = PanelActions(self._watcher.hurry)
         queues = [queue_beside(queue), queue] if approach == "both" else [queue]
         self._sides = [
             Side(name, one, lambda: self._actions.seconds, self._actions.say)
@@ -73,11 +88,36 @@ class Panel:
         return list(SCENARIOS)
 
     def click(self, name: str) -> None:
-        """Do what the button of that name does: `panel.click("new_order")`; its answer is in `panel.status.text`."""
+        """Do what the button of that name does: `panel.click("new_order")`; its answer is in `panel.status`."""
         self._actions.click(name)
 
+    def select(self, order: int) -> None:
+        """Select the order that clicks are about."""
+        self._actions.hear({"select": order})
+
+    def set(self, **fields: Any) -> None:
+        """Set what the fields set: seconds (of a payment), clicks and how (of a storm), workers (1 or 2), lens."""
+        self._actions.hear({"set": fields})
+
+    @property
+    def status(self) -> str:
+        """What the status line says."""
+        return self.controls.state["text"]
+
+    @property
+    def selected(self) -> int | None:
+        """The id of the selected order."""
+        return self._actions.selected
+
+    def recording(self) -> Recording:
+        """What has happened so far, as data that plays without a kernel; show it at the end of a cell.
+
+        Raises ValueError where there are too many rows.
+        """
+        return Recording([view.picture.look for view in self.views], [view.recorder.frames() for view in self.views])
+
     def run(self, scenario: str) -> Panel:
-        """Begin a scenario: its first sentence is shown, and Next goes on. Returns this panel at once.
+        """Begin a scenario: its first step is told, and a guess or Next goes on. Returns this panel at once.
 
         Raises ValueError, with the list, for a scenario that is not there.
         """
@@ -126,63 +166,100 @@ class Panel:
         display({"text/html": static_copy(self.views, RE_RUN), "text/plain": "(its tables as HTML)"}, raw=True)
 
     def _build(self) -> None:
-        self.status = StatusLine()
-        self.status.add_class("taskref-says")
-        sides = VBox([view.box for view in self.views])
+        sides = Box([view.box for view in self.views])
         sides.add_class("taskref-sides")
-        self.lenses = [HTML(tabbable=True, tooltip=f"The SQL of the latest click, {side.name}") for side in self._sides]
-        self._seen: list[SeenStatement | None] = [None for _ in self._sides]
-        lenses = Box(self.lenses)
-        lenses.add_class("taskref-lenses")
-        show(lenses, False)
-        self.box = VBox([style_sheet(), *self.controls.lines(), self.status, lenses, sides])
+        self._seen: list[SeenStatement] = []
+        self._trouble = ""
+        paced = any(side.paced for side in self._sides)
+        self.controls = Controls(self._actions.hear, paced, [text for text, _ in self._steps], self._state())
+        self.box = VBox([self.controls, sides])
         self.box.add_class("taskref-panel")
-        for toggle, part in ((self.controls.more, self.controls.fold), (self.controls.sql, lenses)):
-            toggle.observe(lambda change, part=part: self._actions.write(partial(show, part, change["new"])), "value")
-        if not any(side.paced for side in self._sides):
-            self.controls.seconds.disabled = True
-            self.controls.seconds.tooltip = "The queue has a handler of its own, which takes the time that it takes"
 
     # The watcher's thread: nobody else writes a widget
 
     def _look(self) -> None:
-        own = [self._offer, self._follow_scenario, self._show_lenses]
-        steps = [*self._actions.writes(), *(view.refresh for view in self.views), *own]
-        trouble = [text for step in steps if (text := _trouble(step))]
-        self.status.text = "; ".join(trouble) or self._actions.notice
+        if self._started_over != self._actions.started_over:
+            self._started_over = self._actions.started_over
+            self._done = [False for _ in self._steps]
+            for view in self.views:
+                view.restart()
+        own = [self._actions.check_scenario, self._tick_off, self._show_lens]
+        trouble = [text for step in (*(view.refresh for view in self.views), *own) if (text := _trouble(step))]
+        self._trouble = "; ".join(trouble)
+        self._select_one()
+        self._show_state()
 
     def _has_changes(self) -> bool:
         return any(view.has_changes() for view in self.views)
 
-    def _offer(self) -> None:
+    def _select_one(self) -> None:
         rows = self.views[-1].rows
         if self._actions.selected is None and rows.orders:
             self._actions.selected = next(iter(rows.orders))
-        self.controls.offer(rows, self._actions.selected)
 
-    def _follow_scenario(self) -> None:
-        player = self._actions.player
-        if player is None:
-            self.controls.sentence.text = NO_SCENARIO
+    def _tick_off(self) -> None:
+        """See which steps of the checklist have come true; what was done once stays done."""
+        if all(self._done) or time.monotonic() - self._checked_at < CALM:
             return
-        player.check()
-        self.controls.sentence.text = player.text
-        # It stays when the scenario is left: a button that vanishes takes the focus with it.
-        show(self.controls.script, True)
+        self._checked_at = time.monotonic()
+        for place, (_, condition) in enumerate(self._steps):
+            self._done[place] = self._done[place] or self._actions.still_open(condition) is None
 
-    def _show_lenses(self) -> None:
-        for place, side in enumerate(self._sides if self.controls.sql.value else ()):
-            seen = side.lens.seen
-            if seen is not self._seen[place]:
-                self._seen[place] = seen
-                self.lenses[place].value = lens_html(side.name, seen, side.queue)
+    def _show_state(self) -> None:
+        state = self._state()
+        changed = state != self.controls.state
+        said = state["text"] != self.controls.state["text"] or state["selected"] != self.controls.state["selected"]
+        if changed and (said or time.monotonic() - self._shown_at >= CALM):
+            self._shown_at = time.monotonic()
+            self.controls.state = state
+
+    def _state(self) -> dict[str, Any]:
+        """What the controls show; all of it JSON."""
+        actions, player = self._actions, self._actions.player
+        facts = [view.facts(actions.selected) for view in self.views]
+        offered = offers(list(BUTTONS), facts, player)
+        if actions.ended:
+            offered = dict.fromkeys(BUTTONS, self._reason or "")
+        elif refusal := next((side.copy.refusal for side in self._sides if side.copy.refusal), ""):
+            offered["start_over"] = refusal
+        step = next((condition for (_, condition), done in zip(self._steps, self._done, strict=True) if not done), "")
+        pool = self._sides[-1].pool.state
+        return {
+            "text": (self._reason if actions.ended else self._trouble or actions.notice) or "",
+            "orders": self._orders(),
+            "selected": actions.selected,
+            "offers": offered,
+            "primary": "" if actions.ended else primary(offered, facts, player, step),
+            "pool": pool,
+            "toggle": {"started": "pause", "paused": "resume"}.get(pool, "start"),
+            "workers": max(len(side.workers) for side in self._sides),
+            "seconds": actions.seconds,
+            "clicks": actions.clicks,
+            "how": actions.how,
+            "done": [*self._done],
+            "scenario": player.shown if player is not None else None,
+            "point": [*player.points] if player is not None else [],
+        }
+
+    def _orders(self) -> list[list[Any]]:
+        rows, selected = self.views[-1].rows, self._actions.selected
+        found = [[order.id, f"{order.id} ({order.customer[:20]})"] for order in rows.newest_orders(OFFERED)]
+        if selected is not None and selected not in [number for number, _ in found]:
+            found.insert(0, [selected, str(selected)])
+        return found
+
+    def _show_lens(self) -> None:
+        seen = [side.lens.seen for side in self._sides]
+        if self._actions.lens_open and seen != self._seen:
+            self._seen = seen
+            self.controls.lens = lens_html([(side.name, side.lens.seen, side.queue) for side in self._sides])
 
     def _last_look(self) -> None:
         self._look()
         for view in self.views:
             _trouble(view.close)
-        self.controls.switch_off()
-        self.status.text = self._reason or ""
+        self._shown_at = 0.0
+        self._show_state()
 
 
 def _trouble(step: Callable[[], None]) -> str | None:

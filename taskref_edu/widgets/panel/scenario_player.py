@@ -7,61 +7,105 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from .conditions import EVERY
-from .scenarios import IDLE, Act, scenario
+from .conditions import EVERY, comparison
+from .scenarios import IDLE, Act, ScenarioStep, scenario
 
 PACE = 4.0  # seconds between two steps when all are played: time to read a sentence
+Counts = Mapping[str, Mapping[str, int]]  # side -> what is counted there -> how many
 
 
 class ScenarioPlayer:
-    """One scenario on one panel. `text` is what the learner reads now.
+    """One scenario on one panel; `shown` is what the learner sees of it.
 
-    act(act) does one act of a step; still_open(condition) is what keeps a condition from being true, or None.
+    act(act) does one act of a step; still_open(condition) is what keeps a condition from being true, or None;
+    counts() is what each side counts.
     """
 
-    def __init__(self, name: str, act: Callable[[Act], None], still_open: Callable[[str], str | None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        act: Callable[[Act], None],
+        still_open: Callable[[str], str | None],
+        counts: Callable[[], Counts],
+    ) -> None:
         self.name = name
-        self._steps = scenario(name)
-        self._act = act
-        self._still_open = still_open
+        self._steps, self._rule = scenario(name).steps, scenario(name).rule
+        self._act, self._still_open, self._counts = act, still_open, counts
         self._lock = threading.RLock()  # Next may come on any thread, and the watcher plays by itself
-        self._done = 0
-        self._waits_for: str | None = None
+        self._number = 0  # of the step that is told
+        self._asks = True  # it is told, and has not happened
+        self._before: Counts = {}
+        self._guess: int | None = None
+        self._right: dict[str, int] = {}  # side -> the choice that was right there
+        self.waits_for: str | None = None
         self._pace: float | None = None
         self._due = self._check_at = 0.0
 
     @property
     def ended(self) -> bool:
         """Whether all steps were made, and nothing is waited for."""
-        return self._done == len(self._steps) and self._waits_for is None
+        return self._number == len(self._steps) - 1 and not self._asks and self.waits_for is None
 
     @property
     def text(self) -> str:
-        """The sentence of the next step; while one is waited for, what for."""
-        if self.ended:
-            return f"{self.name}: the end. Look at the rows; Run, under More, plays it again."
-        if self._waits_for is not None:
-            return f"{self.name}, step {self._done} of {len(self._steps)}: waits until {self._waits_for}"
-        return f"{self.name}, step {self._done + 1} of {len(self._steps)}: {self._steps[self._done].say}"
+        """Where it is, in one line."""
+        waits = f", waits until {self.waits_for}" if self.waits_for else ""
+        return f"{self.name}, step {self._number + 1} of {len(self._steps)}{waits}"
+
+    @property
+    def points(self) -> tuple[str, ...]:
+        """What the answer points at in the picture."""
+        return self._step.point if self._has_answer else ()
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """What the browser shows."""
+        step = self._step
+        return {
+            "name": self.name,
+            "place": f"step {self._number + 1} of {len(self._steps)}",
+            "say": step.say,
+            "choices": [choice.text for choice in step.choices],
+            "asks": self._asks and self.waits_for is None,
+            "guess": self._guess,
+            "right": sorted(set(self._right.values())),
+            "waits": self.waits_for or "",
+            "answer": f"{self._verdict()}{step.answer}" if self._has_answer else "",
+            "rule": f"The rule: {self._rule}" if self.ended else "",
+            "next": "Let it happen" if self._asks and step.choices else "Next",
+        }
 
     def begin(self) -> None:
         """Wait until the workers that were stopped hold no task."""
-        self._waits_for = IDLE if self._still_open(IDLE) is not None else None
+        self.waits_for = IDLE if self._still_open(IDLE) is not None else None
+
+    def guess(self, choice: int) -> None:
+        """Choose an answer, and let it happen."""
+        with self._lock:
+            if self._asks and self.waits_for is None and 0 <= choice < len(self._step.choices):
+                self._guess = choice
+                self.next()
 
     def next(self) -> str | None:
-        """Make the next step; a sentence if there is none to make now."""
+        """Let the step happen, or tell the next one; a sentence if there is none to make now."""
         with self._lock:
             if self.ended:
                 return f"{self.name}: at its end; Run plays it again"
-            if self._waits_for is not None:
-                return f"{self.name}: not yet, it waits until {self._waits_for}"
-            step = self._steps[self._done]
-            self._done += 1
-            self._waits_for = step.until
-            for act in step.acts:
+            if self.waits_for is not None:
+                return f"{self.name}: not yet, it waits until {self.waits_for}"
+            if not self._asks:
+                self._tell_next()
+                return None
+            self._before = self._counts()
+            self._asks = False
+            for act in self._step.acts:
                 self._act(act)
+            self.waits_for = self._step.until
+            if self.waits_for is None:
+                self._happened()
         return None
 
     def play(self, pace: float = PACE) -> None:
@@ -71,14 +115,52 @@ class ScenarioPlayer:
     def check(self) -> None:
         """See whether the wait is over, and go on if all is to be played. Called by the watcher."""
         with self._lock:
-            if self._waits_for is not None:
+            if self.waits_for is not None:
                 if time.monotonic() < self._check_at:
                     return
                 self._check_at = time.monotonic() + EVERY
-                if self._still_open(self._waits_for) is not None:
+                if self._still_open(self.waits_for) is not None:
                     return
-                self._waits_for = None
+                self.waits_for = None
                 self._due = time.monotonic() + (self._pace or 0)
+                if not self._asks:
+                    self._happened()
             if self._pace is not None and not self.ended and time.monotonic() >= self._due:
                 self.next()
                 self._due = time.monotonic() + self._pace
+
+    @property
+    def _step(self) -> ScenarioStep:
+        return self._steps[self._number]
+
+    @property
+    def _has_answer(self) -> bool:
+        return not self._asks and self.waits_for is None and bool(self._step.answer)
+
+    def _tell_next(self) -> None:
+        self._number += 1
+        self._asks, self._guess, self._right = True, None, {}
+
+    def _happened(self) -> None:
+        """Find the right choices; a step without an answer goes on to the next one."""
+        now = self._counts()
+        for side, counts in now.items():
+            added = {name: count - self._before[side][name] for name, count in counts.items()}
+            for number, choice in enumerate(self._step.choices):
+                if choice.when is True or (isinstance(choice.when, str) and comparison(choice.when)(added)):
+                    self._right[side] = number
+        if not self._step.answer and not self.ended:
+            self._tell_next()
+
+    def _verdict(self) -> str:
+        """What is right, and whether the guess was."""
+        choices, right = self._step.choices, self._right
+        if not right:
+            return ""
+        if len(set(right.values())) == 1:
+            found = choices[next(iter(right.values()))].text
+        else:
+            found = ", ".join(f"{side} {choices[number].text}" for side, number in right.items())
+        if self._guess is None:
+            return f"{found[0].upper()}{found[1:]}. "
+        return f"{'Right' if self._guess in right.values() else 'Not so'}: {found}. "

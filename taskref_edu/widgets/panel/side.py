@@ -20,12 +20,12 @@ from ...database.transactions import reading, writing
 from ...errors import UnknownType
 from ...queue.running_task import RunningTask
 from ...queue.task_queue import TaskQueue
-from ..display.rows import ORDERS
 from . import click_storm as storms
 from .click_transactions import own_engine, short_writing
 from .killable_worker import KillableWorker
 from .order_actions import CLICKS, new_order
 from .sql_lens import Lens
+from .start_over import ORDERS, Copy
 from .worker_actions import WorkerPool
 
 Name = Literal["classic", "inverted"]
@@ -49,6 +49,8 @@ class Side:
         self._say = say
         self._closed = threading.Event()
         self.paced = SlowPayment.register(queue, self.approach, seconds, self._closed)
+        with own_engine(queue) as engine, reading(engine) as session:
+            self.copy = Copy(session)
 
     @property
     def workers(self) -> list[KillableWorker]:
@@ -76,8 +78,18 @@ class Side:
 
     def storm(self, order_id: int, clicks: int, how: storms.How) -> str:
         """Pay the order from many threads at once. Takes as long as they take: not on the thread of a click."""
-        with own_engine(self.queue, storms.STORM_TIMEOUT) as engine, self.lens.watching(f"Click storm, {how}", engine):
+        title = f"Click storm, {how}"
+        with own_engine(self.queue, storms.STORM_TIMEOUT) as engine, self.lens.watching(title, engine, storm=True):
             return storms.storm(engine, self.queue, self.approach, order_id, clicks, how)
+
+    def start_over(self) -> str:
+        """Put the orders and tasks back as they were when the cell ran, with a worker that is stopped."""
+        if self.copy.refusal:
+            return self.copy.refusal
+        with own_engine(self.queue) as engine, short_writing(engine) as session:
+            self.copy.put_back(session)
+        self.pool.renew()
+        return "start over: the shop is as the cell made it"
 
     def counts(self) -> dict[str, int]:
         """How many orders and tasks there are, how many orders are paid, and how many tasks have each status."""

@@ -8,15 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from ...database.sqlite_engine import file_of
 from ...queue.payload import clean
 from ..display.events import Event, Timeline
-from ..display.html_tables import orders_table, tasks_table
+from ..display.html_tables import STATIC_STYLE, orders_table, tasks_table
 from ..display.messenger import Messenger
 from ..display.picture import Picture
 from ..display.reader import ChangeReader
+from ..display.recording import Recorder
 from ..display.rows import Rows
-from ..display.theme import STATIC_STYLE, TABLE_STYLE
 from ..display.worker_lines import WorkerLines
+from .offers import SideFacts
 from .side import Side
 
 TITLES = {
@@ -38,9 +40,11 @@ class SideView:
         self.box.add_class("taskref-side")
         self._reader = ChangeReader(side.queue)
         self._messenger = Messenger(self.picture, side.name, self.timeline, self.worker, every)
+        self.recorder = Recorder(side.name)
         self._every = EVERY_POLL if self._reader.polls else 0.0
         self._looked_at: float | None = None
         self._trouble: Exception | None = None
+        self._first = True
 
     def note(self, text: str, order: int | None = None) -> None:
         """An event that only its worker knows, such as a refused result. May be called on any thread."""
@@ -56,6 +60,16 @@ class SideView:
             self._look()
         if self._trouble is not None:
             raise self._trouble.with_traceback(None)
+
+    def facts(self, selected: int | None) -> SideFacts:
+        """What the controls go by."""
+        on_file = file_of(self.side.queue.engine) is not None
+        return SideFacts.of(self.rows, self.side.name == "inverted", selected, self.side.pool, on_file)
+
+    def restart(self) -> None:
+        """Begin the timeline anew, and tell every page everything."""
+        self.timeline.clear()
+        self.picture.forget_pages()
 
     def both_tables(self) -> tuple[str, str]:
         """Both tables as HTML."""
@@ -84,7 +98,11 @@ class SideView:
             self._trouble = error
         if found is not None and found != before:
             self.rows = found
-        self._messenger.add(self.rows, self.timeline.look(before, self.rows), new_workers)
+        lines = self.timeline.look(before, self.rows, self.worker.holders)
+        if lines or new_workers or self.rows is not before or self._first:
+            self.recorder.keep(self.rows, lines, self.worker.shown, dict(self.timeline.latest_ways))
+        self._first = False
+        self._messenger.add(self.rows, lines, new_workers)
         self._messenger.tell()
 
 
@@ -92,6 +110,6 @@ def static_copy(views: Iterable[SideView], what_to_do: str) -> str:
     """The panel as plain HTML, as it stands now, for a notebook that is opened without its kernel."""
     sides = "".join(view.static() for view in views)
     return (
-        f'<div class="taskref-static">{STATIC_STYLE}{TABLE_STYLE}'
+        f'<div class="taskref-static">{STATIC_STYLE}'
         f"<p>The panel as it was when its cell ran: <strong>{what_to_do}</strong>.</p>{sides}</div>"
     )

@@ -8,12 +8,15 @@ Not covered: what the workers do (`capture_sql(engine, all_threads=True)` shows 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import Engine
@@ -28,6 +31,8 @@ from .click_transactions import own_engine
 # As in measure(): their steps are few, and not the same each time.
 UNCOUNTED = ("BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
 MOST = 60  # statements that are shown: a storm of clicks has hundreds
+# The verb, and the table: what two statements have in common that do the same.
+_WHAT = re.compile(r"(SELECT|INSERT|UPDATE|DELETE|\w+)(?:.*?\b(?:FROM|INTO|UPDATE)? ?(orders|task)\b)?")
 
 
 @dataclass
@@ -38,10 +43,11 @@ class Line:
     sql: str
     parameters: Any
     steps: int = 0
+    changed: int | None = None  # rows
     error: str | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class SeenStatement:
     """A click: what it was called, its lines, and how many threads it had."""
 
@@ -57,14 +63,17 @@ class Lens:
         self.seen = SeenStatement()
 
     @contextmanager
-    def watching(self, title: str, engine: Engine) -> Iterator[None]:
-        """Capture what the block does on `engine`, an engine that nobody else uses."""
+    def watching(self, title: str, engine: Engine, storm: bool = False) -> Iterator[None]:
+        """Capture what the block does on `engine`, an engine that nobody else uses.
+
+        storm: the clicks are those of other threads; what this one does itself is not part of them.
+        """
         try:
             observers = observers_of(engine)
         except TypeError:
             yield
             return
-        recorder = _Recorder()
+        recorder = _Recorder(storm)
         try:
             with observers.attached(recorder):
                 yield
@@ -75,7 +84,8 @@ class Lens:
 class _Recorder:
     """Observes one click; each connection has a meter of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, storm: bool) -> None:
+        self._own, self._threads_click = threading.get_ident(), storm
         self._lines: list[Line] = []
         self._open: dict[Connection, tuple[Meter, ExitStack, list[tuple[Line, int]]]] = {}
         self._threads: dict[int, int] = {}
@@ -87,13 +97,19 @@ class _Recorder:
     def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         if sql.startswith("PRAGMA"):  # SQLAlchemy asks every new engine something; it is no part of the click
             return run()
-        click = self._threads.setdefault(threading.get_ident(), len(self._threads) + 1)
+        thread = threading.get_ident()
+        if thread == self._own and self._threads_click:  # the panel's own read before a storm is no click
+            return run()
+        click = self._threads.setdefault(thread, len(self._threads) + 1)
         line = Line(click, sql, parameters)
         self._lines.append(line)
         meter, _, started = self._open.get(connection) or self._met(connection)
         started.append((line, meter.steps))
         try:
-            return meter.around(connection, sql, parameters, run)
+            result = meter.around(connection, sql, parameters, run)
+            if sql.startswith(("INSERT", "UPDATE", "DELETE")):
+                line.changed = getattr(result, "rowcount", None)
+            return result
         except sqlite3.Error as error:
             line.error = str(error)
             raise
@@ -115,40 +131,76 @@ class _Recorder:
         return self._open[connection]
 
 
-def lens_html(name: str, seen: SeenStatement, queue: TaskQueue) -> str:
-    """The click on the side of that name as a table. Asks SQLite for the plans."""
-    title = f"{name.capitalize()}, {escape(seen.title)}"
-    head = f"{title}: {_count(len(seen.lines), 'statement')}, {_steps(seen):,} VM steps"
+def lens_html(sides: Sequence[tuple[str, SeenStatement, TaskQueue]]) -> str:
+    """The latest click as a table: a column for each side, the same statements level with each other.
+
+    Asks SQLite for the plans.
+    """
+    columns = [_cells(seen, queue) for _, seen, queue in sides]
+    heads = "".join(f'<th scope="col">{_head(name, seen)}</th>' for name, seen, _ in sides)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in _level(columns))
+    most = max((len(seen.lines) for _, seen, _ in sides), default=0)
+    more = f"<p>… and {most - MOST} more</p>" if most > MOST else ""
+    return f'<table class="taskref-lens"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{more}'
+
+
+def _head(name: str, seen: SeenStatement) -> str:
+    steps = sum(line.steps for line in seen.lines)
+    found = f"{_count(len(seen.lines), 'statement')}, {steps:,} VM steps" if seen.lines else "no statement seen"
+    return f"{name.capitalize()}, {escape(seen.title)}: {found}"
+
+
+Cell = tuple[str, str]  # what a statement does to which table, and its HTML
+
+
+def _level(columns: list[list[Cell]]) -> Iterator[list[str]]:
+    """The cells of each row; where the sides do not do the same, the other one has an empty cell."""
+    if len(columns) == 1:
+        yield from ([html] for _, html in columns[0])
+        return
+    left, right = columns
+    same = SequenceMatcher(None, [what for what, _ in left], [what for what, _ in right], autojunk=False)
+    for _, a, b, c, d in same.get_opcodes():
+        pairs = zip_longest(left[a:b], right[c:d], fillvalue=("", ""))
+        if [what for what, _ in left[a:b]] == [what for what, _ in right[c:d]]:
+            yield from ([one[1], other[1]] for one, other in pairs)
+        else:
+            yield from ([html, ""] for _, html in left[a:b])
+            yield from (["", html] for _, html in right[c:d])
+
+
+def _cells(seen: SeenStatement, queue: TaskQueue) -> list[Cell]:
     if not seen.lines:
-        return f"<div>{title}: no statement seen</div>"
+        return []
     with own_engine(queue) as engine:
         pooled = engine.raw_connection()
         try:
-            rows = [_row(line, seen.clicks > 1, pooled.driver_connection) for line in seen.lines[:MOST]]
+            return [_cell(line, seen.clicks > 1, pooled.driver_connection) for line in seen.lines[:MOST]]
         finally:
             pooled.close()
-    more = f"<div>… and {len(seen.lines) - MOST} more</div>" if len(seen.lines) > MOST else ""
-    heads = [*(["click"] if seen.clicks > 1 else []), "SQL, and its plan", "steps"]
-    header = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    return (
-        f"<div><strong>{head}</strong></div>"
-        f'<table class="taskref-table taskref-lens"><thead><tr>{header}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>{more}"
-    )
 
 
-def _row(line: Line, with_click: bool, connection: Any) -> str:
-    sql = escape(" ".join(filled_in(connection, line.sql, line.parameters).split()))
-    error = f"<br><strong>refused:</strong> {escape(line.error)}" if line.error else ""
-    plan = escape("\n".join(plan_of(connection, line.sql, line.parameters)))
-    below = f'<div class="taskref-lens-plan">{plan}</div>' if plan else ""
-    cells = [*([str(line.click)] if with_click else []), f"<code>{sql}</code>{error}{below}"]
-    tail = f'<td class="taskref-number">{f"{line.steps:,}" if line.steps else ""}</td>'
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}{tail}</tr>"
+def _cell(line: Line, with_click: bool, connection: Any) -> Cell:
+    sql = " ".join(filled_in(connection, line.sql, line.parameters).split())
+    what = _WHAT.match(sql)
+    found = [f"click {line.click}"] if with_click else []
+    if line.changed is not None:
+        found.append(f"{_count(line.changed, 'row')} changed")
+    if line.steps:
+        found.append(_count(line.steps, "step"))
+    found += [one.strip() for one in plan_of(connection, line.sql, line.parameters)]
+    if line.error:
+        found.append(f"refused: {line.error}")
+    below = f'<div class="taskref-found">{escape(" · ".join(found))}</div>' if found else ""
+    return " ".join(filter(None, what.groups())) if what else sql, f"<code>{_marked(sql)}</code>{below}"
 
 
-def _steps(seen: SeenStatement) -> int:
-    return sum(line.steps for line in seen.lines)
+def _marked(sql: str) -> str:
+    """The statement as HTML; the WHERE of one that changes rows is its guard, and stands out."""
+    head, where, guard = sql.partition(" WHERE ")
+    if not where or sql.startswith("SELECT"):
+        return escape(sql)
+    return f"{escape(head)} <mark>WHERE {escape(guard)}</mark>"
 
 
 def _count(number: int, thing: str) -> str:

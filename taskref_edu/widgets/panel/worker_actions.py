@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from ...database.sqlite_engine import file_of
 from ...queue.running_task import RunningTask
@@ -59,6 +59,15 @@ class WorkerPool:
         return [worker for worker in (*self.workers, *self._former) if worker.status.task]
 
     @property
+    def state(self) -> Literal["stopped", "started", "paused", "in a step"]:
+        """What the workers together are asked to do."""
+        if self._is_stepping():
+            return "in a step"
+        if not (running := self._running()):
+            return "stopped"
+        return "paused" if all(worker.status.pausing for worker in running) else "started"
+
+    @property
     def is_running(self) -> bool:
         """Whether every worker's thread runs."""
         return all(worker.status.state not in NO_THREAD for worker in self.workers)
@@ -71,7 +80,7 @@ class WorkerPool:
         if self._is_stepping():
             return "worker: in a step; start it when the step has ended"
         if not (resting := [worker for worker in self.workers if worker.status.state in NO_THREAD]):
-            return "worker: started already"
+            return "worker: paused: press Resume" if self.state == "paused" else "worker: started already"
         for worker in resting:
             self._alive(worker).start()
         return self._both("started")
@@ -175,6 +184,16 @@ class WorkerPool:
         if running and not self._closed:
             second.start()
         return "workers: 2"
+
+    @_alone
+    def renew(self) -> None:
+        """Let every worker go, whatever it does, and hire one that is stopped."""
+        for worker in self.workers:
+            if worker.status.task and file_of(self._queue.engine) is not None:
+                worker.kill()  # its result is of a shop that is gone
+            worker.stop(timeout=0)
+        self._former += self.workers
+        self.workers = [self._hire(1)]
 
     def close(self, timeout: float) -> None:
         """End every thread. May be called twice."""

@@ -69,7 +69,7 @@ def test_a_payment_from_the_click_to_the_end(world: World):
         "order 1 → task 1: reference set",
     ]
     task = world.claim()
-    assert world.says() == ["task 1 claimed: attempt 1, lease token 1"]
+    assert world.says() == ["task 1 claimed as attempt 1, lease token 1"]
     world.clock.advance(10)
     world.do(lambda session: world.queue.heartbeat(session, task))
     assert world.says() == ["task 1 heartbeat: lease extended"]
@@ -100,12 +100,12 @@ def test_a_lease_that_ran_out(world: World):
     world.says()
     world.clock.advance(31)
     world.do(world.queue.reclaim)
-    assert world.says() == ["task 1 reclaimed: its lease ran out"]
+    assert world.says() == ["task 1: lease expired, free for another attempt"]
     world.clock.advance(31)
     world.claim()
     world.says()
     world.do(lambda session: session.execute(text("UPDATE task SET lease_token = 3")))  # all between two looks
-    assert world.says()[0] == "task 1: lease token 2 is stale now"
+    assert world.says()[0] == "task 1: lease expired, lease token 2 is stale now"
 
 
 def test_cancelling__pending_and_running(world: World):
@@ -124,7 +124,7 @@ def test_what_happened_between_two_looks_is_told_in_order(world: World):
     world.says()
     world.do(lambda session: world.queue.complete(session, task))
     world.claim()
-    assert world.says() == ["task 1 completed", "task 2 claimed: attempt 1, lease token 1"]
+    assert world.says() == ["task 1 completed", "task 2 claimed as attempt 1, lease token 1"]
 
 
 @pytest.mark.parametrize("approach", [classic, inverted])
@@ -178,3 +178,19 @@ def test_a_handlers_error_is_no_reclaim__whatever_its_text_says(world: World):
     world.says()
     world.do(lambda session: world.queue.fail(session, task, "the lease ran out"))
     assert world.says() == ["task 1 will be retried: the lease ran out"]
+
+
+def test_a_claim_names_the_worker_that_holds_the_task__and_the_ways_tell_how_long_it_waited_and_ran(world: World):
+    world.do(lambda session: world.queue.enqueue(session, "other"))
+    timeline, nothing, waits = Timeline(), Rows(), world._read()
+    timeline.look(nothing, waits)
+    task = world.claim()
+    runs = world._read()
+    assert [text for _, text, _ in timeline.look(waits, runs, {1: "worker 2"})] == [
+        "task 1 claimed by worker 2 as attempt 1, lease token 1"
+    ]
+    world.do(lambda session: world.queue.complete(session, task))
+    timeline.look(runs, world._read())
+    assert [status for _, status in timeline.ways[1]] == ["pending", "running", "succeeded"]
+    assert timeline.new_ways() == timeline.ways
+    assert timeline.new_ways() == {}

@@ -45,9 +45,9 @@ def test_a_storm_as_written_pays_many_times__where_no_index_stands_in_its_way(op
     bare = open_database(tmp_path / "bare.db", schema=BARE)
     hand = open_panel("both", queue=TaskQueue(bare))
     hand.click("new_order")
-    hand.panel.controls.how.value = "as written"
+    hand.panel.set(how="as written")
     hand.click("storm", "8 clicks as written: 8 live payments")
-    assert hand.panel.status.text == (
+    assert hand.panel.status == (
         "classic: order 1, 8 clicks as written: 8 live payments; "
         "inverted: order 1, 8 clicks as written: 8 live payments, 7 of them orphans"
     )
@@ -66,10 +66,10 @@ def test_a_storm_as_written__where_classics_index_stands_in_its_way(open_panel: 
 def test_a_storm_at_its_best_pays_once(open_panel: OpenPanel):
     hand = open_panel("both")
     hand.click("new_order")
-    hand.panel.controls.how.value = "at its best"
-    hand.panel.controls.clicks.value = 20
+    hand.panel.set(how="at its best")
+    hand.panel.set(clicks=20)
     hand.click("storm", "order 1, 20 clicks at its best: 1 live payment")
-    assert "classic" not in hand.panel.status.text  # both say the same, so it is said once
+    assert "classic" not in hand.panel.status  # both say the same, so it is said once
     assert statuses(hand, 0) == statuses(hand, 1) == ["pending"]
 
 
@@ -107,7 +107,7 @@ def test_a_typo_is_let_in_and_fails_by_name(open_panel: OpenPanel):
     hand = open_panel("both")
     hand.click("new_order")
     hand.click("typo", "classic: order 1: task 1 enqueued with {'orderid': 1}, and nobody objected; inverted: ")
-    assert hand.panel.status.text.endswith("order 1: task 1 enqueued, and the order not told: an orphan")
+    assert hand.panel.status.endswith("order 1: task 1 enqueued, and the order not told: an orphan")
     hand.click("start")
     until(lambda: "PayloadError" in hand.tasks(0)[0] and "OrphanTask" in hand.tasks(1)[0])
     assert "'orderid': 1" in hand.tasks(0)[0]  # classic's error tells whose payment it was
@@ -128,9 +128,9 @@ def test_a_deleted_order_leaves_its_task_behind(open_panel: OpenPanel):
     hand = open_panel("both")
     hand.pay_new_orders(2)
     hand.click("delete", "order 2: deleted; its task is now")
-    assert "classic: order 2: deleted; its task is now a dangling reference" in hand.panel.status.text
-    assert "inverted: order 2: deleted; its task is now an orphan" in hand.panel.status.text
-    until(lambda: hand.panel.controls.order.value == 1)
+    assert "classic: order 2: deleted; its task is now a dangling reference" in hand.panel.status
+    assert "inverted: order 2: deleted; its task is now an orphan" in hand.panel.status
+    until(lambda: hand.panel.selected == 1)
     hand.click("cancel")
     hand.click("delete", "order 1: deleted")
     hand.click("pay", "no order selected")
@@ -159,7 +159,7 @@ def test_a_killed_worker_writes_nothing__and_another_one_takes_its_task_after_th
     hand.click("crash", "worker: killed while it ran task 1; the task stays running until its lease runs out")
     until(lambda: hand.worker() == "✝ dead: killed while it ran task 1")
     assert statuses(hand) == ["running"]
-    hand.panel.controls.seconds.value = 0
+    hand.panel.set(seconds=0)
     hand.click("start", "worker: started")
     until(lambda: statuses(hand) == ["succeeded"])
     with reading(database) as session:
@@ -204,7 +204,7 @@ def test_a_worker_killed_in_a_step(open_panel: OpenPanel, database: Engine):
     hand.click("crash", "killed while it ran task 1")
     until(lambda: not [thread for thread in threading.enumerate() if "step" in thread.name])
     assert statuses(hand) == ["running"]
-    hand.panel.controls.seconds.value = 0
+    hand.panel.set(seconds=0)
     until(lambda: hand.click("step") or statuses(hand) == ["succeeded"])
 
 
@@ -235,11 +235,11 @@ def test_a_zombies_result_is_refused(open_panel: OpenPanel, database: Engine):
     hand = open_panel(seconds=60, queue=TaskQueue(database, lease=0.6))
     hand.click("zombie", "holds no task")
     paid_by(hand)
-    hand.panel.controls.seconds.value = 0  # for the one that takes over
+    hand.panel.set(seconds=0)  # for the one that takes over
     hand.click("zombie", "worker: stands still with task 1; another one may have it after the lease")
     hand.reads("worker: came back too late; StaleLease: task 1: lease token 1 is stale, 2 was given out since")
     until(lambda: statuses(hand) == ["succeeded"])
-    until(lambda: hand.panel.controls.two.value)
+    until(lambda: hand.panel.controls.state["workers"] == 2)
     until(lambda: all(worker.status.state == "idle" for worker in hand.panel.views[0].side.workers))
     until(lambda: "task 1, attempt 1: refused as stale" in str(hand.panel.views[0].timeline.lines))
 
@@ -258,10 +258,10 @@ def test_two_workers_run_two_tasks_at_a_time__then_one(open_panel: OpenPanel):
     hand = open_panel(seconds=60)
     hand.pay_new_orders(3)
     hand.click("start")
-    hand.panel.controls.two.value = True
+    hand.panel.set(workers=2)
     until(lambda: statuses(hand) == ["running", "running", "pending"])
     until(lambda: hand.panel.views[0].worker.value.count("busy with task") == 2)
-    hand.panel.controls.two.value = False
+    hand.panel.set(workers=1)
     hand.reads("workers: 1")
     hand.click("cancel_all")
     until(lambda: statuses(hand) == ["cancelled"] * 3)
@@ -296,7 +296,7 @@ def test_a_panel_that_ends_in_trouble_leaves_no_thread(open_panel: OpenPanel, tr
     before = set(threading.enumerate())
     hand = open_panel("both", seconds=60)
     paid_by(hand)
-    hand.panel.controls.two.value = True
+    hand.panel.set(workers=2)
     hand.click(trouble)
     hand.panel.stop()
     until(lambda: set(threading.enumerate()) <= before, seconds=5)  # a heartbeat ends within its tick of 0.5 s
@@ -313,12 +313,12 @@ def test_a_click_on_a_locked_database_waits_a_moment_and_says_so(open_panel: Ope
         other.execute("BEGIN IMMEDIATE")
         for name in ("pay", "cancel", "new_order", "typo", "delete", "prune", "cancel_all"):
             began = time.monotonic()
-            hand.panel.controls.buttons[name].click()
+            hand.panel.click(name)
             assert time.monotonic() - began < 2  # the learner's engine would wait for 5 s
             hand.reads("the database is locked by somebody; try again")
             hand.panel._actions.say("")
         other.execute("ROLLBACK")
-    until(lambda: hand.panel.controls.order.value == 1)
+    until(lambda: hand.panel.selected == 1)
     hand.click("pay", "order 1: payment enqueued as task 1")
 
 
@@ -364,9 +364,9 @@ def test_until_says_what_is_still_open__and_what_it_knows(open_panel: OpenPanel)
 
 def test_the_actions_on_either_database(open_panel: OpenPanel, engine: Engine):
     hand = open_panel("inverted", queue=TaskQueue(engine))
-    hand.panel.controls.sql.value = True
+    hand.panel.set(lens=True)
     hand.click("new_order", "order 1: new")
-    hand.panel.controls.how.value = "at its best"
+    hand.panel.set(how="at its best")
     hand.click("storm", "order 1, 8 clicks at its best: 1 live payment")
     hand.click("typo", "order 1: task ")
     hand.click("cancel_all", "all orders: 1 cancelled, 0 asked to stop; 1 task that no order leads to: not found")

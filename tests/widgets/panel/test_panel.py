@@ -24,7 +24,7 @@ def test_three_enqueued_one_cancelled_the_others_succeed(open_panel: OpenPanel, 
     for number in (1, 2, 3):
         hand.click("new_order", f"order {number}: new")
         hand.click("pay", f"order {number}: payment enqueued as task {number}")
-    hand.panel.controls.order.value = 2
+    hand.panel.select(2)
     hand.click("cancel", "order 2: payment cancelled")
     hand.click("start", "worker: started")
     until(lambda: sum("succeeded" in task for task in hand.tasks()) == 2)
@@ -80,7 +80,7 @@ def test_new_order_then_pay_at_once_pays_the_new_one(open_panel: OpenPanel):
     hand = open_panel()
     hand.pay_new_orders(3)  # faster than the watcher looks
     hand.reads("order 3: payment enqueued as task 3")
-    until(lambda: hand.panel.controls.order.value == 3)
+    until(lambda: hand.panel.selected == 3)
 
 
 def test_a_second_payment_is_refused(open_panel: OpenPanel):
@@ -166,7 +166,7 @@ def test_a_handler_of_the_learners_stays(open_panel: OpenPanel, database: Engine
     queue, ran = TaskQueue(database), threading.Event()
     queue.handler("process_payment")(lambda task: ran.set())
     hand = open_panel(queue=queue)
-    assert hand.panel.controls.seconds.disabled
+    assert not hand.panel.controls.fixed["paced"]
     hand.pay_new_orders(1)
     hand.click("start")
     assert ran.wait(15)
@@ -186,7 +186,7 @@ def test_an_order_of_somebody_else_appears_and_is_selected(open_panel: OpenPanel
     with writing(database) as session:
         session.add(Order(customer="Ada", amount=5))
     until(lambda: hand.orders() == ["1 □ new Ada 0.05"])
-    until(lambda: hand.panel.controls.order.value == 1)
+    until(lambda: hand.panel.selected == 1)
 
 
 def test_a_deleted_order_is_named(open_panel: OpenPanel, database: Engine):
@@ -216,7 +216,7 @@ def test_the_panel_reads_past_the_learners_engine(open_panel: OpenPanel, databas
 
     hand = open_panel()
     with observers_of(database).attached(Ear()):
-        hand.panel.controls.seconds.value = 1
+        hand.panel.set(seconds=1)
         with writing(database) as session:
             session.add(Order(customer="Ada", amount=5))
         until(lambda: len(hand.orders()) == 1 and "Ada" in hand.orders()[0])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading
 from taskref_edu.widgets.panel.actions import PanelActions
-from taskref_edu.widgets.panel.conditions import NAMED
+from taskref_edu.widgets.panel.conditions import NAMED, comparison
 from taskref_edu.widgets.panel.scenarios import SCENARIOS
 from tests.conftest import until
 from tests.widgets.conftest import Hand
@@ -42,16 +43,26 @@ def begin(open_panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def step_through(hand: Hand, name: str) -> None:
-    """Read each sentence, and click on Next."""
-    for number in range(1, len(SCENARIOS[name]) + 1):
-        until(lambda number=number: sentence(hand).startswith(f"{name}, step {number} of {len(SCENARIOS[name])}: "))
-        until(lambda: "waits until" not in sentence(hand))
-        hand.click("next")
-    until(lambda: "the end" in sentence(hand))
+    """Read each step and guess its first choice, or click on Next; then read the answer."""
+    steps = SCENARIOS[name].steps
+    for number, step in enumerate(steps, 1):
+        until(lambda number=number, step=step: shown(hand, "say") == step.say and shown(hand, "asks"))
+        assert shown(hand, "place") == f"step {number} of {len(steps)}"
+        if step.choices:
+            hand.panel.controls._handle_custom_msg({"guess": 0}, [])
+        else:
+            hand.click("next")
+        if step.answer:
+            until(lambda step=step: step.answer in shown(hand, "answer"))
+            assert not step.choices or shown(hand, "right"), f"no choice was right: {step.say}"
+            if number < len(steps):
+                hand.click("next")
+    until(lambda: shown(hand, "rule") == f"The rule: {SCENARIOS[name].rule}")
 
 
-def sentence(hand: Hand) -> str:
-    return hand.panel.controls.sentence.text
+def shown(hand: Hand, what: str) -> Any:
+    """A part of what the scenario shows; None without one."""
+    return (hand.panel.controls.state["scenario"] or {}).get(what)
 
 
 def tasks(hand: Hand) -> list[list[tuple[str, int]]]:
@@ -129,58 +140,57 @@ def test_typo(begin: Begin):
 def test_play_all_goes_through_by_itself(begin: Begin):
     hand = begin("typo")
     hand.panel.play(pace=0.05)
-    until(lambda: "the end" in sentence(hand))
+    until(lambda: shown(hand, "rule"))
     assert tasks(hand) == [[("failed", 1), ("succeeded", 1)]] * 2
 
 
 def test_next_does_not_run_ahead__and_end_leaves(begin: Begin):
     hand = begin("worker killed")
-    hand.panel.controls.buttons["next"].click()
-    hand.panel.controls.buttons["next"].click()  # at once: the task is not claimed yet, or is running already
-    until(lambda: "not yet" in hand.panel.status.text or "killed" in hand.panel.status.text)
+    hand.panel.click("next")
+    hand.panel.click("next")  # at once: the task is not claimed yet, or is running already
+    until(lambda: "not yet" in hand.panel.status or "killed" in hand.panel.status)
     hand.click("end", "scenario: left")
-    until(lambda: "no scenario is under way" in sentence(hand))
-    assert hand.panel.controls.script.layout.display is None  # the focus is on its button
+    until(lambda: hand.panel.controls.state["scenario"] is None)
     hand.click("next", "no scenario is under way")
     hand.click("play", "no scenario is under way")
 
 
 def test_a_scenario_is_chosen_from_the_list(open_panel: OpenPanel):
     hand = open_panel("inverted")
-    hand.panel.controls.scenario.value = "typo"
-    hand.click("run", "typo: read, guess, then click Next")
-    until(lambda: sentence(hand).startswith("typo, step 1 of 3: A new order."))
+    hand.panel.set(scenario="typo")
+    hand.click("run", "typo: read, guess, and let it happen")
+    until(lambda: shown(hand, "place") == "step 1 of 2")
 
 
 def test_a_scenario_begins_with_its_workers_stopped(begin: Begin):
     hand = begin("typo")
-    hand.panel.controls.seconds.value = 60
-    hand.panel.controls.two.value = True
+    hand.panel.set(seconds=60)
+    hand.panel.set(workers=2)
     hand.pay_new_orders(1)
     hand.click("start")
     until(lambda: hand.panel.views[0].side.worker.status.task or hand.panel.views[0].side.workers[1].status.task)
     hand.panel.run("typo")
-    until(lambda: "waits until worker idle" in sentence(hand))
+    until(lambda: shown(hand, "waits") == "worker idle")
     assert [len(view.side.workers) for view in hand.panel.views] == [1, 1]
     hand.click("next", "not yet, it waits until worker idle")
     hand.click("cancel")
-    until(lambda: "typo, step 1 of 3" in sentence(hand))
+    until(lambda: shown(hand, "asks"))
 
 
 def test_a_worker_that_was_let_go_is_waited_for_until_its_last_task_has_ended(begin: Begin):
     """A scenario once began while the second worker, which it had just sent away, still ran a task."""
     hand = begin("typo")
-    hand.panel.controls.seconds.value = 60
-    hand.panel.controls.two.value = True
+    hand.panel.set(seconds=60)
+    hand.panel.set(workers=2)
     pool = hand.panel.views[0].side.pool
     hand.pay_new_orders(1)
     pool.workers[1].start()
     until(lambda: pool.workers[1].status.task)
     hand.panel.run("typo")
-    until(lambda: "waits until worker idle" in sentence(hand))
+    until(lambda: shown(hand, "waits") == "worker idle")
     assert [worker.name for worker in pool.holders] == [f"{hand.panel.views[0].side.name} worker 2"]
     hand.click("cancel")
-    until(lambda: "typo, step 1 of 3" in sentence(hand))
+    until(lambda: shown(hand, "asks"))
 
 
 def test_an_unknown_scenario_is_named__with_those_that_there_are(open_panel: OpenPanel):
@@ -190,11 +200,38 @@ def test_an_unknown_scenario_is_named__with_those_that_there_are(open_panel: Ope
     assert panel.scenarios == list(SCENARIOS)
 
 
-def test_every_step_waits_for_something_known_and_asks_in_few_words():
-    for name, steps in SCENARIOS.items():
-        for step in steps:
-            assert step.until is None or step.until in NAMED, name
-            assert len(step.say.split()) <= 60, name
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_step_waits_for_something_known__asks_in_few_words_and_knows_the_answer(name: str):
+    for step in SCENARIOS[name].steps:
+        assert step.until is None or step.until in NAMED
+        assert len(step.say.split()) <= 60
+        assert not step.choices or (step.answer and any(choice.when for choice in step.choices))
+        assert all(comparison(choice.when) for choice in step.choices if isinstance(choice.when, str))
+
+
+def test_a_guess_lets_it_happen__and_the_answer_says_what_was_right_on_each_side(begin: Begin):
+    hand = begin("double click")
+    until(lambda: shown(hand, "asks"))
+    hand.panel.controls._handle_custom_msg({"guess": 2}, [])
+    until(lambda: shown(hand, "answer"))
+    assert shown(hand, "answer").startswith("Not so: classic one, inverted two. ")
+    assert shown(hand, "right") == [0, 1]
+    assert shown(hand, "choices")[shown(hand, "guess")] == "none"
+    assert hand.panel.controls.state["point"] == ["order", "task", "orphan"]
+
+
+def test_seconds_and_workers_are_as_before_once_it_is_over_or_left(begin: Begin):
+    hand = begin("cancel in flight")
+    hand.click("end", "scenario: left")
+    hand.panel.set(seconds=7, workers=2)
+    hand.panel.run("cancel in flight")
+    step_through(hand, "cancel in flight")
+    until(lambda: (hand.panel.controls.state["seconds"], hand.panel.controls.state["workers"]) == (7, 2))
+    hand.panel.run("worker killed")
+    until(lambda: shown(hand, "asks"))
+    hand.click("next")
+    hand.click("end", "scenario: left")
+    until(lambda: (hand.panel.controls.state["seconds"], hand.panel.controls.state["workers"]) == (7, 2))
 
 
 def test_an_awaited_scenario(begin: Begin):
@@ -205,4 +242,4 @@ def test_an_awaited_scenario(begin: Begin):
         await hand.panel.until("scenario over", timeout=15)
 
     asyncio.run(learner())
-    assert "the end" in sentence(hand)
+    until(lambda: shown(hand, "rule"))

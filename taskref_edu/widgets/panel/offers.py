@@ -1,0 +1,111 @@
+"""What can be done on a panel now: for each button why not, if it cannot act, and the one act that comes next.
+
+Told from the rows of the latest look. An action checks again: the answer may be older than the click.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...models import ENDED, LIVE
+from ..display.rows import PAYLOAD, Rows, TaskRow, order_in
+from .scenario_player import ScenarioPlayer
+from .worker_actions import ON_A_SERVER, WorkerPool
+
+NO_ORDER = "no order selected: create one with New order"
+NO_SCENARIO = "no scenario is under way: choose one under More, and click Run"
+STATUS = TaskRow._fields.index("status")
+ON_AN_ORDER = ("pay", "cancel", "storm", "typo", "delete")
+# The act that makes a step of the checklist come true, by the first word of its condition.
+ACTS = {"orders": "new_order", "tasks": "pay", "pending": "pay", "cancelled": "cancel", "worker": "start"}
+
+
+@dataclass(frozen=True)
+class SideFacts:
+    """What one side shows; `why` is computed from it."""
+
+    order: str | None  # status of the selected order
+    in_process: bool
+    live: bool  # a task can still run
+    ended: bool
+    pool: WorkerPool
+    on_file: bool
+
+    @classmethod
+    def of(cls, rows: Rows, inverted: bool, selected: int | None, pool: WorkerPool, on_file: bool) -> SideFacts:
+        """Read from the rows."""
+        order = rows.order(selected) if selected is not None else None
+        statuses = {row[STATUS] for row in rows.tasks.values()}
+        if order is None:
+            in_process = False
+        elif inverted:
+            task = rows.tasks.get(order.processing_task_id or 0)
+            in_process = task is not None and task[STATUS] in LIVE
+        else:
+            tasks = reversed(rows.tasks.values())
+            in_process = any(row[STATUS] in LIVE and order_in(row[PAYLOAD]) == order.id for row in tasks)
+        live, ended = any(one in LIVE for one in statuses), any(one in ENDED for one in statuses)
+        return cls(order.status if order else None, in_process, live, ended, pool, on_file)
+
+    def why_not(self, name: str) -> str:
+        """Why the button cannot act on this side, or ""."""
+        if name in ON_AN_ORDER:
+            return self._about_order(name)
+        state, holds = self.pool.state, bool(self.pool.holders)
+        reasons = {
+            "cancel_all": (not self.live, "no task is pending or running"),
+            "prune": (not self.ended, "no task has ended yet"),
+            "pause": (state != "started", "the worker is not started"),
+            "resume": (state != "paused", "the worker is not paused"),
+            "stop": (state in ("stopped", "in a step"), "the worker is not started"),
+            "crash": (state == "stopped" and not holds, "no worker is started"),
+            "zombie": (not holds, "no worker holds a task: pay an order, and start the worker"),
+        }
+        if name == "start":
+            already = {"paused": "paused: press Resume", "started": "the worker is started already"}
+            return already.get(state, "")
+        if name == "step":
+            busy = {"started": "the worker runs by itself: pause or stop it first", "in a step": "a step is under way"}
+            return busy.get(state, "")
+        if name in ("crash", "zombie") and not self.on_file:
+            return ON_A_SERVER
+        cannot, reason = reasons.get(name, (False, ""))
+        return reason if cannot else ""
+
+    def _about_order(self, name: str) -> str:
+        if self.order is None:
+            return NO_ORDER
+        if name in ("pay", "storm") and self.order == "paid":
+            return "the selected order is paid already"
+        if name == "pay" and self.in_process:
+            return "a payment of the selected order is in process"
+        if name == "cancel" and not self.in_process:
+            return "no payment of the selected order is in process"
+        return ""
+
+
+def offers(names: Sequence[str], sides: Sequence[SideFacts], player: ScenarioPlayer | None) -> dict[str, str]:
+    """For each button that can act on no side: why not."""
+    found = {}
+    for name in names:
+        reasons = [side.why_not(name) for side in sides]
+        if all(reasons):
+            found[name] = reasons[0]
+    if player is None:
+        found |= dict.fromkeys(("next", "play", "end"), NO_SCENARIO)
+    elif player.ended:
+        found |= dict.fromkeys(("next", "play"), "the scenario is over: End closes it, Run plays it again")
+    elif player.waits_for is not None:
+        found["next"] = f"not yet: waits until {player.waits_for}"
+    return found
+
+
+def primary(offered: dict[str, str], sides: Sequence[SideFacts], player: ScenarioPlayer | None, step: str) -> str:
+    """The one act that comes next; `step` is the condition of the first step that is not done."""
+    if player is not None:
+        return "end" if player.ended else "next"
+    if act := ACTS.get(step.split(" ", 1)[0]):
+        return "" if act in offered else act
+    live = ["start", "resume"] if any(side.live for side in sides) else []
+    return next(name for name in ("pay", *live, "new_order") if name not in offered)
