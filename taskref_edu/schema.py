@@ -5,15 +5,17 @@ Not covered: migrations. A database written by another version is refused, not c
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Literal
 
+from sqlalchemy import ColumnElement, Dialect, Table, literal_column, select, text
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import Dialect
+from sqlalchemy import table as table_named
 
 from .models import LIVE, PAYMENT, Base, sql_literals
 
 SCHEMA_VERSION = 1
-SchemaName = Literal["both", "classic", "inverted", "as_written"]
+SchemaName = Literal["both", "classic", "inverted", "as_written", "queue"]
 
 # Where PostgreSQL tells listeners that tasks were inserted. By a trigger, so that it holds for raw SQL, too; once a
 # statement, and PostgreSQL once a transaction, since the notifications are all the same.
@@ -51,6 +53,19 @@ def index_name(table: str, column: str) -> str:
 def trigger_name(table: str, column: str) -> str:
     """The name of the trigger that clears `table.column`; repair() knows a reference by it."""
     return f"{table}_{column}_cleared"
+
+
+def trigger_exists(name: str, dialect: Dialect) -> ColumnElement[bool]:
+    """A condition for SQL: whether the table of tasks has this trigger."""
+    catalog, this = "sqlite_master", "type = 'trigger' AND name = :trigger"
+    if dialect.name == "postgresql":  # which cuts names that are too long
+        catalog, this = "pg_trigger", "tgrelid = to_regclass('task') AND tgname = CAST(:trigger AS name)"
+    return (
+        select(literal_column("1"))
+        .select_from(table_named(catalog))
+        .where(text(this).bindparams(trigger=name))
+        .exists()
+    )
 
 
 def clearing_trigger(table: str, column: str, dialect: Dialect) -> list[str]:
@@ -104,13 +119,38 @@ EXTRA_DDL = {
     "classic": (_one_live_payment, _payload_foreign_key),
     "inverted": (_inverted,),
     "as_written": (),
+    "queue": (),  # the table of tasks alone, for the models of an application
 }
 ADDITIONS = EXTRA_DDL  # its former name, in notebooks that learners already have
 
 
+def tables_of(name: SchemaName) -> list[Table]:
+    """The tables that the schema `name` has."""
+    return [table for table in Base.metadata.sorted_tables if name != "queue" or table.name == "task"]
+
+
+def foreign_table(name: SchemaName, columns_of: Callable[[str], Iterable[str]]) -> str | None:
+    """What is wrong if a table of another program has the name of one of ours, and what to do; None if none has.
+
+    columns_of: the columns of the table with this name in the database; none if it is not there.
+    """
+    for table in tables_of(name):
+        found = set(columns_of(table.name))
+        missing = [column.name for column in table.columns if column.name not in found]
+        if found and missing:
+            remedy = "use another database, or a schema of its own on PostgreSQL (search_path)"
+            if table.name != "task":
+                remedy = f'open_database(…, schema="queue") works without a table {table.name}; or {remedy}'
+            return (
+                f"it has a table {table.name} of another program, without the column {missing[0]}: {remedy};"
+                " nothing was written"
+            )
+    return None
+
+
 def create_schema(connection: SqlConnection, name: SchemaName) -> None:
     """Create the tables and what the schema `name` adds to them, in the caller's transaction."""
-    Base.metadata.create_all(connection)
+    Base.metadata.create_all(connection, tables=tables_of(name))
     notifying = NOTIFYING if connection.dialect.name == "postgresql" else ()
     additions = [statement for addition in EXTRA_DDL[name] for statement in addition(connection.dialect)]
     for statement in (*notifying, *additions):

@@ -10,23 +10,27 @@ Not covered: rows with a primary key of several columns.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, delete, inspect, select, update
+from sqlalchemy import ColumnElement, Engine, delete, exists, inspect, select, update
+from sqlalchemy.exc import NoReferenceError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 from sqlmodel import Session, SQLModel, col
 
 from ..arguments import expect, expect_id, expect_name, short
-from ..errors import OrphanTask
+from ..errors import OrphanTask, SchemaMissing
 from ..models import LONGEST_TYPE, Task
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from ..schema import clearing_trigger, index_name, reference_index, trigger_name
+from ..schema import clearing_trigger, index_name, reference_index, trigger_exists, trigger_name
 from .expectations import expect_session, expect_task
 from .reference_setup import is_set_up, set_up
 
 Model = TypeVar("Model", bound=SQLModel)
+FOREIGN_KEY = 'sa_column=Column(ForeignKey(col(Task.id), ondelete="SET NULL"), nullable=True)'
 
 
 class TaskReference(Generic[Model]):
@@ -51,28 +55,48 @@ class TaskReference(Generic[Model]):
         except NotImplementedError:  # a type of the caller's own
             self._kind = object
 
+    @property
+    def index_name(self) -> str:
+        """The index that install() creates; a tool for migrations leaves it alone."""
+        return index_name(*self._names)
+
+    @property
+    def trigger_name(self) -> str:
+        """The trigger that install() creates on the table of tasks."""
+        return trigger_name(*self._names)
+
     def install(self, engine: Engine) -> None:
         """Create the column's index and its clearing trigger where they are missing; the table must be there.
 
         May be called at each start of a program, while others write: it locks a table only to create something.
         """
         expect(engine, Engine, "an engine, as open_database() returns it,")
-        table, column = self._id.table.name, self._column.property.columns[0].name
-        if not is_set_up(engine, index_name(table, column), trigger_name(table, column)):
-            index = reference_index(table, column, engine.dialect)
-            set_up(engine, [index], clearing_trigger(table, column, engine.dialect))
+        if not is_set_up(engine, self.index_name, self.trigger_name):
+            index = reference_index(*self._names, engine.dialect)
+            set_up(engine, [index], clearing_trigger(*self._names, engine.dialect))
 
-    def enqueue(self, session: Session, queue: TaskQueue, row: Model, payload: Any = None) -> Task:
+    def enqueue(
+        self,
+        session: Session,
+        queue: TaskQueue,
+        row: Model,
+        payload: Any = None,
+        *,
+        available_at: datetime | None = None,
+        max_attempts: int | None = None,
+    ) -> Task:
         """Enqueue a task and let the row reference it, whatever it referenced before. Returns the task.
 
-        Raises OrphanTask if the row is not in the database: nothing would reference the task.
+        available_at, max_attempts: as TaskQueue.enqueue() takes them.
+        Raises OrphanTask if the row is not in the database: nothing would reference the task. Raises SchemaMissing
+        without install(): nothing would clear the reference.
         """
         self._expect(session, queue, row)
         session.flush()  # a new row gets its id here
-        task = queue.enqueue(session, self.type, payload)
+        task = queue.enqueue(session, self.type, payload, available_at=available_at, max_attempts=max_attempts)
         if not self._reference(session, row, task, self._is(row)):
             session.execute(delete(Task).where(col(Task.id) == task.id))  # the caller may catch this, and commit
-            raise OrphanTask(f"{self._name(row)} not found: add it to the session, or look it up again, then enqueue")
+            self._raise_if_missing(session, row)
         return task
 
     def row_for(self, session: Session, task: Task | RunningTask) -> Model:
@@ -86,13 +110,23 @@ class TaskReference(Generic[Model]):
             )
         return row
 
-    def enqueue_once(self, session: Session, queue: TaskQueue, row: Model, payload: Any = None) -> Task | None:
-        """Enqueue a task unless one is at work on the row; None if one is."""
+    def enqueue_once(
+        self,
+        session: Session,
+        queue: TaskQueue,
+        row: Model,
+        payload: Any = None,
+        *,
+        available_at: datetime | None = None,
+        max_attempts: int | None = None,
+    ) -> Task | None:
+        """Enqueue a task unless one is at work on the row; None if one is. Otherwise as enqueue()."""
         self._expect(session, queue, row)
         with session.begin_nested() as savepoint:
-            task = queue.enqueue(session, self.type, payload)
+            task = queue.enqueue(session, self.type, payload, available_at=available_at, max_attempts=max_attempts)
             if self._reference(session, row, task, self._is(row) & self._column.is_(None)):
                 return task
+            self._raise_if_missing(session, row)
             savepoint.rollback()  # the loser's task must go, too
             return None
 
@@ -126,21 +160,49 @@ class TaskReference(Generic[Model]):
     def _is(self, row: Model) -> ColumnElement[bool]:
         return self._id == self._key(row)
 
-    def _name(self, row: Model) -> str:
-        return f"{self._id.table.name} {self._key(row)}"
+    @property
+    def _names(self) -> tuple[str, str]:
+        return self._id.table.name, self._column.property.columns[0].name
+
+    def _installed(self, session: Session) -> ColumnElement[bool]:
+        return trigger_exists(self.trigger_name, session.connection().dialect)
 
     def _reference(self, session: Session, row: Model, task: Task, where: ColumnElement[bool]) -> bool:
         """Let the row reference the task where the condition holds; whether it did. By UPDATE: `row` may be old."""
-        change = update(self.model).where(where).values({self._column: task.id})
-        moved = session.execute(change).rowcount  # type: ignore[attr-defined]
+        change = update(self.model).where(where, self._installed(session)).values({self._column: task.id})
+        moved = session.execute(change.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
         if moved:
-            set_committed_value(row, self._column.key, task.id)
+            for copy in (row, session.identity_map.get(identity_key(instance=row))):
+                if copy is not None:
+                    set_committed_value(copy, self._column.key, task.id)
         return bool(moved)
+
+    def _raise_if_missing(self, session: Session, row: Model) -> None:
+        """Raise an error by name if the row is not in the database, or nothing would clear its reference."""
+        there = select(self._installed(session), exists().where(self._is(row)))
+        installed, found = session.execute(there).one()
+        if not installed:
+            table, column = self._names
+            raise SchemaMissing(
+                f"{table}.{column} has no trigger {self.trigger_name}, which clears it when its task ends:"
+                " call install(engine) of this TaskReference once the table is there; at each start does no harm"
+            )
+        if not found:
+            name = f"{self._id.table.name} {self._key(row)}"
+            raise OrphanTask(f"{name} not found: add it to the session, or look it up again, then enqueue")
 
 
 def _check(column: Any) -> None:
     if not isinstance(column, InstrumentedAttribute):
         raise TypeError(f"{short(column)} found, a model's attribute expected, such as Order.processing_task_id")
     keys = column.property.columns[0].foreign_keys if hasattr(column.property, "columns") else set()
-    if not any(key.target_fullname == "task.id" and key.ondelete == "SET NULL" for key in keys):
-        raise TypeError(f'{column} needs a foreign key: ForeignKey("task.id", ondelete="SET NULL"), nullable')
+    ours = [key for key in keys if key.target_fullname == "task.id" and key.ondelete == "SET NULL"]
+    if not ours:
+        raise TypeError(f"{column} needs a foreign key: {FOREIGN_KEY}")
+    try:
+        _ = ours[0].column
+    except NoReferenceError:
+        raise TypeError(
+            f'{column} names "task.id", and the MetaData of its model has no table task: name the column itself,'
+            f" {FOREIGN_KEY}"
+        ) from None

@@ -72,3 +72,18 @@ def translated(error: BaseException, file: Path | None) -> DatabaseError | None:
         return DatabaseGone(f"{file}: {cause}; it was deleted or moved: put it back, or open another database")
     name, remedy = _NAMES[code & _PRIMARY]
     return name(f"{file}: {cause}; {remedy.format(file=shlex.quote(str(file)))}")
+
+
+def read_before_write(error: BaseException) -> str | None:
+    """What to do about a statement that found the file locked; None for any other error.
+
+    It is not that of `writing()`, which takes the lock first, and waits there. SQLite lets no transaction wait for the
+    lock that has read already: its snapshot would be out of date.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None or code & _PRIMARY != sqlite3.SQLITE_BUSY:
+        return None
+    return (
+        "this session read before it wrote, and then SQLite does not let it wait for another writer: begin with"
+        " `with writing(engine) as session`, which takes the write lock first"
+    )

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from sqlalchemy import exc as sqlalchemy_errors
 
 from ..arguments import masked, short
 from ..errors import CannotOpen, DatabaseError, SchemaTooNew
-from ..schema import SCHEMA_VERSION, SchemaName
+from ..schema import SCHEMA_VERSION, SchemaName, foreign_table
 from .error_names import translated
 
 
@@ -36,10 +37,10 @@ def url_of(where: str | os.PathLike[str]) -> URL:
     return url
 
 
-def check_file(path: Path, create: bool) -> None:
+def check_file(path: Path, create: bool, schema: SchemaName) -> None:
     """Raise CannotOpen or SchemaTooNew unless `path` may be opened as our database; make it if it is not there."""
     try:
-        _check(path, create)
+        _check(path, create, schema)
     except OSError as error:
         raise CannotOpen(f"cannot look at {path}: {error.strerror}. Choose another name or folder") from None
 
@@ -82,7 +83,7 @@ def translating_errors(where: Path | str) -> Iterator[None]:
         raise CannotOpen(f"cannot open {name or f'{where}: {cause}'}") from error
 
 
-def _check(path: Path, create: bool) -> None:
+def _check(path: Path, create: bool, schema: SchemaName) -> None:
     if not path.parent.is_dir():
         raise CannotOpen(f"folder {path.parent} not found: create it, or leave the path out for a temporary file")
     if not path.exists():
@@ -103,6 +104,12 @@ def _check(path: Path, create: bool) -> None:
                 check_version(connection.execute("SELECT version, name FROM taskref_schema").fetchone(), None, path)
             elif not create:
                 raise CannotOpen(f"{path} holds no tasks: no table taskref_schema found; nothing was created")
+            elif problem := foreign_table(schema, partial(_columns, connection)):
+                raise CannotOpen(f"{path}: {problem}")
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
+    return [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
 
 
 def _create_empty(path: Path) -> None:

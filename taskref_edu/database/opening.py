@@ -15,7 +15,7 @@ from sqlalchemy import Engine, inspect, text
 
 from ..arguments import masked, short
 from ..errors import CannotOpen
-from ..schema import EXTRA_DDL, SCHEMA_VERSION, SchemaName, create_schema
+from ..schema import EXTRA_DDL, SCHEMA_VERSION, SchemaName, create_schema, foreign_table
 from .file_check import check_version, translating_errors, url_of
 from .forks import open_anew_after_fork
 from .postgresql_engine import one_opens_at_a_time, server_engine
@@ -37,7 +37,8 @@ def open_database(
     """Open the database at `where`, creating file and tables if they are not there; return its engine.
 
     where: None for a fresh temporary file, removed at exit; a path; or a SQLAlchemy URL.
-    schema: whose indexes and triggers a new database gets ("both" if not said).
+    schema: whose indexes and triggers a new database gets ("both" if not said); "queue": the table of tasks alone, for
+        an application's own models.
     synchronous: NORMAL survives a crash of the program; a power cut may lose the last commits.
         FULL survives that too, and waits for the disk at each commit.
     timeout: seconds for which a writer waits for another one.
@@ -58,7 +59,7 @@ def open_database(
         engine = server_engine(url)
         open_anew_after_fork(engine)
     else:
-        engine = open_file(url, synchronous, timeout, create)
+        engine = open_file(url, synchronous, timeout, create, schema or "both")
     try:
         where = file_of(engine) or masked(str(engine.url))
         with translating_errors(where), writing(engine) as session:
@@ -74,8 +75,19 @@ def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where
     if not inspect(connection).has_table("taskref_schema"):
         if not create:
             raise CannotOpen(f"{where} holds no tasks: no table taskref_schema found; nothing was created")
+        _refuse_foreign_tables(connection, schema or "both", where)
         create_schema(connection, schema or "both")
         connection.execute(text("CREATE TABLE taskref_schema (version INTEGER NOT NULL, name TEXT NOT NULL)"))
         values = {"version": SCHEMA_VERSION, "name": schema or "both"}
         connection.execute(text("INSERT INTO taskref_schema VALUES (:version, :name)"), values)
     check_version(connection.execute(text("SELECT version, name FROM taskref_schema")).first(), schema, where)
+
+
+def _refuse_foreign_tables(connection: SqlConnection, schema: SchemaName, where: Path | URL) -> None:
+    inspector = inspect(connection)
+
+    def columns_of(table: str) -> list[str]:
+        return [column["name"] for column in inspector.get_columns(table)] if inspector.has_table(table) else []
+
+    if problem := foreign_table(schema, columns_of):
+        raise CannotOpen(f"{where}: {problem}")

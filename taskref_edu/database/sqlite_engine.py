@@ -18,11 +18,12 @@ from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import URL, Dialect, Engine, PoolProxiedConnection, create_engine
+from sqlalchemy import URL, Dialect, Engine, ExceptionContext, PoolProxiedConnection, create_engine, event
 
 from ..arguments import expect, short
 from ..errors import CannotOpen
-from .error_names import translated
+from ..schema import SchemaName
+from .error_names import read_before_write, translated
 from .file_check import check_file, uri
 from .file_watch import WatchedFile
 from .forks import open_anew_after_fork
@@ -38,7 +39,7 @@ begin_with: ContextVar[str] = ContextVar("begin_with", default="BEGIN")
 _OBSERVERS: weakref.WeakKeyDictionary[Dialect, Observers] = weakref.WeakKeyDictionary()
 
 
-def open_file(url: URL | None, synchronous: str, timeout: float, create: bool) -> Engine:
+def open_file(url: URL | None, synchronous: str, timeout: float, create: bool, schema: SchemaName) -> Engine:
     """The engine of a file, or of a temporary one that goes with it. Raises CannotOpen; then nothing was created."""
     folder = tempfile.mkdtemp(prefix="taskref-") if url is None else ""
     path = Path(folder, "tasks.db") if url is None else Path(url.database or ":memory:").absolute()
@@ -46,7 +47,7 @@ def open_file(url: URL | None, synchronous: str, timeout: float, create: bool) -
         raise CannotOpen(
             "an in-memory database is invisible to a second thread: leave the path out for a temporary file"
         )
-    check_file(path, create)
+    check_file(path, create, schema)
     engine = sqlite_engine(path, synchronous=synchronous, timeout=timeout)
     if folder:
         weakref.finalize(engine, _remove, folder, os.getpid())
@@ -85,8 +86,15 @@ def sqlite_engine(
     # What SQLAlchemy calls to begin a transaction. Its event "begin" would do, but costs each transaction more
     # than SQLite's own BEGIN does.
     engine.dialect.do_begin = partial(_begin, weakref.ref(engine), may_vanish)
+    event.listen(engine, "handle_error", _explain)
     open_anew_after_fork(engine)
     return engine
+
+
+def _explain(context: ExceptionContext) -> None:
+    """Add to an error of a statement of the caller's own what its text does not say; the error stays the driver's."""
+    if context.connection is not None and (hint := read_before_write(context.original_exception)):
+        (context.sqlalchemy_exception or context.original_exception).add_note(hint)
 
 
 def _set_up(connection: Connection, journal: str, synchronous: str, timeout: float) -> None:

@@ -22,8 +22,9 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.sql.selectable import ReturnsRows
 from sqlmodel import Session
 
+from ..database.error_names import read_before_write
 from ..database.transactions import Transaction
-from ..errors import PayloadError
+from ..errors import DatabaseLocked, PayloadError
 from .payload import decoded
 
 QueueStatement = ReturnsRows  # a SELECT or any change
@@ -92,7 +93,7 @@ def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]],
         if driver.in_transaction:  # a full disk has ended it already
             driver.execute("ROLLBACK TO insert_many")
             driver.execute("RELEASE insert_many")
-        raise wrapped(error, form.sql, rows) from error
+        raise explained(error, form.sql, rows) from error
     driver.execute("RELEASE insert_many")
 
 
@@ -131,6 +132,12 @@ def _naming_what_does_not_fit() -> Iterator[None]:
         raise PayloadError(f"the payload does not fit an index or a column of this database: {error.orig}") from error
 
 
+def explained(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
+    """The same, but DatabaseLocked, with what to do, where the caller's transaction cannot wait for another writer."""
+    hint = read_before_write(error)
+    return DatabaseLocked(f"{error}; {hint}") if hint else wrapped(error, sql, parameters)
+
+
 def _driver(session: Session) -> sqlite3.Connection | None:
     found = session.connection().connection.driver_connection
     return found if isinstance(found, sqlite3.Connection) else None
@@ -140,7 +147,7 @@ def _execute(driver: sqlite3.Connection, form: Prepared, values: dict[str, Any])
     try:
         return driver.execute(form.sql, _as_stored(values))
     except sqlite3.Error as error:
-        raise wrapped(error, form.sql, values) from error
+        raise explained(error, form.sql, values) from error
 
 
 def _as_stored(values: dict[str, Any]) -> dict[str, Any]:

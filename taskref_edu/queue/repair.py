@@ -1,7 +1,7 @@
 """Find and repair what earlier code or hands have left in the tables: see RepairReport for the four kinds.
 
 A reference is a column that the clearing trigger of `schema.py` watches: the orders' own, and each one that
-`TaskReference.install()` has set up. Any other foreign key to a task may be meant to last, and is left alone.
+`TaskReference.install()` has set up. Any other foreign key to a task may be meant to last: it is named, and left alone.
 Tasks are moved by the queue's own verbs; references are cleared here.
 
 Not covered: damage to the file itself; `taskref doctor FILE` checks it.
@@ -26,6 +26,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    true,
     update,
 )
 from sqlalchemy import Connection as SqlConnection
@@ -44,6 +45,14 @@ MANY = 500  # values in one IN (…): databases bound their number
 _TRIGGERS = {
     "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
     "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
+}
+
+
+_FOREIGN_KEYS = {  # the columns of a table that reference tasks
+    "sqlite": """SELECT "from" FROM pragma_foreign_key_list(:table) WHERE "table" = 'task'""",
+    "postgresql": """SELECT attname FROM pg_constraint
+        JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey)
+        WHERE contype = 'f' AND conrelid = to_regclass(quote_ident(:table)) AND confrelid = to_regclass('task')""",
 }
 
 
@@ -66,6 +75,8 @@ class RepairReport:
     dangling: references to tasks that are not there. ended: references to tasks that have ended.
     orphans: ids of live tasks that work on an object, and at which no object points.
     expired: ids of running tasks whose lease is over. repaired: whether this was more than a dry run.
+    without_trigger: columns that reference a task, and that nothing clears when it ends. Not counted, since such a
+    reference may be meant to last.
     """
 
     dangling: tuple[BadReference, ...] = ()
@@ -73,6 +84,7 @@ class RepairReport:
     orphans: tuple[int, ...] = ()
     expired: tuple[int, ...] = ()
     repaired: bool = False
+    without_trigger: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -80,8 +92,15 @@ class RepairReport:
         return len(self.dangling) + len(self.ended) + len(self.orphans) + len(self.expired)
 
     def __str__(self) -> str:
+        notes = [
+            f"{name} references tasks, and no trigger clears it when its task ends: call install(engine) of its"
+            " TaskReference, unless the reference is meant to last"
+            for name in self.without_trigger
+        ]
         if not self.count:
-            return "Nothing to repair: every reference, live task and lease is as it should be."
+            other = " other" if notes else ""
+            notes.append(f"Nothing{other} to repair: every{other} reference, live task and lease is as it should be.")
+            return "\n".join(notes)
         done = "repaired" if self.repaired else "found, not repaired (a dry run)"
         lines = [f"{self.count} {done}:"]
         to_be = "" if self.repaired else "to be "
@@ -95,7 +114,7 @@ class RepairReport:
                 lines.append(f"  {len(found):,} x {what}")
                 lines += [f"      {one if isinstance(one, BadReference) else f'task {one}'}" for one in found[:SHOWN]]
                 lines += [f"      and {len(found) - SHOWN:,} more"] if len(found) > SHOWN else []
-        return "\n".join(lines)
+        return "\n".join([*notes, *lines])
 
 
 @dataclass(frozen=True)
@@ -122,13 +141,17 @@ def repair(queue: TaskQueue, session: Session, *, types: Iterable[str] = (), dry
     if not dry_run:
         refuse_reading(session, "repair(dry_run=False)")
         session.flush()
-    references = list(_references(session.connection()))
+    references, without_trigger = _references(session.connection())
+    # The orders of the lessons may be named in the payload; an application's types are its own.
+    lessons = session.scalar(text("SELECT name FROM taskref_schema")) != "queue"
+    payments = {PAYMENT} if lessons else set()
     report = RepairReport(
         dangling=tuple(_referring(session, references, gone=True)),
         ended=tuple(_referring(session, references, gone=False)),
-        orphans=tuple(_orphans(session, references, {PAYMENT, *types})),
+        orphans=tuple(_orphans(session, references, {*payments, *types}, payments)),
         expired=tuple(_expired(queue, session)),
         repaired=not dry_run,
+        without_trigger=tuple(without_trigger),
     )
     if report.repaired and report.count:
         _repair(queue, session, references, report)
@@ -146,19 +169,24 @@ def _repair(queue: TaskQueue, session: Session, references: list[Reference], rep
     session.expire_all()
 
 
-def _references(connection: SqlConnection) -> Iterator[Reference]:
-    """The columns that reference the task at work on their row, with their tables' keys."""
+def _references(connection: SqlConnection) -> tuple[list[Reference], list[str]]:
+    """The columns that reference the task at work on their row; and foreign keys to tasks without a trigger of ours."""
+    references, without_trigger = [], []
     inspector = inspect(connection)
     longest = connection.dialect.max_identifier_length
     triggers = set(connection.scalars(text(_TRIGGERS[connection.dialect.name])))
     for name in inspector.get_table_names():
         columns = {found["name"]: column(found["name"], found["type"]) for found in inspector.get_columns(name)}
         rows = table(name, *columns.values())
+        to_tasks = set(connection.scalars(text(_FOREIGN_KEYS[connection.dialect.name]), {"table": name}))
         for which in columns:
             ours = (name, which) == (ORDERS.name, ORDERS.c.processing_task_id.name)
             if ours or trigger_name(name, which)[:longest] in triggers:
                 key = inspector.get_pk_constraint(name)["constrained_columns"]
-                yield Reference(rows, rows.c[which], [rows.c[part] for part in key])
+                references.append(Reference(rows, rows.c[which], [rows.c[part] for part in key]))
+            elif which in to_tasks:
+                without_trigger.append(f"{name}.{which}")
+    return references, without_trigger
 
 
 def _referring(session: Session, references: list[Reference], gone: bool) -> Iterator[BadReference]:
@@ -171,27 +199,30 @@ def _referring(session: Session, references: list[Reference], gone: bool) -> Ite
             yield BadReference(reference.name, ", ".join(map(str, key)), task_id)
 
 
-def _orphans(session: Session, references: list[Reference], types: set[str]) -> list[int]:
+def _orphans(session: Session, references: list[Reference], types: set[str], payments: set[str]) -> list[int]:
     """Live tasks of these types that no row references and whose payload names no order (a payment's may).
 
     Not those that were asked to stop already: nothing is left to do for them.
     """
-    unreferenced = and_(*(~exists().where(reference.column == TASK.c.id) for reference in references))
+    unreferenced = and_(true(), *(~exists().where(reference.column == TASK.c.id) for reference in references))
     query = select(TASK.c.id, TASK.c.type, cast(TASK.c.payload, Text)).where(
         TASK.c.type.in_(types), TASK.c.status.in_(LIVE), TASK.c.cancel_requested_at.is_(None), unreferenced
     )
-    named = {task_id: _order_id(type, payload) for task_id, type, payload in session.execute(query.order_by(TASK.c.id))}
+    named = {
+        task_id: _order_id(payload) if type in payments else None
+        for task_id, type, payload in session.execute(query.order_by(TASK.c.id))
+    }
     known = _known_orders(session, sorted({order_id for order_id in named.values() if order_id is not None}))
     return [task_id for task_id, order_id in named.items() if order_id not in known]
 
 
-def _order_id(type: str, payload: str | None) -> int | None:
+def _order_id(payload: str | None) -> int | None:
     """The id in a payment's payload. As generous as SQLite: a handler may still find the order of "7"."""
     try:
-        order_id = int(json.loads(payload or "null")["order_id"]) if type == PAYMENT else None
+        order_id = int(json.loads(payload or "null")["order_id"])
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):  # no JSON, or not of this form
         return None
-    return order_id if order_id is None or 0 <= order_id <= LARGEST_ID else None
+    return order_id if 0 <= order_id <= LARGEST_ID else None
 
 
 def _known_orders(session: Session, ids: list[int]) -> set[int]:

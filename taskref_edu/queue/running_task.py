@@ -25,7 +25,7 @@ class LeaseVerbs(Protocol):
 
 @dataclass(frozen=True, init=False)
 class RunningTask:
-    """One claimed task and the lease on it; `token` is what proves the claim."""
+    """One claimed task and the lease on it: attempt number `attempt` of `max_attempts`; `token` proves the claim."""
 
     id: int
     type: str
@@ -33,12 +33,24 @@ class RunningTask:
     attempt: int
     token: int
     queue: LeaseVerbs = field(repr=False, compare=False)
+    max_attempts: int = field(repr=False)
     # Filled once the handler has completed the task itself, so that the worker does not do it again.
     completed: list[bool] = field(repr=False, compare=False)
 
-    def __init__(self, id: int, type: str, payload: Any, attempt: int, token: int, queue: LeaseVerbs) -> None:
+    def __init__(
+        self, id: int, type: str, payload: Any, attempt: int, token: int, queue: LeaseVerbs, max_attempts: int = 1
+    ) -> None:
         # The dataclass's own would set one value after the other past its guard: twice as long, for each task.
-        self.__dict__.update(id=id, type=type, payload=payload, attempt=attempt, token=token, queue=queue, completed=[])
+        self.__dict__.update(
+            id=id,
+            type=type,
+            payload=payload,
+            attempt=attempt,
+            token=token,
+            queue=queue,
+            max_attempts=max_attempts,
+            completed=[],
+        )
 
     def reading(self) -> AbstractContextManager[Session]:
         """A read transaction, for what the handler needs to know before its slow work."""

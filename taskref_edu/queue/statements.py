@@ -85,7 +85,7 @@ CLAIM = (
     .values(
         status=RUNNING, attempt=C.attempt + ONE, lease_token=C.lease_token + ONE, lease_expires_at=UNTIL, started_at=NOW
     )
-    .returning(C.id, C.type, C.payload, C.attempt, C.lease_token)
+    .returning(C.id, C.type, C.payload, C.attempt, C.lease_token, C.max_attempts)
 )
 
 HEARTBEAT = update(TASK).where(HELD).values(lease_expires_at=UNTIL)

@@ -161,7 +161,7 @@ class TaskQueue:
 
     def _claim(self, session: Transaction, now: datetime | str, until: datetime) -> RunningTask | None:
         row = first_row(session, statements.CLAIM, now=now, until=until)
-        return None if row is None else RunningTask(*row, queue=self)
+        return None if row is None else RunningTask(*row[:-1], queue=self, max_attempts=row[-1])
 
     def heartbeat(self, session: Session, task: RunningTask) -> None:
         """Extend the lease by its full length from now. Raises StaleLease."""

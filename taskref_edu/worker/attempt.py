@@ -5,6 +5,7 @@ Not covered: claiming (`claims.py`), the lease while the handler runs (`heartbea
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -25,6 +26,10 @@ from ..queue.payload import clean
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from .backoff import Backoff
+
+# Nobody who configures no logging shall see records on stderr: in a notebook they would land in some other cell.
+logger = logging.getLogger("taskref_edu.worker")
+logging.getLogger("taskref_edu").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,13 @@ def _end_child(error: BaseException | None) -> NoReturn:
 
 def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: Blocked) -> Problem:
     text, retry = describe(error), not isinstance(error, PermanentFailure)
+    again = retry and task.attempt < task.max_attempts and not task.completed
+    logger.log(
+        logging.WARNING if again else logging.ERROR,
+        "task %d (%s): attempt %d of %d raised %s",
+        *(task.id, task.type, task.attempt, task.max_attempts, text),
+        exc_info=error,
+    )
     if task.completed:
         return Problem(error, f"task {task.id} was completed, then its handler raised {text}")
     stale = _record_with_retries(queue, lambda session: queue.fail(session, task, text, retry=retry), blocked)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from uuid import UUID, uuid4
+
 import pytest
 from sqlalchemy import Column, ForeignKey, MetaData, String, text
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, Session, SQLModel, col
 
 from taskref_edu import Order, Task, TaskQueue, TaskReference, TaskStatus, Worker, errors, reading, writing
 from tests.conftest import OpenDatabase, claim, in_transaction
@@ -129,6 +132,98 @@ def test_a_row_that_is_not_there_is_named(queue: TaskQueue) -> None:
 def test_nothing_was_dropped(queue: TaskQueue) -> None:
     with queue.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM task")).scalar() == 0
+
+
+class Ticket(SQLModel, table=True):
+    """A model whose key is there before its row is."""
+
+    metadata = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride, reportAssignmentType]
+    id: UUID = Field(default_factory=uuid4, primary_key=True)
+    closing_task_id: int | None = Field(
+        default=None, sa_column=Column(ForeignKey(col(Task.id), ondelete="SET NULL"), nullable=True)
+    )
+
+
+CLOSING = TaskReference[Ticket](Ticket.closing_task_id, "close_ticket")
+VERBS = pytest.mark.parametrize("verb", ["enqueue", "enqueue_once"])
+
+
+@pytest.fixture
+def tickets(open_any: OpenDatabase) -> TaskQueue:
+    """A queue beside the table of tickets; nothing is installed."""
+    engine = open_any(schema="queue")
+    Ticket.metadata.create_all(engine)
+    return TaskQueue(engine)
+
+
+def tasks(queue: TaskQueue) -> int:
+    return sum(in_transaction(queue.engine, queue.counts).values())
+
+
+@VERBS
+def test_without_install_it_refuses_by_name_and_leaves_no_task(tickets: TaskQueue, verb: str) -> None:
+    with writing(tickets.engine) as session:
+        session.add(ticket := Ticket())
+        with pytest.raises(
+            errors.SchemaMissing, match=r"ticket\.closing_task_id has no trigger .*call install\(engine\)"
+        ):
+            getattr(CLOSING, verb)(session, tickets, ticket)
+    assert tasks(tickets) == 0
+    CLOSING.install(tickets.engine)
+    with writing(tickets.engine) as session:
+        assert getattr(CLOSING, verb)(session, tickets, session.get_one(Ticket, ticket.id))
+
+
+@VERBS
+@pytest.mark.parametrize("missing", ["never added", "deleted meanwhile", "added to another session"])
+def test_a_row_that_is_not_in_the_database_is_named__and_does_not_look_in_process(
+    tickets: TaskQueue, verb: str, missing: str
+) -> None:
+    CLOSING.install(tickets.engine)
+    ticket = Ticket()
+    if missing != "never added":
+        with writing(tickets.engine) as session:
+            session.add(ticket)
+        in_transaction(tickets.engine, lambda session: session.execute(text("DELETE FROM ticket")))
+    if missing == "added to another session":
+        Session(tickets.engine).add(ticket)
+    with writing(tickets.engine) as session, pytest.raises(errors.OrphanTask, match=r"ticket .* not found: add it"):
+        getattr(CLOSING, verb)(session, tickets, ticket)
+    assert tasks(tickets) == 0
+
+
+@VERBS
+def test_when_and_how_many_attempts__as_the_queue_takes_them(tickets: TaskQueue, verb: str) -> None:
+    CLOSING.install(tickets.engine)
+    later = tickets.now() + timedelta(days=1)
+    with writing(tickets.engine) as session:
+        session.add(ticket := Ticket())
+        session.flush()
+        task = getattr(CLOSING, verb)(session, tickets, ticket, available_at=later, max_attempts=7)
+    with reading(tickets.engine) as session:
+        found = session.get_one(Task, task.id)
+        assert (found.available_at, found.max_attempts) == (later, 7)
+
+
+def test_every_copy_of_the_row_in_the_session_sees_the_reference(tickets: TaskQueue) -> None:
+    CLOSING.install(tickets.engine)
+    with writing(tickets.engine) as session:
+        session.add(earlier := Ticket())
+    with writing(tickets.engine) as session:
+        held = session.get_one(Ticket, earlier.id)
+        task = CLOSING.enqueue_once(session, tickets, earlier)
+        assert task
+        assert (held.closing_task_id, earlier.closing_task_id) == (task.id, task.id)
+
+
+def test_a_foreign_key_by_text_in_another_metadata_says_what_to_write() -> None:
+    class Parcel2(SQLModel, table=True):
+        metadata = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride, reportAssignmentType]
+        id: int | None = Field(default=None, primary_key=True)
+        task_id: int | None = Field(default=None, foreign_key="task.id", ondelete="SET NULL")
+
+    with pytest.raises(TypeError, match=r"no table task.*Column\(ForeignKey\(col\(Task.id\)"):
+        TaskReference(Parcel2.task_id, "work")
 
 
 @pytest.mark.parametrize("column", [Order.amount, Order.customer, "processing_task_id", Order])
