@@ -83,7 +83,7 @@ def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where
     check_version(connection.execute(text("SELECT version, name FROM taskref_schema")).first(), schema, where)
 
 
-def _refuse_foreign_tables(connection: SqlConnection, schema: SchemaName, where: Path | URL) -> None:
+def _refuse_foreign_tables(connection: SqlConnection, schema: SchemaName, where: Path | str) -> None:
     inspector = inspect(connection)
 
     def columns_of(table: str) -> list[str]:
