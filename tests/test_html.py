@@ -14,7 +14,7 @@ from sqlmodel import Session
 from taskref_edu import Order, open_database, writing
 from taskref_edu.exercises.markdown import Note
 from taskref_edu.exercises.outcomes import Outcome, Verdict
-from taskref_edu.exercises.scoreboard import Row, Scoreboard
+from taskref_edu.exercises.scoreboard import Scoreboard, ScoreboardRow
 from taskref_edu.lab import capture_sql, explore, measure
 from taskref_edu.lab.charts import growth
 from taskref_edu.lab.tables import Table
@@ -95,7 +95,7 @@ SHOWN: dict[str, Callable[[str, Engine], object]] = {
     "outcome": outcome,
     "note": lambda hostile, engine: Note(hostile, hostile),
     "scoreboard": lambda hostile, engine: Scoreboard(
-        [Row(hostile, hostile, True, Verdict.FAILED, False, 1, 1)], [hostile]
+        [ScoreboardRow(hostile, hostile, True, Verdict.FAILED, False, 1, 1)], [hostile]
     ),
     "table": lambda hostile, engine: Table([{hostile: hostile}, {"n": 1}]),
     "chart": lambda hostile, engine: growth(hostile, x=hostile, series={hostile: {1: 1, 10: 2}}, alt=hostile),

@@ -6,7 +6,7 @@
     def order_of(session, task): ...
 
 Importing this inside IPython installs the check after each cell; elsewhere it does nothing.
-The files in reading order: `declaring`, `cells`, `loader`, `checking`, `outcomes`, `learner`, then `catalog/`.
+`check_answer(id, source)` checks a text without a notebook.
 """
 
 from __future__ import annotations
@@ -16,10 +16,22 @@ from typing import Any, TypeVar
 
 from . import notebook_hook
 from .answers import mine
+from .check import check_answer
 from .commands import check, hint, progress, reset, solution
 from .predictions import guess, reveal
 
-__all__ = ["check", "exercise", "guess", "hint", "mine", "progress", "reset", "reveal", "solution"]
+__all__ = [
+    "check",
+    "check_answer",
+    "exercise",
+    "guess",
+    "hint",
+    "mine",
+    "progress",
+    "reset",
+    "reveal",
+    "solution",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 

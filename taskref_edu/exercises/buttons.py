@@ -1,6 +1,7 @@
 """Three buttons under the feedback: Hint, Solution, Reset. They call the functions of the same names.
 
 A click may run on any thread, so nothing is printed: the text goes into one HTML widget.
+A module of its own, because it alone needs ipywidgets; a terminal does without.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Callable
 
 import ipywidgets as widgets
 
-from . import commands as learner
+from . import commands
 from .exercise import find
 from .markdown import Note, html_of
 
@@ -20,8 +21,8 @@ def buttons(id: str) -> widgets.VBox:
     """The row of buttons and the place where they answer."""
     answer = widgets.HTML(value="")
     actions: list[tuple[str, str, Action]] = [
-        ("Hint", "one hint at a time", learner.hint),
-        ("Solution", "after passing, or when asked twice", learner.solution),
+        ("Hint", "one hint at a time", commands.hint),
+        ("Solution", "after passing, or when asked twice", commands.solution),
         ("Reset", "the text as it was given; your attempts are kept", _reset),
     ]
     row = [_button(name, f"{name} for {id}: {what}", action, id, answer) for name, what, action in actions]
@@ -44,6 +45,6 @@ def _button(name: str, tooltip: str, action: Action, id: str, answer: widgets.HT
 def _reset(id: str) -> Note:
     # A click cannot insert a cell: only the reply to an executed cell can.
     exercise = find(id)
-    learner.forget(exercise)
+    commands.forget(exercise)
     text = f"```python\n{exercise.cell().strip()}\n```\n\nPaste this over the cell and run it. Your attempts are kept."
     return Note(f"{id} {exercise.title}, as it was given", text)

@@ -16,6 +16,7 @@ TRANSPARENT = re.compile(r"\A\s*%%(time|timeit|capture|prun)\b")
 MAGIC = re.compile(r"^\s*[%!].*|^\s*\?.*|.*\?\s*$|^\s*\w+\s*=\s*[%!].*")
 NAMED = re.compile(r"^@exercise\(\s*[\"']([^\"']+)[\"']", re.MULTILINE)
 Imports = list[ast.Import | ast.ImportFrom]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Answer:
     """A function under `@exercise(id)` in a cell."""
 
     id: str
-    function: ast.FunctionDef
+    function: Function
 
 
 def parse(text: str) -> ast.Module:
@@ -50,7 +51,7 @@ def answers(tree: ast.Module) -> list[Answer]:
     return [
         Answer(id, node)
         for node in tree.body
-        if isinstance(node, ast.FunctionDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for id in map(_exercise_id, node.decorator_list)
         if id is not None
     ]
@@ -119,12 +120,12 @@ def _outside_functions(node: ast.AST) -> Iterator[ast.Name]:
             yield from _outside_functions(child)
 
 
-def same_body(one: ast.FunctionDef, other: ast.FunctionDef) -> bool:
+def same_body(one: Function, other: Function) -> bool:
     """Whether two functions have the same body, their docstrings aside."""
     return [ast.dump(node) for node in _body(one)] == [ast.dump(node) for node in _body(other)]
 
 
-def _body(function: ast.FunctionDef) -> list[ast.stmt]:
+def _body(function: Function) -> list[ast.stmt]:
     body = function.body
     if ast.get_docstring(function, clean=False) is not None:
         body = body[1:]

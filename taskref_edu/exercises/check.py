@@ -1,23 +1,33 @@
 """Check one attempt: load it, run the exercise's checks over it, say how it ended.
 
 The notebook's hook, pytest and the terminal all come here, so they agree. Nothing is shown or kept here.
-Leaves out: the learner's progress (`progress.py`) and where attempts come from (`notebook_hook.py`, `files.py`).
+Not covered: the learner's progress (`progress.py`) and where attempts come from (`notebook_hook.py`,
+`notebook_files.py`).
 """
 
 from __future__ import annotations
 
+import ast
+import contextlib
+import inspect
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..errors import ReadOnlySession
+from ..lab.explorer.errors import LabError
 from ..lab.explorer.progress_bar import whole_only
+from .cell_parsing import answers, ids_in, parse
+from .code_slips import slips_in
 from .error_texts import explain, learner_lines, shown_lines
-from .exercise import Check, Exercise, find
+from .exercise import Check, CheckFailed, Exercise, find, function_of
+from .learner_models import models_apart
 from .limits import Limited, OutOfTime, library_restored, threads_ended
-from .loader import Attempt, Loaded, is_attempted, load
+from .loader import Attempt, Loaded, attempt_from, is_attempted, load
 from .outcomes import Outcome, Verdict
+from .slips import noticing, watched
 
 
 @dataclass
@@ -28,6 +38,19 @@ class Run:
     failing: Check | None = None
     error: BaseException | None = None
     loaded: Loaded | None = None
+
+
+def check_answer(exercise_id: str, source: str) -> Outcome:
+    """Check the text of an answer by itself, as if it were the only cell of a notebook.
+
+    The text is what a learner would type: imports if it needs any, helpers, and the exercise's function; the line
+    `@exercise(…)` is added unless it is there. Raises UnknownExercise.
+    """
+    exercise = find(exercise_id)
+    if exercise.id not in ids_in(source):
+        with contextlib.suppress(SyntaxError, ValueError):  # without the function: the attempt says so
+            source = exercise.cell(source)
+    return check_attempt(attempt_from(exercise.id, source, ()), exercise)
 
 
 def check_attempt(attempt: Attempt, exercise: Exercise | None = None) -> Outcome:
@@ -52,7 +75,7 @@ def not_attempted(exercise: Exercise) -> Outcome:
 def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
     """Run the checks within their time, and undo what the attempt did to the process."""
     run = Run([])
-    with whole_only(), library_restored() as patched, threads_ended(attempt.filename) as stubborn:
+    with whole_only(), library_restored() as patched, models_apart(), threads_ended(attempt.filename) as stubborn:
         try:
             Limited(exercise.seconds).run(lambda: _run(attempt, exercise, run))
         except BaseException as error:  # whatever learners raise, sys.exit() too, is an outcome
@@ -63,12 +86,44 @@ def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
 
 
 def _run(attempt: Attempt, exercise: Exercise, run: Run) -> None:
+    _expect_a_plain_function(attempt, exercise)
     run.loaded = load(attempt)
+    function = watched(_expect_parameters(_named(run.loaded.function), exercise))
     for check in exercise.checks:
         run.failing = check
-        check(_named(run.loaded.function))
+        with noticing() as slips:
+            try:
+                check(function)
+            except Exception:
+                if slips:  # the cause; what the check met is its symptom
+                    raise slips[0] from None
+                raise
+            if slips and isinstance(slips[0], CheckFailed):
+                raise slips[0]
         run.passed.append(check)
     run.failing = None
+
+
+def _expect_a_plain_function(attempt: Attempt, exercise: Exercise) -> None:
+    """Fail a cell without the function, and one whose function gives its caller a coroutine or a generator."""
+    name = exercise.function
+    functions = [answer.function for answer in answers(parse(attempt.source)) if answer.id == exercise.id]
+    if not functions:
+        raise CheckFailed(f"No `def {name}(…)` found in the cell; expected is a function of this name.")
+    if isinstance(functions[-1], ast.AsyncFunctionDef):
+        raise CheckFailed(
+            f"`async def {name}` found: a call only makes a coroutine, and nobody awaits it. Expected: plain `def`."
+        )
+    if _yields(functions[-1]) and not _yields(function_of(exercise.stub)):
+        raise CheckFailed(
+            f"`yield` found in `{name}`: a call only makes a generator, and none of its lines runs. Expected: `return`."
+        )
+
+
+def _yields(function: ast.AST) -> bool:
+    own = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    inner = [node for node in ast.iter_child_nodes(function) if not isinstance(node, own)]
+    return any(isinstance(node, ast.Yield | ast.YieldFrom) or _yields(node) for node in inner)
 
 
 def _named(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,12 +132,29 @@ def _named(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
+def _expect_parameters(function: Callable[..., Any], exercise: Exercise) -> Callable[..., Any]:
+    expected = [argument.arg for argument in function_of(exercise.stub).args.args]
+    try:
+        inspect.signature(function).bind(*expected)
+    except (TypeError, ValueError):
+        found = inspect.signature(function)
+        raise CheckFailed(
+            f"`{exercise.function}{found}` found; expected is `{exercise.function}({', '.join(expected)})`."
+        ) from None
+    return function
+
+
 def _outcome(attempt: Attempt, exercise: Exercise, run: Run) -> Outcome:
     if run.error is None:
         return _passed(exercise, run)
     own = bool(learner_lines(run.error, attempt)) or run.failing is None
     if isinstance(run.error, AssertionError) and not _raised_by_learner(run.error, attempt):
-        return _failed(exercise, run, run.error)
+        return _failed(attempt, exercise, run, run.error)
+    if isinstance(run.error, ReadOnlySession) and not own:
+        changed = "The function changed a row in a transaction of `reading()`: its caller only reads."
+        return _failed(attempt, exercise, run, CheckFailed(changed))
+    if isinstance(run.error, LabError):  # nothing but the answer can make an exploration impossible
+        return _failed(attempt, exercise, run, CheckFailed(f"Not every schedule can be run: {run.error}."))
     if own or isinstance(run.error, OutOfTime | KeyboardInterrupt | SystemExit):
         return _error(attempt, exercise, run, run.error)
     return _broken(exercise, run, run.error)
@@ -97,24 +169,26 @@ def _passed(exercise: Exercise, run: Run) -> Outcome:
         Verdict.PASSED,
         message,
         f'Go on; `solution("{exercise.id}")` compares yours with ours.',
-        (("What was shown", _proved(run)), *_printed(run)),
+        (("Checks passed", _proved(run)), *_printed(run)),
     )
 
 
-def _failed(exercise: Exercise, run: Run, error: AssertionError) -> Outcome:
+def _failed(attempt: Attempt, exercise: Exercise, run: Run, error: AssertionError) -> Outcome:
     message, _, more = (str(error) or _line_of(error)).strip().partition("\n")
     details = getattr(error, "details", None)
     facts = [("More", more.strip())] if more.strip() else []
     if details is not None:
         facts.append(("What happened", details))
     if run.passed:
-        facts.append(("What was shown before", _proved(run)))
+        facts.append(("Checks passed before", _proved(run)))
     next_step = f'Change the cell and run it again; `hint("{exercise.id}")` helps.'
+    next_step = " ".join([*slips_in(attempt.source, exercise), next_step])
     return Outcome(exercise.id, exercise.title, Verdict.FAILED, message, next_step, (*facts, *_printed(run)))
 
 
 def _error(attempt: Attempt, exercise: Exercise, run: Run, error: BaseException) -> Outcome:
     message, next_step = explain(error, attempt, exercise)
+    next_step = " ".join([next_step, *slips_in(attempt.source, exercise, raised=True)])
     facts = (("Your lines", shown_lines(error, attempt)), *_printed(run))
     return Outcome(exercise.id, exercise.title, Verdict.ERROR, message, next_step, facts)
 

@@ -1,23 +1,27 @@
 """From an exception to what a learner can use: cause, remedy, and their own lines of the traceback.
 
-Leaves out our lines and the libraries': what is between the learner's line and the error is the check's business.
+Our own frames and the libraries' are left out: a learner can only change their own lines.
 """
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import re
+import sys
 import traceback
 
 from .exercise import Exercise
 from .limits import OutOfTime
 from .loader import Attempt, NotAllowed
 
-# What a message of the database says -> what it means here, and the remedy. The first that matches counts.
-DATABASE = [
+# What an error says -> what it means here, and the remedy. The first that matches counts.
+KNOWN = [
     (
         r"database is locked",
-        "another transaction is writing, and this one read first: SQLite cannot let it wait. "
-        "Let the first statement write, or begin with `writing(engine)`",
+        "SQLite lets one transaction write at a time, and another one holds the lock. Either a second transaction was "
+        "opened inside the caller's: use the session that you are given. Or this one read first and then wanted to "
+        "write: let its first statement write",
     ),
     (
         r"created in a thread can only be used in that same thread",
@@ -28,27 +32,66 @@ DATABASE = [
         "this database has no such table: a new, empty one was opened, or the name is misspelt "
         "(the tables are `task` and `orders`). Use the session or engine that you are given",
     ),
+    (r"no such column", "the table has no column of this name: look it up in the goal, or in the class of the model"),
+    (
+        r"is not persistent within this Session",
+        "the row was read in another session, so this one cannot refresh it. Read it anew, by its id: "
+        "`session.get_one(Order, order.id, populate_existing=True)`",
+    ),
+    (r"is already attached to session", "the row belongs to another session. Read it anew in this one, by its id"),
     (
         r"is not bound to a Session|DetachedInstanceError",
         "the row was used after its session had ended. Read what you need inside the `with` block, or pass its id on",
     ),
+    (r"already begun on this Session", "the caller's transaction has begun already: leave out `begin()`"),
     (
         r"closed transaction|This session is in 'prepared' state|Can't operate on closed",
         "the transaction was ended inside the function. The caller commits: leave out `commit()` and `rollback()`",
     ),
+    (r"does not return rows", "an UPDATE, INSERT or DELETE gives rows only with `RETURNING`; else ask for `.rowcount`"),
+    (
+        r"Boolean value of this clause",
+        "a condition on a column is neither true nor false in Python: join them with `&`, `|`",
+    ),
+    (r"'InstrumentedAttribute' is not iterable", "`in` asks Python; a column has `col(…).in_(…)`"),
+    (r"should be explicitly declared as text|Not an executable object", "a text of SQL has to be wrapped: `text(…)`"),
+    (r"value is required for bind parameter", "the statement names a parameter that was not passed beside it"),
+    (
+        r"type '\w+' is not supported|Error binding parameter",
+        "SQLite stores numbers and texts, and this value is neither: pass an id, not a row; of times, see "
+        "`bindparam(…, type_=DateTime())`",
+    ),
+    (
+        r"DateTime type only accepts|Invalid isoformat|Couldn't parse datetime",
+        "a time is stored as `2030-01-31 12:00:00.000000`, in UTC, with a space and without a zone: pass a datetime to "
+        "`bindparam(…, type_=DateTime())`, or write it with `strftime`",
+    ),
+    (r"No row was found", "the query found no row, and `one()` insists on one. `one_or_none()` gives None instead"),
+    (
+        r"Multiple rows were found",
+        "the query found several rows where one was expected: its WHERE is too wide",
+    ),
+    (r"near \"|syntax error|incomplete input|unrecognized token", "SQLite cannot read the statement at this word"),
     (
         r"UNIQUE constraint failed",
         "a unique index refused a second row with the same value: the database noticed a duplicate",
     ),
     (r"FOREIGN KEY constraint failed", "the row points at a row that does not exist"),
+    (r"NOT NULL constraint failed", "a column that must have a value got none"),
     (r"CHECK constraint failed", "the row breaks a rule of the table: a status and its times must agree"),
+    (r"'NoneType' object", "there is None where the line expects an object: a query that found nothing, for one"),
+    (r"math domain error|expected a positive input", "the logarithm of 0, or of less, does not exist"),
 ]
+# Where a name that is missing can be imported from; asked in this sequence.
+HOMES = ("taskref_edu", "taskref_edu.errors", "taskref_edu.models", "sqlmodel", "sqlalchemy", "datetime")
+APPROACHES = ("classic", "inverted", "as_written")
 
 
 def first_line(error: BaseException) -> str:
     """Type and message on one line; of SQLAlchemy's wrapped errors, the driver's."""
     cause = getattr(error, "orig", None) or error
-    text = re.sub(r"\(Background on this error at: .*", "", str(cause)).strip().splitlines()
+    text = re.sub(r"\(Background on this error at: .*", "", str(cause))
+    text = re.sub(r" at 0x[0-9a-f]+", "", text).strip().splitlines()
     return f"{type(cause).__name__}: {text[0]}" if text else type(cause).__name__
 
 
@@ -67,7 +110,7 @@ def explain(error: BaseException, attempt: Attempt, exercise: Exercise) -> tuple
     if isinstance(error, KeyboardInterrupt):
         return f"The check was interrupted{where}.", "Run the cell again."
     if isinstance(error, SyntaxError):
-        return f"{attempt.place}, line {error.lineno}: {error.msg}.", "Mend the line; then run the cell again."
+        return f"{attempt.place}, line {error.lineno}: {error.msg}.", "Correct the line; then run the cell again."
     return _ordinary(error, attempt, exercise, where)
 
 
@@ -80,13 +123,24 @@ def _ordinary(error: BaseException, attempt: Attempt, exercise: Exercise, where:
             f"Move `{name}` into this cell.",
         )
     if isinstance(error, NameError) and name:
-        return f"{said}{where}.", f"Define or import `{name}` in this cell, or look for a misspelling."
+        return f"{said}{where}.", _where_from(name)
     if isinstance(error, RecursionError):
         return f"The function calls itself without an end{where}.", "Give it a case in which it returns."
-    for pattern, meaning in [*exercise.errors, *DATABASE]:
+    for pattern, meaning in [*exercise.errors, *KNOWN]:
         if re.search(pattern, f"{type(error).__name__}: {error}"):
-            return f"{said}{where}.", f"{meaning[0].upper()}{meaning[1:]}."
+            return f"`{said}`{where}.", f"{meaning[0].upper()}{meaning[1:]}."
     return f"{said}{where}.", "Look at the line named here; then run the cell again."
+
+
+def _where_from(name: str) -> str:
+    """The import that is missing, where there is one that learners mean by this name."""
+    for home in HOMES:
+        found = getattr(importlib.import_module(home), name, None)
+        if found is not None and (not inspect.ismodule(found) or name in APPROACHES):
+            return f"The import is missing: `from {home} import {name}`."
+    if name in sys.stdlib_module_names or name in HOMES:
+        return f"The import is missing: `import {name}`."
+    return f"Define or import `{name}` in this cell, or look for a misspelling."
 
 
 def learner_lines(error: BaseException, attempt: Attempt) -> list[traceback.FrameSummary]:

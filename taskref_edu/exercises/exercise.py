@@ -2,7 +2,6 @@
 
 `stub`, `solution` and the code of wrong answers are plain Python: imports if they need any, then one top-level
 function. The line `@exercise("1.1")` is added by `cell()`, so that it is never written by hand.
-Read next: `cells.py`, then a file of the catalog.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from textwrap import dedent
 from typing import Any
 
 from ..errors import TaskrefError
+from .cell_parsing import Function
 
 SECONDS = 10.0  # the time limit of one exercise's checks together
 IMPORT = "from taskref_edu.exercises import exercise"
@@ -88,9 +88,9 @@ class Exercise:
         return "\n\n\n".join(part for part in parts if part) + "\n"
 
 
-def function_of(code: str, name: str | None = None) -> ast.FunctionDef:
+def function_of(code: str, name: str | None = None) -> Function:
     """The top-level function `name` in the code; the last one if no name is given. Raises ValueError."""
-    functions = [node for node in ast.parse(dedent(code)).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in ast.parse(dedent(code)).body if isinstance(node, Function)]
     for function in reversed(functions):
         if name in (None, function.name):
             return function
@@ -101,7 +101,7 @@ def _is_import(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom)
 
 
-def _first_line(function: ast.FunctionDef) -> int:
+def _first_line(function: Function) -> int:
     return min([function.lineno, *(decorator.lineno for decorator in function.decorator_list)]) - 1
 
 

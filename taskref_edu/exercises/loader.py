@@ -123,9 +123,17 @@ def _definitions(tree: ast.Module, namespace: dict[str, Any]) -> Iterable[ast.st
         match node:
             case ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
                 yield node
+            case ast.Try() | ast.If() if _only_imports(node):
+                yield node
             case ast.Assign(value=value) | ast.AnnAssign(value=ast.expr() as value):
                 if _known(value, namespace) and not _calls_an_answer(value, tree):
                     yield node
+
+
+def _only_imports(node: ast.stmt) -> bool:
+    """Whether a `try` or an `if` does nothing but to import: one of two libraries, or for the type checker."""
+    inner = [child for child in ast.walk(node) if isinstance(child, ast.stmt) and child is not node]
+    return all(isinstance(child, ast.Import | ast.ImportFrom | ast.Pass) for child in inner)
 
 
 def _known(value: ast.expr, namespace: dict[str, Any]) -> bool:

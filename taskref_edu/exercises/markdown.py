@@ -1,6 +1,7 @@
 """The few marks that hints and messages use: paragraphs, `code`, fences. As escaped HTML, and as plain text.
 
 A widget shows HTML only, and a full renderer would let a message carry markup. Everything is escaped first.
+Below everything else that shows something: outcomes, notes and buttons all use it.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from .outcomes import BADGES, Verdict
 
 
 @dataclass(frozen=True)
-class Row:
+class ScoreboardRow:
     """One exercise: `outcome` is the last check's; `passed` whether any check has passed since the last reset."""
 
     id: str
@@ -34,7 +34,7 @@ class Row:
 class Scoreboard:
     """All exercises; notes say what happened to the file."""
 
-    rows: Sequence[Row]
+    rows: Sequence[ScoreboardRow]
     notes: Sequence[str] = ()
 
     @property
@@ -64,7 +64,7 @@ class Scoreboard:
 HEADS = ("exercise", "title", "state", "checks", "hints")
 
 
-def _row(row: Row) -> str:
+def _row(row: ScoreboardRow) -> str:
     values = (f"{row.id}{' ★' if row.core else ''}", row.title, row.state, row.checks, row.hints)
     return "<tr>" + "".join(f'<td style="text-align:left">{escape(str(value))}</td>' for value in values) + "</tr>"
 
@@ -74,8 +74,8 @@ def scoreboard(known: Mapping[str, Mapping[str, Any]], notes: Sequence[str] = ()
     return Scoreboard([_row_of(exercise, known.get(exercise.id, {})) for exercise in catalog().values()], notes)
 
 
-def _row_of(exercise: Any, entry: Mapping[str, Any]) -> Row:
+def _row_of(exercise: Any, entry: Mapping[str, Any]) -> ScoreboardRow:
     found = entry.get("outcome")
     outcome = Verdict(found) if found in list(Verdict) else Verdict.NOT_ATTEMPTED
     counts = (int(entry.get("checks", 0)), int(entry.get("hints", 0)))
-    return Row(exercise.id, exercise.title, exercise.core, outcome, "passed_at" in entry, *counts)
+    return ScoreboardRow(exercise.id, exercise.title, exercise.core, outcome, "passed_at" in entry, *counts)

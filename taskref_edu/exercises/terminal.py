@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..clone import root
-from . import commands as learner
+from . import commands
 from . import notebook_files as files
 from .exercise import UnknownExercise, find, names
 from .notebook_files import Answered, BadNotebook
@@ -70,7 +70,7 @@ def _outcomes(found: Answered, only: str | None = None) -> Iterator[Outcome]:
     for attempt in found.attempts:
         if only in (None, attempt.id):
             try:
-                outcome = learner.check_and_keep(attempt)
+                outcome = commands.check_and_keep(attempt)
             except UnknownExercise as error:
                 outcome = unknown(attempt.id, error)
             yield replace(outcome, notes=[*found.notes.get(attempt.id, []), *outcome.notes])
@@ -100,13 +100,13 @@ def _summed_up(checked: Iterable[_Checked]) -> int:
 
 def hint(id: str) -> int:
     """Print the next hint."""
-    print(learner.hint(id))
+    print(commands.hint(id))
     return 0
 
 
 def progress() -> int:
     """Print the table of exercises."""
-    print(learner.progress())
+    print(commands.progress())
     return 0
 
 
@@ -119,9 +119,9 @@ def reset(id: str) -> int:
         except BadNotebook:
             continue
         if found:
-            learner.check_and_keep(found[0])  # keeps the text that is about to go
+            commands.check_and_keep(found[0])  # keeps the text that is about to go
             files.replace_answer(path, exercise.id, exercise.cell())
-            learner.forget(exercise)
+            commands.forget(exercise)
             print(f"{path}: {id} is as it was given; reload the notebook if it is open. Your attempts are kept.")
             return 0
     raise BadNotebook(f"no notebook in {root() / 'notebooks'} answers {id}: `taskref build` writes them")

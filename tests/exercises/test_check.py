@@ -9,8 +9,8 @@ import time
 import pytest
 
 from taskref_edu import TaskQueue
-from taskref_edu.exercises.check import check_attempt
-from taskref_edu.exercises.exercise import CheckFailed, UnknownExercise
+from taskref_edu.exercises.check import check_answer, check_attempt
+from taskref_edu.exercises.exercise import CheckFailed, UnknownExercise, catalog
 from taskref_edu.exercises.loader import attempt_from
 from taskref_edu.exercises.outcomes import Outcome, Verdict
 
@@ -258,3 +258,46 @@ def test_endless_recursion_is_explained() -> None:
 
 def test_a_function_replaced_by_a_value_is_explained() -> None:
     assert "did a later line of the cell replace it?" in timed(f"{SOLUTION}\n\ndouble = 6").message
+
+
+def test_check_answer__the_decorator_is_added_unless_it_is_there() -> None:
+    bare = "def exponent(n1, steps1, n2, steps2):\n    return 1"
+    marked = f'from taskref_edu.exercises import exercise\n\n\n@exercise("5.1")\n{bare}'
+    assert check_answer("5.1", bare).message == check_answer("5.1", marked).message
+    assert check_answer("5.1", bare).verdict == Verdict.FAILED
+
+
+def test_check_answer__solution_stub_and_text_without_the_function() -> None:
+    known = catalog()["5.1"]
+    assert check_answer("5.1", known.solution).verdict == Verdict.PASSED
+    assert check_answer("5.1", known.stub).verdict == Verdict.NOT_ATTEMPTED
+    assert "No `def exponent(…)` found" in check_answer("5.1", "x = 1").message
+    assert check_answer("5.1", "def exponent(").verdict == Verdict.ERROR
+
+
+def test_check_answer__a_coroutine_without_the_decorator() -> None:
+    said = check_answer("5.1", "async def exponent(n1, steps1, n2, steps2):\n    return 1").message
+    assert "`async def exponent` found" in said
+
+
+def test_check_answer__an_unknown_exercise_is_named() -> None:
+    with pytest.raises(UnknownExercise, match=r"'0\.9' not found"):
+        check_answer("0.9", "def f(): ...")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("async def double(n):\n    return 2 * n", "`async def double` found"),
+        ("def double(n):\n    for m in [n]:\n        yield 2 * m", "`yield` found in `double`"),
+    ],
+)
+def test_a_coroutine_and_a_generator__are_named(code: str, said: str) -> None:
+    outcome = outcome_of(f'@exercise("0.1")\n{code}', decorated=False)
+    assert outcome.verdict == Verdict.FAILED
+    assert said in outcome.message
+
+
+def test_a_generator_inside_the_function__is_no_generator() -> None:
+    code = "def double(n):\n    def twice():\n        yield n\n        yield n\n    return sum(twice())"
+    assert outcome_of(code).verdict == Verdict.PASSED

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from taskref_edu.exercises.error_texts import DATABASE
+from taskref_edu.exercises.error_texts import KNOWN
 from taskref_edu.exercises.markdown import Note, html_of, text_of
 from taskref_edu.exercises.outcomes import BADGES, Outcome, Verdict
 
@@ -169,7 +169,7 @@ def double(n):
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 def test_errors_of_databases_are_translated(name: str) -> None:
     outcome = outcome_of(MADE[name])
-    remedies = [f"{meaning[0].upper()}{meaning[1:]}." for pattern, meaning in DATABASE if name.split()[0] in pattern]
+    remedies = [f"{meaning[0].upper()}{meaning[1:]}." for pattern, meaning in KNOWN if name.split()[0] in pattern]
     assert outcome.verdict == Verdict.ERROR
     assert outcome.next_step in remedies, outcome
     assert "sqlalche.me" not in str(outcome)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,11 +14,15 @@ from sqlmodel import Session, col, select
 from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
 from taskref_edu.exercises.exercise import CheckFailed
 from taskref_edu.lab import explore
+from taskref_edu.lab.explorer.errors import ActorNeverEnds
 from taskref_edu.models import LIVE, TaskStatus
 
 ORDER = 7
 PAYMENT = "process_payment"
 MAX_SCHEDULES = 150  # a right answer has far fewer
+LOCK_TIMEOUT = 1.0  # seconds from one statement of a click to its next
+LOCK_MODULES = ("_thread", "threading", "multiprocessing.synchronize", "asyncio.locks")
+ONE_PROCESS = "A lock in Python holds in one process only, and the second web worker is another one."
 Once = Callable[[Session, TaskQueue, Order], Any]
 
 
@@ -95,20 +101,56 @@ def click_on(once: Once, engine: Engine, order: Order, immediate: bool) -> bool:
 
 
 def explore_clicks(clicks: list[Callable[[Engine], bool]], who: str) -> None:
-    """Fail unless the clicks end in one payment, and without an error, in every order of their statements."""
-    found = explore(clicks, setup=one_order, invariant=one_payment, schema="inverted", max_runs=MAX_SCHEDULES)
+    """Fail unless the clicks end in one payment, and without an error, in every interleaving of their statements."""
+    errors: list[BaseException] = []
+
+    def invariant(session: Session, raised: Mapping[str, BaseException], results: Mapping[str, bool]) -> list[str]:
+        errors.extend(raised.values())
+        return one_payment(session, raised, results)
+
+    try:
+        found = explore(
+            clicks,
+            setup=one_order,
+            invariant=invariant,
+            schema="inverted",
+            max_runs=MAX_SCHEDULES,
+            patience=LOCK_TIMEOUT,
+        )
+    except ActorNeverEnds:
+        raise CheckFailed(f"Of {who}, one waits for the other, and not in the database. {ONE_PROCESS}") from None
     counted = f"of {found.count} schedules of {who}"
     if found.broken:
         problem = found.problems[found.shortest or found.broken[0]][0]
         raise CheckFailed(f"In {len(found.broken)} {counted}, {problem}.", found)
     if found.errors:
-        reason = "it reads before it writes, and SQLite cannot let it wait"
-        locked = all("locked" in text for texts in found.error_texts.values() for text in texts)
-        text = found.error_texts[found.errors[0]][0].partition(": ")[2]
-        why = f"`database is locked`: {reason}" if locked else f"`{text:.80}`"
-        raise CheckFailed(f"In {len(found.errors)} {counted}, a click dies of {why}.", found)
+        raise CheckFailed(f"In {len(found.errors)} {counted}, a click dies of {why_it_died(errors)}.", found)
     if not found.complete:
         raise CheckFailed(f"Not proven: more than {found.count} schedules; let the first statement write.", found)
+
+
+def why_it_died(errors: Sequence[BaseException]) -> str:
+    """What the first of these errors says, and where it is the lock, why."""
+    if all(is_locked(error) for error in errors):
+        return "`database is locked`: it reads before it writes, and SQLite cannot let it wait"
+    return f"`{next(error for error in errors if not is_locked(error))!s:.80}`"
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether SQLite refused the lock, by the driver's own code."""
+    cause = error if isinstance(error, sqlite3.Error) else getattr(error, "orig", None) or error.__cause__
+    if isinstance(cause, sqlite3.Error):
+        return cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    return cause is not None and is_locked(cause)
+
+
+def holds_a_lock(function: Callable[..., Any]) -> bool:
+    """Whether the function can reach a lock of Python's, in its module, its default values or a container there."""
+    function = inspect.unwrap(function)
+    held = [*function.__globals__.values(), *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    held += [value for each in held if isinstance(each, dict) for value in each.values()]
+    held += [value for each in held if isinstance(each, list | tuple | set) for value in each]
+    return any(type(each).__module__ in LOCK_MODULES and hasattr(each, "acquire") for each in held)
 
 
 def one_payment(session: Session, errors: Mapping[str, BaseException], results: Mapping[str, bool]) -> list[str]:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import functools
 import json
+import random
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
 from taskref_edu import Task
+from taskref_edu.exercises.catalog._worlds import PAYMENT, some_ids, task_row
 from taskref_edu.exercises.exercise import CheckFailed
-from taskref_edu.models import ENDED, LIVE
+from taskref_edu.models import LIVE
 
-PAYMENT = "process_payment"
-TASK = "INSERT INTO task (type, payload, status, lease_expires_at, finished_at, error, attempt, max_attempts, "
-TASK += "lease_token, available_at, created_at) VALUES (?, ?, ?, ?, ?, ?, 0, 3, 0, '2030-01-01', '2030-01-01')"
 ORDER = "INSERT INTO orders (id, customer, amount, status) VALUES (?, 'Ada', 1000, 'new')"
+COLUMNS = "id type payload status attempt max_attempts lease_token available_at lease_expires_at cancel_requested_at"
+COLUMNS += " created_at started_at finished_at error"
+INSERT = f"INSERT INTO task ({COLUMNS.replace(' ', ', ')}) VALUES ({', '.join('?' * len(COLUMNS.split()))})"
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Row:
     payload: str | None
     type: str = PAYMENT
     status: str = "pending"
+    id: int = 0
 
     def named(self) -> Any:
         """The order that the payload names, by Python's own reading."""
@@ -41,29 +45,52 @@ class Row:
         return self.type == PAYMENT and self.status in LIVE
 
 
-def answer(sql: str, rows: Sequence[Row], orders: Sequence[int] = (), **parameters: Any) -> list[Any]:
-    """The one column that the query returns, on a database with these tasks, whose ids count from 1, and orders."""
+def numbered(rows: Sequence[Row], dice: random.Random | None = None) -> list[Row]:
+    """The rows with ids: of one to four digits if there are dice, else from 1 on."""
+    ids = some_ids(dice, len(rows)) if dice else range(1, len(rows) + 1)
+    return [replace(row, id=id) for row, id in zip(rows, ids, strict=True)]
+
+
+def answer(
+    sql: str, rows: Sequence[Row], orders: Sequence[int] = (), *, index: str = "", **parameters: Any
+) -> list[Any]:
+    """The one column that the query returns, on a database with these rows and index, which it can only read."""
     with closing(sqlite3.connect(":memory:")) as database:
-        database.executescript(_tables())
+        database.executescript(f"{tables()};{index}")
         database.executemany(ORDER, [(id,) for id in orders])
-        database.executemany(TASK, map(_columns, rows))
+        database.executemany(INSERT, [columns_of(row) for row in rows])
+        database.commit()
+        database.execute("PRAGMA query_only = ON")
         try:
             cursor = database.execute(sql, parameters)
             found = cursor.fetchall()
         except (sqlite3.Error, sqlite3.Warning) as error:
-            raise CheckFailed(f"SQLite refuses the query: {error}.", sql) from None
-    count = len(cursor.description or ())
-    assert count == 1, f"The query returns {count} columns; expected is one, the `id`."
+            raise CheckFailed(_refused(error), sql) from None
+    names = [column[0] for column in cursor.description or ()]
+    assert len(names) == 1, f"The query returns {len(names)} columns; expected is one, the `id`."
+    counted = names[0].lower().startswith(("count(", "sum(", "total("))
+    assert not counted, f"The query returns `{names[0]}`, a number: how many. Expected is which ones: their ids."
     return [row[0] for row in found]
 
 
+def _refused(error: Exception) -> str:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
+        return "The statement changes the tables; expected is a query, a SELECT, which only asks."
+    return f"SQLite refuses the query: {str(error).rstrip('.')}."
+
+
 @functools.cache
-def _tables() -> str:
-    tables = [Task.metadata.tables[name] for name in ("task", "orders")]
-    return ";".join(str(CreateTable(table).compile(dialect=sqlite.dialect())) for table in tables)
+def tables() -> str:
+    """The DDL of both tables."""
+    metadata = [Task.metadata.tables[name] for name in ("task", "orders")]
+    return ";".join(str(CreateTable(table).compile(dialect=sqlite.dialect())) for table in metadata)
 
 
-def _columns(row: Row) -> tuple[Any, ...]:
-    leased = "2030-01-01" if row.status == "running" else None
-    ended = "2030-01-01" if row.status in ENDED else None
-    return row.type, row.payload, row.status, leased, ended, "card refused" if row.status == "failed" else None
+def columns_of(row: Row) -> tuple[Any, ...]:
+    """The row's values; those that it does not name are anything, and the same for the same id."""
+    others = task_row(random.Random(row.id), row.id, type=row.type, status=row.status, payload=row.payload)
+    return tuple(_stored(value) for value in others.values())
+
+
+def _stored(value: Any) -> Any:
+    return f"{value:%Y-%m-%d %H:%M:%S.%f}" if isinstance(value, datetime) else value

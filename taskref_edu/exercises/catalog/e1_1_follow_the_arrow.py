@@ -1,18 +1,73 @@
-"""1.1: from a task to its order, by the order's reference."""
+"""1.1: the order that references a task; in random databases, with every kind of stranger about."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from taskref_edu import Order, TaskQueue, inverted, open_database, reading, writing
-from taskref_edu.exercises.exercise import Exercise, Wrong
-from taskref_edu.models import Task
+from taskref_edu import Order, Task, TaskQueue, inverted, open_database, reading, writing
+from taskref_edu.exercises.catalog._worlds import World, inverted_world, judge_worlds, opened, placed, worlds
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 
-OrderOf = Callable[[Session, Any], Any]
+OrderOf = Callable[[Session, Task], Any]
+WORLDS = 16
+
+
+def lookup_world(dice: random.Random, size: int) -> World:
+    """An inverted world whose tasks have payloads, which name strangers."""
+    world = inverted_world(dice, size)
+    ids = [order["id"] for order in world.orders]
+    tasks = [{**task, "payload": dice.choice([None, {"order_id": dice.choice(ids)}])} for task in world.tasks]
+    return World(tuple(tasks), world.orders)
+
+
+def check_in_random_worlds(order_of: OrderOf) -> None:
+    """In random databases each task leads to its order with all its values, and to none where none references it."""
+    with opened() as engine:
+        judge_worlds(worlds(11, WORLDS, lookup_world), lambda world: _problem(order_of, engine, world))
+
+
+def _problem(order_of: OrderOf, engine: Engine, world: World) -> CheckFailed | None:
+    owners = {order["processing_task_id"]: order for order in world.orders}
+    with placed(engine, world) as session:
+        for row in world.tasks:
+            order, task = owners.get(row["id"]), session.get_one(Task, row["id"])
+            try:
+                with callers(session):
+                    found = order_of(session, task)
+            except Exception:
+                if order is not None:
+                    raise
+                continue  # no order references it: an error is an answer
+            if order is None and found is not None:
+                return CheckFailed(
+                    f"No order references task {task.id}, and the function returned `{_said(found)}`; "
+                    "expected is None, or an error."
+                )
+            if order is not None and (problem := _not_the_row(found, order)):
+                return CheckFailed(f"For task {task.id} {problem}")
+    return None
+
+
+def _not_the_row(found: Any, order: Any) -> str:
+    expected = f"expected is order {order['id']}, whose `processing_task_id` is {order['processing_task_id']}."
+    if not isinstance(found, Order) or found.id != order["id"]:
+        return f"the function returned {_said(found)}; {expected}"
+    for column, value in order.items():
+        if getattr(found, column) != value:
+            told = f"its `{column}` is `{getattr(found, column)!r}`, and in the table it is `{value!r}`"
+            return f"the function returned an order of the right id, made up by itself: {told}."
+    return ""
+
+
+def _said(found: Any) -> str:
+    return f"order {found.id}" if isinstance(found, Order) else f"`{found!r:.60}`"
 
 
 @contextmanager
@@ -42,20 +97,24 @@ def _id(task: Task) -> int:
 def check_right_order(order_of: OrderOf) -> None:
     """Each of five tasks leads to the order that references it, although no ids match."""
     with five_payments() as (engine, owners):
-        for task_id, order_id in owners.items():
+        answers: dict[int, Any] = {}
+        for task_id in owners:
             with reading(engine) as session:
-                found = order_of(session, session.get_one(Task, task_id))
-                _judge(found, task_id, order_id)
+                task = session.get_one(Task, task_id)
+                with callers(session):
+                    answers[task_id] = order_of(session, task)
+    own = all(isinstance(found, Order) and found.id == task_id for task_id, found in answers.items())
+    for task_id, order_id in owners.items():
+        _judge(answers[task_id], task_id, order_id, own)
 
 
-def _judge(found: Any, task_id: int, order_id: int) -> None:
+def _judge(found: Any, task_id: int, order_id: int, own: bool) -> None:
     expected = f"expected is order {order_id}, whose `processing_task_id` is {task_id}"
     what = f"For task {task_id} the function returned"
     assert found is not None, f"{what} nothing; {expected}."
     assert isinstance(found, Order), f"{what} `{found!r:.60}`; {expected}."
-    own_id = f"{what} order {found.id}: the order's own id was compared with the task's; {expected}."
-    assert found.id != task_id, own_id
-    assert found.id == order_id, f"{what} order {found.id}; {expected}."
+    why = ": the order's own id was compared with the task's" if own else ""
+    assert found.id == order_id, f"{what} order {found.id}{why}; {expected}."
 
 
 def check_no_payload_needed(order_of: OrderOf) -> None:
@@ -65,7 +124,9 @@ def check_no_payload_needed(order_of: OrderOf) -> None:
         with writing(engine) as session:
             session.get_one(Task, task_id).payload = {"order_id": 1}
         with reading(engine) as session:
-            found = order_of(session, session.get_one(Task, task_id))
+            task = session.get_one(Task, task_id)
+            with callers(session):
+                found = order_of(session, task)
             assert isinstance(found, Order), f"With a payload on task {task_id}, the function returned `{found!r:.60}`."
             assert found.id == order_id, (
                 f"The payload of task {task_id} was changed to name order {found.id}, and the function followed it. "
@@ -82,7 +143,9 @@ def check_follows_now(order_of: OrderOf) -> None:
             session.flush()
             session.get_one(Order, 9).processing_task_id = task_id
         with reading(engine) as session:
-            found = order_of(session, session.get_one(Task, task_id))
+            task = session.get_one(Task, task_id)
+            with callers(session):
+                found = order_of(session, task)
             now = session.exec(select(Order).where(col(Order.processing_task_id) == task_id)).one()
             assert isinstance(found, Order), f"After the reference moved, the function returned `{found!r:.60}`."
             assert found.id == now.id, (
@@ -98,7 +161,9 @@ EXERCISE = Exercise(
     goal="""
 Write `order_of(session, task)`: return the order that references the task.
 
-The arrow points from the order to the task, in the column `Order.processing_task_id`. The task has no payload.
+The arrow points from the order to the task, in the column `Order.processing_task_id`. The payload plays no part.
+A task that no order references leads to no order: return None, or let an error be raised. The caller goes on with
+the session.
 """,
     stub='''
 from sqlmodel import select
@@ -110,7 +175,7 @@ def order_of(session, task):
     """The order that references the task."""
     ...
 ''',
-    checks=[check_right_order, check_no_payload_needed, check_follows_now],
+    checks=[check_right_order, check_no_payload_needed, check_follows_now, check_in_random_worlds],
     errors=[
         (
             "'NoneType' object (is not subscriptable|has no attribute)",
@@ -208,6 +273,28 @@ def order_of(session, task, known={}):
     return session.get(Order, known[task.id])
 """,
             "the function still returns order",
+        ),
+        Wrong(
+            """
+from sqlmodel import select
+from taskref_edu import Order
+
+def order_of(session, task):
+    order = session.exec(select(Order).where(Order.processing_task_id == task.id)).first()
+    return order or session.get(Order, task.id)
+""",
+            "No order references task",
+        ),
+        Wrong(
+            """
+from sqlmodel import select
+from taskref_edu import Order
+
+def order_of(session, task):
+    with session:
+        return session.exec(select(Order).where(Order.processing_task_id == task.id)).one()
+""",
+            "`with session:` in line",
         ),
     ],
 )

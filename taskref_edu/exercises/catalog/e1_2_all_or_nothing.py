@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, as_written, inverted, writing
+from taskref_edu.exercises.catalog._answer_forms import letters_of as letters
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore, explore_crashes
 from taskref_edu.models import LIVE
@@ -28,14 +29,7 @@ Arrange = Callable[[], Any]
 
 def letters_of(arrange: Arrange) -> str:
     """What the learner returned, once it is letters of lines."""
-    letters = arrange()
-    assert isinstance(letters, str), f'`{letters!r:.60}` returned; expected are letters in quotes, such as `"ABC"`.'
-    assert letters, 'No letter returned; expected are letters in quotes, such as `"ABC"`.'
-    unknown = [letter for letter in letters if letter not in LINES]
-    assert not unknown, f"There is no line `{unknown[0]}`; the lines are {', '.join(LINES)}."
-    twice = [letter for letter in LINES if letters.count(letter) > 1]  # also keeps the exploration small
-    assert not twice, f"Line {twice[0]} stands there more than once; each line is used once or not at all."
-    return letters
+    return letters(arrange, LINES, once=LINES)
 
 
 def click_of(letters: str) -> Callable[[Engine], None]:
@@ -137,7 +131,8 @@ EXERCISE = Exercise(
     core=True,
     goal=f"""
 Put these lines in an order that enqueues a payment of order 7 and lets the order reference its task, whatever
-crashes and however fast a worker is. Two of them are not needed. Return the letters, such as `"ABC"`.
+crashes and however fast a worker is. Two of them are not needed. Each line is used once or not at
+all, and none may raise an error. Return the letters, such as `"ABC"`.
 
 ```python
 {LISTED}
@@ -182,7 +177,7 @@ The document's later snippets drop `transaction.atomic()`. That is line F, and i
         _wrong("ABC", "order 7 references no task"),
         _wrong("ABCDF", "2 tasks are enqueued"),
         _wrong("ACDB", "a line uses `task`, and no line above it makes one"),
-        _wrong("ABBCD", "Line B stands there more than once"),
+        _wrong("ABBCD", "Line B is there more than once"),
         _wrong("BCD", "An indented line needs its `with` above it"),
     ],
 )

@@ -13,6 +13,7 @@ from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, as_written, open_database, reading, writing
 from taskref_edu.errors import PayloadError
+from taskref_edu.exercises.catalog._answer_forms import words_for
 from taskref_edu.exercises.exercise import Exercise, Wrong
 
 ANN, DELETED = 11, 13
@@ -79,11 +80,7 @@ def _judged(ended: Task, paid: list[int], meant: int) -> Seen:
 
 def check_a_word_for_each(predict: Predict) -> None:
     """There is a prediction for each of the six payloads."""
-    said = predict()
-    assert isinstance(said, dict), f"`{said!r:.60}` returned; expected is a dict with a fate for each payload."
-    for name in CASES:
-        assert name in said, f"No prediction for `{name}`; expected are {', '.join(CASES)}."
-        assert said[name] in FATES, f"`{name}`: `{said[name]!r:.40}` is no fate; the fates are {', '.join(FATES)}."
+    words_for(predict, CASES, FATES, "fate")
 
 
 def check_each_is_run(predict: Predict) -> None:

@@ -16,38 +16,44 @@ COUNT = 200
 def good_payloads() -> list[tuple[Any, int]]:
     """Payloads to let in, each with its id."""
     numbers = random.Random(22)
-    return [({"order_id": id}, id) for id in (1, 11, *(numbers.randint(2, 10**9) for _ in range(COUNT // 4)))]
+    ids = [1, 11, 0, -3, 10**20, *(numbers.randint(2, 10**9) for _ in range(COUNT // 4))]
+    return [({"order_id": id}, id) for id in ids]
 
 
 def bad_payloads() -> list[tuple[Any, str]]:
     """Payloads to refuse, each with what is wrong: the plain cases first, then generated ones of each kind."""
     numbers = random.Random(2)
-    plain = [_bad(number, 11) for number in range(len(KINDS))]
-    return plain + [_bad(numbers.randrange(len(KINDS)), numbers.randint(2, 10**9)) for _ in range(COUNT)]
+    plain = [(make(11), what) for what, make in KINDS.items()]
+    kinds = [*KINDS.items()] * (1 + COUNT // len(KINDS))
+    return plain + [(make(numbers.randint(2, 10**9)), what) for what, make in kinds]
 
 
 # What is wrong -> a payload with that fault, made from an id.
 KINDS: dict[str, Callable[[int], Any]] = {
     "there is no payload": lambda id: None,
     "it is not a dict": lambda id: [id],
+    "it is a number, not a dict": lambda id: id,
+    "it is a pair, not a dict": lambda id: ("order_id", id),
     "it is a text, not a dict": lambda id: f"order_id {id}",
     "the key is missing": lambda id: {},
     "the key is misspelt": lambda id: {"orderid": id},
+    "the key has capital letters": lambda id: {"Order_ID": id},
+    "the key has a space too many": lambda id: {"order_id ": id},
     "the key is another one": lambda id: {"order": id},
+    "the key is one that nobody knows": lambda id: {f"key_{id}": id},
     "there is no id": lambda id: {"order_id": None},
     "the id is a text": lambda id: {"order_id": str(id)},
+    "the id is an empty text": lambda id: {"order_id": ""},
     "the id is a float": lambda id: {"order_id": float(id)},
+    "the id is a fraction": lambda id: {"order_id": id + 0.5},
     "the id is True, not a number": lambda id: {"order_id": True},
     "the id is False, not a number": lambda id: {"order_id": False},
     "the id is a list": lambda id: {"order_id": [id]},
     "the id is one level too deep": lambda id: {"order_id": {"id": id}},
     "there is a key too many": lambda id: {"order_id": id, "orderid": id},
+    "there is a key too many, with nothing in it": lambda id: {"order_id": id, "note": None},
+    "there are several keys too many": lambda id: {"order_id": id, **{f"key_{n}": id for n in range(id % 7 + 2)}},
 }
-
-
-def _bad(number: int, id: int) -> tuple[Any, str]:
-    what = list(KINDS)[number]
-    return KINDS[what](id), what
 
 
 def check_lets_the_good_in(order_id_of: OrderIdOf) -> None:
@@ -76,13 +82,26 @@ def check_refuses_the_bad(order_id_of: OrderIdOf) -> None:
 
 
 def check_the_error_helps(order_id_of: OrderIdOf) -> None:
-    """The refusal says what was found and what is expected."""
-    for payload in ({"orderid": 4711}, {"order_id": "4711"}):
+    """Every refusal says what was found and which key is expected."""
+    for payload, _ in bad_payloads():
         said = _refusal(order_id_of, payload)
-        start = f"The refusal of `{payload!r}` says `{said:.80}`"
-        shown = all(part in said for part in (*payload, "4711"))
-        assert shown, f"{start}; it does not show what was found."
+        start = f"The refusal of `{payload!r:.60}` says `{said:.80}`"
+        assert not payload or any(part in said for part in evidence_of(payload)), (
+            f"{start}; it does not show what was found."
+        )
         assert "order_id" in said, f"{start}; it does not name the key that is expected."
+
+
+def evidence_of(payload: Any) -> list[str]:
+    """What a text may show of the payload, so that a reader knows it again: itself, a wrong key, a value, its type."""
+    if not isinstance(payload, dict):
+        return [repr(payload), str(payload), type(payload).__name__]
+    values = [word for value in payload.values() for word in (repr(value), type(value).__name__)]
+    return [
+        *(key for key in payload if key != "order_id"),
+        *values,
+        "None" if None in payload.values() else repr(payload),
+    ]
 
 
 def _refusal(order_id_of: OrderIdOf, payload: Any) -> str:
@@ -100,9 +119,11 @@ EXERCISE = Exercise(
     objective="2-door",
     goal="""
 Write `order_id_of(payload)`: return the id from a payload that is exactly `{"order_id": <int>}`. For anything else
-raise `PayloadError`, with a text that shows what was found and names the key that is expected.
+raise `PayloadError`, with a text that shows something of what was found (the payload, the wrong key, the value or its
+type) and names the key that is expected.
 
-`True` is no id. Neither is `"11"`. An extra key is refused, too: it may be the right key, misspelt.
+`True` is no id. Neither is `"11"`, nor `11.0`. An extra key is refused, too: it may be the right key, misspelt.
+Any whole number may be an id.
 """,
     stub='''
 from taskref_edu.errors import PayloadError

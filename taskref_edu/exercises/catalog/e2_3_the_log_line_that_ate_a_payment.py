@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from typing import Any
 from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, open_database, reading, writing
-from taskref_edu.exercises.catalog._bug_hunt import require_few_changes
+from taskref_edu.errors import PayloadError
+from taskref_edu.exercises.catalog._answer_forms import require_few_changes
 from taskref_edu.exercises.exercise import Exercise, Wrong
 
 LINES = 3
-ANN, DORA = 11, 14  # Dora has no account
+CUSTOMERS = {"Ann": 11, "Bob": 12, "Dora": 14, "Ed": 150}  # Dora and Ed have no account
+ACCOUNTS = {"Ann": "account 501", "Bob": "account 502"}  # as in the stub
 Handler = Callable[[Any], Any]
 
 STUB = '''
@@ -45,30 +48,43 @@ HANDLER = '        logging.error("Missing order_id in payload")\n        return\
 
 @dataclass(frozen=True)
 class Ran:
-    """How a task ended, and the orders that were paid then, by customer."""
+    """How a task ended, what its handler raised last, and the orders that were paid then, by customer."""
 
     status: str
-    error: str
+    error: BaseException | None
     attempt: int
     paid: dict[str, str]
+
+    @property
+    def text(self) -> str:
+        """The error as a task records it."""
+        return f"{type(self.error).__name__}: {self.error}" if self.error else "no error"
 
 
 def ran(handler: Handler, *payloads: Any) -> list[Ran]:
     """Run a task for each payload, one after the other, in a fresh shop; the log is kept quiet."""
     engine = open_database(schema="as_written")
     logging.disable(logging.CRITICAL)
+    raised: dict[int, BaseException] = {}
+
+    def watched(task: Any) -> Any:
+        try:
+            return handler(task)
+        except Exception as error:
+            raised[task.id] = error
+            raise
+
     try:
         queue = TaskQueue(engine, backoff=0)
-        queue.handler("process_payment")(handler)
+        queue.handler("process_payment")(watched)
         with writing(engine) as session:
-            for number, customer in ((ANN, "Ann"), (12, "Bob"), (DORA, "Dora")):
-                session.add(Order(id=number, customer=customer, amount=1000))
-            ids = [queue.enqueue(session, "process_payment", payload).id for payload in payloads]
+            session.add_all(Order(id=id, customer=name, amount=1000) for name, id in CUSTOMERS.items())
+            ids = [queue.enqueue(session, "process_payment", payload).id or 0 for payload in payloads]
         Worker(queue).run_until_idle()
         with reading(engine) as session:
             ended = [session.get_one(Task, id) for id in ids]
             paid = {str(order.customer): order.status for order in session.exec(select(Order)) if order.status != "new"}
-        return [Ran(str(task.status), task.error or "", task.attempt, paid) for task in ended]
+        return [Ran(str(task.status), raised.get(task.id or 0), task.attempt, paid) for task in ended]
     finally:
         logging.disable(logging.NOTSET)
         engine.dispose()
@@ -76,36 +92,48 @@ def ran(handler: Handler, *payloads: Any) -> list[Ran]:
 
 def check_a_right_payload_pays(handler: Handler) -> None:
     """A right payload charges the account of the order's customer, and no other."""
-    (end,) = ran(handler, {"order_id": ANN})
-    assert end.status == "succeeded", f"With a right payload the task ends as `{end.status}`: {end.error:.120}."
-    paid = ", ".join(f"{name}'s is `{status}`" for name, status in end.paid.items()) or "no order is paid"
-    assert end.paid == {"Ann": "paid from account 501"}, (
-        f"With a right payload for Ann's order {paid}; expected is that Ann's is `paid from account 501`."
-    )
+    for name, account in ACCOUNTS.items():
+        (end,) = ran(handler, {"order_id": CUSTOMERS[name]})
+        assert end.status == "succeeded", f"With a right payload the task ends as `{end.status}`: {end.text:.120}."
+        paid = ", ".join(f"{other}'s is `{status}`" for other, status in end.paid.items()) or "no order is paid"
+        assert end.paid == {name: f"paid from {account}"}, (
+            f"With a right payload for {name}'s order {paid}; expected is that {name}'s is `paid from {account}`."
+        )
 
 
 def check_a_typo_fails_by_name(handler: Handler) -> None:
-    """A misspelt or a missing key fails the task, once, and the error names what was found and expected."""
-    typo, empty = ran(handler, {"orderid": ANN}, {})
-    _fails_by_name(typo, "the typo `orderid`", found="orderid")
-    _fails_by_name(empty, "an empty payload", found="")
+    """A wrong or a missing key fails the task, once, with a PayloadError that names what was found and expected."""
+    dice = random.Random(23)
+    words = ["orderid", "order", "id", "Order_Id", "order_number", f"key_{dice.randint(100, 999)}"]
+    payloads: list[Any] = [
+        {word: CUSTOMERS[name]} for word, name in zip(words, dice.choices([*CUSTOMERS], k=6), strict=True)
+    ]
+    payloads[0] = {"orderid": CUSTOMERS["Ann"]}
+    payloads += [{}, {"order": CUSTOMERS["Bob"], "note": "gift"}]
+    for payload, end in zip(payloads, ran(handler, *payloads), strict=True):
+        _fails_by_name(
+            end, f"the payload `{payload}`" if payload else "an empty payload", found=next(iter(payload), "")
+        )
 
 
 def _fails_by_name(end: Ran, name: str, found: str) -> None:
     assert end.status == "failed", f"With {name} the task ends as `{end.status}`, and nobody hears of it."
-    shown = f"With {name} the task fails with `{shorten(end.error, 64, placeholder='…')}`"
-    assert re.search(r"\border_id\b", end.error), f"{shown}; `order_id`, which is expected, is not named."
-    assert found in end.error, f"{shown}; `{found}`, which was found, is not named."
-    again = f"{shown}, after {end.attempt} attempts. It can never succeed: a PayloadError is not tried again."
-    assert end.attempt == 1, again
+    shown = f"With {name} the task fails with `{shorten(end.text, 64, placeholder='…')}`"
+    by_name = isinstance(end.error, PayloadError)
+    again = f", after {end.attempt} attempts. It can never succeed: a PayloadError is not tried again"
+    assert by_name, f"{shown}{again if end.attempt > 1 else ''}; expected is a `PayloadError`."
+    assert re.search(r"\border_id\b", str(end.error)), f"{shown}; `order_id`, which is expected, is not named."
+    assert found in str(end.error), f"{shown}; `{found}`, which was found, is not named."
 
 
 def check_another_key_error_keeps_its_name(handler: Handler) -> None:
     """A KeyError that has nothing to do with the payload is reported as what it is."""
-    (end,) = ran(handler, {"order_id": DORA})
-    what = "Dora has no account, which is no fault of the payload"
-    assert end.status == "failed", f"{what}. Yet the task ends as `{end.status}`, and nobody hears of it."
-    assert end.error == "KeyError: 'Dora'", f"{what}. Yet the task fails with `{end.error:.90}`."
+    for name in ("Dora", "Ed"):
+        (end,) = ran(handler, {"order_id": CUSTOMERS[name]})
+        what = f"{name} has no account, which is no fault of the payload"
+        assert end.status == "failed", f"{what}. Yet the task ends as `{end.status}`, and nobody hears of it."
+        own = isinstance(end.error, KeyError) and end.error.args == (name,)
+        assert own, f"{what}. Yet the task fails with `{end.text:.90}`."
 
 
 def check_few_lines(handler: Handler) -> None:
@@ -148,8 +176,10 @@ EXERCISE = Exercise(
 `charge_order` handles its payload as the document does. Mend it with at most {LINES} new or changed lines (to move
 a line is free):
 
-- a wrong key fails the task, at once and with a `PayloadError`; its text shows what was found and what is expected;
-- Dora, who has no account, fails with a KeyError of her own.
+- a wrong or missing key fails the task, at once and with a `PayloadError`; its text shows the key that was found and
+  names the key that is expected;
+- a customer without an account, such as Dora, fails with a KeyError of her own;
+- everybody else's order is paid from their own account, as before.
 """,
     stub=STUB,
     checks=[
@@ -193,9 +223,13 @@ The KeyError about Dora is tried again, and rightly: meanwhile somebody may have
         ),
         Wrong(
             _mended('        logging.error("Missing order_id in payload")\n'),
-            "With the typo `orderid` the task fails with `UnboundLocalError",
+            "With the payload `{'orderid': 11}` the task fails with `UnboundLocalError",
         ),
-        Wrong(_mended("        raise\n"), "`orderid`, which was found, is not named"),
+        Wrong(_mended("        raise\n"), "the task fails with `KeyError: 'order_id'`, after 3 attempts"),
+        Wrong(
+            _mended('        raise PayloadError("order_id expected, and not found")\n'),
+            "`orderid`, which was found, is not named",
+        ),
         Wrong(
             _mended('        raise PayloadError(f"keys {list(task.payload)} found")\n'),
             "`order_id`, which is expected, is not named",
@@ -221,23 +255,20 @@ The KeyError about Dora is tried again, and rightly: meanwhile somebody may have
             "Dora has no account, which is no fault of the payload. Yet the task ends as `succeeded`",
         ),
         Wrong(
-            STUB.replace("    except KeyError:\n" + HANDLER, "    except ZeroDivisionError:\n        return\n").replace(
-                '        order_id = task.payload["order_id"]',
-                "        if not task.payload:\n            raise PayloadError(\"{} found, 'order_id' expected\")\n"
-                "        if 'orderid' in task.payload:\n            raise PayloadError(\"'orderid' found, 'order_id' "
-                'expected")\n        order_id = task.payload["order_id"]',
-            ),
+            MOVED.replace(
+                "    try:\n", "    shown = repr(task.payload)\n    what = 'order_id'\n    assert what\n    try:\n"
+            ).replace("{task.payload!r}", "{shown}"),
             "lines of the function are new or changed",
         ),
         Wrong(
             STUB.replace('task.payload["order_id"]', 'task.payload.get("order_id") or task.payload["orderid"]').replace(
                 HANDLER, "        raise\n"
             ),
-            "With the typo `orderid` the task ends as `succeeded`",
+            "With the payload `{'orderid': 11}` the task ends as `succeeded`",
         ),
         Wrong(
             STUB.replace('order_id = task.payload["order_id"]', "order_id = 11"),
-            "With the typo `orderid` the task ends as `succeeded`",
+            "With a right payload for Bob's order Ann's is",
         ),
     ],
 )

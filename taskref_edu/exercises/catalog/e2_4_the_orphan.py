@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
 from taskref_edu.errors import OrphanTask
-from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.exercises.catalog._worlds import World, inverted_world, judge_worlds, opened, placed, worlds
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 from taskref_edu.queue.running_task import RunningTask
 
 FindOrder = Callable[[Session, Any], Any]
 ANN, BOB, CLEO = 111, 112, 113
+WORLDS = 12
 
 
 @contextmanager
@@ -64,10 +69,13 @@ def check_names_the_orphan(find_order: FindOrder) -> None:
     """Without an order, be it never referenced or deleted since, the look-up raises OrphanTask and names the task."""
     with shop() as (engine, queue, ids), reading(engine) as session:
         for name, why in (("unset", "whose reference was never set"), ("deleted", "whose order was deleted")):
-            said = _raised(find_order, session, _running(queue, ids[name]), why)
-            assert str(ids[name]) in said, (
-                f"The error for task {ids[name]} says `{said:.80}`; it does not name the task."
-            )
+            task = _running(queue, ids[name])
+            said = _raised(find_order, session, task, why)
+            assert _names(said, task.id), f"The error for task {task.id} says `{said:.80}`; it does not name the task."
+
+
+def _names(said: str, id: int) -> bool:
+    return re.search(rf"(?<!\d){id}(?!\d)", said) is not None
 
 
 def _raised(find_order: FindOrder, session: Session, task: RunningTask, why: str) -> str:
@@ -80,6 +88,41 @@ def _raised(find_order: FindOrder, session: Session, task: RunningTask, why: str
         raise AssertionError(f"For a task {why} the function raised {kind}; OrphanTask is expected.") from None
     what = f"order {found.id}" if isinstance(found, Order) else f"`{found!r:.40}`"
     raise AssertionError(f"For a task {why} the function returned {what}; OrphanTask is expected.")
+
+
+def check_in_random_worlds(find_order: FindOrder) -> None:
+    """In random databases: the order with all its values, or OrphanTask with the id of the task and no other's."""
+    with opened() as engine:
+        queue = TaskQueue(engine)
+        judge_worlds(worlds(24, WORLDS, inverted_world), lambda world: _problem(find_order, engine, queue, world))
+
+
+def _problem(find_order: FindOrder, engine: Engine, queue: TaskQueue, world: World) -> CheckFailed | None:
+    owners = {order["processing_task_id"]: order for order in world.orders}
+    orders = {order["id"] for order in world.orders}
+    with placed(engine, world) as session:
+        for row in world.tasks:
+            task, order = _running(queue, row["id"]), owners.get(row["id"])
+            try:
+                with callers(session):
+                    found = find_order(session, task)
+            except OrphanTask as error:
+                if order is not None:
+                    return CheckFailed(
+                        f"Order {order['id']} references task {task.id}, and the function said: {error}."
+                    )
+                if task.id not in orders and not _names(str(error), task.id):
+                    return CheckFailed(f"The error for task {task.id} says `{error!s:.80}`; it does not name the task.")
+                continue
+            if order is None:
+                return CheckFailed(f"No order references task {task.id}, and the function returned {_said(found)}.")
+            if not isinstance(found, Order) or found.model_dump() != dict(order):
+                return CheckFailed(f"For task {task.id} the function returned {_said(found)}; expected is `{order}`.")
+    return None
+
+
+def _said(found: Any) -> str:
+    return f"order {found.id}, `{found!r:.90}`" if isinstance(found, Order) else f"`{found!r:.60}`"
 
 
 def check_the_worker_goes_on(find_order: FindOrder) -> None:
@@ -118,8 +161,14 @@ def check_hides_nothing_else(find_order: FindOrder) -> None:
                     "The table of orders could not be read, and the function said OrphanTask. "
                     "Such a task would fail for good, though its order is there."
                 ) from None
-            except Exception:
+            except DBAPIError:
                 return
+            except Exception as error:
+                kind = type(error).__name__
+                raise AssertionError(
+                    f"The table of orders could not be read, and the function raised {kind} instead of the database's "
+                    "error: whoever looks for the cause is misled."
+                ) from None
         raise AssertionError("The table of orders could not be read, and the function returned as if it had been.")
 
 
@@ -150,7 +199,13 @@ def find_order(session, task):
     """The order that references the task; OrphanTask if there is none."""
     ...
 ''',
-    checks=[check_finds_the_order, check_names_the_orphan, check_the_worker_goes_on, check_hides_nothing_else],
+    checks=[
+        check_finds_the_order,
+        check_names_the_orphan,
+        check_the_worker_goes_on,
+        check_hides_nothing_else,
+        check_in_random_worlds,
+    ],
     errors=[
         (
             "'NoneType' object (is not subscriptable|has no attribute)",
@@ -249,6 +304,28 @@ def find_order(session, task):
     return session.get(Order, task.payload["order_id"])
 """,
             "An inverted task has no payload",
+        ),
+        Wrong(
+            HEAD
+            + """
+def find_order(session, task):
+    order = session.exec(select(Order).where(Order.processing_task_id == task.id)).one_or_none()
+    if order is None:
+        ids = [order.processing_task_id for order in session.exec(select(Order))]
+        raise OrphanTask(f"none of the tasks {ids}, 2, 3 is this one")
+    return order
+""",
+            "it does not name the task",
+        ),
+        Wrong(
+            HEAD
+            + """
+def find_order(session, task):
+    with session:
+        order = session.exec(select(Order).where(Order.processing_task_id == task.id)).one_or_none()
+    return order or OrphanTask(f"task {task.id}: no order references it")
+""",
+            "instead of raising it",
         ),
     ],
 )

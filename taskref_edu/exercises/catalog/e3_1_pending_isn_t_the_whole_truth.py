@@ -10,11 +10,25 @@ from sqlalchemy import Engine, delete
 from sqlmodel import Session
 
 from taskref_edu import Order, Task, TaskQueue, open_database, writing
-from taskref_edu.exercises.catalog._bug_hunt import require_few_changes
+from taskref_edu.exercises.catalog._answer_forms import require_few_changes
 from taskref_edu.exercises.catalog._clicks import ORDER, PAYMENT, bring_to, one_order
-from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.exercises.catalog._worlds import (
+    NOW,
+    Row,
+    World,
+    changes,
+    classic_world,
+    judge_worlds,
+    opened,
+    placed,
+    rows_of,
+    worlds,
+)
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 from taskref_edu.models import LIVE, TaskStatus
 
+WORLDS = 9
 Click = Callable[[Session, TaskQueue, Order], Any]
 
 STUB = '''
@@ -68,10 +82,50 @@ def check_every_status(click: Click) -> None:
 def _as_it_should(status: TaskStatus | None, got: Any) -> None:
     while_ = f"while the payment is `{status}`" if status else "with no payment before"
     if status in LIVE:
-        assert got is None, f"A click {while_} enqueues another one: the order is paid twice."
+        assert not isinstance(got, Task), f"A click {while_} enqueues another one: the order is paid twice."
+        assert got is None, f"A click {while_} enqueues nothing, and returns `{got!r:.60}`; None is expected."
     else:
         again = "it has ended, and must not stand in the way" if status else "nothing stands in the way"
         assert isinstance(got, Task), f"A click {while_} enqueues nothing; {again}."
+
+
+def check_in_random_worlds(click: Click) -> None:
+    """In random databases, where tasks differ in every column: a task where no payment is live, else None."""
+    with opened("as_written") as engine:
+        judge_worlds(worlds(31, WORLDS, classic_world, 14), lambda world: _problem(click, engine, world))
+
+
+def _problem(click: Click, engine: Engine, world: World) -> CheckFailed | None:
+    for order in world.orders[:3]:
+        payments = [
+            task for task in world.tasks if task["type"] == PAYMENT and task["payload"]["order_id"] == order["id"]
+        ]
+        live = [task for task in payments if task["status"] in LIVE]
+        with placed(engine, world) as session:
+            before = rows_of(session)
+            with callers(session):
+                got = click(session, TaskQueue(engine), session.get_one(Order, order["id"]))
+            new = changes(before, rows_of(session))
+        told = f"a click on order {order['id']}"
+        if live and new:
+            return CheckFailed(
+                f"Task {live[0]['id']} is a live payment ({_about(live[0])}), and {told} enqueues another."
+            )
+        if live and got is not None:
+            return CheckFailed(
+                f"Nothing is enqueued by {told}, which is right; it returns `{got!r:.60}`, and not None."
+            )
+        if not live and not (isinstance(got, Task) and list(new) == [("task", got.id)]):
+            return CheckFailed(f"No payment of the order is live, and {told} enqueues nothing; one task is expected.")
+    return None
+
+
+def _about(task: Row) -> str:
+    facts = [f"`{task['status']}`"]
+    facts += ["asked to stop"] * (task["cancel_requested_at"] is not None)
+    facts += [f"attempt {task['attempt']}"] * bool(task["attempt"])
+    facts += ["due later"] * (task["available_at"] > NOW)
+    return ", ".join(facts)
 
 
 def check_this_payment_only(click: Click) -> None:
@@ -107,10 +161,11 @@ EXERCISE = Exercise(
     core=True,
     goal="""
 This is the document's classic check. Change **one line**, so that a click enqueues nothing while a payment of the
-order waits *or runs*. A payment that has ended, however it ended, must not stand in the way of another one.
+order waits *or runs*. A payment that has ended, however it ended, must not stand in the way of another one. Nothing
+else changes: the function returns the new task, or None.
 """,
     stub=STUB,
-    checks=[check_every_status, check_this_payment_only, check_one_line],
+    checks=[check_every_status, check_this_payment_only, check_in_random_worlds, check_one_line],
     hints=[
         "There are five statuses. Which of them mean that the payment may still happen?",
         "A task that waits is `pending`, a task that is being worked on is `running`. The other three are ends: "
@@ -158,6 +213,12 @@ The check is still only a look. Two clicks can look at the same moment; that is 
                 '    running = select(Task.id).where(Task.status == "running")\n    if session.exec',
             ).replace("is None:", "is None and session.exec(running).first() is None:"),
             "A running `process_payment` of order 70 stops the payment of order 7",
+        ),
+        Wrong(
+            _mended(
+                'query.where(col(Task.status).in_(["pending", "running"]), col(Task.cancel_requested_at).is_(None))'
+            ),
+            "asked to stop",
         ),
         Wrong(STUB.replace(f"    query = {LINE}\n", THREE_LINES), "3 lines of the function are new or changed"),
     ],

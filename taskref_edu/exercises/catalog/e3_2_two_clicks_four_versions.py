@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from taskref_edu import Order, TaskQueue, reading, writing
+from taskref_edu.exercises.catalog._answer_forms import words_for
 from taskref_edu.exercises.catalog._clicks import one_live_payment, one_order
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
@@ -70,12 +71,7 @@ def outcome_of(found: ExplorationResult) -> tuple[str, str]:
 
 def check_a_word_for_each(predict: Predict) -> None:
     """There is a prediction for each of the four versions."""
-    said = predict()
-    assert isinstance(said, dict), f"`{said!r:.60}` returned; expected is a dict with a word for each version."
-    for version in VERSIONS:
-        name = version.__name__
-        assert name in said, f"No prediction for `{name}`; expected are {', '.join(v.__name__ for v in VERSIONS)}."
-        assert said[name] in WORDS, f"`{name}`: `{said[name]!r:.40}` is none of the words {', '.join(WORDS)}."
+    words_for(predict, [version.__name__ for version in VERSIONS], WORDS, "word")
 
 
 def check_each_is_explored(predict: Predict) -> None:
@@ -153,6 +149,6 @@ stop it: the customer sees an error. `immediate` and `write_first` take the lock
         Wrong(_answer(immediate="error"), "`immediate`: you predicted `error`; in fact, in none of"),
         Wrong(_answer(write_first="duplicate"), "`write_first`: you predicted `duplicate`; in fact, in none of"),
         Wrong(_answer(write_first="error"), "`write_first`: you predicted `error`; in fact, in none of"),
-        Wrong(_answer(immediate="nothing"), "`'nothing'` is none of the words"),
+        Wrong(_answer(immediate="nothing"), "`'nothing'` is no word; expected is one of"),
     ],
 )

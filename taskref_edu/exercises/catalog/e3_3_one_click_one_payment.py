@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
-from threading import Lock
+import random
+from typing import Any
 
 from sqlalchemy import Engine, func
 from sqlmodel import select
 
-from taskref_edu import Order, Task, reading, writing
+from taskref_edu import Order, Task, TaskQueue, reading, writing
 from taskref_edu.exercises.catalog._clicks import (
+    ONE_PROCESS,
     ORDER,
     Once,
     bring_to,
     click_in,
     click_on,
     explore_clicks,
+    holds_a_lock,
     live_payments,
     seen,
     shop,
 )
-from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.exercises.catalog._worlds import (
+    PAYMENT,
+    Row,
+    World,
+    changes,
+    detached_order,
+    inverted_world,
+    judge_worlds,
+    opened,
+    placed,
+    rows_of,
+    worlds,
+)
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 from taskref_edu.models import LIVE, TaskStatus
+
+WORLDS = 8
 
 
 def check_enqueues_for_the_caller(once: Once) -> None:
     """The first click returns its task, the order references it, and the caller's transaction decides."""
     with shop() as (engine, queue):
+        free = seen(engine)
         with writing(engine) as session:
-            task = once(session, queue, seen(engine))
+            with callers(session):
+                task = once(session, queue, free)
             session.rollback()
-        assert isinstance(task, Task), f"The first click returned `{task!r:.60}`; its task is expected."
+        number = "the id, or the number of changed rows? " if isinstance(task, int) else ""
+        assert isinstance(task, Task), f"The first click returned `{task!r:.60}`: {number}Its task is expected."
         with reading(engine) as session:
             left = session.exec(select(func.count()).select_from(Task)).one()
         assert not left, "The caller rolled back, and the task is stored. Leave out `commit()`: the caller commits."
@@ -51,7 +73,8 @@ def check_refuses_the_second(once: Once) -> None:
         with writing(engine) as session:
             session.get_one(Order, 8).customer = "Bob B."
             session.flush()
-            again = once(session, queue, second)
+            with callers(session):
+                again = once(session, queue, second)
         with reading(engine) as session:
             live, renamed = live_payments(session), session.get_one(Order, 8).customer == "Bob B."
         got = f"task {again.id}" if isinstance(again, Task) else f"`{again!r:.40}`"
@@ -59,7 +82,55 @@ def check_refuses_the_second(once: Once) -> None:
         assert len(live) == 1, (
             f"The second click got None, and its task stays: tasks {live} wait, and a worker runs both."
         )
-        assert renamed, "What the caller changed in the same transaction is gone: `rollback()` ended the transaction."
+        assert renamed, "What the caller changed in the same transaction is gone: it was rolled back, too."
+
+
+def check_in_random_worlds(once: Once) -> None:
+    """In random databases, with orders read long ago: what counts is the table, and nothing else changes."""
+    with opened() as engine:
+        judge_worlds(worlds(33, WORLDS, inverted_world, 6), lambda world: _problem(once, engine, world))
+
+
+def _problem(once: Once, engine: Engine, world: World) -> CheckFailed | None:
+    dice = random.Random(len(world.tasks) * 100 + len(world.orders))
+    for row in world.orders[:3]:
+        now = row["processing_task_id"]
+        # As it was when it was read: it may have been free or taken then, whatever it is now.
+        old = dice.choice([None, 4_711, now, *(task["id"] for task in world.tasks)])
+        order, queue = (
+            detached_order({**row, "processing_task_id": old}),
+            TaskQueue(engine, max_attempts=dice.randint(1, 9)),
+        )
+        with placed(engine, world) as session:
+            before = rows_of(session)
+            with callers(session):
+                task = once(session, queue, order)
+            problem = _wrong_change(task, changes(before, rows_of(session)), row, queue)
+        if problem:
+            about = f"Order {row['id']} references {now or 'no task'}, and {old or 'none'} when it was read"
+            return CheckFailed(f"{about}. {problem}")
+    return None
+
+
+def _wrong_change(task: Any, new: dict[tuple[str, int], Any], order: Row, queue: TaskQueue) -> str:
+    """What is wrong with this task returned and these changes, for an order that was so."""
+    if order["processing_task_id"]:
+        if task is not None:
+            return f"A click returned `{task!r:.60}`; None is expected, because a payment is in process."
+        return f"A click returned None, and changed: {_listed(new)}." if new else ""
+    if not isinstance(task, Task):
+        return f"A click returned `{task!r:.60}`; a task is expected, because the order is free."
+    stored = new.pop(("task", task.id or 0), None)
+    if stored is None or new.pop(("orders", order["id"]), None) != {"processing_task_id": task.id}:
+        return f"Task {task.id} was returned; it is not stored, or the order does not reference it."
+    wanted = {"type": PAYMENT, "status": "pending", "attempt": 0, "max_attempts": queue.max_attempts, "payload": None}
+    if wrong := {name: stored[name] for name, value in wanted.items() if stored[name] != value}:
+        return f"The task is not as `queue.enqueue` stores a payment: {wrong}."
+    return f"Besides, these rows were changed: {_listed(new)}." if new else ""
+
+
+def _listed(new: dict[tuple[str, int], Any]) -> str:
+    return ", ".join(f"{table} {id}" for table, id in new)
 
 
 def check_pays_again_afterwards(once: Once) -> None:
@@ -82,8 +153,7 @@ def check_pays_again_afterwards(once: Once) -> None:
 
 def check_two_clicks(once: Once) -> None:
     """Two clicks that both saw the order free, in every order of their statements: one payment."""
-    locked = any(isinstance(value, type(Lock())) for value in once.__globals__.values())
-    assert not locked, "A lock in Python holds in one process only, and the second web worker is another one."
+    assert not holds_a_lock(once), ONE_PROCESS
     explore_clicks([click_in(once, immediate=True)] * 2, "two clicks")
 
 
@@ -157,7 +227,9 @@ EXERCISE = Exercise(
 Write `enqueue_payment_once`: enqueue a payment, let the order reference it, and return the task; or return None, and
 leave nothing behind, if a payment is in process.
 
-`order` may have been read long ago. The caller commits, and may have begun with a plain BEGIN.
+`order` may have been read long ago: it may have been free then and taken now, or the reverse. The caller commits, has
+done other work in the same transaction, and may have begun with a plain BEGIN. Of two or three clicks at the same
+instant one gets the task, the others None, and nobody an error, in whatever process they run.
 """,
     stub='''
 from sqlalchemy import update
@@ -174,6 +246,7 @@ def enqueue_payment_once(session, queue, order):
         check_enqueues_for_the_caller,
         check_refuses_the_second,
         check_pays_again_afterwards,
+        check_in_random_worlds,
         check_two_clicks,
         check_two_clicks_without_a_lock,
         check_three_clicks,
@@ -230,18 +303,33 @@ This is what "natural prevention of duplicates" needs. The column alone prevents
         ),
         Wrong(
             UPDATED + "    if done.rowcount:\n        return task\n    session.rollback()\n",
-            "`rollback()` ended the transaction",
+            "takes back all that the caller did, too",
         ),
         Wrong(
             UPDATED + "    session.commit()\n    return task if done.rowcount else None\n",
-            "The caller rolled back, and the task is stored",
+            "Leave it out: the caller commits",
         ),
-        Wrong(SOLUTION.replace("return task", "return task.id"), "The first click returned `1`"),
+        Wrong(
+            SOLUTION.replace("return task", "return task.id"),
+            "The first click returned `1`: the id, or the number of changed rows?",
+        ),
         Wrong(
             SOLUTION.replace("def enqueue", "PAID = set()\n\n\ndef enqueue").replace(
                 "    with", "    if order.id in PAID:\n        return None\n    PAID.add(order.id)\n    with", 1
             ),
             "Only the database knows what holds",
+        ),
+        Wrong(
+            SOLUTION.replace(
+                "    with", "    if order.processing_task_id is not None:\n        return None\n    with", 1
+            ),
+            "a task is expected, because the order is free",
+        ),
+        Wrong(
+            SOLUTION.replace(
+                "with session.begin_nested() as savepoint", "with writing(queue.engine) as session"
+            ).replace("from taskref_edu import Order", "from taskref_edu import Order, writing"),
+            "A transaction of its own in line",
         ),
         Wrong(SOLUTION.replace("(col(Order.id) == order.id) & ", ""), "The UPDATE changed more than one order"),
         Wrong(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import random
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Engine, delete, text
@@ -11,20 +15,21 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session
 
 from taskref_edu import Order, Task, TaskQueue, as_written, open_database, reading, writing
+from taskref_edu.exercises.catalog._answer_forms import sql_of
 from taskref_edu.exercises.catalog._clicks import ORDER, PAYMENT, bring_to, one_live_payment, one_order
+from taskref_edu.exercises.catalog._in_memory import COLUMNS, INSERT, Row, columns_of, tables
+from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
-from taskref_edu.models import LIVE, TaskStatus
+from taskref_edu.models import ENDED, LIVE, TaskStatus
 
+SEQUENCES = 40
 Index = Callable[[], Any]
 
 
 def ddl_of(index: Index) -> str:
     """What the learner returned, once it is text."""
-    ddl = index()
-    assert isinstance(ddl, str), f"`{ddl!r:.60}` returned; expected is one statement of SQL in quotes."
-    assert ddl.strip(), "An empty text returned; expected is one statement that begins with `CREATE UNIQUE INDEX`."
-    return ddl
+    return sql_of(index, "statement", "CREATE UNIQUE INDEX …")
 
 
 @contextmanager
@@ -39,6 +44,57 @@ def shop(ddl: str) -> Iterator[tuple[Engine, TaskQueue]]:
         engine.dispose()
 
 
+def check_in_random_sequences(index: Index) -> None:
+    """In random sequences of enqueues, claims, retries and ends, it refuses exactly what would be a second payment."""
+    ddl = ddl_of(index)
+    for seed in range(SEQUENCES):
+        dice = random.Random(seed)
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+            database.executescript(tables())
+            database.execute(ddl)
+            _run_sequence(dice, database, 3 + seed)
+
+
+def _run_sequence(dice: random.Random, database: sqlite3.Connection, length: int) -> None:
+    """Random moves on the table; each is compared with what one live payment for each order allows."""
+    orders, rows = some_ids(dice, 3), {}
+    done: list[str] = []
+    for id in some_ids(dice, length):
+        if rows and dice.random() < 0.5:
+            id = dice.choice([*rows])
+            row = replace(rows[id], status=dice.choice([*LIVE, *LIVE, *ENDED]))
+        else:
+            payload = dice.choice([{"order_id": dice.choice(orders)}] * 4 + [{"note": "gift"}, {}])
+            spelt = json.dumps(dice.choice([payload, {"note": dice.randint(1, 9), **payload}]))
+            row = Row(dice.choice([spelt, spelt, spelt, None]), dice.choice([PAYMENT, PAYMENT, *OTHER_TYPES]), id=id)
+        others = [other for other in rows.values() if other.id != id and other.is_live_payment()]
+        named = row.named()
+        is_second = row.is_live_payment() and named is not None and named in [each.named() for each in others]
+        move = f"`{row.type}` {id} of order {named} becomes {row.status}"
+        done.append(f"{move}{': a second live payment' if is_second else ''}")
+        error = _stored(database, row)
+        if error is None and is_second:
+            raise CheckFailed(f"A second live payment is let in: {move}.", "\n".join(done))
+        if error is not None and not is_second:
+            raise CheckFailed(
+                f"Refused ({error}), and no other payment of that order is live: {move}.", "\n".join(done)
+            )
+        if error is None:
+            rows[id] = row
+
+
+def _stored(database: sqlite3.Connection, row: Row) -> sqlite3.Error | None:
+    """Insert or replace the row; the error with which SQLite refuses it."""
+    values = columns_of(row)
+    names = COLUMNS.split()
+    kept = ", ".join(f"{name} = excluded.{name}" for name in names)
+    try:
+        database.execute(f"{INSERT} ON CONFLICT (id) DO UPDATE SET {kept}", values)
+    except sqlite3.Error as error:
+        return error
+    return None
+
+
 def refused(engine: Engine, queue: TaskQueue, payload: Any, type: str = PAYMENT) -> bool:
     """Whether the database refuses this task."""
     try:
@@ -46,6 +102,10 @@ def refused(engine: Engine, queue: TaskQueue, payload: Any, type: str = PAYMENT)
             queue.enqueue(session, type, payload)
     except sqlalchemy_errors.IntegrityError:
         return True
+    except sqlalchemy_errors.DBAPIError as error:
+        raise CheckFailed(
+            f"SQLite takes the statement, and from then on it cannot store a task: {error.orig}."
+        ) from None
     return False
 
 
@@ -68,7 +128,8 @@ def check_one_live_payment(index: Index) -> None:
         for status in TaskStatus:
             with writing(engine) as session:
                 session.execute(delete(Task))
-                queue.enqueue(session, PAYMENT, {"order_id": ORDER})
+            refused(engine, queue, {"order_id": ORDER})
+            with writing(engine) as session:
                 bring_to(session, queue, status)
             no = refused(engine, queue, {"order_id": ORDER, "note": "once more"})
             if status in LIVE:
@@ -128,15 +189,21 @@ EXERCISE = Exercise(
     objective="3-index",
     goal="""
 Return the `CREATE UNIQUE INDEX …` with which the database refuses a second *live* payment of one order in the classic
-approach. The order's id is in the payload: `json_extract(payload, '$.order_id')`. Other orders, other types and
-payments that have ended must not matter.
+approach. The order's id is in the payload: `json_extract(payload, '$.order_id')`. Other orders, tasks of other types,
+payments that name no order, and payments that have ended must not matter: nothing else is refused, no claim either.
 """,
     stub='''
 def live_payment_index():
     """The DDL of the index."""
     return ""
 ''',
-    checks=[check_it_is_a_unique_index, check_one_live_payment, check_nobody_else_is_stopped, check_two_clicks],
+    checks=[
+        check_it_is_a_unique_index,
+        check_one_live_payment,
+        check_nobody_else_is_stopped,
+        check_in_random_sequences,
+        check_two_clicks,
+    ],
     hints=[
         "Which value may appear only once? And among which rows only? An index can have an expression in place of a "
         "column, and a WHERE.",
@@ -168,6 +235,11 @@ the index, and the next click gets in.
             "While a payment of the order is `running`, a second one is stored",
         ),
         Wrong(_answer("status IN ('pending', 'running')"), "the index must hold for payments only"),
+        Wrong(
+            _answer("type = 'process_payment' AND status = 'pending' OR status = 'running'"),
+            "and no other payment of that order is live",
+        ),
+        Wrong(_answer(RIGHT, what="json_extract(payload, 'order_id')"), "from then on it cannot store a task"),
         Wrong(_answer(RIGHT, kind="INDEX"), "The index is not unique"),
         Wrong(_answer(RIGHT, what="payload"), "While a payment of the order is `pending`, a second one is stored"),
         Wrong(_answer(RIGHT, what="type"), "stops that of order 8"),

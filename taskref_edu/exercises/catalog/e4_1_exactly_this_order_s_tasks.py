@@ -8,12 +8,15 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from taskref_edu.exercises.catalog._in_memory import PAYMENT, Row, answer
+from taskref_edu.exercises.catalog._answer_forms import sql_of
+from taskref_edu.exercises.catalog._in_memory import COLUMNS, Row, answer, columns_of, numbered
+from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, PAYMENT
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.models import ENDED, LIVE
 
 ORDERS = (1, 11, 12, 21, 112)  # whose digits hide in each other
-DATABASES = 50
+DATABASES, MANY = 50, 600
+ASKED = COLUMNS.split().index("cancel_requested_at")
 Query = Callable[[], Any]
 
 
@@ -40,29 +43,30 @@ def strangers(order: int) -> list[str | None]:
 def every_trap() -> list[Row]:
     """Each trap once, order 1 being asked for."""
     plain = json.dumps({"order_id": 1})
-    return [
+    rows = [
         *(Row(json.dumps({"order_id": other})) for other in ORDERS),
         *(Row(plain, status=status) for status in ("running", *ENDED)),
         *map(Row, spellings(1)),
         Row(plain, type="refund"),
         *map(Row, strangers(1)),
     ]
+    return numbered(rows)
 
 
-def random_rows(dice: random.Random) -> list[Row]:
-    """Up to thirty tasks, of several orders, types, statuses and spellings."""
+def random_rows(dice: random.Random, size: int) -> list[Row]:
+    """So many tasks, of several orders, types, statuses and spellings; what else a row holds is anything."""
     rows = []
-    for _ in range(dice.randint(5, 30)):
+    for _ in range(size):
         order = dice.choice(ORDERS)
         payload = dice.choice(spellings(order) if dice.random() < 0.7 else strangers(order))
-        rows.append(Row(payload, dice.choice([PAYMENT, PAYMENT, "refund"]), dice.choice([*LIVE, *LIVE, *ENDED])))
-    return rows
+        type = dice.choice([PAYMENT, PAYMENT, *OTHER_TYPES])
+        rows.append(Row(payload, type, dice.choice([*LIVE, *LIVE, *ENDED])))
+    return numbered(rows, dice)
 
 
 def check_is_a_query(query: Query) -> None:
     """The function returns one SELECT of one column, with `:order` as its parameter."""
-    sql = query()
-    assert isinstance(sql, str), f"`{sql!r:.60}` returned; expected is the text of a query, in quotes."
+    sql = sql_of(query, "query", "SELECT id FROM task WHERE …")
     assert ":order" in sql, "The query has no `:order`: it cannot be asked for another order."
     answer(sql, every_trap(), order=1)
 
@@ -73,29 +77,36 @@ def check_every_trap(query: Query) -> None:
 
 
 def check_fifty_databases(query: Query) -> None:
-    """In 50 generated databases, the same tasks as by reading each payload in Python."""
+    """In 50 generated databases, the smallest first, the same tasks as by reading each payload in Python."""
     dice = random.Random(41)
-    for _ in range(DATABASES):
-        judge(query(), random_rows(dice), dice.choice(ORDERS))
+    for number in range(DATABASES):
+        judge(query(), random_rows(dice, 2 + number), dice.choice(ORDERS))
+
+
+def check_many_payments(query: Query) -> None:
+    """However many payments of the order are live, each of them is found."""
+    judge(query(), numbered([Row(json.dumps({"order_id": 7}), status=dice) for dice in LIVE * MANY]), 7)
 
 
 def judge(sql: str, rows: Sequence[Row], order: int) -> None:
     """Compare the query's answer with the oracle's; the message names the first task that is wrong."""
-    wanted = {number for number, row in enumerate(rows, 1) if row.is_live_payment() and row.named() == order}
+    wanted = {row.id for row in rows if row.is_live_payment() and row.named() == order}
     found = answer(sql, rows, order=order)
-    for number in found:
-        if number not in wanted:
-            raise CheckFailed(too_many(number, rows, order), shown(rows, found, wanted))
-    for number in sorted(wanted.difference(found)):
-        raise CheckFailed(missing(rows[number - 1], order), shown(rows, found, wanted))
+    for id in found:
+        if id not in wanted:
+            raise CheckFailed(too_many(id, rows, order), shown(rows, found, wanted))
+    for row in rows:
+        if row.id in wanted.difference(found):
+            raise CheckFailed(missing(row, order), shown(rows, found, wanted))
     assert len(found) == len(wanted), f"Asked for order {order}, the query found a task twice; each is wanted once."
 
 
 def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
     """Which task came back and is not wanted, and why it is not."""
-    if number not in range(1, len(rows) + 1):
+    by_id = {row.id: row for row in rows}
+    if number not in by_id:
         return f"`{number!r:.40}` came back, which is no task's id; expected are the ids of tasks."
-    row = rows[number - 1]
+    row = by_id[number]
     found = f"Asked for order {order}, the query found task {number}"
     if row.payload is None:
         return f"{found}, which has no payload and so names no order."
@@ -110,16 +121,20 @@ def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
 def missing(row: Row, order: int) -> str:
     """Which task did not come back, and what is special about it."""
     if row.status == "running":
-        return f"The query misses a running payment of order {order}; one that runs can still be asked to stop."
+        return (
+            f"The query misses a running payment of order {order}, task {row.id}; one that runs can still be stopped, "
+            "also where somebody has asked for it already."
+        )
     return f"The query misses a {row.status} payment of order {order}, whose payload is `{row.payload}`."
 
 
 def shown(rows: Sequence[Row], found: Sequence[Any], wanted: set[int]) -> str:
     """The table, with what was wanted and what was found."""
-    lines = ["wanted  found  id  type             status     payload"]
-    for number, row in enumerate(rows, 1):
-        marks = f"{'yes' if number in wanted else '-':<8}{'yes' if number in found else '-':<7}"
-        lines.append(f"{marks}{number:<4}{row.type:<17}{row.status:<11}{row.payload or 'NULL'}")
+    lines = ["wanted  found  id    type                      status     asked to stop  payload"]
+    for row in rows[:60]:
+        marks = f"{'yes' if row.id in wanted else '-':<8}{'yes' if row.id in found else '-':<7}"
+        asked = "yes" if columns_of(row)[ASKED] else "-"
+        lines.append(f"{marks}{row.id:<6}{row.type:<26}{row.status:<11}{asked:<15}{row.payload or 'NULL'}")
     return "\n".join(lines)
 
 
@@ -137,10 +152,12 @@ EXERCISE = Exercise(
     objective="4-find",
     core=True,
     goal="""
-Return a query for the ids of the payments of one order that can still be stopped: tasks of type `process_payment`,
-pending or running, whose payload has an `order_id` equal to `:order`.
+Return a query, a `SELECT`, for the ids of the payments of one order that can still be stopped: tasks of type
+`process_payment`, pending or running, whose payload has an `order_id` equal to `:order`. Each of them once, however
+many there are.
 
-It is tried on 50 databases, with refunds, with further keys in the payload, and with orders such as 1, 12 and 21.
+It is tried on 50 databases, with tasks of other types, with further keys in the payload, with tasks that were asked to
+stop already, and with orders such as 1, 12 and 21.
 """,
     stub='''
 def payments_of():
@@ -149,7 +166,7 @@ def payments_of():
     SELECT ...
     """
 ''',
-    checks=[check_is_a_query, check_every_trap, check_fifty_databases],
+    checks=[check_is_a_query, check_every_trap, check_fifty_databases, check_many_payments],
     hints=[
         "Text that looks like the payload is not the payload. Let the database read the JSON, and compare a value.",
         "`json_extract(payload, '$.order_id')` is the value of that key, or NULL. Two more conditions are needed: "
@@ -203,5 +220,8 @@ It reads every live task, unless an index serves it. That comes at the end of th
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "returns 14 columns", what="*"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "which is no task's id", what="payload"),
         _wrong(f"{TYPE} AND {STATUS} AND order_id = :order", "no such column: order_id"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT} AND cancel_requested_at IS NULL", "has asked for it already"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT} LIMIT 1000", "misses a"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "how many. Expected is which ones", what="count(*)"),
     ],
 )

@@ -2,18 +2,75 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from textwrap import dedent, indent
 from typing import Any
 
 from sqlalchemy import Engine
 
-from taskref_edu import Order, Task, reading, writing
+from taskref_edu import Order, Task, TaskQueue, reading, writing
 from taskref_edu.exercises.catalog import _cancelling as shop
 from taskref_edu.exercises.catalog._cancelling import CancelPayment
+from taskref_edu.exercises.catalog._worlds import (
+    World,
+    changes,
+    detached_order,
+    inverted_world,
+    judge_worlds,
+    opened,
+    placed,
+    rows_of,
+    worlds,
+)
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 from taskref_edu.lab import explore
 from taskref_edu.models import ENDED, LIVE, TaskStatus
+
+WORLDS = 8
+
+
+def check_in_random_worlds(cancel_payment: CancelPayment) -> None:
+    """In random databases, with orders read long ago: the same changes and the same count as `queue.cancel` makes."""
+    with opened() as engine:
+        judge_worlds(worlds(42, WORLDS, inverted_world, 6), lambda world: _problem(cancel_payment, engine, world))
+
+
+def _problem(cancel_payment: CancelPayment, engine: Engine, world: World) -> CheckFailed | None:
+    dice = random.Random(len(world.tasks) * 100 + len(world.orders))
+    for row in world.orders[:3]:
+        now = row["processing_task_id"]
+        old = dice.choice([None, 4_711, now, *(task["id"] for task in world.tasks)])
+        queue = TaskQueue(engine)
+        about = f"Order {row['id']} references {now or 'no task'}, and {old or 'none'} when it was read"
+        with placed(engine, world) as session:
+            before = rows_of(session)
+            wanted = int(now is not None and queue.cancel(session, now))
+            wanted_changes = _without_times(changes(before, rows_of(session)))
+            session.rollback()
+        with placed(engine, world) as session, callers(session):
+            count = cancel_payment(session, queue, detached_order({**row, "processing_task_id": old}))
+            found = _without_times(changes(before, rows_of(session)))
+        if found != wanted_changes:
+            return CheckFailed(f"{about}. Changed by cancelling: {_told(found)}; expected: {_told(wanted_changes)}.")
+        if count != wanted or not isinstance(count, int):
+            return CheckFailed(f"{about}. `{count!r:.40}` returned; expected is {wanted}, the tasks stopped.")
+    return None
+
+
+def _without_times(new: dict[tuple[str, int], Any]) -> dict[tuple[str, int], Any]:
+    """The changes, and of a time only that it was set."""
+    times = ("finished_at", "cancel_requested_at", "available_at")
+
+    def timeless(row: Any) -> Any:
+        return row and {name: "a time" if name in times and value else value for name, value in row.items()}
+
+    return {key: timeless(row) for key, row in new.items()}
+
+
+def _told(new: dict[tuple[str, int], Any]) -> str:
+    return ", ".join(f"{table} {id} {row or 'deleted'}" for (table, id), row in new.items()) or "nothing"
 
 
 def check_spares_strangers(cancel_payment: CancelPayment) -> None:
@@ -21,8 +78,10 @@ def check_spares_strangers(cancel_payment: CancelPayment) -> None:
     with shop.shop() as (engine, queue):
         shop.order_with_payment(engine, shop.ORDER)
         other = shop.order_with_payment(engine, 8)
+        order = shop.read(engine)
         with writing(engine) as session:
-            cancel_payment(session, queue, shop.read(engine))
+            with callers(session):
+                cancel_payment(session, queue, order)
             spared = session.get_one(Task, other).cancel_requested_at is None
     assert spared, f"Order {shop.ORDER} was to be stopped, and the payment of order 8 was stopped, too."
 
@@ -34,16 +93,22 @@ def check_every_status(cancel_payment: CancelPayment) -> None:
         statuses = [*ENDED, TaskStatus.RUNNING, TaskStatus.PENDING]
         tasks = {id: shop.order_with_payment(engine, id, status) for id, status in enumerate(statuses, 11)}
         for (id, task_id), status in zip(tasks.items(), statuses, strict=True):
+            order = shop.read(engine, id)
             with writing(engine) as session:
-                count = cancel_payment(session, queue, shop.read(engine, id))
+                count = cancel_payment(session, queue, order)
             with reading(engine) as session:
-                judge(status, count, session.get_one(Task, task_id), session.get_one(Order, id))
+                order, task = session.get(Order, id), session.get(Task, task_id)
+                assert order is not None, f"Order {id} was deleted; only its payment was to be cancelled."
+                assert task is not None, f"Task {task_id} was deleted; a cancelled task stays, as a record."
+                judge(status, count, task, order)
 
 
 def judge(was: TaskStatus, count: Any, task: Task, order: Order) -> None:
     """Compare one order and its task with what cancelling is to do."""
     if was == TaskStatus.PENDING:
-        assert task.status == TaskStatus.CANCELLED, f"A pending task was to be cancelled; it is now `{task.status}`."
+        asked = ", and only asked to stop, which no worker hears" if task.cancel_requested_at else ""
+        now = f"A pending task was to be cancelled; it is now `{task.status}`{asked}."
+        assert task.status == TaskStatus.CANCELLED, now
     elif was == TaskStatus.RUNNING:
         taken = f"A running task became `{task.status}` under its worker's hands; `queue.cancel` only asks it to stop."
         assert task.status == TaskStatus.RUNNING, taken
@@ -54,6 +119,8 @@ def judge(was: TaskStatus, count: Any, task: Task, order: Order) -> None:
         assert task.status == was, f"A task that had `{was}` is now `{task.status}`; ended tasks stay as they are."
     expected = int(was in LIVE)
     assert isinstance(count, int), f"`{count!r:.40}` returned; expected is a number of tasks, here {expected}."
+    is_id = f"The task was `{was}`, and {count} returned, its id; expected is {expected}, how many were stopped."
+    assert not (count == task.id and expected != count), is_id
     assert count == expected, f"The task was `{was}`, and {count} returned; expected is {expected}, the tasks stopped."
 
 
@@ -111,9 +178,11 @@ EXERCISE = Exercise(
     core=True,
     goal="""
 Write the inverted `cancel_payment(session, queue, order)`: cancel the task that the order references. Return how many
-tasks were cancelled or asked to stop: 1 or 0. The caller commits.
+tasks were cancelled or asked to stop: 1 or 0; to ask once more counts, too. A task that waits ends at once, a task that
+runs is only asked to stop. Nothing else changes. The caller commits, and may have begun with a plain BEGIN.
 
-`order` may have been read a while ago. The trigger is there: it clears the reference when the task has ended.
+`order` may have been read a while ago: it may reference another task by now, or none. The trigger is there: it clears
+the reference when the task has ended.
 """,
     stub='''
 from sqlmodel import select
@@ -125,12 +194,28 @@ def cancel_payment(session, queue, order):
     """Cancel the order's payment; how many tasks were cancelled or asked to stop."""
     ...
 ''',
-    checks=[check_spares_strangers, check_every_status, check_looks_again, check_every_schedule, check_deferred],
+    checks=[
+        check_spares_strangers,
+        check_every_status,
+        check_looks_again,
+        check_in_random_worlds,
+        check_every_schedule,
+        check_deferred,
+    ],
     errors=[
         (
             "task None not found",
             "There was no task to cancel: the order references none, or the reference was cleared before it was used. "
             "Look first; with no task, return 0",
+        ),
+        (
+            r"task \d+ not found",
+            "That is no task's id; is it the order's? `queue.cancel` takes the task's: ask the order's row, now, "
+            "which one it references",
+        ),
+        (
+            r"a task as claim\(\) returns it",
+            "This verb is for the worker that holds the task. Everybody else calls `queue.cancel(session, task_id)`",
         ),
     ],
     hints=[
@@ -216,7 +301,7 @@ is loud, and nothing has happened: begin with `writing()`, and it waits instead.
             session.commit()
             return 1
             """,
-            "The function committed",
+            "Leave it out: the caller commits",
         ),
         _wrong(
             """

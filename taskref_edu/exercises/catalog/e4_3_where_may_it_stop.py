@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
+from taskref_edu.exercises.catalog._answer_forms import letters_of as letters
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 from taskref_edu.queue.running_task import RunningTask
@@ -27,13 +28,7 @@ Arrange = Callable[[], Any]
 
 def letters_of(arrange: Arrange) -> str:
     """What the learner returned, once it is letters of lines."""
-    letters = arrange()
-    assert isinstance(letters, str), f'`{letters!r:.60}` returned; expected are letters in quotes, such as `"ABC"`.'
-    assert letters, 'No letter returned; expected are letters in quotes, such as `"ABC"`.'
-    unknown = [letter for letter in letters if letter not in LINES]
-    assert not unknown, f"There is no line `{unknown[0]}`; the lines are {', '.join(LINES)}."
-    assert len(letters) <= MOST, f"{len(letters)} lines found; fewer than {MOST} are enough."
-    return letters
+    return letters(arrange, LINES, once="BCD", most=MOST)
 
 
 def one_order(engine: Engine) -> None:
@@ -153,9 +148,9 @@ EXERCISE = Exercise(
     title="Where may it stop?",
     objective="4-checkpoint",
     goal=f"""
-Put these lines in order. A may be used several times. Whenever somebody cancels, the card must be charged and the
-order paid, or neither. And nothing may be charged if the wish came before the last moment. Return the letters, such
-as `"ABC"`.
+Put these lines in order. A may be used several times, the others once or not at all. Whenever somebody cancels, the
+card must be charged and the order paid, or neither. And nothing may be charged if the wish came before the last moment.
+Return the letters, such as `"ABC"`.
 
 ```python
 {LISTED}
@@ -200,7 +195,7 @@ task of its own.
         _wrong("BADC", "Asked to stop before line D"),
         _wrong("BAD", "charged 0 times"),
         _wrong("BAC", "the order is not paid"),
-        _wrong("BACCD", "charged 2 times"),
+        _wrong("BACCD", "Line C is there more than once"),
         _wrong("ACBD", "A line uses `order`"),
     ],
 )

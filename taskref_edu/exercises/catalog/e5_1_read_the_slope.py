@@ -41,13 +41,25 @@ def check_between_the_powers(exponent: Exponent) -> None:
     _judge(exponent, n1, n1 * math.log(n1), n2, n2 * math.log(n2), "the steps grow as n log n")
 
 
+def check_any_pair(exponent: Exponent) -> None:
+    """Any two measurements: many or few rows, fewer steps with more rows, the larger one first."""
+    dice = random.Random(510)
+    for _ in range(40):
+        n1, n2 = dice.sample(range(2, 10**6), 2)
+        power, factor = dice.uniform(-2, 3), dice.uniform(0.01, 500)
+        falls = "the steps fall" if power < 0 else "the steps grow"
+        _judge(exponent, n1, factor * n1**power, n2, factor * n2**power, f"{falls} with n to the power {power:.3f}")
+
+
 def _judge(exponent: Exponent, n1: float, steps1: float, n2: float, steps2: float, what: str) -> None:
     found = exponent(n1, steps1, n2, steps2)
     expected = math.log(steps2 / steps1) / math.log(n2 / n1)
-    case = f"From n = {n1:,} with {steps1:,.0f} steps to n = {n2:,} with {steps2:,.0f} ({what})"
+    case = f"From n = {n1:,} with {steps1:,.6g} steps to n = {n2:,} with {steps2:,.6g} ({what})"
     is_number = isinstance(found, int | float) and not isinstance(found, bool)
     assert is_number, f"{case}: `{found!r:.40}` returned, a number expected, here {expected:.4g}."
-    assert abs(found - expected) < CLOSE, f"{case}: {found:.4g} returned, {expected:.4g} expected."
+    digits = 4 if f"{found:.4g}" != f"{expected:.4g}" else 10
+    close = f"{case}: {found:.{digits}g} returned, {expected:.{digits}g} expected"
+    assert abs(found - expected) < CLOSE, f"{close}{'; it was rounded' if digits > 4 else ''}."
 
 
 def _wrong(body: str, message: str) -> Wrong:
@@ -60,7 +72,8 @@ EXERCISE = Exercise(
     objective="5-slope",
     goal="""
 Two measurements of a query: `steps1` at `n1` rows, `steps2` at `n2` rows. Return the exponent k with which its steps
-grow: 0 if they stay the same, 1 if they grow in proportion to n, 2 with its square. No database is needed.
+grow: 0 if they stay the same, 1 if they grow in proportion to n, 2 with its square. It may be a fraction, and is
+negative if the steps fall as n grows; do not round it. No database is needed.
 """,
     stub='''
 import math
@@ -70,8 +83,21 @@ def exponent(n1, steps1, n2, steps2):
     """The k for which the steps grow as n to the power of k."""
     ...
 ''',
-    checks=[check_tenfold, check_constant_factors, check_uneven_spacing, check_between_the_powers],
-    errors=[("division by zero", "Steps that stay the same make a difference of 0: divide by what n did, not by them")],
+    checks=[
+        check_tenfold,
+        check_constant_factors,
+        check_uneven_spacing,
+        check_between_the_powers,
+        check_any_pair,
+    ],
+    errors=[
+        ("division by zero", "Steps that stay the same make a difference of 0: divide by what n did, not by them"),
+        (
+            "math domain error|expected a positive input",
+            "There is no logarithm of 0 or less, and steps that stay the same have a difference of 0. Take the "
+            "quotient of the steps first, then its logarithm",
+        ),
+    ],
     hints=[
         "By which factor did n grow? By which factor did the steps? If both factors are equal, the answer is 1.",
         "You look for the k with (n2 / n1) to the power of k = steps2 / steps1. The logarithm brings k down. On "
@@ -104,6 +130,7 @@ looks flatter at small n than it is.
         _wrong("math.log(steps2) / math.log(n2)", "(the steps stay the same)"),
         _wrong("math.log10(steps2 / steps1)", "-fold)"),
         _wrong("round(math.log(steps2 / steps1) / math.log(n2 / n1), 1)", "(the steps grow as n log n)"),
+        _wrong("abs(math.log(steps2 / steps1)) / math.log(n2 / n1)", "-1.911 returned, 1.911 expected"),
         _wrong("f'{math.log(steps2 / steps1) / math.log(n2 / n1)}'", "a number expected"),
         _wrong("math.log(n2 / n1) / math.log(steps2 / steps1)", "make a difference of 0"),
     ],

@@ -11,6 +11,7 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import text
 
 from taskref_edu import writing
+from taskref_edu.exercises.catalog._answer_forms import sql_of
 from taskref_edu.exercises.error_texts import first_line
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import measure
@@ -26,15 +27,20 @@ Index = Callable[[], Any]
 @contextmanager
 def shop(index: Index) -> Iterator[Engine]:
     """A thousand orders, twenty of them in process, and the learner's index."""
-    ddl = index()
-    assert isinstance(ddl, str), f"`{ddl!r:.60}` returned; expected is a statement in quotes, `CREATE INDEX …`."
+    ddl = sql_of(index, "statement", "CREATE INDEX …")
     engine = many_orders(FEW, LIVE)
     try:
-        with writing(engine) as session:
-            session.connection().exec_driver_sql(ddl)
+        try:
+            with writing(engine) as session:
+                session.connection().exec_driver_sql(ddl)
+        except (sqlalchemy_errors.DBAPIError, sqlalchemy_errors.ResourceClosedError) as error:
+            raise CheckFailed(f"SQLite refuses the statement: {first_line(error).rstrip('.')}.", ddl) from None
         yield engine
-    except (sqlalchemy_errors.DBAPIError, sqlalchemy_errors.ResourceClosedError) as error:
-        raise CheckFailed(f"SQLite refuses the statement: {first_line(error)}.", ddl) from None
+    except sqlalchemy_errors.IntegrityError as error:
+        refused = f"With the index in place SQLite refuses a new order: {first_line(error)}. Orders may share a value."
+        raise CheckFailed(refused, ddl) from None
+    except sqlalchemy_errors.DBAPIError as error:
+        raise CheckFailed(f"With the index in place SQLite can no longer work: {first_line(error)}.", ddl) from None
     finally:
         engine.dispose()
 
@@ -48,6 +54,12 @@ def check_creates_an_index(index: Index) -> None:
     """The statement creates one index on `orders`, and changes nothing else."""
     with shop(index) as engine:
         names = _indexes(engine)
+        with writing(engine) as session:
+            others = "SELECT name FROM sqlite_master WHERE type = 'trigger' OR type = 'view'"
+            added = session.execute(text(others)).scalars().all()
+            orders = session.execute(text("SELECT count(*) FROM orders")).scalar_one()
+        assert not added and orders == FEW, "The statement changes more than an index; one `CREATE INDEX` is expected."  # noqa: PT018
+        assert names, f"No index on `orders` found after the statement; it must be a `CREATE INDEX`: `{index()!s:.60}`."
         assert len(names) == 1, f"{len(names)} indexes on `orders` found after the statement; one was expected."
 
 
@@ -109,7 +121,8 @@ EXERCISE = Exercise(
     core=True,
     goal=f"""
 Return the `CREATE INDEX` statement that serves both of these: the list of the orders in process, and the worker's
-look-up. It should have an entry for each order in process, and for no other.
+look-up. It should have an entry for each order in process, and for no other. It is one statement, and changes nothing
+else: every order that could be stored before still can.
 
 ```sql
 {LIST};

@@ -10,7 +10,9 @@ from typing import Any
 from sqlmodel import text
 
 from taskref_edu import writing
-from taskref_edu.exercises.catalog._in_memory import PAYMENT, Row, answer
+from taskref_edu.exercises.catalog._answer_forms import sql_of
+from taskref_edu.exercises.catalog._in_memory import Row, answer, numbered
+from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, PAYMENT, some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import measure
 from taskref_edu.lab.many_orders import add_orders, many_orders
@@ -18,16 +20,14 @@ from taskref_edu.models import ENDED, LIVE
 
 INDEX = """CREATE UNIQUE INDEX task_live_payment ON task (json_extract(payload, '$.order_id'))
 WHERE type = 'process_payment' AND status IN ('pending', 'running')"""
-DATABASES = 30
+DATABASES, MANY_LIVE = 30, 1_200
 LIVE_ORDERS, FEW, MANY = 20, 200, 2_000
 Query = Callable[[], Any]
 
 
-def sql_of(query: Query) -> str:
+def text_of(query: Query) -> str:
     """The text of the query, once it is text."""
-    sql = query()
-    assert isinstance(sql, str), f"`{sql!r:.60}` returned; expected is the text of a query, in quotes."
-    return sql
+    return sql_of(query, "query", "SELECT id FROM orders WHERE …")
 
 
 def payment(order: Any, status: str = "pending", key: str = "order_id") -> Row:
@@ -48,35 +48,40 @@ def every_trap() -> tuple[list[Row], list[int]]:
         Row(None),
         payment(2, "failed"),
     ]
-    return rows, list(range(1, 11))
+    return numbered(rows), list(range(1, 11))
 
 
-def random_shop(dice: random.Random) -> tuple[list[Row], list[int]]:
-    """Up to twenty orders, some deleted; each with a past, and perhaps with one payment that is live."""
-    rows, orders = [], list(range(1, dice.randint(5, 20)))
+def random_shop(dice: random.Random, size: int) -> tuple[list[Row], list[int]]:
+    """So many orders, some deleted; each with a past, and perhaps with one payment that is live."""
+    rows, orders = [], some_ids(dice, size)
     for order in orders:
         past = [payment(order, dice.choice(ENDED)) for _ in range(dice.randint(0, 2))]
         live = [payment(order, dice.choice(LIVE), dice.choice(["order_id", "order_id", "orderid"]))]
-        refund = [Row(json.dumps({"order_id": order}), "refund", dice.choice([*LIVE, *ENDED]))]
-        rows += [*past, *live * dice.randint(0, 1), *refund * (dice.random() < 0.3)]
+        other = [Row(json.dumps({"order_id": order}), dice.choice(OTHER_TYPES), dice.choice([*LIVE, *ENDED]))]
+        rows += [*past, *live * dice.randint(0, 1), *other * (dice.random() < 0.5)]
     dice.shuffle(rows)
-    return rows, [order for order in orders if dice.random() < 0.8]
+    return numbered(rows, dice), [order for order in orders if dice.random() < 0.8]
 
 
 def check_every_trap(query: Query) -> None:
     """Each trap once: running, ended, a typo, a refund, a deleted order, an empty payload, an order with a past."""
-    _judge(sql_of(query), *every_trap())
+    _judge(text_of(query), *every_trap())
 
 
 def check_thirty_shops(query: Query) -> None:
-    """In 30 generated shops, the same orders as by reading each payload in Python."""
+    """In 30 generated shops, the smallest first, the same orders as by reading each payload in Python."""
     dice = random.Random(53)
-    for _ in range(DATABASES):
-        _judge(sql_of(query), *random_shop(dice))
+    for number in range(DATABASES):
+        _judge(text_of(query), *random_shop(dice, 2 + number))
+
+
+def check_many_in_process(query: Query) -> None:
+    """However many orders are in process, each of them is listed."""
+    _judge(text_of(query), numbered([payment(order) for order in range(1, MANY_LIVE)]), range(1, MANY_LIVE))
 
 
 def _judge(sql: str, rows: Sequence[Row], orders: Sequence[int]) -> None:
-    found = answer(sql, rows, orders)
+    found = answer(sql, rows, orders, index=INDEX)
     named = {row.named(): row.status for row in rows if row.is_live_payment()}
     wanted = {order for order in orders if order in named}
     for order in [each for each in found if each not in wanted]:
@@ -94,19 +99,20 @@ def _too_many(order: Any, rows: Sequence[Row], orders: Sequence[int]) -> str:
         return f"`{order!r:.40}` came back, and there is no such order; expected are rows of `orders`."
     about = [row for row in rows if row.named() == order]
     if any(row.type != PAYMENT and row.status in LIVE for row in about):
-        return f"Order {order} came back, and only a `refund` of it is live; expected are payments."
+        other = next(row.type for row in about if row.type != PAYMENT and row.status in LIVE)
+        return f"Order {order} came back, and only a `{other}` of it is live; expected are payments."
     tasks = ", ".join(row.status for row in about) or "none"
     return f"Order {order} came back, and no payment of it is pending or running (its tasks: {tasks})."
 
 
 def _shown(rows: Sequence[Row], orders: Sequence[int], found: Sequence[Any], wanted: set[int]) -> str:
     lines = [f"wanted {sorted(wanted)}", f"found  {found}", f"orders {list(orders)}", "tasks:"]
-    return "\n".join([*lines, *(f"  {row.type:<17}{row.status:<11}{row.payload or 'NULL'}" for row in rows)])
+    return "\n".join([*lines, *(f"  {row.type:<26}{row.status:<11}{row.payload or 'NULL'}" for row in rows[:60])])
 
 
 def check_served_by_the_index(query: Query) -> None:
     """With classic's index, ten times as many paid orders take no more steps."""
-    sql = sql_of(query)
+    sql = text_of(query)
     engine = many_orders(FEW, LIVE_ORDERS)
     try:
         with writing(engine) as session:
@@ -137,8 +143,9 @@ EXERCISE = Exercise(
     title="Classic, one query",
     objective="5-classic",
     goal=f"""
-Return one query for the ids of the orders in process, by their payments' payloads: no id of a deleted order, no NULL,
-none twice. With this index in place, its steps must not grow with the orders that are paid.
+Return one query for the ids of the orders in process, by their payments' payloads: those with a payment that is pending
+or running, also if it was asked to stop. No id of a deleted order, no NULL, none twice, however many there are. With
+this index in place, its steps must not grow with the orders that are paid.
 
 ```sql
 {INDEX};
@@ -151,7 +158,7 @@ def list_in_process():
     SELECT ...
     """
 ''',
-    checks=[check_every_trap, check_thirty_shops, check_served_by_the_index],
+    checks=[check_every_trap, check_thirty_shops, check_many_in_process, check_served_by_the_index],
     hints=[
         "Begin with `orders`, and keep those whose id is among the ids in the payloads of the live payments.",
         "`SELECT id FROM orders WHERE id IN (SELECT … FROM task WHERE …)`. The inner WHERE must imply the index's; "
@@ -217,6 +224,10 @@ you when it is broken.
             "SELECT id FROM orders WHERE EXISTS (SELECT 1 FROM task WHERE type = 'process_payment'"
             f" AND task.status IN ('pending', 'running') AND {PATH} = orders.id)",
             "The list is right, and slow",
+        ),
+        _wrong(
+            f"SELECT id FROM orders WHERE id IN (SELECT {PATH} FROM task WHERE {LIVE_PAYMENT}) LIMIT 1000",
+            "was left out; it is in process",
         ),
         _wrong(f"SELECT * FROM orders WHERE id IN (SELECT {PATH} FROM task WHERE {LIVE_PAYMENT})", "expected is one"),
     ],

@@ -14,9 +14,23 @@ from sqlalchemy import text
 from sqlmodel import Session
 
 from taskref_edu import Order, TaskQueue, inverted, open_database, writing
+from taskref_edu.exercises.catalog._worlds import (
+    OTHER_TYPES,
+    PAYMENT,
+    Row,
+    World,
+    opened,
+    order_row,
+    placed,
+    task_row,
+)
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 from taskref_edu.lab.tables import Table
+from taskref_edu.models import ENDED
+from taskref_edu.models import LIVE as LIVE_STATUSES
 
+WORLDS = 20
 STATES, SEED = 20, 29  # this walk shows running, retried, failed payments, and one asked to stop
 MOVES = ["pay", "pay", "pay", "claim", "claim", "complete", "fail", "retry", "cancel", "receipt", "prune"]
 ORDERS, RECEIPT = range(11, 15), "send_receipt"
@@ -59,7 +73,8 @@ FAULTS = (
 
 def said_by(holds: Holds, session: Session) -> list[str]:
     """What the learner's function returned, once it is a list of texts."""
-    said = holds(session)
+    with callers(session):
+        said = holds(session)
     assert isinstance(said, list | tuple), f"`{said!r:.60}` returned; expected is a list of what is broken."
     return [str(one) for one in said]
 
@@ -160,6 +175,62 @@ def check_every_fault_is_named(holds: Holds) -> None:
             raise CheckFailed(f"Planted: {fault.what}. The text names no {ids}: `{said:.80}`.", _rows(session))
 
 
+def check_in_random_worlds(holds: Holds) -> None:
+    """In random databases with several faults at a time: a text for each of them, and none about what is in order."""
+    with opened("as_written") as engine:
+        for number in range(WORLDS):
+            dice = random.Random(610 + number)
+            world, faults = faulty_world(dice, healthy=dice.randint(0, number), faults=number % 5)
+            with placed(engine, world) as session:
+                said = said_by(holds, session)
+            if problem := _misjudged(said, faults):
+                raise CheckFailed(problem, f"Broken: {[what for what, _ in faults]}\nSaid: {said}\n{world}")
+
+
+def _misjudged(said: list[str], faults: list[tuple[str, set[int]]]) -> str:
+    """What is wrong with these texts about these faults, each of which has ids of its own."""
+    named = [{int(found) for found in re.findall(r"\d+", text)} for text in said]
+    for what, ids in faults:
+        if not any(ids & numbers for numbers in named):
+            return f"things broken: {len(faults)}, texts came: {len(said)}, and none is about this one: {what}."
+    broken = {id for _, ids in faults for id in ids}
+    for one, numbers in zip(said, named, strict=True):
+        if not numbers & broken:
+            return f"`{one:.80}` is about nothing that is broken."
+    if len(said) < len(faults):
+        return f"things broken: {len(faults)}, texts came: {len(said)}; expected is one for each."
+    return ""
+
+
+def faulty_world(dice: random.Random, healthy: int, faults: int) -> tuple[World, list[tuple[str, set[int]]]]:
+    """Orders and tasks in order, and so many faults: what each is, and the ids that a text may name it by."""
+    ids = iter(dice.sample(range(100, 9_999), 6 * (healthy + faults + 1)))
+    tasks: list[Row] = [task_row(dice, next(ids), type=dice.choice(OTHER_TYPES))]
+    orders: list[Row] = [order_row(dice, next(ids))]
+    for _ in range(healthy):
+        tasks.append(task_row(dice, next(ids), type=PAYMENT, status=dice.choice(LIVE_STATUSES)))
+        orders.append(order_row(dice, next(ids), processing_task_id=tasks[-1]["id"]))
+        tasks.append(task_row(dice, next(ids), type=PAYMENT, status=dice.choice(ENDED)))
+    found = []
+    for _ in range(faults):
+        kind, task_id, order_id, second = dice.randrange(5), next(ids), next(ids), next(ids)
+        status = dice.choice(ENDED if kind == 1 else LIVE_STATUSES)
+        task = task_row(dice, task_id, type=dice.choice(OTHER_TYPES) if kind == 2 else PAYMENT, status=status)
+        what = f"order {order_id} references task {task_id}, a {task['type']} that is {status}"
+        if kind == 0:
+            found.append((f"no order references task {task_id}, a payment that is {status}", {task_id}))
+        elif kind == 3:
+            found.append((f"order {order_id} references task {task_id}, which does not exist", {task_id, order_id}))
+        elif kind == 4:
+            found.append((f"orders {order_id} and {second} share task {task_id}", {task_id, order_id, second}))
+            orders.append(order_row(dice, second, processing_task_id=task_id))
+        else:
+            found.append((what, {task_id, order_id}))
+        tasks += [task] * (kind != 3)
+        orders += [order_row(dice, order_id, processing_task_id=task_id)] * (kind != 0)
+    return World(tuple(dice.sample(tasks, len(tasks))), tuple(dice.sample(orders, len(orders)))), found
+
+
 def _rows(session: Session) -> str:
     tasks = session.execute(text("SELECT id, type, status FROM task")).mappings()
     orders = session.execute(text("SELECT id, processing_task_id FROM orders")).mappings()
@@ -186,14 +257,20 @@ EXERCISE = Exercise(
 Write `holds(session)`, an invariant of the inverted approach: a list of texts, one for each thing that is broken.
 
 All is well when every live payment (type `process_payment`, pending or running) is referenced by exactly one order,
-and every reference names a live payment. Each text names the id of the task or of the order.
+and every reference names a live payment; one that was asked to stop is live as long as it runs. Several things may be
+broken at once. Each text names the id of the task or of the order. The caller goes on with the session.
 """,
     stub='''
 def holds(session):
     """What is broken between orders and payments; an empty list if nothing is."""
     ...
 ''',
-    checks=[check_silent_when_healthy, check_every_fault_is_noticed, check_every_fault_is_named],
+    checks=[
+        check_silent_when_healthy,
+        check_every_fault_is_noticed,
+        check_every_fault_is_named,
+        check_in_random_worlds,
+    ],
     hints=[
         "There are two directions: from each live payment to an order, and from each reference to a task. "
         "Each finds faults that the other one overlooks.",
@@ -256,6 +333,12 @@ Counting is not enough: as many references as live payments, and every one of th
             "    col(Task.id).not_in(select(Order.processing_task_id)))\n"
             'return [f"orphan {id}" for id in session.exec(lonely)]',
             "It is noticed where no reference is NULL",
+        ),
+        _wrong(
+            'broken = [f"orphan {id}" for id in live if id not in named]\n'
+            'broken = broken or [f"dangling {id}" for id in named if id not in live]\n'
+            'return broken or [f"shared {id}" for id in named if named.count(id) > 1]',
+            "and none is about this one",
         ),
         _wrong("return sorted(live) == sorted(named)", "expected is a list of what is broken"),
     ],

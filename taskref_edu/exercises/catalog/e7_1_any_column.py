@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from textwrap import indent
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, insert
+from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import Session, select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
+from taskref_edu.exercises.catalog._worlds import changes, inverted_world, opened, placed, rows_of, some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 from taskref_edu.lab import explore
 from taskref_edu.lab.example_models import Invoice
 
 Reserve = Callable[..., Any]
 Model = type[Order] | type[Invoice]
+REFERENCES = ["printing_task_id", "mailing_task_id"]  # of an invoice
+WORLDS = 9
 
 
 def rows(engine: Engine) -> None:
@@ -29,7 +35,7 @@ def rows(engine: Engine) -> None:
 def references(session: Session) -> dict[str, int | None]:
     """Every reference in the database, by where it stands."""
     found: dict[str, int | None] = {}
-    for model, names in ((Order, ["processing_task_id"]), (Invoice, ["printing_task_id", "mailing_task_id"])):
+    for model, names in ((Order, ["processing_task_id"]), (Invoice, REFERENCES)):
         for row in session.exec(select(model).execution_options(populate_existing=True)):
             found |= {f"{name} of {model.__name__.lower()} {row.id}": getattr(row, name) for name in names}
     return found
@@ -42,7 +48,8 @@ def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> No
         queue, place = TaskQueue(engine), f"{name} of {model.__name__.lower()} 7"
         with writing(engine) as session:
             row = session.get_one(model, 7)
-            said = reserve(session, queue, row, getattr(model, name), "some_work")
+            with callers(session):
+                said = reserve(session, queue, row, getattr(model, name), "some_work")
             tasks, found = session.exec(select(Task.id, Task.type)).all(), references(session)
             assert tasks, f"After reserving {model.__name__.lower()} 7 there is no task."
             assert [type for _, type in tasks] == ["some_work"], f"Tasks found: {tasks}; expected is one, `some_work`."
@@ -52,7 +59,8 @@ def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> No
             )
             assert found[place] == tasks[0][0], f"`{place}` is {found[place]!r}; the task is {tasks[0][0]}."
             assert isinstance(said, Task), f"The row was free; expected is the task, returned was `{said!r:.60}`."
-            again = reserve(session, queue, row, getattr(model, name), "some_work")
+            with callers(session):
+                again = reserve(session, queue, row, getattr(model, name), "some_work")
             assert again is None, f"{model.__name__} 7 was reserved already; expected is None, returned was a task."
             left = len(session.exec(select(Task.id)).all())
             assert left == 1, f"A reservation that came too late left a task behind: {left} tasks for one row."
@@ -76,6 +84,68 @@ def check_an_order(reserve: Reserve) -> None:
 def check_a_model_with_hostile_names(reserve: Reserve) -> None:
     """The same for a model and columns that the function has never seen."""
     _reserved_alone(reserve, Invoice, "printing_task_id", "mailing_task_id")
+
+
+def check_in_random_worlds(reserve: Reserve) -> None:
+    """In random databases, with rows read long ago, for any row, column and type: what counts is the table."""
+    with opened() as engine:
+        Invoice.metadata.create_all(engine)
+        dice = random.Random(71)
+        for size in range(1, WORLDS):
+            world = inverted_world(dice, size)
+            tasks = [task["id"] for task in world.tasks]
+            ids = [dice.choice(world.orders)["id"], *some_ids(dice, size)]  # orders and invoices share an id
+            invoices = [_invoice_row(dice, id, tasks) for id in dict.fromkeys(ids)]
+            for model, name, rows in (
+                (Order, "processing_task_id", world.orders),
+                (Invoice, dice.choice(REFERENCES), invoices),
+            ):
+                row = dice.choice(rows)
+                with placed(engine, world) as session:
+                    session.execute(insert(Invoice), invoices)
+                    if problem := _problem(reserve, session, model, name, row, dice):
+                        raise CheckFailed(problem, f"invoices: {invoices}\n{world}")
+
+
+def _invoice_row(dice: random.Random, id: int, tasks: list[int]) -> dict[str, Any]:
+    return {"id": id, **{name: dice.choice([None, dice.choice(tasks)]) for name in REFERENCES}}
+
+
+def _problem(
+    reserve: Reserve, session: Session, model: Model, name: str, now: Mapping[str, Any], dice: random.Random
+) -> str:
+    """What is wrong with reserving this row, which is so in the table, and was otherwise when it was read."""
+    old = dice.choice([None, 4_711, now[name]])
+    row = model(**{**now, name: old})
+    make_transient_to_detached(row)
+    type, queue = f"work_{dice.randint(1, 99)}", TaskQueue(session.get_bind(), max_attempts=dice.randint(1, 9))  # type: ignore[arg-type]
+    before, references_before = rows_of(session), references(session)
+    with callers(session):
+        said = reserve(session, queue, row, getattr(model, name), type)
+    place = f"{name} of {model.__name__.lower()} {now['id']}"
+    about = f"`{place}` is {now[name]} in the table, and was {old} when the row was read"
+    new = {key: changed for key, changed in changes(before, rows_of(session)).items() if key[0] == "task"}
+    moved = {key: value for key, value in references(session).items() if references_before[key] != value}
+    if now[name] is not None:
+        fine = said is None and not new and not moved
+        changed = f"these rows were changed: {[*new, *moved]}"
+        return (
+            ""
+            if fine
+            else f"{about}. It is taken, and `{said!r:.60}` was returned; {changed}. Expected: None, no change."
+        )
+    if not isinstance(said, Task):
+        return f"{about}. It is free, and `{said!r:.60}` was returned; expected is the task."
+    stored = new.pop(("task", said.id or 0), None)
+    if not stored or (stored["type"], stored["status"], stored["max_attempts"]) != (
+        type,
+        "pending",
+        queue.max_attempts,
+    ):
+        return f"{about}. Task {said.id} was returned, and it is not stored as `queue.enqueue` stores a `{type}`."
+    if new or moved != {place: said.id}:
+        return f"{about}. Expected is that it references task {said.id}; changed were {moved or 'none'}, {[*new]}."
+    return ""
 
 
 def click_on(reserve: Reserve, model: Model, name: str, begin: Callable[[Engine], Any]) -> Callable[[Engine], bool]:
@@ -136,7 +206,9 @@ Write `reserve(session, queue, row, column, type)`: enqueue a task of this type 
 `column`, unless the row has a task there already. Return the task, or None; then no task may be left.
 
 `column` is a model's attribute, such as `Parcel.label_task_id`; `column.class_` is its model, and every model has an
-`id`. `row` may be old. Do not commit.
+`id`. `row` may be old: reserved by now, or free by now. Do not commit. The caller has other work in the same
+transaction, which must stay, and may have begun with a plain BEGIN: of two requests at the same instant one gets the
+task, the other None, and nobody an error.
 """,
     stub='''
 from sqlalchemy import update
@@ -146,11 +218,19 @@ def reserve(session, queue, row, column, type):
     """Enqueue a task that `row` references in `column`; None if it references one already."""
     ...
 ''',
-    checks=[check_an_order, check_a_model_with_hostile_names, check_every_schedule],
+    checks=[check_an_order, check_a_model_with_hostile_names, check_in_random_worlds, check_every_schedule],
     errors=[
         (
             r"'str' object is not callable",
             "`type` is a parameter here: the name of the task's type. The row's model is `column.class_`",
+        ),
+        (
+            r"UNIQUE constraint failed: orders",
+            "The UPDATE changed more than one row: its WHERE must name the row, by its id",
+        ),
+        (
+            r"FOREIGN KEY constraint failed",
+            "The row references a task that is not there: enqueue first, and take the id that the task has got",
         ),
         (
             r"syntax error|unrecognized token|no such column|one statement at a time",
@@ -230,7 +310,7 @@ if getattr(row, column.key) is None:
     setattr(row, column.key, task.id)
     return task
 """,
-            "What was read before may be old by now",
+            "It is taken, and `Task(",
         ),
         _wrong(
             """
@@ -251,6 +331,29 @@ return task if session.execute(free.values({column: task.id})).rowcount else Non
             "A reservation that came too late left a task behind",
         ),
         _wrong("return session.execute(update(type(row)).values({column: 1}))", "`type` is a parameter here"),
+        _wrong(
+            """
+if getattr(row, column.key) is not None:
+    return None
+with session.begin_nested() as savepoint:
+    task = queue.enqueue(session, type)
+    free = update(column.class_).where(column.class_.id == row.id, column.is_(None))
+    if session.execute(free.values({column: task.id})).rowcount:
+        return task
+    savepoint.rollback()
+""",
+            "It is free, and `None` was returned",
+        ),
+        _wrong(
+            """
+task = queue.enqueue(session, type)
+free = update(column.class_).where(column.class_.id == row.id, column.is_(None))
+if session.execute(free.values({column: task.id})).rowcount:
+    return task
+session.rollback()
+""",
+            "takes back all that the caller did, too",
+        ),
         _wrong("return queue.enqueue(session, type)", "what does is: none"),
     ],
 )

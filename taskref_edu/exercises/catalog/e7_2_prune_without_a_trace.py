@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,13 +13,26 @@ from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskStatus, open_database, reading, writing
-from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.exercises.catalog._worlds import (
+    World,
+    changes,
+    opened,
+    order_row,
+    placed,
+    rows_of,
+    some_ids,
+    some_time,
+    task_row,
+)
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 from taskref_edu.models import ENDED
 
 NOW = datetime(2030, 1, 31, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=7)
 OLD, RECENT = BEFORE - timedelta(days=1), BEFORE + timedelta(days=1)
 LONG_AGO, ALL = BEFORE - timedelta(days=300), 100  # a limit above the number of tasks
+WORLDS = 12
 Prune = Callable[..., Any]
 
 # (id, status, finished); all were created long ago, and order 100 + id references each of them
@@ -71,7 +85,8 @@ def _named(ids: set[int]) -> str:
 def check_only_old_and_finished(prune: Prune) -> None:
     """Of tasks of every status and age, exactly those go that ended before the given time."""
     with eight_tasks() as engine, writing(engine) as session:
-        prune(session, BEFORE, ALL)
+        with callers(session):
+            prune(session, BEFORE, ALL)
         gone = {id for id, *_ in TASKS} - _tasks(session)
         unfinished, early, left = gone & LIVE, gone - DUE - {15}, DUE - gone
         assert not unfinished, f"Deleted: {_named(unfinished)}. What has not ended must stay, however old it is."
@@ -122,7 +137,8 @@ def check_does_not_commit(prune: Prune) -> None:
     """The caller can still roll back."""
     with eight_tasks() as engine:
         with Session(engine) as session:
-            prune(session, BEFORE, ALL)
+            with callers(session):
+                prune(session, BEFORE, ALL)
             session.rollback()
         with reading(engine) as session:
             count = len(_tasks(session))
@@ -130,6 +146,58 @@ def check_does_not_commit(prune: Prune) -> None:
             "After the caller's `rollback()` the tasks are still gone: the function committed by itself. "
             "The caller commits."
         )
+
+
+def check_in_random_worlds(prune: Prune) -> None:
+    """In random databases, with any time and any limit, 0 too: as many as may go, and nothing else changes."""
+    with opened("as_written") as engine:
+        dice = random.Random(72)
+        for size in range(WORLDS):
+            before = some_time(dice) + timedelta(microseconds=dice.randint(-5, 5))
+            world = _history(dice, size, before)
+            due = {task["id"] for task in world.tasks if task["finished_at"] and task["finished_at"] < before}
+            for limit in {0, 1, dice.randint(0, size + 2), max(len(due) - 1, 0), len(due) + 5}:
+                with placed(engine, world) as session:
+                    if problem := _problem(prune, session, before, limit, due):
+                        raise CheckFailed(problem, f"before = {before}, limit = {limit}\n{world}")
+
+
+def _history(dice: random.Random, size: int, before: datetime) -> World:
+    """Tasks that ended about that time, and orders of which some reference them."""
+    tasks = []
+    for id in some_ids(dice, size):
+        task = dict(task_row(dice, id))
+        if task["finished_at"]:
+            gap = dice.choice([timedelta(0), timedelta(microseconds=1), timedelta(seconds=7), timedelta(hours=5)])
+            task["finished_at"] = before + dice.choice([-1, 1]) * gap
+        tasks.append(task)
+    ids = [None, *(task["id"] for task in tasks)]
+    orders = [order_row(dice, id, processing_task_id=dice.choice(ids)) for id in some_ids(dice, size)]
+    return World(tuple(tasks), tuple(orders))
+
+
+def _problem(prune: Prune, session: Session, before: datetime, limit: int, due: set[int]) -> str:
+    rows = rows_of(session)
+    with callers(session):
+        said = prune(session, before, limit)
+    new = changes(rows, rows_of(session))
+    gone = {id for (table, id), row in new.items() if table == "task" and row is None}
+    count = min(limit, len(due))
+    if gone - due:
+        id = min(gone - due)
+        task = rows["task", id]
+        return f"Deleted: task {id} ({task['status']}, ended at {task['finished_at']}), and the time given is {before}."
+    if len(gone) != count:
+        return f"With a limit of {limit}, and {len(due)} tasks that may go, {len(gone)} went; expected are {count}."
+    if said != count or isinstance(said, bool):
+        return f"With a limit of {limit} {count} tasks went, and the function returned `{said!r:.40}`."
+    for (table, id), row in new.items():
+        cleared = table == "orders" and row == {"processing_task_id": None}
+        if (table, id) not in {("task", each) for each in gone} and not (
+            cleared and rows[table, id]["processing_task_id"] in gone
+        ):
+            return f"Changed besides: `{table}` {id}: {row or 'deleted'}; expected is that it stays as it was."
+    return ""
 
 
 IMPORTS = """
@@ -154,7 +222,7 @@ EXERCISE = Exercise(
     objective="7-prune",
     goal="""
 Write `prune(session, before, limit)`: delete the tasks that ended before the time `before`, at most `limit` in one
-call, and return how many went.
+call (with a limit of 0: none), and return how many went.
 
 Pending and running tasks stay, however old. Orders stay, all of them. Here nobody has cleared their references;
 the foreign key says `ON DELETE SET NULL`. Do not commit.
@@ -164,7 +232,13 @@ def prune(session, before, limit):
     """Delete up to `limit` tasks that ended before `before`; return how many."""
     ...
 ''',
-    checks=[check_only_old_and_finished, check_orders_as_they_should_be, check_limit_and_count, check_does_not_commit],
+    checks=[
+        check_only_old_and_finished,
+        check_orders_as_they_should_be,
+        check_limit_and_count,
+        check_does_not_commit,
+        check_in_random_worlds,
+    ],
     errors=[
         (
             "FOREIGN KEY constraint failed",
@@ -242,6 +316,14 @@ return session.execute(delete(Task).where(col(Task.id).in_(old))).rowcount
         ),
         _wrong(
             """
+old = select(Task.id).where(col(Task.finished_at) < before)
+old = old.limit(limit) if limit else old
+return session.execute(delete(Task).where(col(Task.id).in_(old))).rowcount
+""",
+            "With a limit of 0",
+        ),
+        _wrong(
+            """
 for task in session.exec(select(Task).where(col(Task.finished_at) < before).limit(limit)):
     session.delete(task)
 """,
@@ -254,7 +336,7 @@ count = session.execute(delete(Task).where(col(Task.id).in_(old))).rowcount
 session.commit()
 return count
 """,
-            "the function committed by itself",
+            "Leave it out: the caller commits",
         ),
     ],
 )

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from textwrap import dedent, indent
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlmodel import Session, delete, select
 
 from taskref_edu import Task, TaskStatus, open_database, writing
+from taskref_edu.exercises.catalog._worlds import NOW as WORLD_NOW
+from taskref_edu.exercises.catalog._worlds import (
+    World,
+    changes,
+    judge_worlds,
+    opened,
+    placed,
+    rows_of,
+    some_ids,
+    some_time,
+    task_row,
+    worlds,
+)
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 from taskref_edu.lab import explore
 
 Claim = Callable[[Session, datetime, datetime], Any]
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
+WORLDS = 24
+WORLD_UNTIL = WORLD_NOW + timedelta(seconds=47, microseconds=13)
 UNTIL = NOW + timedelta(seconds=30)
 ENOUGH = 200  # schedules; one statement each gives 6 with three workers
 ENDED = {"finished_at": NOW, "error": "no card"}
@@ -40,7 +57,9 @@ def check_takes_one(claim: Claim) -> None:
         with writing(engine) as session:
             session.add_all([task("pending", -2), task("pending", -1)])
         with Session(engine) as session:
-            _judge_id(claim(session, NOW, UNTIL))
+            with callers(session):
+                found = claim(session, NOW, UNTIL)
+            _judge_id(found)
             session.rollback()
         with writing(engine) as session:
             kept = set(session.exec(select(Task.status))) != {"pending"}
@@ -102,6 +121,62 @@ def _order_text(found: Task | None, expected: Task | None) -> str:
         return f"Task {found.id} was claimed before its `available_at`: it is not due yet"
     first = expected.id if expected else "none"
     return f"Task {found.id} was claimed before task {first}, which has been due for longer or has the smaller id"
+
+
+def check_in_random_worlds(claim: Claim) -> None:
+    """In random databases, at random times: the right task with the right values, and nothing else is changed."""
+    with opened() as engine:
+        judge_worlds(worlds(82, WORLDS, _due_world, 12), lambda world: _problem(claim, engine, world))
+
+
+def _due_world(dice: random.Random, size: int) -> World:
+    """Tasks of which most are pending, due near `NOW` or at the very instant; tokens and attempts are anything."""
+    statuses = ["pending", "pending", *STATUSES]
+    rows = [dict(task_row(dice, id, status=dice.choice(statuses))) for id in some_ids(dice, size)]
+    equal = some_time(dice)
+    for row in rows:
+        row["available_at"] = equal if dice.random() < 0.4 else row["available_at"]
+    return World(tuple(rows))
+
+
+def _problem(claim: Claim, engine: Engine, world: World) -> CheckFailed | None:
+    due = [row for row in world.tasks if row["status"] == "pending" and row["available_at"] <= WORLD_NOW]
+    first = min(due, key=lambda row: (row["available_at"], row["id"]), default=None)
+    with placed(engine, world) as session:
+        before = rows_of(session)
+        with callers(session), counted_statements(engine) as statements:
+            got = claim(session, WORLD_NOW, WORLD_UNTIL)
+        new = changes(before, rows_of(session))
+    if got != (first and first["id"]):
+        expected = f"task {first['id']}" if first else "None"
+        return CheckFailed(f"Claimed at {WORLD_NOW:%H:%M:%S.%f} was `{got!r:.40}`; expected is {expected}.")
+    if len(statements) != 1:
+        more = f"{len(statements)} statements were sent; one is to find the task, to take it and to tell its id."
+        return CheckFailed(more, "\n".join(statements))
+    wanted = {}
+    if first:
+        until = f"{WORLD_UNTIL:%Y-%m-%d %H:%M:%S.%f}"
+        token = first["lease_token"] + 1
+        wanted = {("task", first["id"]): {"status": "running", "lease_token": token, "lease_expires_at": until}}
+    if new != wanted:
+        return CheckFailed(f"Changed was {new or 'nothing'}; expected is {wanted or 'nothing'}.")
+    return None
+
+
+@contextmanager
+def counted_statements(engine: Engine) -> Iterator[list[str]]:
+    """The statements that reach the driver inside the block; what begins and ends transactions aside."""
+    sent: list[str] = []
+
+    def note(_: Any, __: Any, sql: str, *___: Any) -> None:
+        if sql.split(maxsplit=1)[0].upper() not in ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA"):
+            sent.append(sql)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def check_every_schedule(claim: Claim) -> None:
@@ -201,7 +276,8 @@ EXERCISE = Exercise(
 Write `claim(session, now, until)`: in **one statement**, take the oldest due task and return its id, or `None`.
 
 A task is due if it is pending and `available_at` is not after `now`; among equals the smaller id comes first.
-Set `status`, raise `lease_token` by one, set `lease_expires_at` to `until`. The caller commits.
+Set `status`, raise `lease_token` by one, set `lease_expires_at` to `until`; nothing else changes. The caller commits,
+and may have begun with a plain BEGIN: of two workers at the same instant each gets a task of its own, nobody an error.
 """,
     stub='''
 from sqlmodel import select, update
@@ -213,7 +289,20 @@ def claim(session, now, until):
     """Take the oldest due task; its id, or None."""
     ...
 ''',
-    checks=[check_takes_one, check_oldest_due_first, check_every_schedule, check_nobody_is_refused, check_three],
+    checks=[
+        check_takes_one,
+        check_oldest_due_first,
+        check_every_schedule,
+        check_nobody_is_refused,
+        check_three,
+        check_in_random_worlds,
+    ],
+    errors=[
+        (
+            r"No row was found",
+            "No task is due, and `scalar_one()` insists on one; `scalar_one_or_none()` gives None, as the goal asks",
+        ),
+    ],
     hints=[
         "A SELECT that finds, then an UPDATE that takes, leaves a gap between the two. How could the UPDATE do the "
         "finding itself?",
@@ -260,8 +349,14 @@ There one also writes `FOR UPDATE SKIP LOCKED`, so that workers pass each other 
         _changed(" & (Task.available_at <= now)", "", "it is not due yet"),
         _changed("order_by(Task.available_at, Task.id)", "order_by(Task.id)", "which has been due for longer"),
         _changed(" lease_token=Task.lease_token + 1,", "", "each claim needs a number of its own"),
-        _changed(".scalar_one_or_none()", ".one_or_none()", "expected is the bare id"),
+        _changed(".scalar_one_or_none()", ".one_or_none()", "returned a row that holds the value"),
         _changed("return session", "found = session", "Nothing returned although a task is due"),
-        Wrong(COMMITS, "The function commits"),
+        Wrong(COMMITS, "Leave it out: the caller commits"),
+        _changed("lease_token=Task.lease_token + 1", "lease_token=1", "expected is {('task'"),
+        _changed(
+            "return session.execute(taken).scalar_one_or_none()",
+            "id = session.execute(taken).scalar_one_or_none()\n    session.execute(select(Task.id))\n    return id",
+            "statements were sent; one is to find the task",
+        ),
     ],
 )

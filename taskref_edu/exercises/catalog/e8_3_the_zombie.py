@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -10,8 +11,10 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from taskref_edu import open_database, writing
-from taskref_edu.exercises.catalog._bug_hunt import require_few_changes
+from taskref_edu.exercises.catalog._answer_forms import require_few_changes
+from taskref_edu.exercises.catalog._worlds import opened, some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 from taskref_edu.lab import explore
 
 STUB = '''
@@ -30,6 +33,7 @@ def complete(session, task, now):
 TABLE = "CREATE TABLE job (id INTEGER PRIMARY KEY, status TEXT, worker TEXT, token INTEGER, lease_until INTEGER)"
 CLAIM = "UPDATE job SET status = 'running', worker = :worker, token = token + 1, lease_until = :until WHERE id = 1"
 RECLAIM = "UPDATE job SET status = 'pending' WHERE status = 'running' AND lease_until <= :now"
+WORLDS, WORKERS = 30, ["ann", "bob", "cleo"]
 TEN, TEN_PAST = 600, 610  # minutes of the day; a lease lasts 5 of them
 
 
@@ -67,7 +71,7 @@ def ann_claims_at_ten(engine: Engine) -> None:
 
 def check_its_holder(complete: Complete) -> None:
     """Whoever holds the job completes it."""
-    with job_of_ann() as session:
+    with job_of_ann() as session, callers(session):
         said = "ann holds job 1, in time, and her success was not recorded"
         assert complete(session, FIRST, TEN + 1), f"{said}; expected is True."
         assert _status(session) == "succeeded", f"{said}; its status is {_status(session)}."
@@ -99,6 +103,57 @@ def check_an_ended_job(complete: Complete) -> None:
             done = complete(session, FIRST, TEN_PAST)
             what = f"Job 1 is {status}, and its token is still ann's"
             _unchanged(session, done, status, f"{what}; her call made it {_status(session)}.")
+
+
+def check_in_random_worlds(complete: Complete) -> None:
+    """In random tables of many jobs, a call changes the caller's own running job or nothing."""
+    dice = random.Random(83)
+    with opened() as engine:
+        with writing(engine) as session:
+            session.execute(text(TABLE))
+        for size in range(1, WORLDS):
+            jobs = [_job(dice, id) for id in some_ids(dice, size)]
+            own = dice.choice(jobs)
+            lease = Lease(own["id"], own["worker"] or "ann", own["token"])
+            if dice.random() < 0.4:  # an earlier claim, or somebody else's
+                lease = lease._replace(
+                    token=dice.choice([own["token"] - 1, own["token"] + 1]), worker=dice.choice(WORKERS)
+                )
+            held = own["status"] == "running" and own["token"] == lease.token
+            now = (own["lease_until"] or TEN) - dice.randint(1, 9) if held else dice.choice([TEN, TEN_PAST])
+            _judge_job(complete, engine, jobs, lease, now, held)
+
+
+def _job(dice: random.Random, id: int) -> dict[str, Any]:
+    status = dice.choice(["running", "running", "running", "pending", "succeeded", "failed", "cancelled"])
+    until = TEN + dice.randint(-5, 20) if status == "running" else None
+    return {
+        "id": id,
+        "status": status,
+        "worker": dice.choice(WORKERS),
+        "token": dice.randint(1, 3),
+        "lease_until": until,
+    }
+
+
+def _judge_job(
+    complete: Complete, engine: Engine, jobs: list[dict[str, Any]], lease: Lease, now: int, held: bool
+) -> None:
+    with writing(engine) as session:
+        session.execute(text("INSERT INTO job VALUES (:id, :status, :worker, :token, :lease_until)"), jobs)
+        with callers(session):
+            done = complete(session, lease, now)
+        after = {row.id: dict(row._mapping) for row in session.execute(text("SELECT * FROM job"))}
+        session.rollback()
+    wanted = {job["id"]: {**job, "status": "succeeded"} if held and job["id"] == lease.id else job for job in jobs}
+    changed = [id for id in wanted if after.get(id) != wanted[id]]
+    holder = f"{lease.worker} with token {lease.token} {'holds' if held else 'does not hold'} job {lease.id}"
+    details = "\n".join(map(str, jobs))
+    if changed:
+        rows = f"job {changed[0]} is now {after.get(changed[0])}; expected is {wanted[changed[0]]}"
+        raise CheckFailed(f"{holder}, and completes it: {rows}.", details)
+    if bool(done) != held:
+        raise CheckFailed(f"{holder}, and `{done!r:.40}` was returned; expected is {held}.", details)
 
 
 def check_every_schedule(complete: Complete) -> None:
@@ -154,7 +209,8 @@ EXERCISE = Exercise(
     objective="8-stale",
     goal="""
 `complete` believes everybody. A worker whose lease ran out wakes up, calls it, and ends a job that somebody else
-holds. **Change one line**, so that only who holds the job can complete it.
+holds. **Change one line**, so that only who holds the job can complete it: that job and no other, and the function says
+whether it did.
 
 A claim sets `status`, `worker` and `lease_until` in the table `job`, and raises `token` by one. `task` is what the
 worker remembers of its claim.
@@ -165,6 +221,7 @@ worker remembers of its claim.
         check_another_holder,
         check_the_same_worker,
         check_an_ended_job,
+        check_in_random_worlds,
         check_every_schedule,
         check_one_line,
     ],
@@ -196,6 +253,7 @@ The field calls such a number a *fencing token*. In the library it is `lease_tok
         _wrong("id = :id AND status = 'running' AND worker = :worker", "the name is the same, the claim is not"),
         _wrong("id = :id AND token = :token AND status != 'cancelled'", "Job 1 is failed, and its token is still"),
         _wrong("id = :id AND token = :token", "Job 1 is cancelled, and its token is still"),
+        _wrong("status = 'running' AND token = :token", "does not hold job"),
         _wrong("id = :id AND status = 'pending' AND token = :token", "her success was not recorded"),
         Wrong(
             """

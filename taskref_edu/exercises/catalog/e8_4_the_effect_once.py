@@ -10,6 +10,7 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from taskref_edu import TaskQueue, writing
+from taskref_edu.exercises.catalog._answer_forms import letters_of as letters
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore, explore_crashes
 from taskref_edu.models import utc_now
@@ -30,12 +31,7 @@ Work = Callable[[Engine, TaskQueue, RunningTask], None]
 
 def letters_of(arrange: Arrange) -> str:
     """What the learner returned, once it is letters of lines."""
-    letters = arrange()
-    assert isinstance(letters, str), f'`{letters!r:.60}` returned; expected are letters in quotes, such as `"ABC"`.'
-    assert letters, 'No letter returned; expected are letters in quotes, such as `"ABC"`.'
-    unknown = [letter for letter in letters if letter not in LINES]
-    assert not unknown, f"There is no line `{unknown[0]}`; the lines are {', '.join(LINES)}."
-    return letters
+    return letters(arrange, LINES)
 
 
 def work_of(letters: str) -> Work:
@@ -154,8 +150,9 @@ EXERCISE = Exercise(
     core=True,
     goal=f"""
 A worker has claimed a task. Put the lines in an order that leaves **exactly one row** in the ledger: undisturbed,
-killed at any point and run again by another worker, and late beside a worker that took over.
-You may leave lines out and use a line twice. Return the letters, such as `"ABC"`.
+killed at any point and run again by another worker, and late beside a worker that took over. Undisturbed, no line may
+raise an error, and the task has succeeded. You may leave lines out and use a line twice. Return the letters, such as
+`"ABC"`.
 
 ```python
 {LISTED}

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, text
 from sqlmodel import Session
 
+from taskref_edu.exercises.catalog._answer_forms import letters_of as letters
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore, explore_crashes
 
@@ -59,14 +60,7 @@ def mark_all(engine: Engine) -> None:
 
 def letters_of(arrange: Arrange) -> str:
     """What the learner returned, once it is letters of lines."""
-    letters = arrange()
-    assert isinstance(letters, str), f'`{letters!r:.60}` returned; expected are letters in quotes, such as `"ABC"`.'
-    assert letters, 'No letter returned; expected are letters in quotes, such as `"ABC"`.'
-    unknown = [letter for letter in letters if letter not in LINES]
-    assert not unknown, f"There is no line `{unknown[0]}`; the lines are {', '.join(LINES)}."
-    twice = [letter for letter in LINES if letters.count(letter) > 1]  # also keeps the exploration small
-    assert not twice, f"Line {twice[0]} stands there more than once; each line is used once or not at all."
-    return letters
+    return letters(arrange, LINES, once=LINES)
 
 
 def relay_of(letters: str) -> Callable[[Engine], None]:
@@ -158,7 +152,8 @@ EXERCISE = Exercise(
     objective="9-relay",
     goal=f"""
 Put the lines of a relay in order. Wherever it is killed, and whenever a customer clicks, no message may be lost.
-A crash may repeat one. Each call commits by itself; you do not need every line. Return the letters, such as `"ABC"`.
+A crash may repeat one; an undisturbed round sends each once and marks it. Each call commits by itself. You do not need
+every line, and use none twice. Return the letters, such as `"ABC"`.
 
 ```python
 {LISTED}
@@ -210,6 +205,6 @@ INSERT and become visible at the COMMIT, so a smaller id can appear after a larg
         _wrong("AFBCD", "a message is sent twice by one round"),
         _wrong("BCD", "a line uses `messages`, and no line above it makes one"),
         _wrong("ACD", "An indented line needs the `for` above it"),
-        _wrong("ABCDD", "Line D stands there more than once"),
+        _wrong("ABCDD", "Line D is there more than once"),
     ],
 )

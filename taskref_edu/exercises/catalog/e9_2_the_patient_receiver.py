@@ -6,6 +6,7 @@ that keeps all it knows there is in one of 16 states, whatever came before.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +16,12 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from taskref_edu import open_database, writing
+from taskref_edu.exercises.catalog._clicks import LOCK_TIMEOUT, ONE_PROCESS, holds_a_lock, is_locked, why_it_died
+from taskref_edu.exercises.catalog._worlds import some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
+from taskref_edu.exercises.slips import callers
 from taskref_edu.lab import explore, explore_crashes
+from taskref_edu.lab.explorer.errors import ActorNeverEnds
 from taskref_edu.lab.explorer.explore_crashes import Crashes
 
 TABLES = [
@@ -34,6 +39,7 @@ class Message:
 
 
 MESSAGES = [Message(id, 10**place) for place, id in enumerate((3, 5, 8, 9))]  # any two sums differ
+WORLDS = 16
 Receive = Callable[[Session, Message], Any]
 State = tuple[tuple[int, ...], int]  # the ids received, and the balance
 
@@ -92,7 +98,8 @@ def _deliver(receive: Receive, engine: Engine, state: State, message: Message, c
     with writing(engine) as session:
         put(session, state)
     with writing(engine) as session:
-        receive(session, message)
+        with callers(session):
+            receive(session, message)
         session.rollback()
     with writing(engine) as session:
         kept = state_of(session)
@@ -111,6 +118,39 @@ def _judge(came: Sequence[int], found: int) -> None:
     if found < wanted:
         raise CheckFailed(f"{then} is dropped, although it is new: {found} on the account, {wanted} expected.")
     raise CheckFailed(f"{then} is applied once more: {found} on the account, {wanted} expected.")
+
+
+def check_in_random_worlds(receive: Receive) -> None:
+    """Any ids, amounts and balances, other accounts, and work of the caller's in the same transaction."""
+    dice = random.Random(92)
+    with database() as engine:
+        for size in range(WORLDS):
+            known, message = some_ids(dice, size), Message(dice.randint(1, 6_000), dice.choice([1, 7, 250, -40]))
+            if known and dice.random() < 0.5:
+                message = Message(dice.choice(known), message.amount)
+            balances = {1: dice.randint(-99, 9_999), 2: dice.randint(0, 99), 17: dice.randint(0, 99)}
+            with writing(engine) as session:
+                _fill(session, known, balances)
+                with callers(session):
+                    receive(session, message)
+                found = dict(session.execute(text("SELECT id, balance FROM account")).all())  # type: ignore[arg-type]
+                noted = set(session.scalars(text("SELECT message_id FROM received")))
+                session.rollback()
+            new = message.id not in known
+            wanted = {**balances, 1: balances[1] + message.amount} if new else balances
+            what = f"Message {message.id} ({message.amount:+}) is {'new' if new else 'known'}; received: {known}."
+            if found != wanted:
+                raise CheckFailed(f"{what} The accounts were {balances}, are {found}, and should be {wanted}.")
+            if noted != {*known, message.id}:
+                raise CheckFailed(f"{what} Noted afterwards are {sorted(noted)}; expected is its id, and those before.")
+
+
+def _fill(session: Session, known: Sequence[int], balances: Mapping[int, int]) -> None:
+    session.execute(text("DELETE FROM account"))
+    rows = [{"id": id, "balance": balance} for id, balance in balances.items()]
+    session.execute(text("INSERT INTO account VALUES (:id, :balance)"), rows)
+    if known:
+        session.execute(text("INSERT INTO received VALUES (:id)"), [{"id": id} for id in known])
 
 
 def check_every_crash(receive: Receive) -> None:
@@ -149,13 +189,24 @@ def check_two_receivers(receive: Receive) -> None:
             receive(session, MESSAGES[0])
             session.commit()
 
-    found = explore([receiver, receiver], setup=empty, invariant=_applied_once, schema=None)
+    errors: list[BaseException] = []
+
+    def applied_once(session: Session, raised: Mapping[str, BaseException]) -> list[str]:
+        errors.extend(raised.values())
+        return _applied_once(session, raised)
+
+    assert not holds_a_lock(receive), ONE_PROCESS
+    try:
+        found = explore([receiver, receiver], setup=empty, invariant=applied_once, schema=None, patience=LOCK_TIMEOUT)
+    except ActorNeverEnds:
+        raise CheckFailed(
+            f"Of two receivers, one waits for the other, and not in the database. {ONE_PROCESS}"
+        ) from None
     if found.broken:
         problem = found.problems[found.shortest or found.broken[0]][0]
         raise CheckFailed(f"In {len(found.broken)} of {found.count} schedules of two receivers, {problem}.", found)
     if found.errors:
-        said = next(iter(found.error_texts.values()))[0].partition(": ")[2]
-        why = "`database is locked`: it looks before it writes" if "locked" in said else f"`{said:.80}`"
+        why = "`database is locked`: it looks before it writes" if all(map(is_locked, errors)) else why_it_died(errors)
         raise CheckFailed(f"In {len(found.errors)} of {found.count} schedules, a receiver dies of {why}.", found)
 
 
@@ -183,8 +234,9 @@ EXERCISE = Exercise(
     objective="9-receiver",
     goal="""
 You are the other side. Messages come late, repeated, and in any order; two receivers may get the same one at the same
-time. Write `receive(session, message)`: add `message.amount` to account 1, **once** for each `message.id`. The caller
-commits, and may have begun with a plain BEGIN.
+time. Write `receive(session, message)`: add `message.amount` to account 1, **once** for each `message.id`. Other
+accounts stay, and so does what else is in account 1. The caller commits, has done other work in the same transaction,
+and may have begun with a plain BEGIN; a repeat is no error, and no receiver gets one.
 
 ```sql
 CREATE TABLE received (message_id INTEGER PRIMARY KEY);
@@ -199,7 +251,7 @@ def receive(session, message):
     """Apply the message, once."""
     ...
 ''',
-    checks=[check_every_order, check_every_crash, check_two_receivers],
+    checks=[check_every_order, check_in_random_worlds, check_every_crash, check_two_receivers],
     errors=[
         ("UNIQUE constraint failed", "A repeated message is no error: somebody delivered it, and wants to hear yes"),
     ],
@@ -249,10 +301,14 @@ grows; delete ids older than the longest time after which the other side may rep
             "a receiver dies of `database is locked`: it looks before it writes",
         ),
         Wrong(_answer(NOTE_ONCE, APPLY), "is applied once more"),
+        Wrong(
+            _answer(f"new = {NOTE_ONCE}", "if new.rowcount:", INSIDE.replace(" WHERE id = 1", "")),
+            "The accounts were",
+        ),
         Wrong(_answer(NOTE, APPLY), "A repeated message is no error"),
         Wrong(
             _answer(f"new = {NOTE_ONCE}", "session.commit()", "if new.rowcount:", INSIDE),
-            "Leave out `commit()`: the caller commits",
+            "Leave it out: the caller commits",
         ),
         Wrong(
             _answer(
@@ -273,7 +329,7 @@ grows; delete ids older than the longest time after which the other side may rep
                 APPLY,
                 head="from sqlalchemy import text\nfrom sqlalchemy.exc import IntegrityError",
             ),
-            "Leave out `commit()`: the caller commits",
+            "Leave it out: the caller commits",
         ),
     ],
 )

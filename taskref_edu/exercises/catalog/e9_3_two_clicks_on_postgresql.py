@@ -6,6 +6,7 @@ from collections.abc import Callable
 from inspect import getsource
 from typing import Any
 
+from taskref_edu.exercises.catalog._answer_forms import words_for
 from taskref_edu.exercises.catalog._read_committed import Schedule, every_schedule
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
@@ -77,12 +78,7 @@ def worst_of(schedules: list[Schedule]) -> tuple[str, str, Schedule | None]:
 
 def check_a_word_for_each(predict: Predict) -> None:
     """There is a prediction for each of the five versions."""
-    said = predict()
-    assert isinstance(said, dict), f"`{said!r:.60}` returned; expected is a dict with a word for each version."
-    for version in VERSIONS:
-        name = version.__name__
-        assert name in said, f"No prediction for `{name}`; expected are {', '.join(v.__name__ for v in VERSIONS)}."
-        assert said[name] in WORDS, f"`{name}`: `{said[name]!r:.40}` is none of the words {', '.join(WORDS)}."
+    words_for(predict, [version.__name__ for version in VERSIONS], WORDS, "word")
 
 
 def check_each_is_run(predict: Predict) -> None:
@@ -169,6 +165,6 @@ on a real one and compares every outcome.
         Wrong(_answer(one_update="duplicate"), "`one_update`: you predicted `duplicate`; in fact, in none of"),
         Wrong(_answer(repeatable_read="duplicate"), "a click dies of an error"),
         Wrong(_answer(repeatable_read="neither"), "`repeatable_read`: you predicted `neither`; in fact, nobody pays"),
-        Wrong(_answer(one_update="nothing"), "`'nothing'` is none of the words"),
+        Wrong(_answer(one_update="nothing"), "`'nothing'` is no word; expected is one of"),
     ],
 )

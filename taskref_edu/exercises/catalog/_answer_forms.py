@@ -1,0 +1,110 @@
+"""The forms in which answers come: a function with few changed lines, letters of lines, a word for each name, SQL."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import tokenize
+from ast import literal_eval
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from textwrap import dedent
+from typing import Any
+
+from taskref_edu.exercises.exercise import CheckFailed, function_of
+
+# Tokens that are not a line's text.
+LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER}
+
+
+def require_few_changes(function: Callable[..., Any], stub: str, most: int) -> None:
+    """Fail an answer that has more than `most` new or changed lines, and show which they are.
+
+    A line is what ends with a line break or a semicolon, however many lines of the editor it fills. Comments,
+    docstrings, indentation and the kind of quotes do not count, and to move a line is free.
+    """
+    after = _lines(inspect.getsource(function), function.__name__)
+    new = Counter(after) - Counter(_lines(stub, function_of(stub).name))
+    count = new.total()
+    if count > most:
+        enough = "1 line is" if most == 1 else f"{most} lines are"
+        raise CheckFailed(
+            f"{count} lines of the function are new or changed; {enough} enough.", "\n".join(new.elements())
+        )
+
+
+def _lines(source: str, name: str) -> Iterator[str]:
+    """The logical lines of the function's body, in one spelling."""
+    source = dedent(source).strip("\n") + "\n"
+    function = function_of(source, name)
+    body = range(function.body[0].lineno, (function.end_lineno or 0) + 1)
+    words: list[str] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.start[0] not in body:
+            continue
+        if token.type == tokenize.NEWLINE or token.string == ";":
+            if words and not (len(words) == 1 and words[0][0] in "'\""):
+                yield _joined(words)
+            words = []
+        elif token.type not in LAYOUT:
+            words.append(_spelt(token))
+    if words:
+        yield _joined(words)
+
+
+def _joined(words: list[str]) -> str:
+    """The line's words; a comma before a closing bracket says nothing."""
+    return " ".join(
+        word for word, next in zip(words, [*words[1:], ""], strict=True) if word != "," or next not in ")]}"
+    )
+
+
+def _spelt(token: tokenize.TokenInfo) -> str:
+    if token.type == tokenize.STRING and token.string[0] in "'\"":
+        return repr(literal_eval(token.string))
+    return token.string
+
+
+def letters_of(arrange: Callable[[], Any], lines: Iterable[str], *, once: Iterable[str] = (), most: int = 12) -> str:
+    """What the learner returned, once it is letters of these lines. once: those used once or not at all."""
+    letters = arrange()
+    form = 'letters in quotes, such as `"ABC"`'
+    assert isinstance(letters, str), f"`{letters!r:.60}` returned; expected are {form}."
+    assert letters, f"No letter returned; expected are {form}."
+    lines = list(lines)
+    for letter in letters:
+        if letter not in lines:
+            capital = f"; the letters are capital ones, such as `{letter.upper()}`" if letter.upper() in lines else ""
+            plain = "; nothing stands between the letters" if letter in " ,;-" else ""
+            raise CheckFailed(f"There is no line `{letter}`{capital}{plain}. The lines are {', '.join(lines)}.")
+    for letter in once:
+        assert letters.count(letter) < 2, f"Line {letter} is there more than once; it is used once or not at all."
+    assert len(letters) <= most, f"{len(letters)} lines found; at most {most} are needed."
+    return letters
+
+
+def words_for(predict: Callable[[], Any], names: Iterable[str], words: Iterable[str], what: str) -> Mapping[str, Any]:
+    """What the learner returned, once it is a dict with one of these words for each of these names."""
+    said, names, words = predict(), list(names), list(words)
+    assert isinstance(said, Mapping), f"`{said!r:.60}` returned; expected is a dict with a {what} for each name."
+    for name in names:
+        assert name in said, f"No prediction for `{name}`; expected are {', '.join(names)}."
+        assert isinstance(said[name], str), (
+            f"`{name}`: `{said[name]!r:.40}` found; expected is one {what}: {', '.join(words)}."
+        )
+        if said[name] not in words:
+            small = said[name].lower() in words
+            why = "is written with capital letters; expected is" if small else f"is no {what}; expected is one of"
+            raise CheckFailed(
+                f"`{name}`: `{said[name]!r:.40}` {why} {said[name].lower() if small else ', '.join(words)}."
+            )
+    return said
+
+
+def sql_of(answer: Callable[[], Any], kind: str, example: str) -> str:
+    """What the learner returned, once it is the text of one statement. kind: such as `query`."""
+    sql = answer()
+    form = f"the text of one {kind} in quotes, such as `{example}`"
+    assert isinstance(sql, str), f"`{type(sql).__name__}` returned: `{sql!r:.60}`; expected is {form}."
+    assert sql.strip(" ;\n\t"), f"An empty text returned; expected is {form}."
+    return sql

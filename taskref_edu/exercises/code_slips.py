@@ -1,0 +1,129 @@
+"""Slips that the text of an answer shows: said beside what a check found, and only if the answer did not pass.
+
+Each is a sentence with the line. Not covered: whether the slip is the cause; a check has found that something is wrong.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from . import cell_parsing as cells
+from .exercise import Exercise, function_of
+
+MODELS = ("Task", "Order")
+WORDS = ("process_payment", "pending", "running", "succeeded", "failed", "cancelled", "processing_task_id")
+CLOSE = 0.86  # of difflib's ratio: "canceled" and "process_payments" are above it
+SQL = re.compile(r"\b(SELECT|UPDATE|INSERT|DELETE|WHERE|CREATE|AND)\b|=")
+CONDITIONS = ("in_", "not_in", "is_", "is_not", "like", "between")
+OPERATORS = {ast.And: ("and", "&"), ast.Or: ("or", "|")}
+
+
+def slips_in(source: str, exercise: Exercise, *, raised: bool = False) -> list[str]:
+    """The slips of an answer, in the sequence of its lines. raised: it ended in an error, so it did not return."""
+    try:
+        tree = cells.parse(source)
+        function = function_of(ast.unparse(tree), exercise.function)
+    except (SyntaxError, ValueError):
+        return []
+    found = [*_python_for_sql(tree), *_misspelt(tree, exercise), *_assigned_outside(tree)]
+    if not raised and _returns(function_of(exercise.solution, exercise.function)) and not _returns(function):
+        found.append((10**6, f"`{exercise.function}` has no `return` with a value"))
+    return [f"{text}." for _, text in sorted(found)]
+
+
+def _python_for_sql(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Python's operators where SQLAlchemy needs its own: Python decides before there is a query."""
+    models = {name for name, origin in cells.origins(tree).items() if origin.rpartition(".")[2] in MODELS}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Compare(left=left, ops=[ast.In() | ast.NotIn() as op, *_]) if _is_column(left, models):
+                method = "in_" if isinstance(op, ast.In) else "not_in"
+                yield node.lineno, f"Line {node.lineno}: `{ast.unparse(left)}` is a column: `col(…).{method}(…)`"
+            case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot() as op, *_]) if _is_column(left, models):
+                method = "is_" if isinstance(op, ast.Is) else "is_not"
+                yield node.lineno, f"Line {node.lineno}: Python's `is` is decided at once: `col(…).{method}(None)`"
+            case ast.Compare(left=left, ops=[ast.Eq()], comparators=[ast.Tuple() | ast.List() | ast.Set()]) if (
+                _is_column(left, models)
+            ):
+                yield node.lineno, f"Line {node.lineno}: a column equals one value; for several: `col(…).in_(…)`"
+            case ast.BoolOp(op=op, values=values) if any(_is_condition(value, models) for value in values):
+                word, sign = OPERATORS[type(op)]
+                text = f"Line {node.lineno}: Python's `{word}` keeps one of the two conditions: `(…) {sign} (…)`"
+                yield node.lineno, text
+            case ast.UnaryOp(op=ast.Not(), operand=operand) if _is_condition(operand, models):
+                yield node.lineno, f"Line {node.lineno}: Python's `not` is decided at once: `~(…)`"
+            case ast.BinOp(left=left, op=ast.BitAnd() | ast.BitOr(), right=right) if isinstance(
+                left, ast.Constant
+            ) or _is_column(right, models):
+                yield (
+                    node.lineno,
+                    f"Line {node.lineno}: `&` and `|` bind before `==`: parentheses around each condition",
+                )
+
+
+def _is_column(node: ast.expr, models: set[str]) -> bool:
+    match node:
+        case ast.Attribute(value=ast.Name(id=name)):
+            return name in models
+        case ast.Call(func=ast.Name(id="col"), args=[column]):
+            return _is_column(column, models)
+    return False
+
+
+def _is_condition(node: ast.expr, models: set[str]) -> bool:
+    match node:
+        case ast.Compare(left=left, comparators=[right, *_]):
+            return _is_column(left, models) or _is_column(right, models)
+        case ast.Call(func=ast.Attribute(value=column, attr=attr)):
+            return attr in CONDITIONS and _is_column(column, models)
+        case ast.BinOp(left=left, op=ast.BitAnd() | ast.BitOr(), right=right):
+            return _is_condition(left, models) or _is_condition(right, models)
+    return False
+
+
+def _misspelt(tree: ast.Module, exercise: Exercise) -> Iterator[tuple[int, str]]:
+    """Words that nearly are one of the schema's; those of the exercise's own texts are meant."""
+    meant = f"{exercise.goal}{exercise.stub}{exercise.solution}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            words = re.findall(r"'(\w+)'", node.value) if SQL.search(node.value) else [node.value]
+            for word in words:
+                close = get_close_matches(word, WORDS, 1, CLOSE)
+                if close and word != close[0] and word not in meant:
+                    yield (
+                        node.lineno,
+                        f"Line {node.lineno}: `{word}` found, which is nearly `{close[0]}`: a misspelling",
+                    )
+
+
+def _assigned_outside(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Assignments to a row that was read in another session, which no session writes."""
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        given = {argument.arg for argument in function.args.args} & {"order", "row"}
+        names = [leaf for leaf in ast.walk(function) if isinstance(leaf, ast.Name)]
+        bound = {leaf.id for leaf in names if isinstance(leaf.ctx, ast.Store)}
+        for node in ast.walk(function):
+            match node:
+                case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store()) if name in given - bound:
+                    pass
+                case ast.Call(func=ast.Name(id="setattr"), args=[ast.Name(id=name), *_]) if name in given - bound:
+                    pass
+                case _:
+                    continue
+            text = f"Line {node.lineno}: `{name}` was read in another session, so an assignment to it is not written"
+            yield node.lineno, f"{text}; use an UPDATE, or read the row in this session"
+
+
+def _returns(function: ast.AST) -> bool:
+    """Whether the function returns a value anywhere, functions inside it aside."""
+    for node in ast.iter_child_nodes(function):
+        if isinstance(node, ast.Return) and node.value is not None:
+            return True
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and _returns(node):
+            return True
+    return False

@@ -1,0 +1,157 @@
+"""Slips that occur in any exercise, noticed while the answer runs: what it did to the caller, what it handed back.
+
+A check would report their symptoms (a row that is gone, a closed session, a wrong value); a learner needs the cause.
+So what is noticed here takes precedence over what a check says, also where the answer's own `except` or a worker
+swallowed it. Slips that the text of an answer shows are in `code_slips.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Result, Row, ScalarResult, event
+from sqlalchemy.sql import ClauseElement
+from sqlmodel import Session
+
+from .exercise import CheckFailed
+
+# Not a ContextVar: answers also run in greenlets of the explorer and in a worker's threads.
+_noticed: list[BaseException] = []
+
+
+@contextmanager
+def noticing() -> Iterator[list[BaseException]]:
+    """Collect the slips of one check; yields the list that fills."""
+    _noticed.clear()
+    yield _noticed
+
+
+def slip(message: str, details: object = None) -> CheckFailed:
+    """A slip to raise; it counts even if somebody catches it."""
+    error = CheckFailed(message, details)
+    _noticed.append(error)
+    return error
+
+
+def watched(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The learner's function, whose missing names and whose returned errors, queries and results are noticed."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        try:
+            found = function(*arguments, **named)
+        except (NameError, ImportError) as error:
+            if not isinstance(error, UnboundLocalError) and _is_learners(
+                traceback.extract_tb(error.__traceback__)[-1].filename
+            ):
+                _noticed.append(error)
+            raise
+        if problem := _not_a_value(found, with_session=any(isinstance(each, Session) for each in arguments)):
+            raise slip(f"`{function.__name__}` {problem}")
+        return found
+
+    return call
+
+
+def _not_a_value(found: Any, *, with_session: bool) -> str | None:
+    """What is wrong with handing this back, whatever the exercise asks for."""
+    if isinstance(found, BaseException):
+        return f"returned an error, `{type(found).__name__}`, instead of raising it: `raise`, not `return`."
+    if isinstance(found, type) and issubclass(found, BaseException):
+        return f"returned a class, `{found.__name__}`, instead of raising an error: `raise`, not `return`."
+    if isinstance(found, Result | ScalarResult):
+        return f"returned a `{type(found).__name__}`, which nobody has read yet: its rows, a scalar or `rowcount`?"
+    if isinstance(found, ClauseElement) and with_session:
+        return "returned the statement itself, which has not been run: `session.exec(…)` runs it."
+    if isinstance(found, Row) and with_session and len(found) == 1:
+        return "returned a row that holds the value, not the value: `session.exec(…)` or `scalar_one()` unpacks it."
+    return None
+
+
+@contextmanager
+def callers(session: Session) -> Iterator[Session]:
+    """The session while an answer has it: to end it, or to open a second transaction beside it, is a slip."""
+    session.connection()  # from here on, whoever connects to this engine is somebody else
+    engine, own = session.get_bind().engine, type(session)
+
+    def second_transaction(_: Connection) -> None:
+        if not (where := in_line()):
+            return  # a check's own
+        raise slip(
+            f"A transaction of its own{where}, while the caller's is open: it does not see what the caller did, "
+            "and if it writes, it waits for the caller, who waits for it. Use the `session` that you are given."
+        )
+
+    event.listen(engine, "engine_connect", second_transaction)
+    session.__class__ = _guarded(own)
+    try:
+        yield session
+    finally:
+        session.__class__ = own
+        event.remove(engine, "engine_connect", second_transaction)
+    if not in_transaction(session):
+        raise slip("The function ended the caller's transaction, as a COMMIT or a ROLLBACK does. Leave it out.")
+
+
+def in_transaction(session: Session) -> bool:
+    """Whether the transaction is still open, asked of the driver: SQL text can end it behind SQLAlchemy's back."""
+    return session.in_transaction() and session.connection().connection.dbapi_connection.in_transaction  # type: ignore[union-attr]
+
+
+def in_line() -> str:
+    """` in line 7`: where the learner's code is at this moment, innermost."""
+    frame = sys._getframe()
+    while frame is not None:
+        if _is_learners(frame.f_code.co_filename):
+            return f" in line {frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+def _is_learners(filename: str) -> bool:
+    return filename.startswith("<exercise ")
+
+
+@functools.cache
+def _guarded(kind: type[Session]) -> type[Session]:
+    """A subclass that refuses, by name, what ends a session."""
+
+    class CallersSession(kind):
+        def commit(self) -> None:
+            raise slip(
+                f"`commit()`{in_line()} commits the caller's transaction, who may have more to do, or roll it back. "
+                "Leave it out: the caller commits."
+            )
+
+        def rollback(self) -> None:
+            raise slip(
+                f"`rollback()`{in_line()} takes back all that the caller did, too. "
+                "To take back a part, use `session.begin_nested()` and roll that savepoint back."
+            )
+
+        def close(self) -> None:
+            raise slip(f"`close()`{in_line()} closes the caller's session and rolls it back. Leave it out.")
+
+        reset = close
+        invalidate = close
+
+        def begin(self, nested: bool = False) -> Any:
+            if nested:
+                return super().begin(nested=True)
+            raise slip(
+                f"`begin()`{in_line()}: the caller's transaction has begun already, and the caller ends it. "
+                "Leave it out; a part that may be taken back is `session.begin_nested()`."
+            )
+
+        def __enter__(self) -> Any:
+            raise slip(
+                f"`with session:`{in_line()} closes the caller's session at the end of the block, which rolls back. "
+                "Use the session as it is, without `with`."
+            )
+
+    return CallersSession
