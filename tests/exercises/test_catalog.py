@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,11 @@ def test_the_stub_is_not_attempted(exercise: Exercise) -> None:
 
 @EVERY
 def test_the_solution_passes__in_time(exercise: Exercise) -> None:
+    began = time.process_time()  # of the processor, because other tests run at the same time; the benchmark is strict
     outcome = check_attempt(attempt(exercise, exercise.solution))
     assert outcome.verdict == Verdict.PASSED, outcome
     assert not outcome.notes
-    assert outcome.seconds < 5  # generous, because other tests run at the same time; the benchmark is strict
+    assert time.process_time() - began < 2
 
 
 @WRONG

@@ -97,24 +97,25 @@ def _id(task: Task) -> int:
 def check_right_order(order_of: OrderOf) -> None:
     """Each of five tasks leads to the order that references it, although no ids match."""
     with five_payments() as (engine, owners):
-        answers: dict[int, Any] = {}
+        answers: dict[int, tuple[Any, int | None]] = {}  # what was returned, and its id if it is an order
         for task_id in owners:
             with reading(engine) as session:
                 task = session.get_one(Task, task_id)
                 with callers(session):
-                    answers[task_id] = order_of(session, task)
-    own = all(isinstance(found, Order) and found.id == task_id for task_id, found in answers.items())
+                    found = order_of(session, task)
+                answers[task_id] = found, found.id if isinstance(found, Order) else None
+    own = all(found_id == task_id for task_id, (_, found_id) in answers.items())
     for task_id, order_id in owners.items():
-        _judge(answers[task_id], task_id, order_id, own)
+        _judge(*answers[task_id], task_id, order_id, own)
 
 
-def _judge(found: Any, task_id: int, order_id: int, own: bool) -> None:
+def _judge(found: Any, found_id: int | None, task_id: int, order_id: int, own: bool) -> None:
     expected = f"expected is order {order_id}, whose `processing_task_id` is {task_id}"
     what = f"For task {task_id} the function returned"
     assert found is not None, f"{what} nothing; {expected}."
     assert isinstance(found, Order), f"{what} `{found!r:.60}`; {expected}."
     why = ": the order's own id was compared with the task's" if own else ""
-    assert found.id == order_id, f"{what} order {found.id}{why}; {expected}."
+    assert found_id == order_id, f"{what} order {found_id}{why}; {expected}."
 
 
 def check_no_payload_needed(order_of: OrderOf) -> None:
