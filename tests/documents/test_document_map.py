@@ -25,7 +25,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 SNIPPETS, CLAIMS = rows("The snippets"), rows("The claims")
-EVERY = pytest.mark.parametrize("row", [*SNIPPETS, *CLAIMS], ids=lambda row: row[-4] if len(row) == 4 else row[1])
+EVERY = pytest.mark.parametrize("row", [*SNIPPETS, *CLAIMS], ids=lambda row: row[1] if len(row) == 7 else row[0])
 
 
 def snippets() -> list[tuple[str, str]]:
@@ -84,6 +84,13 @@ def test_the_test_exists(row: list[str]) -> None:
     for scope in scopes:
         assert f"class {scope}:" in text
     assert f"def {name}(" in text
+
+
+@pytest.mark.parametrize("row", CLAIMS, ids=lambda row: row[0])
+def test_each_claim_has_an_experiment_and_its_opposite(row: list[str]) -> None:
+    assert len(row[1].split()) > 5
+    text = (ROOT / "tests/documents/test_refutations.py").read_text(encoding="utf-8")
+    assert f"def {row[2].strip('`')}(" in text
 
 
 @EVERY

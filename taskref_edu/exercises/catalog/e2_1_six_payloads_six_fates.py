@@ -1,4 +1,4 @@
-"""2.1: predict what becomes of six payloads; the check enqueues and runs each of them, as the document does."""
+"""2.1: predict what happens to six payloads; the check enqueues and runs each of them, as the document does."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def shop() -> Iterator[Engine]:
 
 
 def fate_of(engine: Engine, payload: Any, meant: int) -> Seen:
-    """Enqueue the payload and run it, the document's way; what became of it."""
+    """Enqueue the payload and run it, the document's way; what happened to it."""
     with writing(engine) as session:
         session.execute(update(Order).values(status="new"))
     try:
@@ -105,7 +105,7 @@ def _answer(**said: str) -> str:
         "nothing": "failed",
     }
     lines = "\n".join(f'        "{name}": "{fate}",' for name, fate in {**right, **said}.items())
-    return f'def fates():\n    """What becomes of each payload."""\n    return {{\n{lines}\n    }}\n'
+    return f'def fates():\n    """What happens to each payload."""\n    return {{\n{lines}\n    }}\n'
 
 
 EXERCISE = Exercise(
@@ -136,7 +136,7 @@ and run by the document's handler. Predict each one's fate.
 """,
     stub='''
 def fates():
-    """What becomes of each payload."""
+    """What happens to each payload."""
     return {
         "typo": "",
         "text": "",

@@ -117,7 +117,8 @@ def check_charged_is_paid(arrange: Arrange) -> None:
     found = explore([payment, cancels], setup=one_order, invariant=charged_is_paid, schema="inverted")
     if not found.holds:
         problem = found.problems[found.shortest or ""][0]
-        raise CheckFailed(f"Cancelled at {len(found.broken)} of {found.count} moments, {problem}.", found)
+        count = f"any of {len(found.broken)} of the {found.count} possible moments"
+        raise CheckFailed(f"If the cancel arrives at {count}, {problem}.", found)
 
 
 def charged_is_paid(session: Session) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""6.2: who keeps which of the document's five numbered claims; compared with the experiments, which are run here."""
+"""6.2: for which side each of the five numbered claims holds; compared with the experiments, which are run here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CLAIMS = {
     5: "guaranteed access to the current object",
 }
 WORDS = ("classic", "inverted", "both", "neither")
-Seen = tuple[bool, str]  # whether the side keeps the claim, and what was seen
+Seen = tuple[bool, str]  # whether the claim holds for the side, and what was seen
 Verdict = Callable[[], Any]
 
 
@@ -107,7 +107,7 @@ EXPERIMENTS = {1: enforced, 2: simpler, 3: tracked, 4: prevented, 5: sees_now}
 
 
 def run(claim: int, how: How) -> tuple[str, dict[Approach, str]]:
-    """Who keeps the claim, and what was seen on each side."""
+    """For which side the claim holds, and what was seen on each."""
     seen: dict[Approach, Seen] = {side: EXPERIMENTS[claim](how, side) for side in SIDES}
     kept = [side for side in SIDES if seen[side][0]]
     who = "both" if len(kept) == 2 else kept[0] if kept else "neither"
@@ -144,12 +144,12 @@ def _compare(verdict: Verdict, place: int) -> None:
 
 
 def check_as_written(verdict: Verdict) -> None:
-    """As the document writes them, each claim is kept by whom you say."""
+    """As the document writes them, each claim holds for the side that you say."""
     _compare(verdict, 0)
 
 
 def check_at_their_best(verdict: Verdict) -> None:
-    """At their best, each claim is kept by whom you say."""
+    """At their best, each claim holds for the side that you say."""
     _compare(verdict, 1)
 
 
@@ -177,14 +177,14 @@ EXERCISE = Exercise(
     objective="6-verdict",
     core=True,
     goal="""
-For each numbered claim, say who keeps it: first as the document writes it, then at their best. The words are
-`"classic"`, `"inverted"`, `"both"`, `"neither"`. For claim 2, whoever has fewer lines of handler and look-up keeps it.
+For each numbered claim, say for which side it holds: first as the document writes it, then at its best. The words are
+`"classic"`, `"inverted"`, `"both"`, `"neither"`. Claim 2 holds for the side with fewer lines of handler and look-up.
 
 The check runs the experiments again and compares.
 """,
     stub='''
 def verdict():
-    """Claim -> (who keeps it as written, who keeps it at its best)."""
+    """Claim -> (for which side it holds as written, for which at its best)."""
     return {
         1: ("?", "?"),  # database-enforced relationships
         2: ("?", "?"),  # simplified worker functions
@@ -196,7 +196,7 @@ def verdict():
     checks=[check_as_written, check_at_their_best],
     hints=[
         "Go by the outputs above, not by what the document promises. Each experiment has two lines of results.",
-        "One claim is kept by both from the beginning; two are kept by nobody as written, and by both after the "
+        "One claim holds for both from the beginning; two hold for neither as written, and for both after the "
         "repairs. For claim 1, look at what classic's generated column did.",
         """
 Three of the ten words are yours to find:
@@ -215,7 +215,7 @@ return {
     solution=_code(RIGHT),
     discussion="""
 Where a claim is a repair that both sides can have (an index, a constraint, a trigger), it is no argument for a side.
-What is left to inverted alone is the shorter worker, and the fence that the document does not mention.
+What is left to inverted alone is the shorter worker; the code outside the worker is longer.
 
 The experiments measure what they measure. Another reader may count other lines, or find a better classic.
 """,

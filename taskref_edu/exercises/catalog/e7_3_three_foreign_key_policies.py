@@ -113,12 +113,12 @@ EXERCISE = Exercise(
     goal="""
 Three finished tasks are pruned by one `DELETE`. Order 7 still references the second of them.
 
-For each policy of the foreign key, return a pair: what becomes of the order (`"unchanged"`, `"cleared"`: its
+For each policy of the foreign key, return a pair: what happens to the order (`"unchanged"`, `"cleared"`: its
 reference is NULL, or `"deleted"`), and how many of the three tasks are deleted.
 """,
     stub='''
 def fates():
-    """Policy -> (what becomes of the order, how many of the 3 tasks are deleted)."""
+    """Policy -> (what happens to the order, how many of the 3 tasks are deleted)."""
     return {
         "NO ACTION": ("?", 0),
         "CASCADE": ("?", 0),
@@ -150,7 +150,7 @@ shop.execute("SELECT * FROM orders").fetchall()
     ],
     solution='''
 def fates():
-    """Policy -> (what becomes of the order, how many of the 3 tasks are deleted)."""
+    """Policy -> (what happens to the order, how many of the 3 tasks are deleted)."""
     return {
         "NO ACTION": ("unchanged", 0),
         "CASCADE": ("deleted", 3),

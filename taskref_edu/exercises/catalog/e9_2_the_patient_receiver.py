@@ -114,7 +114,8 @@ def _judge(came: Sequence[int], found: int) -> None:
     if found == wanted:
         return
     *earlier, last = came
-    then = f"After messages {', '.join(map(str, earlier))}, message {last}" if earlier else f"Message {last}"
+    plural = "s" if len(earlier) > 1 else ""
+    then = f"After message{plural} {', '.join(map(str, earlier))}, message {last}" if earlier else f"Message {last}"
     if found < wanted:
         raise CheckFailed(f"{then} is dropped, although it is new: {found} on the account, {wanted} expected.")
     raise CheckFailed(f"{then} is applied once more: {found} on the account, {wanted} expected.")
