@@ -44,13 +44,15 @@ def order_for(session: Session, task: RunningTask) -> Order:
 
 
 def enqueue_payment_once(session: Session, queue: TaskQueue, order: Order) -> Task | None:
-    """Enqueue a payment unless one is in process; None if one is."""
+    """Enqueue a payment unless one is in process; None if one is. Raises OrphanTask if the order was never added."""
     expect_payment(session, queue, order)
     with session.begin_nested() as savepoint:
         task = queue.enqueue(session, PAYMENT)
         this_order_if_free = (col(Order.id) == order.id) & col(Order.processing_task_id).is_(None)
         if _reference(session, order, task, this_order_if_free):
             return task
+        if order.id is None:  # never added: no other task is in process, there is no row
+            raise OrphanTask("order None not found: add it to the session, or look it up again, then enqueue")
         savepoint.rollback()  # the loser's task must go, too
         return None
 

@@ -105,9 +105,10 @@ def test_order_and_task_commit_together_or_not_at_all(approach: ModuleType, queu
     assert sum(in_transaction(queue.engine, queue.counts).values()) == 0
 
 
-def test_an_order_that_is_not_in_the_database_is_refused(approach: ModuleType, queue: TaskQueue) -> None:
+@pytest.mark.parametrize("verb", ["enqueue_payment", "enqueue_payment_once"])
+def test_an_order_that_is_not_in_the_database_is_refused(approach: ModuleType, queue: TaskQueue, verb: str) -> None:
     with pytest.raises(errors.PermanentFailure, match="add it to the session"), writing(queue.engine) as session:
-        approach.enqueue_payment(session, queue, Order(customer="Nobody", amount=1))
+        getattr(approach, verb)(session, queue, Order(customer="Nobody", amount=1))
     assert sum(in_transaction(queue.engine, queue.counts).values()) == 0
 
 

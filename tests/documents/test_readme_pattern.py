@@ -187,6 +187,17 @@ def test_the_use_that_readme_shows(connection: sqlite3.Connection) -> None:
     assert not connection.in_transaction
 
 
+def test_a_task_whose_order_was_deleted_ends_without_a_charge(connection: sqlite3.Connection) -> None:
+    with connection:
+        P["enqueue_payment_once"](connection, 8)
+        connection.execute("DELETE FROM orders WHERE id = 8")
+    charged: list[int] = []
+    worker = USE.partition("\n\n")[2]
+    exec(worker, {**P, "connection": connection, "time": time, "charge_the_card": lambda: charged.append(8)})
+    assert rows(connection) == ([(1, "succeeded")], [])
+    assert charged == []
+
+
 def test_an_error_after_the_enqueue_takes_the_task_back(connection: sqlite3.Connection) -> None:
     with pytest.raises(RuntimeError), connection:
         P["enqueue_payment_once"](connection, 7)
