@@ -170,7 +170,7 @@ def test_a_command_that_needs_more_says_so_in_one_line(core: Environment, comman
 
 def test_the_doctor_looks_at_a_database(core: Environment) -> None:
     core.run("python", "-c", CORE.replace("tasks.db", "patient.db"))
-    assert "Nothing to mend" in core.run("taskref", "doctor", "patient.db")
+    assert "Nothing to repair" in core.run("taskref", "doctor", "patient.db")
 
 
 @pytest.fixture
