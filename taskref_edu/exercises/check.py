@@ -27,6 +27,7 @@ from .learner_models import models_apart
 from .limits import Limited, OutOfTime, library_restored, threads_ended
 from .loader import Attempt, Loaded, attempt_from, is_attempted, load
 from .outcomes import Outcome, Verdict
+from .schedule_box import in_the_box
 from .slips import noticing, watched
 
 
@@ -176,9 +177,9 @@ def _passed(exercise: Exercise, run: Run) -> Outcome:
 def _failed(attempt: Attempt, exercise: Exercise, run: Run, error: AssertionError) -> Outcome:
     message, _, more = (str(error) or _line_of(error)).strip().partition("\n")
     details = getattr(error, "details", None)
-    facts = [("More", more.strip())] if more.strip() else []
+    facts: list[tuple[str, object]] = [("More", more.strip())] if more.strip() else []
     if details is not None:
-        facts.append(("What happened", details))
+        facts.append(("What happened", in_the_box(details, attempt)))
     if run.passed:
         facts.append(("Checks passed before", _proved(run)))
     next_step = f'Change the cell and run it again; `hint("{exercise.id}")` helps.'

@@ -6,18 +6,10 @@ knows of the view. Not covered: other kernels; they are other processes and do n
 
 from __future__ import annotations
 
-import sys
 import threading
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a notebook, and one run of it."""
-
-    name: str
-    run: str
+from ..lab.player.once import Cell
 
 
 class Live(Protocol):
@@ -37,18 +29,6 @@ class Live(Protocol):
 
 _live: list[Live] = []
 _lock = threading.Lock()
-
-
-def current_cell() -> Cell | None:
-    """The cell that runs now; None outside a kernel."""
-    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if not hasattr(shell, "kernel"):
-        return None
-    request: dict[str, Any] = shell.get_parent() or {}
-    run = request.get("header", {}).get("msg_id", "")
-    # JupyterLab names the cell. Where nobody does, the same text is the same cell.
-    name = request.get("metadata", {}).get("cellId") or request.get("content", {}).get("code", "")
-    return Cell(name, run) if name else None
 
 
 def stop_former(new: Live) -> None:

@@ -12,14 +12,9 @@ from playwright.sync_api import Page
 from taskref_edu.lab.player.page import data, element_name, module
 from taskref_edu.lab.player.recording import Recording
 
-RECORDINGS = Path(__file__).parents[1] / "lab" / "player" / "recordings"
 AUDIT = "".join(Path(__file__).with_name("audit.js").read_text().partition("([name")[1:])
 NAME = element_name()
 PLAYER = f"document.querySelector('{NAME}').player"
-
-
-def recorded(name: str) -> Recording:
-    return Recording(json.loads((RECORDINGS / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def element(recording: Recording, **options: Any) -> str:

@@ -11,9 +11,10 @@ from playwright.sync_api import Browser, Page, expect
 from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.player.story import ending
 from taskref_edu.lab.player.words import columns
+from tests.lab.player.scenarios import recorded
 
 from .lab import new_page
-from .player_page import NAME, PLAYER, complaints, element, play, recorded, show
+from .player_page import NAME, PLAYER, complaints, element, play, show
 
 WIDTHS = (600, 640, 760, 860, 960, 1120, 1240, 1400)
 SHAPES = ["race", "crash", "locked", "exercise", "many", "cancel"]

@@ -22,7 +22,7 @@ _first: Cell | None = None
 def module_wanted() -> bool:
     """Whether the output that is made now has to bring the module."""
     global _first
-    here = _current_cell()
+    here = current_cell()
     if here is None:
         return True
     if _first is None or (_first.name == here.name and _first.run != here.run):
@@ -31,7 +31,7 @@ def module_wanted() -> bool:
     return False
 
 
-def _current_cell() -> Cell | None:
+def current_cell() -> Cell | None:
     """The cell that runs now; None outside a kernel."""
     shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if not hasattr(shell, "kernel"):

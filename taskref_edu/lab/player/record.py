@@ -20,7 +20,7 @@ MOST_STATES = 400  # of a graph that is recorded whole
 MOST_RUNS = 400  # of schedules that are listed one by one
 MOST_CLASSES = 200  # of ends that are listed where there are more schedules than that
 LONGEST = 500  # characters of a value that are kept
-_TIME = re.compile(r"'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.\d{4,}(?:\+\d\d:?\d\d)?'")
+_TIME = re.compile(r"'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.(?!0+\b)\d{4,}(?:\+\d\d:?\d\d)?'")
 ONE = {"orders": "order", "tasks": "task", "children": "child", "people": "person"}
 
 Key = tuple[int, int, str]  # of a schedule: its switches, its length, itself

@@ -15,6 +15,7 @@ from .why import why
 from .words import columns, words
 
 WIDTH = 100  # of the lanes of all actors together
+HELPED = "What would have helped:"
 ICONS = {"bad": "✕", "err": "▲", "good": "●"}
 
 
@@ -57,7 +58,7 @@ def help_line(recording: Recording, schedule: str) -> str:
     """What would have helped, where the schedule broke in a known way."""
     run = recording.run(schedule)
     text = remedy(why(recording, run), run.outcome) if run else ""
-    return f"What would have helped: {text}" if text else ""
+    return f"{HELPED} {text}" if text else ""
 
 
 def ending(run: Run) -> list[str]:

@@ -13,9 +13,10 @@ from typing import Any, Literal
 
 from ipywidgets import Box, VBox, Widget
 
+from ...lab.player.once import current_cell
 from ...queue.task_queue import TaskQueue
 from ..display.recording import Recording
-from ..live_cells import current_cell, forget, remember, stop_former
+from ..live_cells import forget, remember, stop_former
 from .actions import PanelActions
 from .click_transactions import plain
 from .conditions import Until, on_side

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from taskref_edu.lab.player.recording import Bracket, Change, Recording, RecordingError
+from tests.lab.player.scenarios import recorded
 
-Recorded = Callable[[str], Recording]
 
-
-def test_the_worst_with_the_fewest_switches_comes_first(recorded: Recorded) -> None:
+def test_the_worst_with_the_fewest_switches_comes_first() -> None:
     race = recorded("race")
     assert [(run.schedule, run.outcome, run.switches) for run in (race.runs[0], race.runs[-1])] == [
         ("AAAABBBBBBBAAA", "bad", 2),
@@ -25,21 +24,21 @@ def test_the_worst_with_the_fewest_switches_comes_first(recorded: Recorded) -> N
     assert locked.outcome == "err"
 
 
-def test_crash_points_stay_in_the_sequence_of_their_steps(recorded: Recorded) -> None:
+def test_crash_points_stay_in_the_sequence_of_their_steps() -> None:
     crash = recorded("crash")
     assert [run.schedule for run in crash.runs] == ["x", "Ax", "AAx", "AAAx", "AAAAx", "AAAAAx"]
     assert crash.first is not None
     assert (crash.first.schedule, crash.first.switches) == ("AAAx", 0)
 
 
-def test_a_run_that_is_not_followed_to_its_end_is_none(recorded: Recorded) -> None:
+def test_a_run_that_is_not_followed_to_its_end_is_none() -> None:
     race = recorded("race")
     assert race.run("AAAA") is None
     assert race.run("AAAAAAABBBBB") is None
     assert [moment.by for moment in race.moments("AABx")] == ["", "A", "A", "B"]
 
 
-def test_changes_are_what_the_actor_itself_sees(recorded: Recorded) -> None:
+def test_changes_are_what_the_actor_itself_sees() -> None:
     race = recorded("race")
     moments = race.moments("AAAABBBBBBBAAA")
     assert race.changes(moments, 1) == []
@@ -54,7 +53,7 @@ def test_changes_are_what_the_actor_itself_sees(recorded: Recorded) -> None:
     assert (overwritten.now or {})["processing_task_id"] == 1
 
 
-def test_transactions_are_bracketed__a_lone_read_is_not(recorded: Recorded) -> None:
+def test_transactions_are_bracketed__a_lone_read_is_not() -> None:
     race = recorded("race")
     brackets = race.brackets(race.moments("AAAABBBBBBBAAA"))
     assert sorted((b.by, b.first, b.last) for b in brackets) == [("A", 2, 4), ("A", 12, 14), ("B", 6, 8), ("B", 9, 11)]
@@ -64,7 +63,7 @@ def test_transactions_are_bracketed__a_lone_read_is_not(recorded: Recorded) -> N
     assert going_on.open
 
 
-def test_a_writing_is_seen_from_its_commit_on(recorded: Recorded) -> None:
+def test_a_writing_is_seen_from_its_commit_on() -> None:
     race = recorded("race")
     moments = race.moments("AAAABBBBBBBAAA")
     assert (race.commit_of(moments, 3), race.commit_of(moments, 13)) == (4, 14)
@@ -104,9 +103,7 @@ def change(*path: Any) -> Callable[[dict[str, Any]], None]:
         (change("runs", [{"s": "AB?"}]), "schedule AB?: no step of ? after 'AB'"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(
-    recorded: Recorded, spoil: Callable[[dict[str, Any]], None], said: str
-) -> None:
+def test_what_cannot_be_drawn_is_refused(spoil: Callable[[dict[str, Any]], None], said: str) -> None:
     facts = copy.deepcopy(dict(recorded("race").facts))
     spoil(facts)
     with pytest.raises(RecordingError) as refused:

@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
 from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.player.remedies import REMEDIES, remedy
 from taskref_edu.lab.player.why import why
+from tests.lab.player.scenarios import recorded
 
-Recorded = Callable[[str], Recording]
 NAMES = ["cancel", "crash", "crash_recover", "crash_two", "early", "exercise", "locked", "lost", "many", "race", "skew", "stale"]  # fmt: skip
 
 
@@ -38,20 +37,20 @@ NAMES = ["cancel", "crash", "crash_recover", "crash_two", "early", "exercise", "
         ("locked", "AAAAB", "B reads only after A has committed (step 4), and finds processing_task_id = 1 (step 5)."),
     ],
 )  # fmt: skip
-def test_the_sentence(recorded: Recorded, name: str, schedule: str, sentence: str) -> None:
+def test_the_sentence(name: str, schedule: str, sentence: str) -> None:
     recording = recorded(name)
     run = recording.run(schedule)
     assert run is not None
     assert str(why(recording, run)) == sentence
 
 
-def test_no_pattern__no_sentence(recorded: Recorded) -> None:
+def test_no_pattern__no_sentence() -> None:
     report = recorded("report")  # two counts of one transaction's world each: none of the patterns
     assert report.first is not None
     assert (report.first.outcome, why(report, report.first)) == ("bad", None)
 
 
-def test_every_broken_schedule_of_a_pattern_has_its_sentence(recorded: Recorded) -> None:
+def test_every_broken_schedule_of_a_pattern_has_its_sentence() -> None:
     found = Counter(
         (name, sentence.pattern if (sentence := why(recorded(name), run)) else None)
         for name in NAMES
@@ -73,7 +72,7 @@ def test_every_broken_schedule_of_a_pattern_has_its_sentence(recorded: Recorded)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_sentences_name_facts(recorded: Recorded, name: str) -> None:
+def test_sentences_name_facts(name: str) -> None:
     """Steps that are named exist; key steps are answers; an actor that is named has made a step or was killed."""
     recording = recorded(name)
     for run in recording.runs:
@@ -88,7 +87,7 @@ def test_sentences_name_facts(recorded: Recorded, name: str) -> None:
         assert actors <= {moment.by for moment in moments[1:]}
 
 
-def test_an_update_that_adds_to_what_it_finds_loses_nothing(recorded: Recorded) -> None:
+def test_an_update_that_adds_to_what_it_finds_loses_nothing() -> None:
     facts = json.loads(json.dumps(recorded("lost").facts))
     facts["sql"] = [sql.replace("SET stock = 4", "SET stock = stock - 1") for sql in facts["sql"]]
     recording = Recording(facts)
@@ -96,7 +95,7 @@ def test_an_update_that_adds_to_what_it_finds_loses_nothing(recorded: Recorded) 
     assert why(recording, recording.first) is None
 
 
-def test_each_pattern_has_a_remedy(recorded: Recorded) -> None:
+def test_each_pattern_has_a_remedy() -> None:
     race = recorded("race")
     broken, held = race.runs[0], race.runs[-1]
     assert remedy(why(race, broken), "bad") == REMEDIES["same answer"]
