@@ -1,8 +1,11 @@
 """Guesses before an experiment: kept, compared afterwards, never graded, never in the way.
 
-`guess("03-a", 2)`, the experiment, `reveal("03-a", found.count)`. Once revealed, a guess stays as it was, so that
-running the notebook again shows what you thought before you knew. What explains the experiment is shown by `reveal`
-and stands in no notebook: `authoring/` holds it, and `taskref build` writes it to `explanations.json`.
+`guess("03-a", choices=[1, 2])`, the experiment, `reveal("03-a", found.count)`. In a notebook there is a button for each
+choice, and a pick is locked; in a terminal the answer is the second argument. Once revealed, a guess stays as it was,
+so that running the notebook again shows what you thought before you knew.
+
+What explains the experiment is shown by `reveal` and stands in no notebook: `authoring/` holds it, and `taskref build`
+writes it to `explanations.json`.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +26,39 @@ NOTHING = (None, ...)  # what stands where no guess was made
 EXPLANATIONS = Path(__file__).with_name("explanations.json")
 
 
-def guess(id: str, value: Any = None, *, choices: Sequence[Any] = (), keep_for: str = "") -> Note:
+@dataclass(frozen=True)
+class Question(Note):
+    """What is kept of a guess, and in a notebook a button for each choice."""
+
+    id: str = ""
+    choices: tuple[Any, ...] = ()
+    keep_for: str = ""
+    picked: int | None = None  # the index of the kept answer
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        shown = {"text/plain": str(self), "text/html": self._repr_html_()}
+        if self.choices:
+            with suppress(ImportError):  # without ipywidgets the text says how to answer
+                shown = self.buttons()._repr_mimebundle_() | shown
+        display(shown, raw=True)
+
+    def buttons(self) -> Any:
+        """The row of buttons; a click keeps the guess and locks the row."""
+        from .choice_buttons import choice_buttons
+
+        note = (
+            Note(self.heading, "Pick one; nobody grades it.") if self.picked is None else Note(self.heading, self.text)
+        )
+        return choice_buttons(self.id, self.choices, self.picked, self._pick, note)
+
+    def _pick(self, choice: Any) -> Note:
+        kept = guess(self.id, choice, choices=self.choices, keep_for=self.keep_for)
+        return Note(kept.heading, kept.text)
+
+
+def guess(id: str, value: Any = None, *, choices: Sequence[Any] = (), keep_for: str = "") -> Question:
     """Keep a guess; None or `...` means that there is none yet.
 
     choices: the possible answers, named if `value` is none of them. keep_for: the notebook that will reveal it.
@@ -35,7 +71,9 @@ def guess(id: str, value: Any = None, *, choices: Sequence[Any] = (), keep_for: 
             entry["guess"] = plain(value)
 
     entry = Progress().change("guesses", id, change)
-    return Note(f"Guess {id}", _said(id, value, entry, choices, keep_for))
+    kept = [plain(choice) for choice in choices]
+    picked = kept.index(entry["guess"]) if entry.get("guess", ...) in kept else None
+    return Question(f"Guess {id}", _said(id, value, entry, choices, keep_for), id, tuple(choices), keep_for, picked)
 
 
 def _said(id: str, value: Any, entry: Entry, choices: Sequence[Any], keep_for: str) -> str:
@@ -43,7 +81,7 @@ def _said(id: str, value: Any, entry: Entry, choices: Sequence[Any], keep_for: s
     if value not in NOTHING and _wrong(value, choices):
         return f"`{value!r}` is not a possible answer.{possible}"
     if "guess" not in entry:
-        return f"No guess yet. Write yours in place of `None` and run the cell again; nobody grades it.{possible}"
+        return f"No guess yet. Write yours as the second argument and run the cell again; nobody grades it.{possible}"
     kept = f"Your guess: `{entry['guess']!r}`."
     if "answer" in entry and value not in NOTHING and plain(value) != entry["guess"]:
         return f"{kept} It was made before the experiment and stays; `{value!r}` was not kept."

@@ -117,6 +117,15 @@ def guesses_come_first(source: Source) -> Found:
             yield line, f"reveal {id!r} stands above its guess"
 
 
+def guess_letters_follow_the_page(source: Source) -> Found:
+    """The guesses of a notebook are a, b, c: the numbers of a page that a class talks about."""
+    guesses = [(id, line) for _, id, line, _ in _calls(source, "guess")]
+    for number, (id, line) in enumerate(guesses):
+        wanted = f"{source.number}-{chr(ord('a') + number)}"
+        if id != wanted:
+            yield line, f"guess {id!r} found, {wanted!r} expected: the letters follow the page"
+
+
 def guess_cells_hold_nothing_else(source: Source) -> Found:
     """A guess has a cell of its own: whoever skips it must miss nothing that a later cell needs."""
     for block, tree in code_blocks(source):
@@ -209,6 +218,7 @@ RULES: Sequence[Rule] = (
     objectives_have_exercises,
     two_recall_items,
     guesses_come_first,
+    guess_letters_follow_the_page,
     guess_cells_hold_nothing_else,
     headings_in_order,
     figures_have_words,

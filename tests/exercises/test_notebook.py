@@ -172,6 +172,28 @@ def test_buttons_do_what_the_functions_do(kernel: Kernel) -> None:
     assert "Hint for 1.1: one hint at a time" in kernel.shown("print(row.children[0].tooltip)")
 
 
+def test_a_guess_is_picked_with_a_button_and_locked(kernel: Kernel) -> None:
+    kernel.run("from taskref_edu.exercises import *")
+    (output,) = kernel.run('guess("99-a", choices=["one", "two"])')
+    assert "application/vnd.jupyter.widget-view+json" in output.data
+    assert "No guess yet" in output.data["text/plain"]
+    kernel.run('said, row = guess("99-a", choices=["one", "two"]).buttons().children')
+    assert "Your guess: <code>&#x27;two&#x27;</code>" in kernel.shown("row.children[1].click()\nprint(said.value)")
+    assert kernel.shown("print([(button.disabled, button.icon) for button in row.children])") == (
+        "[(True, ''), (True, 'check')]\n"
+    )
+    again = kernel.shown('said, row = guess("99-a", choices=["one", "two"]).buttons().children\nprint(said.value)')
+    assert "Your guess" in again
+
+
+def test_reveal_shows_itself_wherever_it_is_called(kernel: Kernel) -> None:
+    kernel.run("from taskref_edu.exercises import *")
+    shown = kernel.run('reveal("99-b", 2)\nanswer = 1 + 1\nprint(answer)')
+    texts = [output.get("data", {}).get("text/markdown", output.get("text", "")) for output in shown]
+    assert texts[0].startswith("**Guess 99-b.** The experiment says `2`")
+    assert len(kernel.run('reveal("99-b", 2)')) == 1
+
+
 def test_reset_offers_the_stub_in_a_new_cell(kernel: Kernel) -> None:
     kernel.run("from taskref_edu.exercises import *")
     kernel.run("payloads = []\nip = get_ipython()\nip.payload_manager.write_payload")
