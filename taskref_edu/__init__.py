@@ -1,6 +1,8 @@
 """Background tasks and the objects they work on: which should reference which?
 
 Importing this pulls in no widgets, no IPython, no matplotlib. `docs/architecture.md` is the map of the rooms.
+
+PYTEST_DONT_REWRITE: a word for pytest, which would warn a program that has imported this and then starts pytest.
 """
 
 from . import errors, former_names

@@ -149,6 +149,12 @@ def test_a_pytest_run_of_another_project_beside_the_core(core: Environment) -> N
     assert "1 passed" in core.run("python", "-W", "error", "-m", "pytest", "theirs")
 
 
+def test_a_program_that_uses_the_package_may_start_pytest(core: Environment) -> None:
+    (core.folder / "test_own.py").write_text("def test_it():\n    pass\n")
+    program = "import sys, taskref_edu, pytest; sys.exit(pytest.main(['test_own.py']))"
+    assert "1 passed" in core.run("python", "-W", "error", "-c", program)
+
+
 def test_a_notebook_of_ours_beside_the_core_says_what_is_missing(core: Environment) -> None:
     ours = core.folder / "ours"
     ours.mkdir()
