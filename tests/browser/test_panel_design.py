@@ -145,7 +145,7 @@ def test_no_word_gives_way__and_a_list_is_as_high_as_its_rows(both: Notebook, wi
         for rows in side.locator(".taskref-rows").all():
             assert rows.evaluate("one => one.scrollHeight - one.clientHeight") <= 0
             assert rows.evaluate("one => one.clientHeight - one.querySelectorAll('.taskref-row').length * 28") < 28
-        if width >= 1280:
+        if width >= 1000:
             assert side.locator(".taskref-arrows svg").is_visible()
 
 

@@ -43,7 +43,7 @@ class Page:
     def click(self, name: str) -> None:
         """Send what a click on the button sends."""
         model = self.run("", "panel.controls.model_id").strip("'")
-        content = {"comm_id": model, "data": {"method": "custom", "content": {"click": name, "order": None}}}
+        content = {"comm_id": model, "data": {"method": "custom", "content": {"click": name}}}
         message = self._client.session.msg("comm_msg", content)
         if self._subshell is not None:
             message["header"]["subshell_id"] = self._subshell

@@ -25,7 +25,7 @@ class Arrows {
         path.setAttribute("class", className);
         svg.append(path);
       }
-      return make("span", "taskref-sample", {}, svg, " ", ...words);
+      return make("span", "taskref-sample", {}, svg, make("span", "", {}, ...words));
     };
     const arrow = classic ? "M32 7L2 7M8 3L2 7L8 11" : "M2 7L32 7M26 3L32 7L26 11";
     const cut = classic ? ["M32 7L14 7", "M5 3L13 11M5 11L13 3"] : ["M2 7L20 7", "M21 3L29 11M21 11L29 3"];

@@ -8,7 +8,7 @@ const LIVE_EVERY = 3000; // milliseconds between two sentences for screen reader
 const GUTTER = [42, 110]; // least and most pixels between the lists
 const LIVE = ["pending", "running"];
 // The columns that give way where there is little room, the first ones first.
-const OPTIONAL = ["order customer", "task type", "order amount", "order process", "order rest", "task rest", "task way", "task attempt", "order words", "task words"];
+const OPTIONAL = ["order customer", "task type", "order amount", "order process", "order rest", "task rest", "task way", "task attempt", "task expired", "order words", "task words"];
 let pictures = 0;
 
 export default {
@@ -313,6 +313,10 @@ class Picture {
     const left = () => this.root.clientWidth - width("order") - width("task") - GUTTER[0];
     for (const one of OPTIONAL) if (left() < 0) out.add(one);
     const stacked = left() < 0;
+    if (stacked) {
+      out.clear();
+      for (const one of OPTIONAL) if (width(one.split(" ")[0]) > this.root.clientWidth) out.add(one);
+    }
     const spare = Math.max(0, left());
     const gutter = stacked ? 0 : Math.min(GUTTER[1], GUTTER[0] + spare / 2);
     this.root.classList.toggle("taskref-stacked", stacked);

@@ -45,6 +45,7 @@ class PanelActions:
         self.player: ScenarioPlayer | None = None
         self.ended = False
         self.started_over = 0  # how many times
+        self.heard = ""  # the latest message: a page knows by it whether a state is older than its click
         self._before_scenario: tuple[float, int] | None = None  # seconds and workers
         self._hurry = hurry
         self._lock = threading.Lock()
@@ -84,14 +85,16 @@ class PanelActions:
         """Do what a page asks for; what is no sensible request is left alone."""
         if self.ended:
             return
-        order, number = content.get("order", content.get("select")), content.get("guess")
+        self.heard = str(content.get("sent", ""))
+        order, number = content.get("select"), content.get("guess")
         if type(order) is int:
             self.selected = order
         if (name := content.get("click")) in self._acts:
             self.click(str(name))
         elif type(number) is int and self.player is not None:
             self.player.guess(number)
-        for name, value in dict(content.get("set") or {}).items():
+        fields = content.get("set")
+        for name, value in fields.items() if isinstance(fields, dict) else ():
             self._set(name, value)
         self._hurry()
 

@@ -10,6 +10,8 @@ class Controls {
     this.el = el;
     this.fixed = model.get("fixed");
     this.buttons = {};
+    this.page = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+    this.sent = 0; // messages
     this.root = make("div", "taskref-controls");
     this.build();
     el.append(this.root);
@@ -48,7 +50,7 @@ class Controls {
   }
 
   send(content) {
-    this.model.send(content);
+    this.model.send({ ...content, sent: `${this.page} ${++this.sent}` });
   }
 
   // Building
@@ -160,10 +162,11 @@ class Controls {
 
   click(name, button) {
     const real = name === "toggle" ? this.model.get("state").toggle : name;
-    const why = this.model.get("state").offers[real];
-    if (why) return this.refuse(why);
+    const { offers, heard } = this.model.get("state");
+    // What the kernel said is older than a click that it has not answered yet: then it decides.
+    if (offers[real] && (this.sent === 0 || heard === `${this.page} ${this.sent}`)) return this.refuse(offers[real]);
     if (name === "start_over" && !this.confirmed(button)) return;
-    this.send({ click: real, order: this.selected });
+    this.send({ click: real });
   }
 
   refuse(why) {

@@ -209,7 +209,7 @@ class Panel:
     def _show_state(self) -> None:
         state = self._state()
         changed = state != self.controls.state
-        said = state["text"] != self.controls.state["text"] or state["selected"] != self.controls.state["selected"]
+        said = any(state[name] != self.controls.state[name] for name in ("text", "selected", "heard"))
         if changed and (said or time.monotonic() - self._shown_at >= CALM):
             self._shown_at = time.monotonic()
             self.controls.state = state
@@ -227,6 +227,7 @@ class Panel:
         pool = self._sides[-1].pool.state
         return {
             "text": (self._reason if actions.ended else self._trouble or actions.notice) or "",
+            "heard": actions.heard,
             "orders": self._orders(),
             "selected": actions.selected,
             "offers": offered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from taskref_edu import Order, TaskQueue, reading, writing
+from taskref_edu import Order, TaskQueue, inverted, reading, writing
 from taskref_edu.widgets import Panel
 from tests.conftest import until
 from tests.widgets.conftest import Hand
@@ -223,3 +224,65 @@ def test_the_panel_reads_past_the_learners_engine(open_panel: OpenPanel, databas
     assert [sql for sql in seen if sql.startswith(("SELECT", "PRAGMA"))] == []
     with reading(database) as session:
         assert session.exec(select(Order)).one().customer == "Ada"
+
+
+def test_start_over_puts_orders_tasks_and_references_back(open_panel: OpenPanel, engine: Engine):
+    queue = TaskQueue(engine)
+    with writing(engine) as session:
+        orders = [Order(customer="Ada", amount=5), Order(customer="Grace", amount=7)]
+        session.add_all(orders)
+        session.flush()
+        inverted.enqueue_payment(session, queue, orders[1])
+    hand = open_panel("inverted", seconds=60, queue=queue)
+    before = hand.orders(), hand.tasks()
+    hand.click("start")
+    until(lambda: "running" in hand.tasks()[0])
+    hand.pay_new_orders(2)
+    hand.click("start_over", "start over: the shop is as the cell made it")
+    until(lambda: (hand.orders(), hand.tasks()) == before)
+    until(lambda: hand.worker() == "■ stopped")
+    assert not any("deleted" in text for _, text, _ in hand.panel.views[0].timeline.lines)
+    hand.panel.set(seconds=0)
+    hand.click("start")
+    until(lambda: "succeeded" in hand.tasks()[0])
+    hand.panel.stop()
+
+
+def test_start_on_a_paused_worker_says_what_to_press(open_panel: OpenPanel):
+    hand = open_panel()
+    hand.click("start", "worker: started")
+    hand.click("pause", "worker: pauses")
+    hand.click("start", "worker: paused: press Resume")
+
+
+def test_a_checklist_is_refused_at_once_where_a_condition_is_unknown(database: Engine):
+    with pytest.raises(ValueError, match="condition 'orders are many' found"):
+        Panel(TaskQueue(database), steps=[("make orders", "orders are many")])
+
+
+def test_a_recording_is_plain_data_that_begins_with_everything(open_panel: OpenPanel, database: Engine):
+    with writing(database) as session:
+        session.add(Order(customer="</script><b>", amount=5))
+    hand = open_panel("inverted")
+    hand.pay_new_orders(1)
+    until(lambda: len(hand.orders()) == 2 and "→ task 1" in hand.orders()[1])
+    recording = hand.panel.recording()
+    first, *_, last = recording["sides"][0]["frames"]
+    assert json.loads(json.dumps(recording)) == recording
+    assert len(first["told"]["orders"]) == 1
+    assert recording["seconds"] >= last["at"]
+    assert "</script><b>" not in recording.html()
+    with writing(database) as session:
+        session.add_all([Order(customer="Ada", amount=5) for _ in range(400)])
+    until(lambda: len(hand.panel.views[0].rows.orders) > 400)
+    with pytest.raises(ValueError, match="403 rows found; a recording holds 300"):
+        hand.panel.recording()
+
+
+@pytest.mark.parametrize(
+    "content", [{"click": "no such button"}, {"select": "1"}, {"set": {"seconds": "x"}}, {"guess": -1}, {"set": 3}]
+)
+def test_a_message_that_makes_no_sense_is_left_alone(open_panel: OpenPanel, content: dict[str, object]):
+    hand = open_panel()
+    hand.panel._actions.hear(content)
+    hand.click("new_order", "order 1: new")
