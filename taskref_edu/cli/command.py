@@ -8,6 +8,7 @@ for another.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -115,7 +116,7 @@ def add(
     """A subcommand for the function; with `passes_on`, unknown arguments reach it as `arguments.rest`."""
     command = commands.add_parser(
         function.__name__,
-        help=(function.__doc__ or "").splitlines()[0],
+        help=(function.__doc__ or function.__name__).splitlines()[0],  # python -OO takes the docstrings away
         description=function.__doc__,
         allow_abbrev=False,
     )
@@ -137,6 +138,9 @@ def run(taskref: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> 
 
 def main() -> int:
     """The command itself: returns its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # not every pipe has ✔ and ★, and a learner's text may hold anything
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         code = run(parser())
         sys.stdout.flush()

@@ -40,6 +40,7 @@ def exercise(id: str) -> Callable[[F], F]:
     """Decorator: the function below answers exercise `id`. The function itself is returned as it is."""
     if not isinstance(id, str):
         raise TypeError(f'{id!r} found, an id in quotes expected: write @exercise("1.1")')
+    notebook_hook.note_use(id)
 
     def mark(function: F) -> F:
         return function

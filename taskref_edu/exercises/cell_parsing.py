@@ -1,20 +1,52 @@
 """What stands in a cell: the exercises it answers, and the names it binds. Read with `ast`, never run.
 
-The id in the decorator is all that ties a cell to its exercise. Lines that only IPython understands are
-blanked, so that the line numbers stay those of the cell.
+The id in the decorator is all that ties a cell to its exercise. What only IPython understands goes through IPython's
+own transformer, line by line in its place, so that the line numbers stay those of the cell. A use of `exercise` that
+cannot be checked is a stray, with a sentence that says why: it is never passed over in silence.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-# A cell magic that runs the rest of the cell as Python; under any other, the rest is not Python.
-TRANSPARENT = re.compile(r"\A\s*%%(time|timeit|capture|prun)\b")
-MAGIC = re.compile(r"^\s*[%!].*|^\s*\?.*|.*\?\s*$|^\s*\w+\s*=\s*[%!].*")
-NAMED = re.compile(r"^@exercise\(\s*[\"']([^\"']+)[\"']", re.MULTILINE)
+# Cell magics whose cell does not run as Python in this kernel. Under any other (%%time, %%memit, ...) it does.
+ELSEWHERE = frozenset(
+    [
+        "!",
+        "bash",
+        "cmd",
+        "file",
+        "html",
+        "javascript",
+        "js",
+        "latex",
+        "markdown",
+        "perl",
+        "pypy",
+        "python",
+        "python2",
+        "python3",
+        "R",
+        "ruby",
+        "script",
+        "sh",
+        "skip",
+        "sql",
+        "svg",
+        "sx",
+        "system",
+        "writefile",
+    ]
+)
+CELL_MAGIC = re.compile(r"%%(\w+|!)(?!\?)")
+ID = re.compile(r"\d+\.\d+\Z")
+NAMED = re.compile(r"^[ \t>.]*@[\w.]+\(\s*(?:id\s*=\s*)?[\"'](\d+\.\d+)[\"']", re.MULTILINE)
+UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what parse() raises
+TRANSFORMS = 500  # magics of one cell that are looked at
 Imports = list[ast.Import | ast.ImportFrom]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -27,51 +59,151 @@ class Answer:
     function: Function
 
 
+@dataclass(frozen=True)
+class Stray:
+    """A use of `exercise` that cannot be checked, and why. id: None where it is not written out."""
+
+    id: str | None
+    why: str
+
+
 def parse(text: str) -> ast.Module:
-    """The cell as a syntax tree; raises SyntaxError with the cell's line number."""
-    if text.lstrip().startswith("%%"):
-        first, _, rest = text.partition("\n")
-        text = "\n" + rest if TRANSPARENT.match(first) else ""
+    """The cell as a syntax tree; raises SyntaxError with the cell's line number, or another of UNREADABLE."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an invalid escape, which pytest may turn into an error
+        try:
+            return ast.parse(text)
+        except SyntaxError:
+            python = as_python(text)
+            if python == text:
+                raise
+            return ast.parse(python)
+
+
+def as_python(text: str) -> str:
+    """The cell as IPython runs it, each line in its place; the text itself where there is no IPython."""
     try:
-        return ast.parse(text)
+        from IPython.core.inputtransformer2 import TransformerManager, classic_prompt, ipython_prompt, leading_indent
+    except ImportError:
+        return text
+    lines = f"{text}\n".splitlines(keepends=True)
+    blank = next((number for number, line in enumerate(lines) if line.strip()), len(lines))
+    lines = lines[blank:]
+    for transform in (leading_indent, classic_prompt, ipython_prompt):
+        lines = transform(lines)
+    if lines and (magic := CELL_MAGIC.match(lines[0])):
+        body = "" if magic[1] in ELSEWHERE else "".join(lines[1:])
+        return "\n" * (blank + 1) + (body if not body or _is_python(body) else as_python(body))
+    manager = TransformerManager()
+    for _ in range(TRANSFORMS):
+        changed, after = manager.do_one_token_transform(lines)
+        if not changed:
+            break
+        # A magic over several lines becomes one: blank lines keep those below it where they were.
+        place = next(
+            (n for n, pair in enumerate(zip(lines, after, strict=False)) if pair[0] != pair[1]), len(after) - 1
+        )
+        lines = [*after[: place + 1], *["\n"] * (len(lines) - len(after)), *after[place + 1 :]]
+    return "\n" * blank + "".join(lines)
+
+
+def _is_python(text: str) -> bool:
+    try:
+        ast.parse(text)
     except SyntaxError:
-        without = "\n".join(_without_magic(line) for line in text.split("\n"))
-        if without == text:
-            raise
-        return ast.parse(without)
+        return False
+    return True
 
 
-def _without_magic(line: str) -> str:
-    indent = line[: len(line) - len(line.lstrip())]
-    return f"{indent}pass" if MAGIC.match(line) else line
+def decorator_names(imported: Iterable[ast.AST]) -> frozenset[str]:
+    """What our decorator is called after these statements: `exercise`, and what `import … as` or `=` made of it."""
+    names = {"exercise"}
+    for node in imported:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("exercises"):
+            names |= {alias.asname or alias.name for alias in node.names if alias.name == "exercise"}
+        elif isinstance(node, ast.Assign) and _is_exercise(node.value, frozenset(names)):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return frozenset(names)
 
 
-def answers(tree: ast.Module) -> list[Answer]:
-    """The exercises that a cell answers, in its order."""
+def _is_exercise(node: ast.expr, names: frozenset[str]) -> bool:
+    match node:
+        case ast.Name(id=name):
+            return name in names
+        case ast.Attribute(attr="exercise"):
+            return True
+    return False
+
+
+def answers(tree: ast.Module, imported: Iterable[ast.AST] = ()) -> list[Answer]:
+    """The exercises that a cell answers, in its order. imported: the import statements of other cells."""
+    names = decorator_names([*imported, *tree.body])
     return [
         Answer(id, node)
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        for id in map(_exercise_id, node.decorator_list)
-        if id is not None
+        for decorator in node.decorator_list
+        if isinstance(decorator, ast.Call) and _is_exercise(decorator.func, names)
+        if (id := _id_of(decorator)) is not None
     ]
 
 
-def ids_in(text: str) -> list[str]:
-    """The ids of a cell's exercises, found even where the cell cannot be parsed."""
-    try:
-        return [answer.id for answer in answers(parse(text))]
-    except (SyntaxError, ValueError):  # ValueError: a null byte
-        return NAMED.findall(text)
-
-
-def _exercise_id(decorator: ast.expr) -> str | None:
-    match decorator:
-        case ast.Call(
-            func=ast.Name(id="exercise") | ast.Attribute(attr="exercise"), args=[ast.Constant(value=str(id)), *_]
-        ):
+def _id_of(call: ast.Call) -> str | None:
+    given = [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "id")]
+    match given:
+        case [ast.Constant(value=str(id))]:
             return id
     return None
+
+
+def strays(text: str, imported: Iterable[ast.AST] = ()) -> list[Stray]:
+    """The uses of `exercise` in a cell that answer nothing, each with the reason."""
+    stripped = text.lstrip()
+    magic = CELL_MAGIC.match(stripped)
+    if magic and magic[1] in ELSEWHERE:
+        why = f"The cell begins with `{magic[0]}`, which does not run it as Python here: take that line away."
+        return [Stray(id, why) for id in NAMED.findall(text)]
+    try:
+        tree = parse(text)
+    except UNREADABLE:  # ids_in() finds those that are written out, and their check says what is wrong
+        return []
+    answered = {answer.id for answer in answers(tree, imported)}
+    names = decorator_names([*imported, *tree.body])
+    # `progress.exercise(…)`, or a function of the learner's own with that name, is no use of ours.
+    return [Stray(id, why) for id, why in _strays(tree, names) if id not in answered and (id is None or ID.match(id))]
+
+
+def _strays(tree: ast.Module, names: frozenset[str]) -> Iterator[tuple[str | None, str]]:
+    seen: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        for decorator in getattr(node, "decorator_list", ()):
+            if isinstance(decorator, ast.Call) and _is_exercise(decorator.func, names):
+                seen.add(decorator)
+                if why := _why_not(node, node in tree.body, _id_of(decorator)):
+                    yield _id_of(decorator), why
+            elif _is_exercise(decorator, names):
+                yield None, '`@exercise` has no id: write the exercise\'s id in quotes, as in `@exercise("1.1")`.'
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or node in seen or not _is_exercise(node.func, names):
+            continue
+        if (id := _id_of(node)) is not None:
+            yield id, "`exercise(…)` is no decorator here: write `@exercise(…)` on the line above a `def`."
+
+
+def _why_not(node: ast.AST, top: bool, id: str | None) -> str:
+    if id is None:
+        return 'The exercise\'s id is not written out: write it in quotes, as in `@exercise("1.1")`.'
+    if isinstance(node, ast.ClassDef):
+        return "A class found; the check calls a function: write `def`."
+    return "" if top else "The function stands inside another block: move it to the left edge of the cell."
+
+
+def ids_in(text: str, imported: Iterable[ast.AST] = ()) -> list[str]:
+    """The ids of a cell's exercises, found even where the cell cannot be parsed."""
+    try:
+        return [answer.id for answer in answers(parse(text), imported)]
+    except UNREADABLE:
+        return NAMED.findall(text)
 
 
 def imports(tree: ast.Module) -> Imports:

@@ -10,25 +10,28 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..errors import ReadOnlySession
 from ..lab.explorer.errors import LabError
 from ..lab.explorer.progress_bar import whole_only
-from .cell_parsing import answers, ids_in, parse
+from .cell_parsing import UNREADABLE, answers, ids_in, parse
 from .code_slips import slips_in
 from .error_texts import explain, learner_lines, shown_lines
 from .exercise import Check, CheckFailed, Exercise, find, function_of
 from .learner_models import models_apart
-from .limits import Limited, OutOfTime, library_restored, threads_ended
-from .loader import Attempt, Loaded, attempt_from, is_attempted, load
+from .limits import Limited, OutOfTime, library_restored, process_restored, threads_ended
+from .loader import Attempt, attempt_from, is_attempted, load, why_not_checked
 from .outcomes import Outcome, Verdict
 from .schedule_box import in_the_box
 from .slips import noticing, watched
+
+OPTIMIZE = "Unset PYTHONOPTIMIZE, restart the kernel or the terminal, and check again."
 
 
 @dataclass
@@ -38,7 +41,7 @@ class Run:
     passed: list[Check]
     failing: Check | None = None
     error: BaseException | None = None
-    loaded: Loaded | None = None
+    printed: list[str] = field(default_factory=list)
 
 
 def check_answer(exercise_id: str, source: str) -> Outcome:
@@ -49,7 +52,7 @@ def check_answer(exercise_id: str, source: str) -> Outcome:
     """
     exercise = find(exercise_id)
     if exercise.id not in ids_in(source):
-        with contextlib.suppress(SyntaxError, ValueError):  # without the function: the attempt says so
+        with contextlib.suppress(*UNREADABLE):  # without the function: the attempt says so
             source = exercise.cell(source)
     return check_attempt(attempt_from(exercise.id, source, ()), exercise)
 
@@ -57,7 +60,16 @@ def check_answer(exercise_id: str, source: str) -> Outcome:
 def check_attempt(attempt: Attempt, exercise: Exercise | None = None) -> Outcome:
     """Check the attempt against its exercise (the catalog's, unless one is given). Raises only UnknownExercise."""
     exercise = exercise or find(attempt.id)
-    if not is_attempted(exercise, attempt.source):
+    if sys.flags.optimize:
+        found, step = (
+            "Python runs with PYTHONOPTIMIZE or -O, which removes the asserts that checks are made of.",
+            OPTIMIZE,
+        )
+        return Outcome(exercise.id, exercise.title, Verdict.ERROR, found, step, broken_check=True)
+    if why := why_not_checked(attempt, exercise.function):
+        step = "Change the cell that way and run it again."
+        return Outcome(exercise.id, exercise.title, Verdict.ERROR, why, step)
+    if not is_attempted(exercise, attempt.source, attempt.statements):
         return not_attempted(exercise)
     began = time.perf_counter()
     run, notes = _contained(attempt, exercise)
@@ -76,20 +88,26 @@ def not_attempted(exercise: Exercise) -> Outcome:
 def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
     """Run the checks within their time, and undo what the attempt did to the process."""
     run = Run([])
-    with whole_only(), library_restored() as patched, models_apart(), threads_ended(attempt.filename) as stubborn:
+    with (
+        whole_only(),
+        process_restored() as process,
+        library_restored() as patched,
+        models_apart(),
+        threads_ended(attempt.filename) as stubborn,
+    ):
         try:
             Limited(exercise.seconds).run(lambda: _run(attempt, exercise, run))
         except BaseException as error:  # whatever learners raise, sys.exit() too, is an outcome
             run.error = error
-    notes = [f"The code replaced `{name}`; it was put back." for name in patched]
+    run.printed = process.printed.lines
+    notes = [*process.notes, *(f"The code replaced `{name}`; it was put back." for name in patched)]
     notes += [f"The code left the thread `{name}` running; restart the kernel to end it." for name in stubborn]
     return run, notes
 
 
 def _run(attempt: Attempt, exercise: Exercise, run: Run) -> None:
     _expect_a_plain_function(attempt, exercise)
-    run.loaded = load(attempt)
-    function = watched(_expect_parameters(_named(run.loaded.function), exercise))
+    function = watched(_expect_parameters(_named(load(attempt)), exercise))
     for check in exercise.checks:
         run.failing = check
         with noticing() as slips:
@@ -108,7 +126,7 @@ def _run(attempt: Attempt, exercise: Exercise, run: Run) -> None:
 def _expect_a_plain_function(attempt: Attempt, exercise: Exercise) -> None:
     """Fail a cell without the function, and one whose function gives its caller a coroutine or a generator."""
     name = exercise.function
-    functions = [answer.function for answer in answers(parse(attempt.source)) if answer.id == exercise.id]
+    functions = [answer.function for answer in answers(parse(attempt.source), attempt.statements) if answer.id == exercise.id]
     if not functions:
         raise CheckFailed(f"No `def {name}(…)` found in the cell; expected is a function of this name.")
     if isinstance(functions[-1], ast.AsyncFunctionDef):
@@ -224,5 +242,4 @@ def _proved(run: Run) -> str:
 
 
 def _printed(run: Run) -> list[tuple[str, object]]:
-    printed = run.loaded.printed if run.loaded else []
-    return [("What the code printed while it was checked", "\n".join(printed))] if printed else []
+    return [("What the code printed while it was checked", "\n".join(run.printed))] if run.printed else []

@@ -106,7 +106,8 @@ def explain(error: BaseException, attempt: Attempt, exercise: Exercise) -> tuple
     if isinstance(error, SystemExit):
         return f"The code called `sys.exit()`{where}.", "Return a value or raise an error instead."
     if isinstance(error, NotAllowed):
-        return f"The code waits for the keyboard{where}.", f"{error}."
+        found, step = error.args
+        return f"{found}{where}.", step
     if isinstance(error, KeyboardInterrupt):
         return f"The check was interrupted{where}.", "Run the cell again."
     if isinstance(error, SyntaxError):
@@ -124,6 +125,12 @@ def _ordinary(error: BaseException, attempt: Attempt, exercise: Exercise, where:
         )
     if isinstance(error, NameError) and name:
         return f"{said}{where}.", _where_from(name)
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"{said}{where}.",
+            "Install the package; or, if it is a file of yours beside the notebook, move what you need into this cell:"
+            " a check sees no such file.",
+        )
     if isinstance(error, RecursionError):
         return f"The function calls itself without an end{where}.", "Give it a case in which it returns."
     for pattern, meaning in [*exercise.errors, *KNOWN]:

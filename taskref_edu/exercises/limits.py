@@ -7,18 +7,27 @@ call into C that is not SQLite's, a sleep on a thread other than the main one, a
 from __future__ import annotations
 
 import contextlib
+import io
+import os
 import sqlite3
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
+from ..clone import FIRST_NOTEBOOK, root
 from ..lab.explorer.watchdog import AGAIN, Watchdog, raise_in_thread
 
 T = TypeVar("T")
 # Attributes that Python, pydantic and SQLAlchemy replace by themselves.
 FILLED_IN = frozenset({"_", "__doc__", "__annotations__", "__abstractmethods__", "__warningregistry__", "_abc_impl"})
+PACKAGE = __name__.partition(".")[0]
+PRINTED_LINES, PRINTED_WIDTH = 50, 500
 THREADS_TIMEOUT = 0.5  # seconds for threads that were left running to end
 # Connections made since a run began, by the run's thread: these may be interrupted, and no others.
 _opened: dict[int, list[sqlite3.Connection]] = {}
@@ -115,6 +124,88 @@ def _runs(thread: threading.Thread, filename: str) -> bool:
     return False
 
 
+class Printed(io.TextIOBase):
+    """Keeps the first lines that are written to it, each cut: a loop that prints must not fill the notebook."""
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def write(self, text: str) -> int:
+        """Take the text as far as there is room."""
+        if self._text.count("\n") < PRINTED_LINES:
+            self._text += text[: PRINTED_LINES * PRINTED_WIDTH]
+        return len(text)
+
+    @property
+    def lines(self) -> list[str]:
+        """What was kept."""
+        return [line[:PRINTED_WIDTH] for line in self._text.splitlines()[:PRINTED_LINES]]
+
+
+@dataclass
+class Contained:
+    """What a contained block printed, and what it changed in the process: a sentence each."""
+
+    printed: Printed = field(default_factory=Printed)
+    notes: list[str] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def process_restored() -> Iterator[Contained]:
+    """Keep what the block prints, and put back its working directory, environment, output and import path.
+
+    Inside, files beside the notebook cannot be imported: the terminal and a grader would not find the same ones. And
+    warnings are ignored, since some run where they are errors.
+    """
+    contained = Contained()
+    folder, environment, path = _working_directory(), dict(os.environ), list(sys.path)
+    streams, depth = (sys.stdout, sys.stderr, sys.stdin), sys.getrecursionlimit()
+    beside = _modules_beside_the_notebook(folder)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            sys.stdout = sys.stderr = contained.printed
+            yield contained
+    finally:
+        sys.modules.update(beside)
+        sys.path[:] = path
+        if sys.stdout is not contained.printed or sys.stderr is not contained.printed or sys.stdin is not streams[2]:
+            contained.notes.append("The code replaced `sys.stdout`, `sys.stderr` or `sys.stdin`; it was put back.")
+        sys.stdout, sys.stderr, sys.stdin = streams
+        if sys.getrecursionlimit() != depth:
+            contained.notes.append("The code changed the recursion limit; it was put back.")
+            sys.setrecursionlimit(depth)
+        if os.environ != environment:
+            contained.notes.append("The code changed the environment variables; they were put back.")
+            os.environ.clear()
+            os.environ.update(environment)
+        if _working_directory() != folder and folder is not None:
+            contained.notes.append("The code changed the working directory; it was put back.")
+            with contextlib.suppress(OSError):
+                os.chdir(folder)
+
+
+def _working_directory() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # it was deleted
+        return None
+
+
+def _modules_beside_the_notebook(folder: Path | None) -> dict[str, ModuleType]:
+    """Take the modules of the learner's own folders out of reach; returns those that were loaded."""
+    clone = root()
+    folders = {folder, clone, clone / FIRST_NOTEBOOK.parent}
+    sys.path[:] = [place for place in sys.path if (Path(place).absolute() if place else folder) not in folders]
+    own = {
+        name
+        for name, module in list(sys.modules.items())
+        if (file := getattr(module, "__file__", None)) and "." not in name and name not in ("__main__", PACKAGE)
+        if (Path(file).parent.parent if Path(file).stem == "__init__" else Path(file).parent) in folders
+    }
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in own}
+
+
 @contextlib.contextmanager
 def library_restored() -> Iterator[list[str]]:
     """Undo what the block patches in this package and in a few modules it relies on; yields what was patched."""
@@ -130,10 +221,9 @@ def library_restored() -> Iterator[list[str]]:
 
 def _holders() -> Iterator[Any]:
     """The modules and classes whose attributes are watched."""
-    package = __name__.partition(".")[0]
     watched = ("builtins", "json", "random", "sqlite3", "threading", "time", "sqlmodel.orm.session")
     for name, module in list(sys.modules.items()):
-        ours = name == package or name.startswith(f"{package}.")
+        ours = name == PACKAGE or name.startswith(f"{PACKAGE}.")
         if module is not None and (ours or name in watched):
             yield module
             if ours or name == "sqlmodel.orm.session":

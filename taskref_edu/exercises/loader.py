@@ -11,18 +11,19 @@ import ast
 import builtins
 import functools
 import linecache
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from . import cell_parsing as cells
 from .exercise import Exercise, function_of
 
-MAX_PRINTED = 50  # lines that a check keeps
-
 
 class NotAllowed(Exception):
-    """The learner's code did what a check cannot wait for: it asked the keyboard."""
+    """The learner's code asked for what no check can give: the keyboard, or IPython. Its args: what, and what to do."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @dataclass(frozen=True)
@@ -45,13 +46,10 @@ class Attempt:
         """What the compiled code is called; tracebacks are cut down to it."""
         return f"<exercise {self.id}>"
 
-
-@dataclass
-class Loaded:
-    """The learner's function, ready to be called, and what it printed."""
-
-    function: Callable[..., Any]
-    printed: list[str] = field(default_factory=list)
+    @property
+    def statements(self) -> list[ast.stmt]:
+        """The import statements of the other cells."""
+        return [statement for line in self.imports for statement in ast.parse(line).body]
 
 
 def attempt_from(id: str, source: str, other_cells: Iterable[str], place: str = "your cell") -> Attempt:
@@ -70,32 +68,48 @@ def attempt_from(id: str, source: str, other_cells: Iterable[str], place: str = 
     return Attempt(id, source, tuple(lines), frozenset(names), place)
 
 
+def imports_of(texts: Iterable[str]) -> list[ast.stmt]:
+    """The import statements of these cells."""
+    return [statement for text in texts for line in _read(text)[1] for statement in ast.parse(line).body]
+
+
 @functools.lru_cache(maxsize=2000)  # a kernel's history is read again after each cell
 def _read(text: str) -> tuple[list[str], list[str], set[str]]:
     """The exercises that a cell answers, its imports, and the names it binds."""
     try:
         tree = cells.parse(text)
-    except (SyntaxError, ValueError):
+    except cells.UNREADABLE:
         return [], [], set()
     imported = [ast.unparse(node) for node in cells.imports(tree)]
     return [answer.id for answer in cells.answers(tree)], imported, cells.bound_names(tree)
 
 
-def is_attempted(exercise: Exercise, source: str) -> bool:
+def why_not_checked(attempt: Attempt, function: str) -> str:
+    """One sentence where the cell's function cannot be found by its decorator; empty where the check can say more."""
+    if attempt.id in cells.ids_in(attempt.source, attempt.statements):
+        return ""
+    found = [stray.why for stray in cells.strays(attempt.source, attempt.statements) if stray.id == attempt.id]
+    if not found and f"def {function}(" in attempt.source:
+        found = [f'The cell has no line `@exercise("{attempt.id}")`: write it above the `def`.']
+    return found[0] if found else ""
+
+
+def is_attempted(exercise: Exercise, source: str, imported: Sequence[ast.AST] = ()) -> bool:
     """Whether the function's body differs from the stub's, docstrings aside. A syntax error is an attempt."""
     try:
-        functions = [answer.function for answer in cells.answers(cells.parse(source)) if answer.id == exercise.id]
-    except (SyntaxError, ValueError):
+        answers = cells.answers(cells.parse(source), imported)
+    except cells.UNREADABLE:
         return True
+    functions = [answer.function for answer in answers if answer.id == exercise.id]
     return not functions or not cells.same_body(functions[-1], function_of(exercise.stub))
 
 
-def load(attempt: Attempt) -> Loaded:
-    """Run imports and definitions of the attempt; raises what they raise, with the cell's own line numbers."""
+def load(attempt: Attempt) -> Callable[..., Any]:
+    """The function, after the attempt's imports and definitions have run; raises what they raise, with the cell's own
+    line numbers."""
     tree = cells.parse(attempt.source)
-    target = [answer.function for answer in cells.answers(tree) if answer.id == attempt.id][-1]
-    printed: list[str] = []
-    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": _builtins(printed)}
+    target = [one.function for one in cells.answers(tree, attempt.statements) if one.id == attempt.id][-1]
+    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": _builtins()}
     for line in attempt.imports:
         try:
             exec(compile(line, "<imports>", "exec"), namespace)
@@ -106,7 +120,7 @@ def load(attempt: Attempt) -> Loaded:
     for node in _definitions(tree, namespace):
         code = compile(ast.Module([node], []), attempt.filename, "exec", _future(tree), dont_inherit=True)
         exec(code, namespace)
-    return Loaded(namespace[target.name], printed)
+    return namespace[target.name]
 
 
 def _future(tree: ast.Module) -> int:
@@ -148,20 +162,20 @@ def _calls_an_answer(value: ast.expr, tree: ast.Module) -> bool:
     return any(isinstance(leaf, ast.Name) and leaf.id in own for leaf in ast.walk(value))
 
 
-def _builtins(printed: list[str]) -> dict[str, Any]:
-    """Python's builtins, save those that would wait for the keyboard, end the kernel, or flood the cell."""
+def _builtins() -> dict[str, Any]:
+    """Python's builtins, save those that would wait for the keyboard, end the kernel, or ask IPython."""
 
     def refuse(*_: Any, **__: Any) -> None:
-        raise NotAllowed("input() found in an exercise; a check cannot type: take what you need from the parameters")
+        step = "input() found in an exercise; a check cannot type: take what you need from the parameters."
+        raise NotAllowed("The code waits for the keyboard", step)
+
+    def refuse_magic() -> None:
+        raise NotAllowed(
+            "The code runs a magic (`%…`, `!…` or `…?`)", "A check runs without IPython: write it in Python."
+        )
 
     def leave(code: object = None) -> None:
         raise SystemExit(code)
 
-    def keep(*values: Any, sep: str = " ", end: str = "\n", file: Any = None, flush: bool = False) -> None:
-        if file is not None:
-            print(*values, sep=sep, end=end, file=file, flush=flush)
-        elif len(printed) < MAX_PRINTED:
-            printed.append(sep.join(map(str, values))[:500])
-
-    changed: dict[str, Any] = {"input": refuse, "breakpoint": refuse, "exit": leave, "quit": leave, "print": keep}
-    return {**vars(builtins), **changed}
+    changed: dict[str, Any] = {"input": refuse, "breakpoint": refuse, "exit": leave, "quit": leave}
+    return {**vars(builtins), **changed, "get_ipython": refuse_magic}

@@ -1,11 +1,13 @@
 """Notebooks on disk: which exercises they answer, and one answer put in another's place.
 
-Not covered: outputs and everything else of a notebook; a wrong file is a sentence, never a traceback.
+A wrong file is a sentence, never a traceback, as is an exercise's cell that cannot be checked. Not covered: outputs.
 """
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,10 @@ from typing import Any
 from ..clone import root
 from ..errors import TaskrefError
 from . import cell_parsing as cells
-from .loader import Attempt, attempt_from
+from .loader import Attempt, attempt_from, imports_of
 from .progress import write_whole
+
+EXERCISE_CELL = re.compile(r"exercise-(\d+)-(\d+)\Z")  # the id of a cell that `taskref build` made for an exercise
 
 
 class BadNotebook(TaskrefError):
@@ -24,10 +28,14 @@ class BadNotebook(TaskrefError):
 
 @dataclass(frozen=True)
 class Answered:
-    """The exercises that a notebook answers, each once, in the order of its cells; and what had to be said."""
+    """The exercises that a notebook answers, each once, in the order of its cells; and what had to be said.
+
+    problems: cells that meant to answer some exercise, and do not say which.
+    """
 
     attempts: Sequence[Attempt]
     notes: dict[str, list[str]]
+    problems: Sequence[str] = ()
 
 
 def read_notebook(path: Path) -> dict[str, Any]:
@@ -47,41 +55,54 @@ def read_notebook(path: Path) -> dict[str, Any]:
         raise BadNotebook(f"{path} is JSON, and not a notebook: it has no list of cells")
     if not all(isinstance(cell, dict) for cell in notebook["cells"]):
         raise BadNotebook(f"{path} has a cell that is not an object: restore it from git or from .taskref/backup")
+    for cell in notebook["cells"]:  # some tools write null
+        cell["metadata"] = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
     return notebook
 
 
 def source(cell: dict[str, Any]) -> str:
     """The text of a cell; a notebook keeps it as one string or as a list of lines."""
-    text = cell.get("source", "")
-    return "".join(map(str, text)) if isinstance(text, list) else str(text)
+    text = cell.get("source")
+    return "".join(map(str, text)) if isinstance(text, list) else text if isinstance(text, str) else ""
 
 
-def code_cells(notebook: dict[str, Any]) -> list[tuple[int, str]]:
-    """Number (from 1, all kinds of cells counted) and text of each code cell."""
-    numbered = enumerate(notebook["cells"], 1)
-    return [(number, source(cell)) for number, cell in numbered if cell.get("cell_type") == "code"]
+def code_cells(notebook: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """Number (from 1, all kinds of cells counted) and JSON of each code cell."""
+    return [(number, cell) for number, cell in enumerate(notebook["cells"], 1) if cell.get("cell_type") == "code"]
+
+
+def ids_meant(cell: dict[str, Any], text: str, imported: Sequence[ast.AST] = ()) -> list[str]:
+    """The exercises that a cell answers or means to answer: by its decorators, else by where the build put it."""
+    meant = [*cells.ids_in(text, imported), *(stray.id for stray in cells.strays(text, imported) if stray.id)]
+    given = EXERCISE_CELL.match(str(cell.get("id", "")))
+    return list(dict.fromkeys(meant)) or ([f"{given[1]}.{given[2]}"] if given and text.strip() else [])
 
 
 def answered(path: Path) -> Answered:
     """What the notebook answers; of two cells with one id the last counts, and a note says so."""
-    return answered_in(code_cells(read_notebook(path)))
-
-
-def answered_in(numbered: Sequence[tuple[int, str]]) -> Answered:
-    """The same for cells that are at hand."""
+    numbered = code_cells(read_notebook(path))
+    text_of = {number: source(cell) for number, cell in numbered}
+    imported = imports_of(text_of.values())
     holding: dict[str, list[int]] = {}
-    for number, text in numbered:
-        for id in cells.ids_in(text):
+    for number, cell in numbered:
+        for id in ids_meant(cell, text_of[number], imported):
             holding.setdefault(id, []).append(number)
-    text_of = dict(numbered)
     attempts, notes = [], {}
     for id, numbers in holding.items():
-        others = [text for number, text in numbered if number != numbers[-1]]
-        attempts.append(attempt_from(id, text_of[numbers[-1]], others, place=f"Cell {numbers[-1]}"))
+        counts = [number for number in numbers if id in cells.ids_in(text_of[number], imported)] or numbers
+        others = [text for number, text in text_of.items() if number != counts[-1]]
+        attempts.append(attempt_from(id, text_of[counts[-1]], others, place=f"Cell {counts[-1]}"))
         if len(set(numbers)) > 1:
             listed = ", ".join(map(str, dict.fromkeys(numbers)))
-            notes[id] = [f"The cells {listed} answer {id}; the last one counts."]
-    return Answered(attempts, notes)
+            which = "the last one" if counts[-1] == numbers[-1] else f"cell {counts[-1]}"
+            notes[id] = [f"The cells {listed} answer {id}; {which} counts."]
+    nameless = [
+        f"Cell {number} of {path.name}: {stray.why}"
+        for number, text in text_of.items()
+        for stray in cells.strays(text, imported)
+        if stray.id is None and number not in {number for numbers in holding.values() for number in numbers}
+    ]
+    return Answered(attempts, notes, nameless)
 
 
 def notebooks() -> list[Path]:
@@ -92,9 +113,9 @@ def notebooks() -> list[Path]:
 def replace_answer(path: Path, id: str, text: str) -> bool:
     """Put `text` into the last cell that answers the exercise, without outputs; whether there was one."""
     notebook = read_notebook(path)
-    holding = [
-        cell for cell in notebook["cells"] if cell.get("cell_type") == "code" and id in cells.ids_in(source(cell))
-    ]
+    numbered = code_cells(notebook)
+    imported = imports_of(source(cell) for _, cell in numbered)
+    holding = [cell for _, cell in numbered if id in ids_meant(cell, source(cell), imported)]
     if not holding:
         return False
     holding[-1].update(source=text.rstrip("\n").splitlines(keepends=True), outputs=[], execution_count=None)

@@ -6,15 +6,18 @@ come by. IPython's `post_run_cell` gives the text. Outside IPython nothing is in
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from . import cell_parsing as cells
 from .commands import check_and_keep
 from .exercise import UnknownExercise
-from .loader import attempt_from
+from .loader import attempt_from, imports_of
 from .markdown import Note
+from .notebook_files import BadNotebook, code_cells, ids_meant, read_notebook, source
 
 
 def install() -> bool:
@@ -33,42 +36,81 @@ def install() -> bool:
 _INSTALLED = "_taskref_exercises_hook"
 
 
+_decorated: list[str] = []  # the ids that `exercise(…)` was called with since the last cell ended
+
+
+def note_use(id: str) -> None:
+    """The decorator was called: if the cell's text does not show it, the learner must be told."""
+    _decorated.append(id)
+
+
 class _Hook:
     def __init__(self, shell: Any) -> None:
+        self._shell = shell
         # The latest text of each cell: by its id where the front end gives one, else by the text itself.
         self._cells: dict[str, str] = {text: text for text in shell.history_manager.input_hist_raw}
 
     def after_cell(self, result: Any) -> None:
         """Check what the cell answers. Never raises: a fault of ours must not look like the learner's."""
         text = result.info.raw_cell or ""
+        used, _decorated[:] = list(_decorated), []
         self._cells.pop(text, None)  # it has an id now
-        self._cells[getattr(result.info, "cell_id", None) or text] = text
-        ids = cells.ids_in(text)
+        cell_id = getattr(result.info, "cell_id", None)
+        self._cells[cell_id or text] = text
         # A cell that was interrupted by hand is not to be checked for another ten seconds.
-        if ids and not isinstance(result.error_in_exec, KeyboardInterrupt):
-            show_all(ids, text, [cell for cell in self._cells.values() if cell != text])
+        if isinstance(result.error_in_exec, KeyboardInterrupt):
+            return
+        others = [cell for cell in self._cells.values() if cell != text]
+        imported = imports_of(others)
+        ids = [*ids_meant({"id": cell_id}, text, imported), *used]
+        if ids:
+            saved = saved_cells(cell_id)
+            show_all(list(dict.fromkeys(ids)), text, others if saved is None else saved)
+            _decorated.clear()  # the check ran the cell's definitions once more
+        else:
+            for stray in cells.strays(text, imported):
+                show(Note("This cell was not checked", stray.why))
+
+
+def saved_cells(cell_id: str | None) -> list[str] | None:
+    """The other code cells as the notebook's file has them; None where the file, or the cell in it, is not known.
+
+    The kernel never hears that a cell was deleted, edited or turned into Markdown; the terminal's check, which reads
+    the file, would miss its imports. The server says where the file is.
+    """
+    path = Path(os.environ.get("JPY_SESSION_NAME", ""))
+    if not cell_id or path.suffix != ".ipynb":
+        return None
+    try:
+        saved = {cell.get("id"): source(cell) for _, cell in code_cells(read_notebook(path))}
+    except BadNotebook:
+        return None
+    return [text for id, text in saved.items() if id != cell_id] if cell_id in saved else None
+
+
+def show(shown: object) -> None:
+    """Below the cell."""
+    from IPython.display import display
+
+    display(shown)
 
 
 def show_all(ids: Sequence[str], text: str, others: Sequence[str]) -> None:
     """Check and show each exercise of the cell."""
-    from IPython.display import display
-
     for id in ids:
         try:
             outcome = check_and_keep(attempt_from(id, text, others))
         except UnknownExercise as error:
-            display(Note("No such exercise", f"{error}"))
+            show(Note("No such exercise", f"{error}"))
             continue
-        display(outcome)
+        show(outcome)
         show_buttons(id)
 
 
 def show_buttons(id: str) -> None:
     """Hint, Solution and Reset under the feedback; without ipywidgets, the functions are enough."""
     try:
-        from IPython.display import display
-
         from .buttons import buttons
     except ImportError:
         return
-    display(buttons(id))
+    show(buttons(id))

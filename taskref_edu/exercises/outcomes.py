@@ -32,6 +32,16 @@ BADGES = {
 }
 
 
+MESSAGE, FACT, HTML = 2_000, 20_000, 500_000  # characters that are shown at most; all of it is saved in the notebook
+
+
+def presentable(text: str, longest: int) -> str:
+    """The text, cut, and without lone surrogates, which no file and no kernel's message can hold."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    end = f" … ({len(text):,} characters in all)"
+    return text if len(text) <= longest else text[: longest - len(end)] + end
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One check's result.
@@ -51,6 +61,9 @@ class Outcome:
     broken_check: bool = False
     seconds: float = field(default=0.0, compare=False)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", presentable(self.message, MESSAGE))
+
     @property
     def headline(self) -> str:
         """`✔ 3.2 Two clicks, four versions: passed`."""
@@ -59,7 +72,7 @@ class Outcome:
     def __str__(self) -> str:
         lines = [self.headline, f"  {self.message}", f"  Next: {self.next_step}"]
         for heading, fact in self.facts:
-            lines += [f"  {heading}:", *(f"    {line}" for line in str(fact).splitlines())]
+            lines += [f"  {heading}:", *(f"    {line}" for line in presentable(str(fact), FACT).splitlines())]
         lines += [f"  Note: {note}" for note in self.notes]
         return text_of("\n".join(lines))
 
@@ -84,6 +97,6 @@ def _folded(fact: tuple[str, object]) -> str:
     heading, shown = fact
     draw = getattr(shown, "_repr_html_", None)
     inner = draw() if callable(draw) else None
-    if not isinstance(inner, str):
-        inner = f'<pre style="margin:4px 0;white-space:pre-wrap">{escape(str(shown))}</pre>'
+    if not isinstance(inner, str) or len(inner) > HTML:
+        inner = f'<pre style="margin:4px 0;white-space:pre-wrap">{escape(presentable(str(shown), FACT))}</pre>'
     return f"<details><summary>{escape(heading)}</summary>{inner}</details>"

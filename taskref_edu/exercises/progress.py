@@ -152,14 +152,18 @@ def _now() -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write the file so that a reader sees the old text or the new one, never a part."""
+    """Write the file so that a reader sees the old text or the new one, never a part.
+
+    A lone surrogate becomes the escape that JSON reads as one. A mount that knows no modes keeps its own.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(path.stat().st_mode if path.exists() else 0o644)
+        with contextlib.suppress(PermissionError, NotImplementedError):
+            Path(name).chmod(path.stat().st_mode if path.exists() else 0o644)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

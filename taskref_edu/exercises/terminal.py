@@ -59,11 +59,13 @@ def _check_notebook(path: Path, named: bool) -> _Checked:
             raise
         print(f"✘ {error}\n")
         return _Checked([], True)
-    if named and not found.attempts:
+    if named and not found.attempts and not found.problems:
         raise BadNotebook(f"{path} answers no exercise: there is no cell with @exercise(…) in it")
-    if found.attempts:
+    if found.attempts or found.problems:
         print(path.name)
-    return _Checked([_show(outcome) for outcome in _outcomes(found)], False)
+    for problem in found.problems:
+        print(f"✘ {problem}\n")
+    return _Checked([_show(outcome) for outcome in _outcomes(found)], bool(found.problems))
 
 
 def _outcomes(found: Answered, only: str | None = None) -> Iterator[Outcome]:

@@ -55,6 +55,7 @@ def results(path: Path) -> Iterator[Result]:
         return
     for attempt in found.attempts:
         yield {"notebook": path.name, "id": attempt.id, **_checked(attempt)}
+    yield from ({"notebook": path.name, "problem": problem} for problem in found.problems)
     if not found.attempts:
         yield {"notebook": path.name}
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Sequence
@@ -16,8 +17,8 @@ from typing import Any
 from ..clone import root as clone_root
 from ..exercises.cell_parsing import ids_in
 from ..exercises.exercise import Exercise, find, names
-from ..exercises.loader import is_attempted
-from ..exercises.notebook_files import BadNotebook, read_notebook
+from ..exercises.loader import imports_of, is_attempted
+from ..exercises.notebook_files import BadNotebook, code_cells, ids_meant, read_notebook
 from ..exercises.notebook_files import source as text_of
 from ..exercises.predictions import EXPLANATIONS
 from ..exercises.progress import write_whole
@@ -129,20 +130,23 @@ def answers_in(path: Path) -> Answers | BadNotebook:
         notebook = read_notebook(path)
     except BadNotebook as error:
         return error
+    numbered = code_cells(notebook)
+    imported = imports_of(text_of(cell) for _, cell in numbered)
     found: Answers = {}
-    for cell in notebook["cells"]:
+    for _, cell in numbered:
         text = text_of(cell)
-        for id in ids_in(text) if cell.get("cell_type") == "code" else ():
-            if id in names() and _touched(cell, text, find(id)):
+        for id in ids_meant(cell, text, imported):
+            counts = id in ids_in(text, imported) or id not in found  # what cannot be checked replaces no answer
+            if id in names() and counts and _touched(cell, text, find(id), imported):
                 found[id] = rewritten(text)
     return found
 
 
-def _touched(cell: dict[str, Any], text: str, exercise: Exercise) -> bool:
-    ours = cell.get("metadata", {}).get("taskref", {})
+def _touched(cell: dict[str, Any], text: str, exercise: Exercise, imported: Sequence[ast.AST]) -> bool:
+    ours = cell["metadata"].get("taskref", {})
     if isinstance(ours, dict) and ours.get("stub") == mark_of(text):
         return False
-    return is_attempted(exercise, text)
+    return is_attempted(exercise, text, imported)
 
 
 def _write(source: Source, path: Path, everything: dict[Path, Answers | BadNotebook], backup: Path) -> Written:
@@ -191,6 +195,6 @@ def _has_left_the_series(notebook: Path, authoring: Path) -> bool:
 
 def _ids_of(path: Path) -> set[str]:
     try:
-        return {id for cell in read_notebook(path)["cells"] for id in ids_in(text_of(cell))}
+        return {id for _, cell in code_cells(read_notebook(path)) for id in ids_in(text_of(cell))}
     except BadNotebook:
         return set()

@@ -22,6 +22,15 @@ ANSWER = '@exercise("1.1")\ndef order_of(session, task):\n    return 1\n'
         f"files = !ls\n{ANSWER}",
         f"{ANSWER}this is not Python",
         ANSWER.replace('"', "'"),
+        f"\n \n%%time\n{ANSWER}",
+        f"%%memit -r 1\n{ANSWER}",
+        f"%%time\n%%capture\n!ls\n{ANSWER}",
+        "    " + ANSWER.strip().replace("\n", "\n    "),
+        ">>> " + ANSWER.strip().replace("\n", "\n... "),
+        "In [1]: " + ANSWER.strip().replace("\n", "\n   ...: "),
+        f"from taskref_edu.exercises import exercise as ex\n{ANSWER.replace('exercise', 'ex')}",
+        f"ex = exercise\n{ANSWER.replace('exercise', 'ex')}",
+        ANSWER.replace('"1.1"', 'id="1.1"'),
     ],
 )
 def test_an_answer_is_found(text: str) -> None:
@@ -42,6 +51,49 @@ def test_an_answer_is_found(text: str) -> None:
 )
 def test_no_answer_is_found(text: str) -> None:
     assert cells.ids_in(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "id", "said"),
+    [
+        ('order_of = exercise("1.1")(lambda session, task: 1)', "1.1", "no decorator here"),
+        ("class A:\n    @exercise('1.1')\n    def f(self): ...", "1.1", "inside another block"),
+        ("if True:\n    " + ANSWER.strip().replace("\n", "\n    "), "1.1", "inside another block"),
+        ("@exercise('1.1')\nclass order_of: ...", "1.1", "a class found"),
+        (f"%%writefile file.py\n{ANSWER}", "1.1", "`%%writefile`"),
+        (f"\n%%bash\n{ANSWER}", "1.1", "`%%bash`"),
+        ("@exercise\ndef f(): ...", None, "has no id"),
+        ("I = '1.1'\n@exercise(I)\ndef f(): ...", None, "not written out"),
+    ],
+)
+def test_what_cannot_be_checked_is_said(text: str, id: str | None, said: str) -> None:
+    (stray,) = cells.strays(text)
+    assert stray.id == id
+    assert said in stray.why.lower()
+
+
+@pytest.mark.parametrize("text", [ANSWER, "x = 1", "'@exercise'", "Progress().exercise(task)", "kept.exercise('note')"])
+def test_nothing_is_said_of_anything_else(text: str) -> None:
+    assert cells.strays(text) == []
+
+
+def test_only_magics_are_changed() -> None:
+    """A comment that ends in a question, a `%` in a string or after a line break: Python as it stands."""
+    python = (
+        "session.commit()  # or does the caller commit?\n"
+        "text = '''\n-- what does live mean?\n%s\n!\n'''\n"
+        "left = (7\n% 4)\nif left:\n    pass  # why?\n"
+    )
+    after = cells.as_python(f"{python}%matplotlib inline\n!ls \\\n  -l\nmagic = %who\nx = 1\n")
+    assert after.startswith(python)
+    assert after.count("get_ipython()") == 3
+    assert ast.parse(after).body[-1].lineno == 15
+
+
+@pytest.mark.parametrize("text", ["(" * 10_000, "x = '\ud800'", "\0", "-" * 100_000 + "1"])
+def test_what_python_cannot_read_is_no_crash(text: str) -> None:
+    assert cells.ids_in(text) == []
+    assert cells.strays(text) == []
 
 
 def test_line_numbers_are_those_of_the_cell() -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
 from taskref_edu import TaskQueue
 from taskref_edu.exercises.check import check_answer, check_attempt
-from taskref_edu.exercises.exercise import CheckFailed, UnknownExercise, catalog
+from taskref_edu.exercises.commands import check_and_keep
+from taskref_edu.exercises.exercise import IMPORT, CheckFailed, UnknownExercise, catalog
 from taskref_edu.exercises.loader import attempt_from
 from taskref_edu.exercises.outcomes import Outcome, Verdict
+from taskref_edu.exercises.progress import Progress
 
 from .conftest import SOLUTION, STUB, outcome_of
 
@@ -158,6 +165,97 @@ def test_what_the_code_prints_is_kept_and_bounded(capsys: pytest.CaptureFixture[
     assert str(printed).splitlines()[0] == "0 3"
     assert len(str(printed).splitlines()) == 50
     assert capsys.readouterr().out == ""
+
+
+def test_a_magic_elsewhere_in_the_cell_changes_no_verdict() -> None:
+    wrong = "def double(n):\n    return n  # or 2 * n?\n\n!true"
+    right = "def double(n):\n    sql = '''\n-- what does live mean?\n'''\n    return 2 * n\n\n%matplotlib inline"
+    assert cell_outcome(wrong).verdict == Verdict.FAILED
+    assert cell_outcome(right).verdict == Verdict.PASSED
+    assert "A check runs without IPython" in cell_outcome("def double(n):\n    %who\n    return 2 * n").next_step
+
+
+def cell_outcome(code: str) -> Outcome:
+    return outcome_of(f'{IMPORT}\n\n@exercise("0.1")\n{code}', decorated=False)
+
+
+def test_a_cell_that_cannot_be_checked_is_an_error_that_says_why() -> None:
+    outcome = cell_outcome("class double: ...")
+    assert outcome.verdict == Verdict.ERROR
+    assert "A class found" in outcome.message
+    assert "async def" in cell_outcome("async def double(n):\n    return 2 * n").message
+    assert "no line `@exercise" in outcome_of(SOLUTION, decorated=False).message
+
+
+@pytest.mark.parametrize(
+    ("line", "note"),
+    [
+        ("sys.stdout = io.StringIO()", "`sys.stdout`"),
+        ("os.chdir('/')", "working directory"),
+        ("os.environ['TASKREF_HOME'] = '/'", "environment"),
+        ("sys.setrecursionlimit(5000)", "recursion limit"),
+        ("sys.path.insert(0, '/')", ""),
+    ],
+)
+def test_what_the_code_changes_in_the_process_is_put_back(
+    line: str, note: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = (sys.stdout, Path.cwd(), dict(os.environ), sys.getrecursionlimit(), list(sys.path))
+    outcome = outcome_of(f"import io, os, sys\n\ndef double(n):\n    {line}\n    return 2 * n")
+    assert (sys.stdout, Path.cwd(), dict(os.environ), sys.getrecursionlimit(), list(sys.path)) == before
+    assert outcome.verdict == Verdict.PASSED
+    assert note in "".join(outcome.notes)
+
+
+@pytest.mark.parametrize("statement", ["import helper", "import importlib; helper = importlib.import_module('helper')"])
+def test_a_file_beside_the_notebook_is_not_seen(
+    statement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel finds it, a grader does not: so no check does, not even one that was imported before."""
+    (tmp_path / "helper.py").write_text("def twice(n):\n    return 2 * n\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    helper = importlib.import_module("helper")
+    outcome = outcome_of(f"def double(n):\n    {statement}\n    return helper.twice(n)")
+    assert outcome.verdict == Verdict.ERROR
+    assert "beside the notebook" in outcome.next_step
+    assert sys.modules.pop("helper") is helper
+
+
+def test_a_warning_changes_no_verdict() -> None:
+    """pytest may turn warnings into errors, and a kernel does not."""
+    code = "def double(n):\n    import warnings; warnings.warn('old')\n    return 2 * n if '\\d' else 0"
+    assert cell_outcome(code).verdict == Verdict.PASSED
+
+
+def test_an_endless_text_is_cut() -> None:
+    outcome = outcome_of("def double(n):\n    raise ValueError('x' * 1_000_000)")
+    assert "1,000,0" in outcome.message
+    assert len(str(outcome)) < 50_000
+    assert len(outcome._repr_html_()) < 50_000
+
+
+def test_a_lone_surrogate_harms_nothing() -> None:
+    str(outcome_of("def double(n):\n    raise ValueError(chr(0xD800))")).encode()
+    source = '@exercise("1.1")\ndef order_of(session, task):\n    "\ud800"\n'
+    outcome = check_and_keep(attempt_from("1.1", source, ()))
+    assert outcome.verdict == Verdict.ERROR
+    kept = Progress().last_attempt("1.1")
+    assert kept is not None
+    assert kept.source == source
+
+
+@pytest.mark.parametrize("level", ["1", "2"])
+def test_without_asserts_nothing_passes(level: str) -> None:
+    program = (
+        "from taskref_edu.exercises.check import check_attempt\n"
+        "from taskref_edu.exercises.exercise import find\nfrom taskref_edu.exercises.loader import Attempt\n"
+        "wrong = find('1.1').cell(find('1.1').wrong_answers[0].code)\nprint(check_attempt(Attempt('1.1', wrong)))"
+    )
+    environment = {**os.environ, "PYTHONOPTIMIZE": level}
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert "Unset PYTHONOPTIMIZE" in found.stdout, found.stderr
 
 
 def test_a_decorator_of_the_learners_own_works() -> None:

@@ -111,6 +111,38 @@ def test_an_edited_cell_is_known_by_its_id(kernel: Kernel) -> None:
     assert "name 'times' is not defined" in kernel.shown(code)
 
 
+def test_a_deleted_cells_import_is_missed_as_in_the_file(kernel: Kernel, tmp_path: Path) -> None:
+    """The kernel does not hear of it; the saved file shows it."""
+    kernel.run("import taskref_edu.exercises, os")
+    path = tmp_path / "mine.ipynb"
+    kernel.run(f"os.environ['JPY_SESSION_NAME'] = {str(path)!r}")
+    answer = f'{IMPORT}\n@exercise("1.1")\ndef order_of(session, task):\n    return thrice([1]) and None'
+    imports = nbformat.v4.new_code_cell("from math import prod as thrice", id="imports")
+    notebook = nbformat.v4.new_notebook(cells=[imports, nbformat.v4.new_code_cell(answer, id="answer")])
+    run = "_ = get_ipython().run_cell({!r}, cell_id={!r})"
+    nbformat.write(notebook, path)
+    kernel.run(run.format(imports.source, "imports"))
+    assert "returned nothing" in kernel.shown(run.format(answer, "answer"))
+    notebook.cells[0] = nbformat.v4.new_markdown_cell(imports.source, id="imports")
+    nbformat.write(notebook, path)
+    assert "name 'thrice' is not defined" in kernel.shown(run.format(answer, "answer"))
+    kernel.run("del os.environ['JPY_SESSION_NAME']")
+
+
+def test_what_cannot_be_checked_is_said(kernel: Kernel) -> None:
+    kernel.run("from taskref_edu.exercises import exercise")
+    assert "`async def order_of` found" in kernel.shown(SOLVED.replace("def ", "async def "))
+    assert "no decorator here" in kernel.shown('order_of = exercise("1.1")(lambda session, task: None)')
+    assert "1.1 Follow the arrow" in kernel.shown("mark = [exercise][0]\n@mark('1.1')\ndef order_of(session, task): 1")
+
+
+def test_progress_is_where_it_was_after_cd(kernel: Kernel, tmp_path: Path) -> None:
+    before = kernel.shown("from taskref_edu.clone import root; print(root())")
+    kernel.run(f"%cd -q {tmp_path}")
+    assert kernel.shown("print(root())") == before
+    kernel.run("%cd -q -")
+
+
 def test_a_cell_that_does_not_run_is_told_where(kernel: Kernel) -> None:
     kernel.run("import taskref_edu.exercises")
     shown = kernel.shown(SOLVED + "\n(", allow_errors=True)

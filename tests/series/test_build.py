@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -291,3 +292,26 @@ def test_the_command_outside_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / ".taskref").mkdir()  # the learner works here, and not in the clone that the package lies in
     monkeypatch.chdir(tmp_path)
     assert cli.run(cli.parser(), ["build"]) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("def ", "async def "),
+        lambda text: text.replace('@exercise("1.1")', "@exercise(NUMBER)"),
+        lambda text: text.replace('@exercise("1.1")\n', ""),
+        lambda text: f"%%writefile mine.py\n{text}",
+        lambda text: f"\n%%memit\n{text}",
+    ],
+    ids=["async", "no id", "no decorator", "writefile", "memit"],
+)
+def test_no_answer_is_overwritten_that_was_not_recognised(series: Series, change: Callable[[str], str]) -> None:
+    build(series.root)
+    text = change(find("1.1").cell(find("1.1").solution)).rstrip("\n")
+    notebook = json.loads(series.notebook.read_text())
+    (cell,) = [cell for cell in notebook["cells"] if cell["id"] == "exercise-1-1"]
+    cell.update(source=text, metadata=None)
+    series.notebook.write_text(json.dumps(notebook))
+    build(series.root)
+    rebuilt = json.loads(series.notebook.read_text())["cells"]
+    assert ["".join(cell["source"]) for cell in rebuilt if cell["id"] == "exercise-1-1"] == [text]
