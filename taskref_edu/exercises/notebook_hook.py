@@ -40,8 +40,14 @@ _decorated: list[str] = []  # the ids that `exercise(…)` was called with since
 
 
 def note_use(id: str) -> None:
-    """The decorator was called: if the cell's text does not show it, the learner must be told."""
-    _decorated.append(id)
+    """The decorator was called: if the cell's text does not show it, the learner must be told.
+
+    Only a call from a cell counts; a check runs the definitions once more, in a namespace of its own.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if shell is not None and sys._getframe(2).f_globals is shell.user_ns:
+        _decorated.append(id)
 
 
 class _Hook:
@@ -66,7 +72,6 @@ class _Hook:
         if ids:
             saved = saved_cells(cell_id)
             show_all(list(dict.fromkeys(ids)), text, others if saved is None else saved)
-            _decorated.clear()  # the check ran the cell's definitions once more
         else:
             for stray in cells.strays(text, imported):
                 show(Note("This cell was not checked", stray.why))
