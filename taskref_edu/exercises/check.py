@@ -126,7 +126,9 @@ def _run(attempt: Attempt, exercise: Exercise, run: Run) -> None:
 def _expect_a_plain_function(attempt: Attempt, exercise: Exercise) -> None:
     """Fail a cell without the function, and one whose function gives its caller a coroutine or a generator."""
     name = exercise.function
-    functions = [answer.function for answer in answers(parse(attempt.source), attempt.statements) if answer.id == exercise.id]
+    functions = [
+        answer.function for answer in answers(parse(attempt.source), attempt.statements) if answer.id == exercise.id
+    ]
     if not functions:
         raise CheckFailed(f"No `def {name}(…)` found in the cell; expected is a function of this name.")
     if isinstance(functions[-1], ast.AsyncFunctionDef):
