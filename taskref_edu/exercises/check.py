@@ -107,7 +107,7 @@ def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
 
 def _run(attempt: Attempt, exercise: Exercise, run: Run) -> None:
     _expect_a_plain_function(attempt, exercise)
-    function = watched(_expect_parameters(_named(load(attempt)), exercise))
+    function = watched(_expect_parameters(_named(load(attempt).function), exercise))
     for check in exercise.checks:
         run.failing = check
         with noticing() as slips:

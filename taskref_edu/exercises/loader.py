@@ -52,6 +52,13 @@ class Attempt:
         return [statement for line in self.imports for statement in ast.parse(line).body]
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """The learner's function, ready to be called."""
+
+    function: Callable[..., Any]
+
+
 def attempt_from(id: str, source: str, other_cells: Iterable[str], place: str = "your cell") -> Attempt:
     """An attempt in a notebook with these other cells.
 
@@ -104,7 +111,7 @@ def is_attempted(exercise: Exercise, source: str, imported: Sequence[ast.AST] = 
     return not functions or not cells.same_body(functions[-1], function_of(exercise.stub))
 
 
-def load(attempt: Attempt) -> Callable[..., Any]:
+def load(attempt: Attempt) -> Loaded:
     """The function, after the attempt's imports and definitions have run; raises what they raise, with the cell's own
     line numbers."""
     tree = cells.parse(attempt.source)
@@ -120,7 +127,7 @@ def load(attempt: Attempt) -> Callable[..., Any]:
     for node in _definitions(tree, namespace):
         code = compile(ast.Module([node], []), attempt.filename, "exec", _future(tree), dont_inherit=True)
         exec(code, namespace)
-    return namespace[target.name]
+    return Loaded(namespace[target.name])
 
 
 def _future(tree: ast.Module) -> int:
