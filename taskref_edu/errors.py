@@ -7,6 +7,7 @@
     │   │   └── MissingExtra             a package that only some need is not installed; also an ImportError
     │   ├── ConnectionLost           the server, or the way to it, went away in the middle
     │   ├── SchemaMissing            the queue's tables are not in this database
+    │   ├── NameTaken                an index or trigger of the name that we need stands on something else
     │   ├── SchemaTooNew             written by a newer version, or by another program
     │   ├── DatabaseGone             the file was deleted or replaced while in use
     │   ├── DatabaseLocked           somebody else's transaction was open for longer than we may wait
@@ -66,6 +67,10 @@ class ConnectionLost(DatabaseError):
 
 class SchemaMissing(DatabaseError):
     """The tables of the queue are not in this database, or not in a schema of this user's search_path."""
+
+
+class NameTaken(DatabaseError):
+    """An index or trigger of the name that a reference needs stands on something else; nothing was changed."""
 
 
 class SchemaTooNew(DatabaseError):

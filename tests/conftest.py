@@ -122,6 +122,13 @@ def postgresql_url() -> str:
         pytest.skip(str(error))
 
 
+@pytest.fixture
+def empty_postgresql_url(postgresql_url: str) -> str:
+    """Its database without any table."""
+    _empty(postgresql_url)
+    return postgresql_url
+
+
 @pytest.fixture(scope="session")
 def postgresql_engine(postgresql_url: str) -> Iterator[Engine]:
     engine = open_database(start_postgres())

@@ -3,30 +3,91 @@
 PostgreSQL locks a table to give it an index or a trigger. With both tables locked, this could deadlock with a writer
 whichever it locked first: a new order is written before its task, and a claimed task before its order.
 
-Not covered: what the statements say (`schema.py`).
+What is there already is judged by what it stands on, not by its name. Not covered: the statements (`schema.py`).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from ..database.postgresql_engine import one_opens_at_a_time
 from ..database.transactions import reading, writing
+from ..errors import NameTaken, SchemaMissing
+from ..schema import (
+    CLEARED,
+    NAME_BYTES,
+    ClearedColumn,
+    cleared_columns,
+    clearing_trigger,
+    index_name,
+    reference_index,
+    trigger_name,
+)
 
 # Asked first: IF NOT EXISTS and OR REPLACE lock the table, and wait for its writers, even with nothing to do.
 IS_THERE = text(
     "SELECT to_regclass(quote_ident(:index)) IS NOT NULL AND EXISTS (SELECT FROM pg_trigger"
     " WHERE tgname = CAST(:trigger AS name) AND tgrelid = to_regclass(quote_ident(:tasks)))"
 )
+TABLE = text("""
+    SELECT nspname, (SELECT format_type(atttypid, NULL) FROM pg_attribute
+                     WHERE attrelid = pg_class.oid AND attname = :column AND NOT attisdropped)
+    FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE pg_class.oid = to_regclass(CASE WHEN :schema <> '' THEN quote_ident(:schema) || '.' ELSE '' END
+                                     || quote_ident(:table))
+""")
+INDEX = {
+    "sqlite": "SELECT type, tbl_name, sql FROM sqlite_master WHERE lower(name) = lower(:name) AND :schema IS NULL",
+    "postgresql": """
+        SELECT CASE WHEN indisvalid THEN 'index' ELSE 'other' END, (SELECT relname FROM pg_class WHERE oid = indrelid),
+            pg_get_indexdef(indexrelid)
+        FROM pg_class LEFT JOIN pg_index ON indexrelid = pg_class.oid
+        WHERE relname = :name AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = :schema)""",
+}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A column that references the task at work on its row. schema: of the model, if it says one."""
+
+    table: str
+    column: str
+    schema: str | None = None
+
+    @property
+    def index(self) -> str:
+        """The name of its index."""
+        return index_name(self.table, self.column, self.schema)
+
+    @property
+    def trigger(self) -> str:
+        """The name of its clearing trigger."""
+        return trigger_name(self.table, self.column, self.schema)
+
+
+def install(engine: Engine, reference: Reference) -> None:
+    """Create the index and the trigger where they are missing, each in a transaction of its own.
+
+    The index first: if the table's rows refuse it, nothing is left behind. Those of an earlier version, under their
+    former names, are replaced. Raises SchemaMissing without the table, NameTaken if a name stands on something else,
+    TypeError for a column that cannot hold each id of a task.
+    """
+    with reading(engine) as session:
+        connection = session.connection()
+        schema = _schema_of(connection, reference)
+        done = _has_index(connection, reference, schema) and _has_trigger(connection, reference, schema)
+    for part in (_add_index, _add_trigger) if not done else ():
+        with writing(engine) as session:
+            one_opens_at_a_time(connection := session.connection())
+            part(connection, reference, schema)
 
 
 def set_up(engine: Engine, index: Sequence[str], trigger: Sequence[str]) -> None:
-    """Create a reference's index and trigger with these statements, each in a transaction of its own.
-
-    The index first: if the table's rows refuse it, nothing is left behind.
-    """
+    """Create an index and a trigger with these statements, each in a transaction of its own."""
     for statements in (index, trigger):
         with writing(engine) as session:
             one_opens_at_a_time(connection := session.connection())
@@ -34,9 +95,106 @@ def set_up(engine: Engine, index: Sequence[str], trigger: Sequence[str]) -> None
                 connection.exec_driver_sql(statement)
 
 
-def is_set_up(engine: Engine, index: str, trigger: str, tasks: str = "task") -> bool:
-    """Whether PostgreSQL has this index, and this trigger on the table `tasks`; on SQLite always False."""
-    if engine.dialect.name != "postgresql":
-        return False
+def is_set_up(engine: Engine, index: str, trigger: str, tasks: str) -> bool:
+    """Whether PostgreSQL has this index, and this trigger on the table `tasks`."""
     with reading(engine) as session:
         return session.execute(IS_THERE, {"index": index, "trigger": trigger, "tasks": tasks}).scalar_one()
+
+
+def _schema_of(connection: Connection, reference: Reference) -> str | None:
+    """The schema that the table is in on PostgreSQL; None on SQLite."""
+    if connection.dialect.name == "sqlite":
+        if reference.schema is not None:
+            raise TypeError(
+                f"{reference.table} is in the schema {reference.schema!r}; on SQLite a trigger reaches the tables of"
+                " its own file alone: leave the schema out"
+            )
+        if not connection.dialect.has_table(connection, reference.table):
+            raise SchemaMissing(f"table {reference.table!r} not found: create it, then install the reference")
+        return None
+    where = {"table": reference.table, "column": reference.column, "schema": reference.schema or ""}
+    found = connection.execute(TABLE, where).first()
+    if found is None or found[1] is None:
+        what = f"{reference.table}.{reference.column}"
+        raise SchemaMissing(f"{what} not found in the database: create the table, then install the reference")
+    if found[1] != "bigint":
+        raise TypeError(
+            f"{reference.table}.{reference.column} is {found[1]}, bigint expected, as the ids of tasks are: "
+            f"ALTER TABLE {reference.table} ALTER COLUMN {reference.column} TYPE bigint, and BigInteger in the model"
+        )
+    return found[0]
+
+
+def _add_index(connection: Connection, reference: Reference, schema: str | None) -> None:
+    if not _has_index(connection, reference, schema):
+        index = reference_index(reference.table, reference.column, connection.dialect, schema, reference.index)
+        connection.exec_driver_sql(index)
+    former = _former(reference)[0]
+    if former != reference.index and _stands(connection, reference, schema, former):
+        quote = connection.dialect.identifier_preparer.quote
+        connection.exec_driver_sql(f"DROP INDEX {quote(schema) + '.' if schema else ''}{quote(former)}")
+
+
+def _add_trigger(connection: Connection, reference: Reference, schema: str | None) -> None:
+    quote = connection.dialect.identifier_preparer.quote
+    if not _has_trigger(connection, reference, schema):
+        for statement in clearing_trigger(
+            reference.table, reference.column, connection.dialect, schema, reference.trigger
+        ):
+            connection.exec_driver_sql(statement)
+    former = _former(reference)[1]
+    for cleared in cleared_columns(connection):
+        if former == cleared.trigger != reference.trigger and _is_meant(cleared, reference, schema):
+            connection.exec_driver_sql(f"DROP TRIGGER {quote(former)}{' ON task' if schema else ''}")
+            if schema:
+                connection.exec_driver_sql(f"DROP FUNCTION {cleared.function}()")
+
+
+def _has_index(connection: Connection, reference: Reference, schema: str | None) -> bool:
+    found = _stands(connection, reference, schema, reference.index)
+    if found is False:
+        raise NameTaken(
+            f"{reference.index} is there and is not the unique index over {reference.table}.{reference.column} where it"
+            " is not NULL: rename or drop it, then install the reference"
+        )
+    return bool(found)
+
+
+def _stands(connection: Connection, reference: Reference, schema: str | None, name: str) -> bool | None:
+    """Whether the index of this name stands on the reference; None if nothing has this name."""
+    query = text(INDEX[connection.dialect.name])
+    found = connection.execute(query, {"name": name, "schema": schema}).first()
+    if found is None:
+        return None
+    kind, table, sql = found
+    expected = reference_index(reference.table, reference.column, connection.dialect, schema, name)
+    tail = _plain(expected.partition(" (")[2])
+    return kind == "index" and table == reference.table and _plain(sql).endswith(tail) and "UNIQUE" in sql
+
+
+def _plain(sql: str) -> str:
+    """SQL without quotes, blanks and brackets, which databases write as they like."""
+    return re.sub(r'["\s()]', "", sql)
+
+
+def _has_trigger(connection: Connection, reference: Reference, schema: str | None) -> bool:
+    for cleared in cleared_columns(connection):
+        if cleared.trigger == reference.trigger:
+            if _is_meant(cleared, reference, schema):
+                return True
+            raise NameTaken(
+                f"trigger {cleared.trigger} is there and clears {cleared.table}.{cleared.column}, not "
+                f"{reference.table}.{reference.column}: rename or drop it, then install the reference"
+            )
+    return False
+
+
+def _is_meant(cleared: ClearedColumn, reference: Reference, schema: str | None) -> bool:
+    return (cleared.schema or schema, cleared.table, cleared.column) == (schema, reference.table, reference.column)
+
+
+def _former(reference: Reference) -> tuple[str, str]:
+    """The names of index and trigger before they were unambiguous."""
+    plain = f"{reference.table}_{reference.column}"
+    index, trigger = (name.encode()[:NAME_BYTES].decode(errors="ignore") for name in (plain, plain + CLEARED))
+    return index, trigger

@@ -13,7 +13,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Engine, delete, exists, inspect, select, update
+from sqlalchemy import ColumnElement, Engine, Table, delete, exists, inspect, select, update
 from sqlalchemy.exc import NoReferenceError
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm.attributes import set_committed_value
@@ -25,9 +25,9 @@ from ..errors import OrphanTask, SchemaMissing
 from ..models import LONGEST_TYPE, Task
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from ..schema import clearing_trigger, index_name, reference_index, trigger_exists, trigger_name
+from ..schema import trigger_exists
 from .expectations import expect_session, expect_task
-from .reference_setup import is_set_up, set_up
+from .reference_setup import Reference, install
 
 Model = TypeVar("Model", bound=SQLModel)
 FOREIGN_KEY = 'sa_column=Column(ForeignKey(col(Task.id), ondelete="SET NULL"), nullable=True)'
@@ -58,22 +58,22 @@ class TaskReference(Generic[Model]):
     @property
     def index_name(self) -> str:
         """The index that install() creates; a tool for migrations leaves it alone."""
-        return index_name(*self._names)
+        return self._place.index
 
     @property
     def trigger_name(self) -> str:
         """The trigger that install() creates on the table of tasks."""
-        return trigger_name(*self._names)
+        return self._place.trigger
 
     def install(self, engine: Engine) -> None:
         """Create the column's index and its clearing trigger where they are missing; the table must be there.
 
         May be called at each start of a program, while others write: it locks a table only to create something.
+        Raises SchemaMissing without the table, NameTaken if another index or trigger has the name, TypeError on
+        PostgreSQL for a column of 32 bits.
         """
         expect(engine, Engine, "an engine, as open_database() returns it,")
-        if not is_set_up(engine, self.index_name, self.trigger_name):
-            index = reference_index(*self._names, engine.dialect)
-            set_up(engine, [index], clearing_trigger(*self._names, engine.dialect))
+        install(engine, self._place)
 
     def enqueue(
         self,
@@ -161,8 +161,9 @@ class TaskReference(Generic[Model]):
         return self._id == self._key(row)
 
     @property
-    def _names(self) -> tuple[str, str]:
-        return self._id.table.name, self._column.property.columns[0].name
+    def _place(self) -> Reference:
+        table: Table = self._id.table  # type: ignore[assignment]
+        return Reference(table.name, self._column.property.columns[0].name, table.schema)
 
     def _installed(self, session: Session) -> ColumnElement[bool]:
         return trigger_exists(self.trigger_name, session.connection().dialect)
@@ -182,7 +183,7 @@ class TaskReference(Generic[Model]):
         there = select(self._installed(session), exists().where(self._is(row)))
         installed, found = session.execute(there).one()
         if not installed:
-            table, column = self._names
+            table, column = self._place.table, self._place.column
             raise SchemaMissing(
                 f"{table}.{column} has no trigger {self.trigger_name}, which clears it when its task ends:"
                 " call install(engine) of this TaskReference once the table is there; at each start does no harm"

@@ -18,11 +18,12 @@ from ..approaches.reference_setup import is_set_up, set_up
 from ..database.postgresql_engine import one_opens_at_a_time
 from ..database.transactions import writing
 from ..errors import CannotOpen, SchemaMissing
-from ..schema import index_name, reference_index
+from ..schema import reference_index
 
 LIVE = ("todo", "doing")
 ENDED = ("succeeded", "failed", "cancelled", "aborted")
 REFERENCE = ("shop_orders", "processing_task_id")
+INDEX = "shop_orders_processing_task_id"
 
 
 # As in `schema.py`, on Procrastinate's table: `IS NOT NULL` means "in process" here, too, whoever ends the job.
@@ -86,5 +87,5 @@ def install(engine: Engine) -> None:
         if not inspect(connection).has_table("procrastinate_jobs"):
             connection.connection.driver_connection.execute(SchemaManager.get_schema())  # type: ignore[union-attr]
         Order.__table__.create(connection, checkfirst=True)  # type: ignore[attr-defined]
-    if not is_set_up(engine, index_name(*REFERENCE), "shop_orders_cleared", tasks="procrastinate_jobs"):
-        set_up(engine, [reference_index(*REFERENCE, engine.dialect)], CLEARING)
+    if not is_set_up(engine, INDEX, "shop_orders_cleared", tasks="procrastinate_jobs"):
+        set_up(engine, [reference_index(*REFERENCE, engine.dialect, name=INDEX)], CLEARING)

@@ -15,7 +15,14 @@ from sqlalchemy import Engine, inspect, text
 
 from ..arguments import masked, short
 from ..errors import CannotOpen
-from ..schema import EXTRA_DDL, SCHEMA_VERSION, SchemaName, create_schema, foreign_table
+from ..schema import (
+    EXTRA_DDL,
+    SCHEMA_VERSION,
+    SchemaName,
+    create_schema,
+    foreign_table,
+    qualify_clearing_functions,
+)
 from .file_check import check_version, translating_errors, url_of
 from .forks import open_anew_after_fork
 from .postgresql_engine import one_opens_at_a_time, server_engine
@@ -80,6 +87,8 @@ def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where
         connection.execute(text("CREATE TABLE taskref_schema (version INTEGER NOT NULL, name TEXT NOT NULL)"))
         values = {"version": SCHEMA_VERSION, "name": schema or "both"}
         connection.execute(text("INSERT INTO taskref_schema VALUES (:version, :name)"), values)
+    elif connection.dialect.name == "postgresql":
+        qualify_clearing_functions(connection, str(where))
     check_version(connection.execute(text("SELECT version, name FROM taskref_schema")).first(), schema, where)
 
 

@@ -35,17 +35,13 @@ from sqlmodel import Session
 from ..arguments import LARGEST_ID, expect
 from ..database.transactions import SESSIONS, refuse_reading
 from ..models import ENDED, LIVE, PAYMENT, Order, Task, TaskStatus
-from ..schema import trigger_name
+from ..schema import cleared_columns
 from .task_queue import TaskQueue
 
 TASK = Task.__table__  # type: ignore[attr-defined]
 ORDERS = Order.__table__  # type: ignore[attr-defined]
 SHOWN = 10  # rows of each kind that a report names
 MANY = 500  # values in one IN (…): databases bound their number
-_TRIGGERS = {
-    "sqlite": "SELECT name FROM sqlite_master WHERE type = 'trigger'",
-    "postgresql": "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal",
-}
 
 
 _FOREIGN_KEYS = {  # the columns of a table that reference tasks
@@ -173,19 +169,19 @@ def _references(connection: SqlConnection) -> tuple[list[Reference], list[str]]:
     """The columns that reference the task at work on their row; and foreign keys to tasks without a trigger of ours."""
     references, without_trigger = [], []
     inspector = inspect(connection)
-    longest = connection.dialect.max_identifier_length
-    triggers = set(connection.scalars(text(_TRIGGERS[connection.dialect.name])))
+    found = {(ORDERS.schema, ORDERS.name, ORDERS.c.processing_task_id.name)}
+    own = connection.scalar(text("SELECT current_schema()")) if connection.dialect.name == "postgresql" else None
+    for cleared in cleared_columns(connection):
+        found.add((None if cleared.schema == own else cleared.schema, cleared.table, cleared.column))
+    for schema, name, which in sorted(found, key=lambda one: (one[0] or "", *one[1:])):
+        if inspector.has_table(name, schema):
+            columns = {each["name"]: column(each["name"], each["type"]) for each in inspector.get_columns(name, schema)}
+            rows = table(name, *columns.values(), schema=schema)
+            key = inspector.get_pk_constraint(name, schema)["constrained_columns"]
+            references.append(Reference(rows, rows.c[which], [rows.c[part] for part in key]))
     for name in inspector.get_table_names():
-        columns = {found["name"]: column(found["name"], found["type"]) for found in inspector.get_columns(name)}
-        rows = table(name, *columns.values())
-        to_tasks = set(connection.scalars(text(_FOREIGN_KEYS[connection.dialect.name]), {"table": name}))
-        for which in columns:
-            ours = (name, which) == (ORDERS.name, ORDERS.c.processing_task_id.name)
-            if ours or trigger_name(name, which)[:longest] in triggers:
-                key = inspector.get_pk_constraint(name)["constrained_columns"]
-                references.append(Reference(rows, rows.c[which], [rows.c[part] for part in key]))
-            elif which in to_tasks:
-                without_trigger.append(f"{name}.{which}")
+        to_tasks = connection.scalars(text(_FOREIGN_KEYS[connection.dialect.name]), {"table": name})
+        without_trigger += (f"{name}.{which}" for which in to_tasks if (None, name, which) not in found)
     return references, without_trigger
 
 

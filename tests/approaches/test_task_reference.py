@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Column, ForeignKey, MetaData, String, text
+from sqlalchemy import Column, Engine, ForeignKey, Integer, MetaData, String, create_engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, Session, SQLModel, col
 
-from taskref_edu import Order, Task, TaskQueue, TaskReference, TaskStatus, Worker, errors, reading, writing
+from taskref_edu import (
+    Order,
+    Task,
+    TaskQueue,
+    TaskReference,
+    TaskStatus,
+    Worker,
+    errors,
+    inverted,
+    open_database,
+    reading,
+    writing,
+)
+from taskref_edu.approaches.reference_setup import Reference
+from taskref_edu.queue.repair import repair
+from taskref_edu.schema import clearing_trigger
 from tests.conftest import OpenDatabase, claim, in_transaction
 
 TASK_ID = Task.__table__.c.id  # type: ignore[attr-defined]
@@ -230,3 +247,151 @@ def test_a_foreign_key_by_text_in_another_metadata_says_what_to_write() -> None:
 def test_a_column_of_another_kind_is_refused(column: object) -> None:
     with pytest.raises(TypeError, match=r"expected|needs a foreign key"):
         TaskReference(column, "work")
+
+
+def model(table: str, column: str, schema: str | None = None, kind: Any = None) -> TaskReference[Any]:
+    """A reference of a model that is made for the test."""
+    metadata = MetaData()
+    reference = Column(column, *([kind] if kind else []), ForeignKey(TASK_ID, ondelete="SET NULL"), nullable=True)
+    space = {
+        "__tablename__": table,
+        "__table_args__": {"schema": schema},
+        "__annotations__": {"id": int | None, "reference": int | None},
+        "__module__": __name__,
+        "metadata": metadata,
+        "id": Field(default=None, primary_key=True),
+        "reference": Field(default=None, sa_column=reference),
+    }
+    made: Any = type(SQLModel)(f"Model{next(NUMBERS)}", (SQLModel,), space, table=True)
+    return TaskReference(made.reference, "work")
+
+
+NUMBERS = itertools.count()
+LONG = "a_table_with_a_name_that_is_nearly_as_long_as_postgresql_allows"
+AMBIGUOUS = {
+    "the orders' own": [("orders_processing", "task_id")],
+    "two of the caller's": [("order", "item_task_id"), ("order_item", "task_id")],
+    "the same in 63 bytes": [(LONG, "first_task_id"), (LONG[:-1], "second_task_id")],
+    "names that are not ASCII": [("ü" * 31, "task_id"), ("ü" * 30, "ü_task_id")],
+}
+
+
+@pytest.mark.parametrize("which", AMBIGUOUS)
+def test_names_that_are_put_together_are_never_those_of_another_reference(open_any: OpenDatabase, which: str) -> None:
+    engine = open_any(schema="both")
+    queue = TaskQueue(engine)
+    references = [model(table, column) for table, column in AMBIGUOUS[which]]
+    for reference in references:
+        reference.model.metadata.create_all(engine)
+        reference.install(engine)
+    with writing(engine) as session:
+        rows = [reference.model() for reference in references]
+        session.add_all(rows)
+        for reference, row in zip(references, rows, strict=True):
+            reference.enqueue(session, queue, row)
+    queue.handler("work")(lambda task: None)
+    assert Worker(queue).run_until_idle() == len(references)
+    with reading(engine) as session:
+        assert [reference.in_process(session) for reference in references] == [[]] * len(references)
+    for reference in references:
+        reference.model.metadata.drop_all(engine)
+
+
+def test_a_name_that_stands_on_something_else_is_refused(open_any: OpenDatabase) -> None:
+    engine = open_any()
+    reference = model("letter", "task_id")
+    reference.model.metadata.create_all(engine)
+    names = Reference("letter", "task_id")
+    for taken, error in (
+        (f"CREATE INDEX {names.index} ON letter (task_id)", names.index),
+        (f"CREATE UNIQUE INDEX {names.index} ON orders (amount) WHERE amount IS NOT NULL", names.index),
+        ("; ".join(clearing_trigger("orders", "amount", engine.dialect, name=names.trigger)), "clears orders.amount"),
+    ):
+        with engine.begin() as connection:
+            connection.exec_driver_sql(taken)
+        with pytest.raises(errors.NameTaken, match=f"{error}.*rename or drop it"):
+            reference.install(engine)
+        with engine.begin() as connection:
+            if "TRIGGER" in taken:
+                where = "" if engine.dialect.name == "sqlite" else " ON task"
+                connection.exec_driver_sql(f"DROP TRIGGER {names.trigger}{where}")
+            else:
+                connection.exec_driver_sql(f"DROP INDEX {names.index}")
+    reference.install(engine)
+    reference.model.metadata.drop_all(engine)
+
+
+def test_a_table_that_is_not_there_is_named(open_any: OpenDatabase) -> None:
+    with pytest.raises(errors.SchemaMissing, match=r"nowhere.* not found.*create"):
+        model("nowhere", "task_id").install(open_any())
+
+
+def test_a_schema_of_its_own(open_any: OpenDatabase) -> None:
+    engine = open_any()
+    first, second = model("parcels", "task_id", "north"), model("parcels", "task_id", "south")
+    if engine.dialect.name == "sqlite":
+        with pytest.raises(TypeError, match="on SQLite a trigger reaches the tables of its own file alone"):
+            first.install(engine)
+        return
+    queue = TaskQueue(engine)
+    for reference, schema in ((first, "north"), (second, "south")):
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
+        reference.model.metadata.create_all(engine)
+        for _ in range(2):
+            reference.install(engine)
+    try:
+        with writing(engine) as session:
+            rows = [first.model(), second.model()]
+            session.add_all(rows)
+            tasks = [each.enqueue(session, queue, row) for each, row in zip((first, second), rows, strict=True)]
+        running = claim(queue)
+        in_transaction(engine, lambda session: queue.complete(session, running))
+        with reading(engine) as session:
+            assert (len(first.in_process(session)), len(second.in_process(session))) == (0, 1)
+        in_transaction(engine, lambda session: session.execute(text(f"DELETE FROM task WHERE id = {tasks[1].id}")))
+        with reading(engine) as session:
+            assert repair(queue, session).count == 0
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP SCHEMA north CASCADE; DROP SCHEMA south CASCADE")
+
+
+def test_a_column_of_32_bits_is_refused_on_a_server(open_any: OpenDatabase) -> None:
+    engine = open_any()
+    reference = model("small", "task_id", kind=Integer)
+    reference.model.metadata.create_all(engine)
+    if engine.dialect.name == "sqlite":
+        reference.install(engine)  # there, each INTEGER has 64 bits
+    else:
+        with pytest.raises(TypeError, match=r"small\.task_id is integer, bigint expected.*ALTER TABLE small"):
+            reference.install(engine)
+    reference.model.metadata.drop_all(engine)
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("postgresql")
+def test_ending_a_task_frees_the_order_of_its_own_tenant_whatever_the_search_path(empty_postgresql_url: str) -> None:
+    """Two tenants, each with a schema; a session that has the second in its path ends the task of the first."""
+    server = create_engine(empty_postgresql_url)
+    tenants: list[Engine] = []
+    for name in ("one", "two"):
+        with server.begin() as connection:
+            connection.exec_driver_sql(f"CREATE SCHEMA {name}")
+        url = server.url.update_query_dict({"options": f"-c search_path={name}"})
+        tenants.append(open_database(url.render_as_string(hide_password=False)))
+        with writing(tenants[-1]) as session:
+            order = Order(id=1, customer=name, amount=1)
+            session.add(order)
+            inverted.enqueue_payment(session, TaskQueue(tenants[-1]), order)
+    with server.begin() as connection:
+        connection.exec_driver_sql("SET search_path = two")
+        connection.exec_driver_sql(
+            "UPDATE one.task SET status = 'cancelled', lease_expires_at = NULL, finished_at = now()"
+        )
+    in_process = [
+        in_transaction(tenant, lambda session: len(inverted.orders_in_process(session))) for tenant in tenants
+    ]
+    assert in_process == [0, 1]
+    for engine in (*tenants, server):
+        engine.dispose()
