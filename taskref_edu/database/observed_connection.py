@@ -7,13 +7,16 @@ each trigger that it fires. A subclass of the driver's connection sees each one 
 from __future__ import annotations
 
 import random
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Literal, Protocol
 
+from ..arguments import shorten
+from ..errors import ReadOnlySession
 from .file_watch import Identity, WatchedFile
 
 BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
@@ -68,6 +71,7 @@ class Connection(sqlite3.Connection):
     watched: WatchedFile | None = None
     identity: Identity | None = None  # of the file when it was opened
     log_identity: Identity | None = None  # of its write-ahead log
+    reads_only = False  # inside reading(): statements that do not read are refused
     patience = 0.0  # seconds for which BEGIN IMMEDIATE waits for other writers; 0: as long as SQLite does
     _waits_itself = True  # SQLite waits for a lock; not from BEGIN IMMEDIATE on until something else begins
 
@@ -97,6 +101,8 @@ class Connection(sqlite3.Connection):
             self._wait_itself(True)
         if factory is None:
             factory = ObservedCursor if self.observers.active else sqlite3.Cursor
+        if self.reads_only:
+            factory = ReadOnlyCursor
         return super().cursor(factory)
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
@@ -109,7 +115,7 @@ class Connection(sqlite3.Connection):
                 )
             if not self._waits_itself:
                 self._wait_itself(True)
-        if self.observers.active:
+        if self.observers.active or self.reads_only:
             return self.cursor().execute(sql, parameters)
         # The driver's own execute() would call our cursor(), and so do the above once more.
         return _cursor(self, sqlite3.Cursor).execute(sql, parameters)
@@ -146,10 +152,12 @@ class Connection(sqlite3.Connection):
         return self.cursor().executescript(sql_script)
 
     def commit(self) -> None:
+        self.reads_only = False
         if self.in_transaction:  # outside a transaction the driver sends nothing, too
             self.execute("COMMIT")  # the driver's own commit() compiles this text each time
 
     def rollback(self) -> None:
+        self.reads_only = False
         if self.in_transaction:
             self.execute("ROLLBACK")
 
@@ -179,6 +187,34 @@ class ObservedCursor(sqlite3.Cursor):
         for sql in _statements(sql_script):
             self.execute(sql)
         return self
+
+
+class ReadOnlyCursor(ObservedCursor):
+    """The cursor handed out inside reading(). A WITH may write, too: the count of changes tells, at the end."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        _expect_read(sql)
+        return super().execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Any], /) -> sqlite3.Cursor:
+        _expect_read(sql)
+        return super().executemany(sql, parameters)
+
+    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
+        raise ReadOnlySession(f"a script found in a session of reading(), which would commit it: {FIX}")
+
+
+@lru_cache(maxsize=512)
+def _expect_read(sql: str) -> None:
+    found = _FIRST_WORD.match(sql)
+    word = found[1].upper() if found else ""
+    if word not in _READS or (word == "PRAGMA" and "=" in sql):
+        raise ReadOnlySession(f"{shorten(' '.join(sql.split()), 80)} found in a session of reading(): {FIX}")
+
+
+FIX = "use `with writing(engine) as session`"
+_READS = {"SELECT", "WITH", "VALUES", "EXPLAIN", "PRAGMA", "SAVEPOINT", "RELEASE", "ROLLBACK"}
+_FIRST_WORD = re.compile(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w+)", re.DOTALL)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -40,6 +40,7 @@ def open_database(
     synchronous: Synchronous = "NORMAL",
     timeout: float = 5.0,
     create: bool = True,
+    transaction_pooler: bool = False,
 ) -> Engine:
     """Open the database at `where`, creating file and tables if they are not there; return its engine.
 
@@ -50,6 +51,9 @@ def open_database(
         FULL survives that too, and waits for the disk at each commit.
     timeout: seconds for which a writer waits for another one.
     create: False for a database that must be there already; then nothing is created.
+
+    transaction_pooler: True behind PgBouncer in transaction mode, where a connection's server changes with each
+        transaction: no prepared statements, and no LISTEN, so that idle workers read twice a second.
 
     Raises CannotOpen or SchemaTooNew, and leaves what it found as it was.
     """
@@ -63,7 +67,7 @@ def open_database(
         raise CannotOpen(f"synchronous {short(synchronous)} found, NORMAL or FULL expected")
     url = None if where is None else url_of(where)
     if url is not None and url.get_backend_name() != "sqlite":
-        engine = server_engine(url)
+        engine = server_engine(url, transaction_pooler)
         open_anew_after_fork(engine)
     else:
         engine = open_file(url, synchronous, timeout, create, schema or "both")

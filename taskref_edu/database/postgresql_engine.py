@@ -44,6 +44,7 @@ REMEDIES = (
 )
 SCHEMA_LOCK_KEY = 5_120_416  # any number: the advisory lock of whoever opens a database, or installs a reference
 OUR_TABLES = ('"task"', '"orders"', '"taskref_schema"')
+_LISTENS = "taskref_listens"  # an option of the engine
 UNDEFINED_TABLE = "42P01"
 # By the server's code: our name, and the remedy after what was found.
 NAMES: dict[str, tuple[type[DatabaseError], str]] = {
@@ -52,7 +53,7 @@ NAMES: dict[str, tuple[type[DatabaseError], str]] = {
 }
 
 
-def server_engine(url: URL) -> Engine:
+def server_engine(url: URL, transaction_pooler: bool = False) -> Engine:
     """An engine for a PostgreSQL server; nothing is connected yet. Raises CannotOpen for any other URL."""
     if url.get_backend_name() in ("postgres", "postgresql"):
         driver = url.drivername.partition("+")[2] or "psycopg"
@@ -61,19 +62,27 @@ def server_engine(url: URL) -> Engine:
         url = url.set(drivername="postgresql+psycopg")
     else:
         raise CannotOpen(f"no driver for {url.get_backend_name()!r} here: {EXPECTED}")
-    patience = {name: value for name, value in CONNECTION_TIMEOUTS.items() if name not in url.query}
+    options: dict[str, Any] = {name: value for name, value in CONNECTION_TIMEOUTS.items() if name not in url.query}
+    if transaction_pooler:
+        options["prepare_threshold"] = None
     try:
         # The guards rely on it: an UPDATE that waited evaluates its WHERE again on the row as it is now.
         # As many connections as threads ask for at once: a worker's heartbeat and its handler's transactions must not
         # wait for each other. The server's max_connections is the bound, and meeting it is a named error.
-        engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=patience, max_overflow=-1)
+        engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=options, max_overflow=-1)
     except ImportError as error:
         raise MissingExtra(f"PostgreSQL needs psycopg ({error}): {install_line('postgres')}") from None
     except (sqlalchemy_errors.ArgumentError, ValueError) as error:
         raise CannotOpen(f"{masked(str(url))} is not a database URL ({masked(str(error))}): {EXPECTED}") from None
+    engine.update_execution_options(**{_LISTENS: not transaction_pooler})
     event.listen(engine, "handle_error", _raise_named)
     event.listen(engine, "connect", _refuse_an_old_server)
     return engine
+
+
+def can_listen(engine: Engine) -> bool:
+    """Whether a connection of this engine stays with one server process, so that LISTEN hears what is notified."""
+    return engine.get_execution_options().get(_LISTENS, True)
 
 
 def one_opens_at_a_time(connection: SqlConnection) -> None:

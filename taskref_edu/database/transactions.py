@@ -8,23 +8,57 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.orm import Session as SqlSession
 from sqlalchemy.orm import scoped_session
 from sqlmodel import Session
 
 from ..arguments import expect, short
-from ..errors import ReadOnlySession
+from ..errors import DatabaseReadOnly, ReadOnlySession
 from .error_names import translated
 from .sqlite_engine import begin_with, file_of
 
 # What a verb runs in: the caller's session, or the driver's connection that a worker's thread holds.
 Transaction = Session | sqlite3.Connection
+_REPEATABLE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 SESSIONS = (SqlSession, scoped_session, sqlite3.Connection)  # what a verb can run in
-_MODE = "taskref_mode"  # key in Session.info
+
+
+class ReadSession(Session):
+    """The session of reading(). What is written in it is refused, since it would be lost at the end.
+
+    On SQLite the connection refuses each statement that does not read (`observed_connection.py`), and what a WITH has
+    written is found by the count of changes; PostgreSQL refuses by itself, in a READ ONLY transaction.
+    """
+
+    def commit(self) -> None:
+        self.expect_unchanged()
+        super().commit()
+
+    def expect_unchanged(self) -> None:
+        """Raise ReadOnlySession if an object was changed, or a row."""
+        if changed := [*self.new, *self.dirty, *self.deleted]:
+            raise ReadOnlySession(f"reading() found changed objects ({changed[0]!r}): use writing() to keep them")
+        driver, count = self.info.get(_BEGUN, (None, 0))
+        if driver is not None and driver.total_changes != count:
+            raise ReadOnlySession("reading() found changed rows, and undid them: use writing() to keep them")
+
+
+_BEGUN = "taskref_begun"  # in Session.info: the driver's connection, and how many changes it had seen
+
+
+@event.listens_for(ReadSession, "after_begin")
+def _read_only(session: Session, _: object, connection: SqlConnection) -> None:
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        driver.reads_only = True  # until the transaction ends
+        session.info[_BEGUN] = driver, driver.total_changes
+    elif not connection.get_execution_options().get("postgresql_readonly"):  # one that follows a rollback() inside
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 @contextmanager
@@ -58,28 +92,28 @@ def writing(engine: Engine) -> Iterator[Session]:
 def reading(engine: Engine) -> AbstractContextManager[Session]:
     """One read transaction: everything in the block sees the same state. Rows stay usable afterwards.
 
-    Raises ReadOnlySession at the end if an object was changed: the change would be lost; and the errors of writing().
+    Raises ReadOnlySession for whatever writes in it, by the session, by SQL or in bulk; and the errors of writing().
     """
     return reading_in(session_to_read(_engine(engine)))
 
 
-def session_to_read(bind: Engine | SqlConnection) -> Session:
+def session_to_read(bind: Engine | SqlConnection) -> ReadSession:
     """A session for reading_in()."""
-    return Session(bind, expire_on_commit=False, autoflush=False)
+    return ReadSession(bind, expire_on_commit=False, autoflush=False)
 
 
 @contextmanager
-def reading_in(session: Session) -> Iterator[Session]:
+def reading_in(session: ReadSession) -> Iterator[Session]:
     """The same with a session that the caller keeps; one on a connection that is kept, too, saves half of the time."""
     bind = session.get_bind()
     try:
         with session:
-            session.info[_MODE] = "reading"
             if bind.dialect.name == "postgresql":  # there each statement sees the latest commits, unless told
-                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+                session.connection(execution_options=_REPEATABLE)
             yield session
-            if changed := [*session.new, *session.dirty, *session.deleted]:
-                raise ReadOnlySession(f"reading() found changed objects ({changed[0]!r}): use writing() to keep them")
+            session.expect_unchanged()
+    except DatabaseReadOnly as error:  # of PostgreSQL, whose transaction is READ ONLY
+        raise ReadOnlySession(f"{error.__cause__}: use `with writing(engine) as session`") from error
     except (sqlalchemy_errors.DBAPIError, sqlalchemy_errors.TimeoutError) as error:
         if name := translated(error, file_of(bind.engine)):
             raise name from error
@@ -91,7 +125,7 @@ def refuse_reading(transaction: Transaction, verb: str) -> None:
     if not isinstance(transaction, Session):
         if not isinstance(transaction, SESSIONS):
             raise TypeError(f"{short(transaction)} found, a session expected: use `with writing(engine) as session`")
-    elif transaction.info.get(_MODE) == "reading":
+    elif isinstance(transaction, ReadSession):
         raise ReadOnlySession(f"{verb} found a session of reading(): use `with writing(engine) as session`")
 
 

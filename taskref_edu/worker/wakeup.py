@@ -13,10 +13,11 @@ from typing import Any
 from ..database.commit_signal import commit_signal
 from ..database.file_watch import version_reader
 from ..database.observed_connection import Connection
+from ..database.postgresql_engine import can_listen
 from ..database.sqlite_engine import expect_same_file, file_of
 from ..database.transactions import reading
 from ..queue.task_queue import TaskQueue
-from .postgresql_listener import Listener, listener_of
+from .postgresql_listener import OFTEN, Listener, listener_of
 
 FILE_INTERVAL = 0.5  # seconds between two checks of the file
 SHORTEST_IN_VAIN, LONGEST_IN_VAIN = 0.01, 0.25  # seconds between two claims while what is due is locked
@@ -30,6 +31,7 @@ class WakeUp:
         self.signal = commit_signal(queue.engine)
         self._queue = queue
         self._is_file = file_of(queue.engine) is not None
+        self._listens = can_listen(queue.engine)
         self._poll = poll
         self._probe: Any = None  # SQLite: a connection that is asked for the file's version
         self._listener: Listener | None = None
@@ -89,6 +91,8 @@ class WakeUp:
         """Seconds between two looks at the database."""
         if self._is_file:
             return self._poll
+        if not self._listens:
+            return OFTEN
         if self._listener is None:
             self._listener = listener_of(self._queue.engine)
         return self._listener.interval

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text, update
+from sqlalchemy import inspect as sqlalchemy_inspect
+from sqlmodel import Session, select
 
 from taskref_edu import Order, errors, reading, writing
 from tests.conftest import OpenDatabase, new_orders
@@ -83,3 +86,62 @@ class TestTransactions:
             connection.execute(insert)
             connection.rollback()
         assert scalar(sqlite, "SELECT count(*) FROM orders") == 1
+
+
+ROW = {"customer": "x", "amount": 1, "status": "new"}
+WAYS: dict[str, Callable[[Session], object]] = {
+    "a new object": lambda s: s.add(Order(customer="x", amount=1)),
+    "a new object, flushed": lambda s: (s.add(Order(customer="x", amount=1)), s.flush()),
+    "a changed object": lambda s: setattr(s.get_one(Order, 101), "amount", 7),
+    "a changed object, committed": lambda s: (setattr(s.get_one(Order, 101), "amount", 7), s.commit()),
+    "Core": lambda s: s.execute(update(Order).values(amount=7)),
+    "Core, committed": lambda s: (s.execute(update(Order).values(amount=7)), s.commit()),
+    "SQL": lambda s: s.execute(text("  /* why */ -- not\n DELETE FROM orders")),
+    "SQL behind WITH": lambda s: s.execute(text("WITH one AS (SELECT 1) DELETE FROM orders")),
+    "SQL behind WITH, committed": lambda s: (s.execute(text("WITH x AS (SELECT 1) DELETE FROM orders")), s.commit()),
+    "SQL after a rollback": lambda s: (
+        s.execute(text("SELECT 1")),
+        s.rollback(),
+        s.execute(text("DELETE FROM orders")),
+    ),
+    "in bulk": lambda s: s.bulk_insert_mappings(
+        sqlalchemy_inspect(Order), [{"customer": "x", "amount": 1, "status": "new"}]
+    ),
+    "in bulk by Core": lambda s: s.execute(insert(Order), [ROW] * 2),
+    "a table": lambda s: s.execute(text("CREATE TABLE other (id INTEGER)")),
+    "the driver": lambda s: s.connection().connection.driver_connection.execute("DELETE FROM orders"),  # type: ignore[union-attr]
+    "the driver's cursor": lambda s: s.connection().connection.cursor().execute("DELETE FROM orders"),
+    "inside a savepoint": lambda s: (s.begin_nested(), s.execute(text("DELETE FROM orders"))),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_writes_inside_reading_is_refused_by_name_and_nothing_is_kept(
+    open_any: OpenDatabase, way: str
+) -> None:
+    engine = open_any()
+    (order,) = new_orders(engine, 1)
+    with pytest.raises(Exception) as found, reading(engine) as session:  # noqa: PT011
+        WAYS[way](session)
+    driver = engine.dialect.name == "postgresql" and "driver" in way
+    assert isinstance(found.value, errors.ReadOnlySession) or driver, "psycopg's own connection raises its own error"
+    with writing(engine) as session:  # on the same connection
+        assert [(one.id, one.amount) for one in session.exec(select(Order))] == [(order.id, 100)]
+        session.add(Order(customer="y", amount=1))
+    assert not sqlalchemy_inspect(engine).has_table("other")
+
+
+def test_reading_may_look_in_every_way(open_any: OpenDatabase) -> None:
+    engine = open_any()
+    new_orders(engine, 3)
+    with reading(engine) as session:
+        for sql in ("SELECT 1", " (SELECT 1)", "WITH x AS (SELECT 1) SELECT * FROM x", "VALUES (1)"):
+            if engine.dialect.name == "postgresql" or not sql.startswith(" ("):
+                assert session.execute(text(sql)).scalar() == 1
+        with session.begin_nested():
+            assert len(session.exec(select(Order)).all()) == 3
+        session.commit()
+        assert len(session.exec(select(Order)).all()) == 3
+    with Session(engine) as other:  # what reading() leaves behind: nothing
+        other.add(Order(customer="z", amount=1))
+        other.commit()
