@@ -195,7 +195,7 @@ class Actor:
         if not observers_of(self.engine).connecting:
             self._fail("opened a connection of its own", "use the engine that it is given, or its raw_connection()")
 
-    def borrows(self) -> None:
+    def borrows(self, _pool: Any) -> None:
         """Called before its code uses a connection of somebody else's pool."""
         advice = "pass it the engine that it is given; docs/test-your-own-code.md shows how"
         self._fail("used another engine than its own", advice)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Engine
@@ -21,8 +21,8 @@ from ...database.sqlite_engine import sqlite_engine
 from ...schema import SchemaName, create_schema
 from .errors import LabError
 from .past_the_explorer import refuse_later
+from .question import Journal
 
-Journal = Literal["wal", "delete"]
 FEW = 100  # rows: more are sooner deleted with the whole table
 Rows = dict[str, list[dict[str, Any]]]  # by table
 _TABLES = (

@@ -40,7 +40,7 @@ class Exploration:
         limits: Limits,
         crash: int | None = None,
     ) -> None:
-        _check(functions)
+        check_functions(functions)
         self.limits = limits
         self.world = SnapshotDatabase(setup, schema, journal)
         self.locks = Locks(journal == "delete", self._connections)
@@ -200,7 +200,8 @@ class Exploration:
         )
 
 
-def _check(functions: Sequence[Function]) -> None:
+def check_functions(functions: Sequence[Function]) -> None:
+    """Raise TypeError or ValueError for what is no list of functions, one for each letter."""
     if callable(functions) or not isinstance(functions, Sequence):
         raise TypeError(f"actors: {functions!r} found; a list of functions expected, such as [f, g]")
     if not 1 <= len(functions) <= len(ascii_uppercase):

@@ -14,20 +14,19 @@ Not covered: races between Python variables, other files, and threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlalchemy import Engine
 
 from ...schema import SchemaName
 from .actor import Function
 from .budget import Budget, Progress
-from .database_snapshot import Journal
-from .exploration import Exploration
-from .exploring import run_all, run_these
+from .exploring import run_all, run_these, trial_of
 from .outcome import Limits
 from .progress_bar import Bar
-from .question import Question
+from .question import Journal, Question
 from .result import ExplorationResult
-from .trial import Invariant, Trial
+from .trial import Invariant
 
 Setup = Callable[[Engine], object]
 
@@ -38,6 +37,7 @@ def explore(
     invariant: Invariant,
     setup: Setup | None = None,
     schema: SchemaName | None = "both",
+    url: str | None = None,
     journal: Journal = "wal",
     schedules: Sequence[str] | None = None,
     merge: bool = True,
@@ -55,6 +55,8 @@ def explore(
     invariant: invariant(session), (session, errors) or (session, errors, results) returns a list of what is broken.
         errors and results are dicts by the actor's letter: the exceptions, and what the other actors returned.
     setup: setup(engine), run once on a fresh file; schema: whose tables that file has, None for no table.
+    url: of a PostgreSQL server, postgresql+psycopg://…: on a scratch database there, made and dropped. None: a SQLite
+        file. journal: of that file.
     schedules: run only these, as far as each can be followed; for a test that keeps a schedule.
     merge: where there are many schedules, run for real only those that lead to something unknown, and conclude the
         others from the states that they pass. False: run every one.
@@ -67,11 +69,8 @@ def explore(
     `patience` ends it on the main thread of a POSIX system; elsewhere only a restart of the process does.
     Raises ActorNeverEnds, PastTheExplorer, NotRepeatable; an actor's own exception is part of the result.
     """
-    question = Question(actors, invariant=invariant, setup=setup, schema=schema, journal=journal)
-    limits = Limits(max_runs, max_steps, patience)
-
-    def open_trial() -> Trial:
-        return Trial(Exploration(actors, setup=setup, schema=schema, journal=journal, limits=limits), invariant)
+    question = Question(actors, invariant, setup, schema=schema, journal=journal, url=url)
+    open_trial = partial(trial_of, question, Limits(max_runs, max_steps, patience))
 
     with open_trial() as trial, Bar() as bar:
         budget = Budget(max_runs, seconds, stop_at_first, progress, bar)

@@ -5,7 +5,8 @@
 
 A crash closes the actor's connections between two statements: what it committed stays, what it had not is gone, its
 locks are free. A function of n steps has n crash points, "before step k". With other actors, every crash point is
-tried in every interleaving; in a schedule, `x` is the moment of death: "AAxBB".
+tried in every interleaving; in a schedule, `x` is the moment of death: "AAxBB". On a server there is one more at each
+COMMIT, `y`: it was sent, and the answer never came.
 
 Not covered: power cuts and torn pages, which are SQLite's own business.
 """
@@ -14,20 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from ...schema import SchemaName
 from .actor import Function
 from .budget import Budget, Progress
-from .database_snapshot import Journal
-from .exploration import Exploration
 from .explore import Setup
-from .exploring import run_all
-from .outcome import DIES, Limits
+from .exploring import run_all, trial_of
+from .outcome import DIES, DIES_IN_COMMIT, Limits
 from .progress_bar import Bar
-from .question import Question
+from .question import Journal, Question
 from .result import ExplorationResult
-from .trial import Invariant, Recover, Trial
+from .trial import Invariant, Recover
 from .wording import counted, short_sql
 
 
@@ -54,9 +53,10 @@ class Crashes(ExplorationResult):
         ways, states = self.graph.paths_to(), self.graph.states
         for number, (step, sql) in self.graph.deaths.items():
             point = found.setdefault(step, Point(short_sql(sql)))
-            dead = states[states[number].edges[DIES]]
-            point.count += ways[number] * dead.all
-            point.broken += ways[number] * dead.broken
+            for move in (DIES, DIES_IN_COMMIT):
+                if (dead := states[number].edges.get(move)) is not None:
+                    point.count += ways[number] * states[dead].all
+                    point.broken += ways[number] * states[dead].broken
         return dict(sorted(found.items()))
 
     def as_test(self, schedule: str | None = None) -> str:
@@ -90,6 +90,7 @@ def explore_crashes(
     setup: Setup | None = None,
     recover: Recover | None = None,
     schema: SchemaName | None = "both",
+    url: str | None = None,
     journal: Journal = "wal",
     merge: bool = True,
     max_runs: int = Limits.runs,
@@ -109,13 +110,8 @@ def explore_crashes(
     functions: list[Callable[..., object]] = [actors] if callable(actors) else list(actors)
     if not 0 <= crash < len(functions):
         raise ValueError(f"crash={crash} found, the index of one of {len(functions)} actors expected")
-    limits = Limits(max_runs, max_steps, patience)
-
-    def open_trial() -> Trial:
-        exploration = Exploration(functions, setup=setup, schema=schema, journal=journal, limits=limits, crash=crash)
-        return Trial(exploration, invariant, recover)
-
-    question = Question(functions, invariant, setup, recover, crash, schema, journal)
+    question = Question(functions, invariant, setup, recover, crash, schema, journal, url)
+    open_trial = partial(trial_of, question, Limits(max_runs, max_steps, patience))
     with open_trial() as trial, Bar() as bar:
         budget = Budget(max_runs, seconds, stop_at_first, progress, bar)
         return Crashes(question, run_all(trial, budget, bar, merge), open_trial, trial)

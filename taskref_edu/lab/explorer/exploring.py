@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 from .budget import Budget
 from .errors import CannotMerge
+from .exploration import Exploration
 from .graph import Graph
 from .merging import merged_graph
-from .outcome import DIES, Outcome
+from .outcome import DIES, DIES_IN_COMMIT, Limits, Outcome
+from .postgresql import ServerTrial
 from .progress_bar import Bar
-from .schedules import AllSchedules, replay
+from .question import Question
 from .trial import Trial
 from .wording import error_text
 
+AnyTrial = Trial | ServerTrial
 FIRST = 24  # schedules that are run before their number is estimated
 MANY = 200  # schedules: from here on it pays to merge states
 
@@ -31,31 +34,45 @@ class Explored:
     not_merged: str = ""
 
 
-def run_all(trial: Trial, budget: Budget, bar: Bar, merge: bool) -> Explored:
+def trial_of(question: Question, limits: Limits) -> AnyTrial:
+    """The trial that answers a question: on a SQLite file, or on a server."""
+    if question.url is not None:
+        return ServerTrial(question, limits)
+    exploration = Exploration(
+        question.actors,
+        setup=question.setup,
+        schema=question.schema,
+        journal=question.journal,
+        limits=limits,
+        crash=question.crash,
+    )
+    return Trial(exploration, question.invariant, question.recover)
+
+
+def run_all(trial: AnyTrial, budget: Budget, bar: Bar, merge: bool) -> Explored:
     """Run every schedule; where they are many, merge equal states instead."""
-    walk, graph, not_merged = AllSchedules(trial.exploration), Graph(), ""
+    walk, graph, not_merged = trial.walk(), Graph(), ""
     bar.share = lambda: walk.share
     for outcome in walk:
-        path = _add(graph, trial, budget, outcome)
-        if merge and not budget.reason and _is_many(walk, budget.runs):
+        _add(graph, trial, budget, outcome)
+        if merge and isinstance(trial, Trial) and not budget.reason and _is_many(walk.share, budget.runs):
             bar.share = None
             try:
                 return _explored(merged_graph(trial, budget), budget)
             except CannotMerge as error:
                 merge, not_merged, bar.share = False, str(error), lambda: walk.share
         if budget.reason:
-            for place, untried in zip(path, walk.untried, strict=False):
-                graph.states[place].unexplored = untried
+            walk.mark_untried(graph)
             break
     graph.count_paths()
     return _explored(graph, budget, not_merged)
 
 
-def run_these(trial: Trial, budget: Budget, schedules: Sequence[str]) -> Explored:
+def run_these(trial: AnyTrial, budget: Budget, schedules: Sequence[str]) -> Explored:
     """Run these schedules, each as far as it can be followed."""
     graph = Graph()
     for number, schedule in enumerate(schedules, 1):
-        _add(graph, trial, budget, replay(trial.exploration, schedule, strict=False))
+        _add(graph, trial, budget, trial.replay(schedule, strict=False))
         if budget.reason:
             graph.start.unexplored = len(schedules) - number
             break
@@ -63,20 +80,20 @@ def run_these(trial: Trial, budget: Budget, schedules: Sequence[str]) -> Explore
     return _explored(graph, budget, whole=False)
 
 
-def _add(graph: Graph, trial: Trial, budget: Budget, outcome: Outcome) -> list[int]:
+def _add(graph: Graph, trial: AnyTrial, budget: Budget, outcome: Outcome) -> None:
     problems = trial.problems(outcome)
     errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
     path = graph.add(outcome.schedule, problems, errors)
-    if outcome.crashed is not None:
-        before, victim = outcome.schedule.index(DIES), trial.exploration.mover(DIES).letter
-        graph.deaths[path[before]] = (outcome.schedule[:before].count(victim) + 1, outcome.crashed)
+    death = next((place for place, move in enumerate(outcome.schedule) if move in (DIES, DIES_IN_COMMIT)), None)
+    if death is not None and trial.victim is not None:
+        step = outcome.schedule[:death].upper().count(trial.victim) + 1
+        graph.deaths[path[death]] = (step, outcome.crashed or "")
     outcome.forget()
     budget.ran(bool(problems))
-    return path
 
 
-def _is_many(walk: AllSchedules, runs: int) -> bool:
-    return runs >= MANY or (runs >= FIRST and runs % FIRST == 0 and runs / max(walk.share, 1e-9) > MANY)
+def _is_many(share: float, runs: int) -> bool:
+    return runs >= MANY or (runs >= FIRST and runs % FIRST == 0 and runs / max(share, 1e-9) > MANY)
 
 
 def _explored(graph: Graph, budget: Budget, not_merged: str = "", *, whole: bool = True) -> Explored:

@@ -125,7 +125,7 @@ class Graph:
             for letter, child in state.edges.items():
                 if self.states[child].broken:
                     best[number][letter] = min(
-                        (switches + (first not in ("", letter)), length + 1, letter + rest)
+                        (switches + (first.upper() not in ("", letter.upper())), length + 1, letter + rest)
                         for first, (switches, length, rest) in best[child].items()
                     )
         return min(best[0].values())[2] if best[0] else None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DIES = "x"  # in a schedule: here the crashing actor dies
+DIES_IN_COMMIT = "y"  # on a server: after its COMMIT was sent, and before the answer came
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ class Guarded(Protocol):
         """Called before any connection is opened by this actor's code."""
         ...
 
-    def borrows(self) -> None:
-        """Called before its code uses a connection of somebody else's pool."""
+    def borrows(self, pool: Any) -> None:
+        """Called before its code uses a connection of a pool that is not the explorer's own on SQLite."""
         ...
 
 
@@ -80,13 +80,15 @@ def _on_audit(name: str, _arguments: tuple[Any, ...]) -> None:
         actor.connects()
 
 
-def _on_checkout(connection: Any, _record: Any, _proxy: Any) -> None:
+def _on_checkout(connection: Any, _record: Any, proxy: Any) -> None:
     # Of the explorer's own connections its actors know themselves who may use them.
     if _guarding and not isinstance(connection, Connection) and (actor := _running_actor()) is not None:
-        actor.borrows()
+        actor.borrows(proxy._pool)
 
 
 def _running_actor() -> Guarded | None:
+    if (actor := getattr(threading.current_thread(), "actor", None)) is not None:
+        return actor
     current: greenlet | None = getcurrent()
     while current is not None:
         if (actor := getattr(current, "actor", None)) is not None:

@@ -6,9 +6,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, Literal
 
+from ...schema import SchemaName
 from .errors import CannotWriteTest
+
+Journal = Literal["wal", "delete"]
+URL_VARIABLE = "TEST_DATABASE_URL"  # where a written test finds the server
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,9 @@ class Question:
     setup: Callable[..., Any] | None = None
     recover: Callable[..., Any] | None = None
     crash: int | None = None
-    schema: str | None = "both"
-    journal: str = "wal"
+    schema: SchemaName | None = "both"
+    journal: Journal = "wal"
+    url: str | None = None
 
     @property
     def names(self) -> dict[str, str]:
@@ -59,6 +64,7 @@ class Question:
         parts.append(f" invariant={_expression(self.invariant)}")
         parts += [f" schema={self.schema!r}"] if self.schema != "both" else []
         parts += [f" journal={self.journal!r}"] if self.journal != "wal" else []
+        parts += [f' url=os.environ["{URL_VARIABLE}"]'] if self.url is not None else []  # it may hold a password
         return ",".join(parts)
 
     def _imports(self, explore: str) -> str:
@@ -68,8 +74,10 @@ class Question:
             if function is not None:
                 homes.setdefault(_home(function), set()).add(_expression(function).partition(".")[0])
         here = homes.pop("__main__", None)
+        first = ["import os", ""] if self.url is not None else []
         lines = [f"from {home} import {', '.join(sorted(names))}" for home, names in sorted(homes.items())]
-        return "\n".join(lines + ([f"# and, from where you ran this: {', '.join(sorted(here))}"] if here else []))
+        by_hand = [f"# and, from where you ran this: {', '.join(sorted(here))}"] if here else []
+        return "\n".join([*first, *lines, *by_hand])
 
 
 def name_of(function: Callable[..., Any]) -> str:

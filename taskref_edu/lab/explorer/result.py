@@ -16,12 +16,14 @@ from ..player.still import still
 from ..player.story import help_line, story
 from .budget import Budget
 from .errors import CannotMerge, CannotWriteTest
-from .exploring import Explored
+from .exploring import AnyTrial, Explored
 from .graph import Graph, Schedules, Texts
 from .merging import merged_graph
 from .observations import Observations, observe
+from .postgresql import ServerTrial
 from .progress_bar import Bar
 from .question import Question, name_of
+from .server_observations import observe_server
 from .trace import Trace
 from .trial import Trial
 from .wording import counted, explained
@@ -31,7 +33,7 @@ LISTED = 200  # as many breaking schedules as a notebook lists
 
 def switches(schedule: str) -> int:
     """How many times the schedule passes from one actor to another."""
-    return sum(one != other for one, other in pairwise(schedule))
+    return sum(one != other for one, other in pairwise(schedule.upper()))
 
 
 class ExplorationResult:
@@ -42,7 +44,9 @@ class ExplorationResult:
     that those have shown. left: how many, at least, were not explored because a bound was reached.
     """
 
-    def __init__(self, question: Question, explored: Explored, open_trial: Callable[[], Trial], trial: Trial) -> None:
+    def __init__(
+        self, question: Question, explored: Explored, open_trial: Callable[[], AnyTrial], trial: AnyTrial
+    ) -> None:
         self.question = question
         self.names = question.names
         self.graph: Graph = explored.graph
@@ -50,7 +54,7 @@ class ExplorationResult:
         self.reason = explored.reason  # why it ended early
         self.stopped = explored.stopped_by_user
         self.not_merged = explored.not_merged  # why every schedule had to be run
-        self.speaks_for = trial.exploration.speaks_for
+        self.speaks_for = trial.speaks_for
         self._open_trial = open_trial
         self._whole = explored.whole
         self._judges_errors = trial.takes > 1
@@ -161,6 +165,8 @@ class ExplorationResult:
         graph of the observations is one of merged states where that is possible, however few the schedules are.
         """
         with self._open_trial() as trial:
+            if isinstance(trial, ServerTrial):
+                return observe_server(trial, self.graph, schedules, most)
             return observe(trial, self._merged(trial), schedules, most, file)
 
     def _merged(self, trial: Trial) -> Graph:
@@ -282,7 +288,8 @@ class ExplorationResult:
         lines += [f"  {number:>6,} x {text}" for number, text in _ranked(errors)]
         sentences = explained(set(errors))
         lines += [f"  {line}" for line in sentences]
-        server = "; where this one refuses, a server may wait and break: run it there, too" if sentences else ""
+        refuses = sentences and self.question.url is None
+        server = "; where this one refuses, a server may wait and break: run it there, too (url=)" if refuses else ""
         return [*lines, f"  This speaks for {self.speaks_for}{server}."]
 
     def _opened_headline(self, schedule: str) -> str:

@@ -14,6 +14,7 @@ from ..sqltrace import filled_in
 from .actor import Actor
 from .errors import NoSuchSchedule, NotRepeatable
 from .exploration import Exploration, OnStep
+from .graph import Graph
 from .outcome import Outcome
 
 REPEATABLE = "let the functions depend on the database only, not on time, chance or variables that they change"
@@ -37,10 +38,12 @@ class AllSchedules:
             if not self._turn_back():
                 return
 
-    @property
-    def untried(self) -> list[int]:
-        """For each step of the latest schedule: how many other moves are still to be tried in its place."""
-        return [len(options) - 1 for options in self._path]
+    def mark_untried(self, graph: Graph) -> None:
+        """Note in the graph of what was run where there are moves that are still to be tried."""
+        number = 0
+        for options in self._path:
+            graph.states[number].unexplored = len(options) - 1
+            number = graph.states[number].edges.get(options[0], number)
 
     @property
     def share(self) -> float:

@@ -14,6 +14,7 @@ from .errors import PastTheExplorer
 from .exploration import Exploration
 from .outcome import Outcome
 from .past_the_explorer import refuse_later
+from .schedules import AllSchedules, replay
 from .trace import Trace, traced
 from .wording import error_text
 
@@ -23,14 +24,14 @@ Recover = Callable[[Engine], object]
 
 
 class Trial:
-    """Asks an invariant after each schedule of a stage. Use it in a `with` block."""
+    """Asks an invariant after each schedule of an exploration. Use it in a `with` block."""
 
     def __init__(self, exploration: Exploration, invariant: Invariant, recover: Recover | None = None) -> None:
         self.exploration = exploration
         self._engine = exploration.world.engine()
         self._invariant = invariant
         try:
-            self.takes = _positional(invariant)
+            self.takes = arguments_of(invariant)
         except TypeError:
             exploration.world.close()  # nobody will enter this
             raise
@@ -56,6 +57,24 @@ class Trial:
         return self._seen.setdefault(found, found)
 
     @property
+    def speaks_for(self) -> str:
+        """On which database this is true."""
+        return self.exploration.speaks_for
+
+    @property
+    def victim(self) -> str | None:
+        """The letter of the actor that may die."""
+        return None if self.exploration.crash is None else self.exploration.crash.letter
+
+    def walk(self) -> AllSchedules:
+        """Every schedule."""
+        return AllSchedules(self.exploration)
+
+    def replay(self, schedule: str, *, strict: bool = True) -> Outcome:
+        """Run one schedule."""
+        return replay(self.exploration, schedule, strict=strict)
+
+    @property
     def recovers(self) -> bool:
         """Whether there is a recovery to run."""
         return self._recover is not None
@@ -73,28 +92,30 @@ class Trial:
 
     def judge(self, outcome: Outcome) -> tuple[str, ...]:
         """What the invariant finds broken after this schedule."""
-        known: tuple[Any, ...] = (outcome.errors, outcome.results)
         with reading_in(self._session) as session:
-            return self._ask(session, known[: self.takes - 1], outcome.schedule)
+            return asked(self._invariant, self.takes, session, outcome)
 
     def trace(self, schedule: str, *, unfinished: bool = False) -> Trace:
         """Run the schedule once more, and write down what happens."""
         recover = self.recover if self.recovers else None
         return traced(self.exploration, schedule, self.judge, recover=recover, unfinished=unfinished)
 
-    def _ask(self, session: Session, known: tuple[Any, ...], schedule: str) -> tuple[str, ...]:
-        try:
-            found = self._invariant(session, *known)
-        except Exception as error:
-            error.add_note(f"raised by the invariant after the schedule {schedule!r}")
-            raise
-        refuse_later("the invariant", found)
-        if isinstance(found, str) or not isinstance(found, Sequence):
-            raise TypeError(f"the invariant returned {found!r}: a list of strings expected, empty if nothing is broken")
-        return tuple(found)
+
+def asked(invariant: Invariant, takes: int, session: Session, outcome: Outcome) -> tuple[str, ...]:
+    """What the invariant answers, which takes so many arguments. Raises TypeError for what is no list of strings."""
+    known: tuple[Any, ...] = (outcome.errors, outcome.results)
+    try:
+        found = invariant(session, *known[: takes - 1])
+    except Exception as error:
+        error.add_note(f"raised by the invariant after the schedule {outcome.schedule!r}")
+        raise
+    refuse_later("the invariant", found)
+    if isinstance(found, str) or not isinstance(found, Sequence):
+        raise TypeError(f"the invariant returned {found!r}: a list of strings expected, empty if nothing is broken")
+    return tuple(found)
 
 
-def _positional(invariant: Invariant) -> int:
+def arguments_of(invariant: Invariant) -> int:
     """How many arguments it takes, from 1 to 3."""
     parameters = inspect.signature(invariant).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

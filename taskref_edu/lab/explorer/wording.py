@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 
-BUSY = {
+REFUSED = {
+    "SerializationFailure": "somebody has changed a row since this transaction's first statement; it may be repeated",
+    "DeadlockDetected": "each waits for a row that the other has locked; the server ended one, which may be repeated",
+    "LockNotAvailable": "somebody holds the lock, and this statement does not wait",
     "SQLITE_BUSY": "somebody else is writing, and a transaction that has read already is not allowed to wait",
     "SQLITE_BUSY_SNAPSHOT": "somebody has written since this transaction first read; what it read is out of date",
 }
@@ -15,14 +17,15 @@ def error_text(error: BaseException) -> str:
     """The error on one line: its type, its first line, and SQLite's own name for it."""
     cause = getattr(error, "orig", None) or error
     first_line = str(cause).strip().split("\n")[0]
-    name = getattr(cause, "sqlite_errorname", None)
+    # PostgreSQL's codes are classes of the driver: SerializationFailure, DeadlockDetected.
+    name = getattr(cause, "sqlite_errorname", None) or (type(cause).__name__ if hasattr(cause, "sqlstate") else None)
     text = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
-    return f"{text} ({name})" if isinstance(cause, sqlite3.Error) and name else text
+    return f"{text} ({name})" if name and name != type(error).__name__ else text
 
 
 def explained(texts: set[str]) -> list[str]:
-    """A sentence for each kind of SQLITE_BUSY among these error texts."""
-    return [f"{name}: {words}." for name, words in BUSY.items() if any(f"({name})" in text for text in texts)]
+    """A sentence for each kind of refusal among these error texts."""
+    return [f"{name}: {words}." for name, words in REFUSED.items() if any(f"({name})" in text for text in texts)]
 
 
 def counted(number: int, thing: str) -> str:

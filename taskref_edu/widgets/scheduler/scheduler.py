@@ -13,9 +13,9 @@ from sqlalchemy import Engine
 
 from ...lab import explore
 from ...lab.explorer.actor import Function
-from ...lab.explorer.database_snapshot import Journal
 from ...lab.explorer.errors import NoSuchSchedule
 from ...lab.explorer.outcome import Limits
+from ...lab.explorer.question import Journal
 from ...lab.explorer.trial import Invariant
 from ...lab.player.once import module_wanted
 from ...lab.player.page import data, player_html

@@ -1,0 +1,292 @@
+"""Every interleaving of unmodified functions on a PostgreSQL server: real connections, real locks.
+
+As on SQLite, a schedule is a string of letters. A small letter is a statement that had to wait for a lock: in "AABbA"
+B waits, and goes on by itself when A has ended. A deadlock is ended by the server after a moment, with an error.
+Every schedule is run for real. The database is a scratch one, made and dropped.
+
+Not covered: raw driver connections (`engine.raw_connection()`), SERIALIZABLE (its victims depend on timing).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from string import ascii_uppercase
+from typing import Any
+
+from sqlalchemy import text
+from sqlmodel import Session
+
+from . import watchdog
+from .errors import ActorNeverEnds, Deadlock, NoSuchSchedule, PastTheExplorer
+from .exploration import check_functions
+from .graph import Graph
+from .outcome import DIES, DIES_IN_COMMIT, Limits, Outcome
+from .past_the_explorer import begin_guarding, end_guarding, refuse_later
+from .question import Question, name_of
+from .scratch_database import ScratchDatabase
+from .server_actor import ServerActor, put_gates
+from .trace import Trace, TraceStep
+from .trial import arguments_of, asked
+from .wording import error_text
+
+GLANCE = 0.003  # seconds after which a statement that has not ended may be waiting for a lock
+BLOCKED = text("SELECT pg_blocking_pids(:pid) <> '{}'")
+HOLDERS = text("SELECT pg_blocking_pids(:pid)")
+GONE = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :pid")
+ENDED = text("SELECT pg_terminate_backend(:pid)")
+OnStep = Callable[[str, ServerActor, str, str], None]
+
+
+class ServerTrial:
+    """As Trial, on a server: runs schedules, recovers, and asks the invariant. Use it in a `with` block."""
+
+    def __init__(self, question: Question, limits: Limits) -> None:
+        assert question.url is not None
+        check_functions(question.actors)
+        self.takes = arguments_of(question.invariant)
+        self._functions, self._limits = question.actors, limits
+        self._invariant, self._recover = question.invariant, question.recover
+        self.victim = None if question.crash is None else ascii_uppercase[question.crash]
+        self.world = ScratchDatabase(question.url, question.setup, question.schema)
+        self.speaks_for = self.world.speaks_for
+        self._engines = [self.world.engine() for _ in question.actors]
+        self._engine = self.world.engine()  # of the recovery
+        for engine in self._engines:
+            put_gates(engine)
+        self.actors: list[ServerActor] = []  # of the latest schedule
+        self._seen: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def __enter__(self) -> ServerTrial:
+        begin_guarding()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        end_guarding()
+        self.world.close()
+
+    # As Trial does
+
+    def walk(self) -> ServerWalk:
+        """Every schedule."""
+        return ServerWalk(self)
+
+    @property
+    def recovers(self) -> bool:
+        """Whether there is a recovery to run."""
+        return self._recover is not None
+
+    def problems(self, outcome: Outcome) -> tuple[str, ...]:
+        """Recover, and return what is broken."""
+        failed = self.recover()
+        found = (*([failed] if failed else []), *self.judge(outcome))
+        return self._seen.setdefault(found, found)
+
+    def recover(self) -> str | None:
+        """Run the recovery; what it raised."""
+        try:
+            if self._recover is not None:
+                refuse_later("recover", self._recover(self._engine))
+        except PastTheExplorer:
+            raise
+        except Exception as error:
+            return f"the recovery raised {error_text(error)}"
+        return None
+
+    def judge(self, outcome: Outcome) -> tuple[str, ...]:
+        """What the invariant finds broken after this schedule."""
+        with Session(self.world.connection) as session:
+            return asked(self._invariant, self.takes, session, outcome)
+
+    def replay(self, schedule: str, *, strict: bool = True) -> Outcome:
+        """Run one schedule."""
+        outcome, _ = self.run(schedule)
+        if strict and outcome.schedule != schedule:
+            raise NoSuchSchedule(f"{schedule!r} cannot be followed: it became {outcome.schedule!r}", outcome.schedule)
+        return outcome
+
+    def trace(self, schedule: str) -> Trace:
+        """Run the schedule once more, and write down what happens."""
+        names = {letter: name_of(each) for letter, each in zip(ascii_uppercase, self._functions, strict=False)}
+        trace = Trace(schedule, names, times=frozenset(self.world.times()))
+        self.world.restore()
+        trace.start = self.world.rows()
+
+        def on_step(move: str, actor: ServerActor, sql: str, error: str) -> None:
+            rows, committed = self.rows_of(actor)
+            said = DIES if move in (DIES, DIES_IN_COMMIT) else sql + ("  (has to wait)" if move.islower() else "")
+            trace.steps.append(TraceStep(actor.letter, said, error or None, rows, committed))
+
+        outcome, _ = self.run(schedule, on_step)
+        if outcome.schedule != schedule:
+            raise NoSuchSchedule(f"{schedule!r} cannot be followed: it became {outcome.schedule!r}", outcome.schedule)
+        trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
+        if self.recovers:
+            trace.steps.append(TraceStep("", "recovery", self.recover(), self.world.rows(), True))
+        trace.broken = self.judge(outcome)
+        outcome.forget()
+        return trace
+
+    def rows_of(self, actor: ServerActor) -> tuple[Any, bool]:
+        """The rows after a step: as the actor's own transaction sees them where it has written."""
+        if actor.at_gate and actor.wrote and actor.connection is not None:
+            driver: Any = actor.connection.connection.driver_connection
+            if driver.info.transaction_status.name == "INTRANS":
+                return self.world.rows(actor.connection), False
+        return self.world.rows(), True
+
+    # A schedule
+
+    def run(self, prefix: str, on_step: OnStep | None = None) -> tuple[Outcome, list[str]]:
+        """Follow the prefix, then always the first who can go on; the other ways to go on."""
+        self.world.restore()
+        moved, outcome, others = threading.Condition(), Outcome(""), list[str]()
+        actors = [
+            ServerActor(letter, function, engine, moved)
+            for letter, function, engine in zip(ascii_uppercase, self._functions, self._engines, strict=False)
+        ]
+        self.actors = actors
+        try:
+            for actor in actors:
+                actor.engine.connect().close()
+                actor.start()
+                self._settle([actor], moved)
+            while ready := [actor for actor in actors if actor.at_gate]:
+                moves = self._moves(ready)
+                wanted = prefix[len(outcome.schedule) : len(outcome.schedule) + 1]
+                wanted = wanted if wanted in (DIES, DIES_IN_COMMIT) else wanted.upper()
+                move = wanted if wanted in moves else next(iter(moves))
+                if not prefix[len(outcome.schedule) :]:
+                    others += [outcome.schedule + other for other in moves if other != move]
+                self._make(move, moves[move], actors, outcome, on_step)
+                if not any(actor.at_gate for actor in actors):
+                    self._wait_for_the_server(actors, outcome)
+        finally:
+            self._end(actors)
+        for actor in actors:
+            if actor.fault is not None:
+                raise actor.fault
+            if actor.dead:
+                continue  # what its code met afterwards, nobody hears of
+            if actor.error is not None:
+                outcome.errors.setdefault(actor.letter, actor.error)
+            elif actor.letter not in outcome.errors:
+                outcome.results[actor.letter] = actor.result
+        return outcome, others
+
+    def _moves(self, ready: list[ServerActor]) -> dict[str, ServerActor]:
+        moves = {actor.letter: actor for actor in ready}
+        victim = moves.get(self.victim or "")
+        if victim is not None:
+            moves[DIES] = victim
+            if victim.sql == "COMMIT":
+                moves[DIES_IN_COMMIT] = victim
+        return moves
+
+    def _make(
+        self, move: str, actor: ServerActor, actors: list[ServerActor], outcome: Outcome, on_step: OnStep | None
+    ) -> None:
+        dies, sql = move in (DIES, DIES_IN_COMMIT), actor.sql
+        if dies:
+            outcome.crashed = sql
+        actor.let_go(move if dies else "")
+        self._settle(actors, moved=actor.moved)
+        if dies:
+            self._wait_until_gone(actor)
+            self._settle(actors, moved=actor.moved)
+        outcome.schedule += move if dies or not actor.is_moving else move.lower()
+        if on_step is not None:
+            error = error_text(actor.error) if actor.ended and not actor.dead and actor.error is not None else ""
+            on_step(outcome.schedule[-1], actor, sql, error)
+        if actor.steps > self._limits.steps:
+            raise ActorNeverEnds(
+                f"{actor.letter} made {actor.steps} steps in {outcome.schedule!r} and goes on with {actor.sql!r}:"
+                " does it try again in a loop? (max_steps= allows more)"
+            )
+
+    def _settle(self, actors: Sequence[ServerActor], moved: threading.Condition) -> None:
+        """Wait until each actor stands at its gate, has ended, or waits for somebody's lock."""
+        end = time.monotonic() + self._limits.patience
+        while moving := [actor for actor in actors if actor.is_moving]:
+            with moved:
+                if moved.wait_for(lambda: not any(actor.is_moving for actor in moving), GLANCE):
+                    continue
+            # All of them: one that came to its gate during the question may have freed one that was asked before it.
+            if all(self.waits(actor) and actor.is_moving for actor in moving):
+                return
+            if time.monotonic() > end:
+                for actor in moving:
+                    watchdog.raise_in_thread(actor.ident or 0, ActorNeverEnds)
+                names = ", ".join(actor.letter for actor in moving)
+                raise ActorNeverEnds(
+                    f"{names} took more than {self._limits.patience} seconds from one step to the next"
+                )
+
+    def waits(self, actor: ServerActor) -> bool:
+        """Whether the server says that the actor's statement waits for somebody's lock."""
+        return bool(actor.pid and self.world.connection.execute(BLOCKED, {"pid": actor.pid}).scalar_one())
+
+    def whom(self, actor: ServerActor) -> str:
+        """Whose locks the actor's statement waits for."""
+        pids = self.world.connection.execute(HOLDERS, {"pid": actor.pid}).scalar_one()
+        return " and ".join(other.letter for other in self.actors if other.pid in pids) or "itself"
+
+    def _wait_until_gone(self, actor: ServerActor) -> None:
+        end = time.monotonic() + self._limits.patience
+        while not self.world.connection.execute(GONE, {"pid": actor.pid}).scalar_one():
+            if time.monotonic() > end:
+                raise ActorNeverEnds(f"the server keeps the connection of {actor.letter}, which is dead")
+            time.sleep(GLANCE)
+
+    def _wait_for_the_server(self, actors: list[ServerActor], outcome: Outcome) -> None:
+        """Everybody waits: the server ends a deadlock that it sees; another one, as of an actor with itself, we do."""
+        moved = actors[0].moved
+        waiting = [actor for actor in actors if actor.is_moving]
+        if not waiting:
+            return
+        with moved:
+            moved.wait_for(lambda: any(not actor.is_moving for actor in waiting), 3 * self.world.deadlock_seconds + 0.2)
+        stuck = [actor for actor in waiting if actor.is_moving]
+        if stuck == waiting:
+            for actor in stuck:
+                outcome.errors[actor.letter] = Deadlock(f"{actor.letter} waits for itself ({actor.sql})")
+                self.world.connection.execute(ENDED, {"pid": actor.pid})
+                actor.dead = True
+        self._settle(actors, moved)
+
+    def _end(self, actors: list[ServerActor]) -> None:
+        """Nobody goes on after the schedule, however it ended."""
+        end = time.monotonic() + self._limits.patience
+        while any(actor.is_alive() for actor in actors) and time.monotonic() < end:
+            for actor in actors:
+                if actor.at_gate:
+                    actor.let_go(DIES)
+                elif actor.is_alive():
+                    actor.join(GLANCE)
+
+
+class ServerWalk:
+    """Every schedule of a trial, each once. If an actor may die: every one in which it does."""
+
+    def __init__(self, trial: ServerTrial) -> None:
+        self._trial = trial
+        self._stack = [""]
+        self._done = 0
+        self.share = 0.0
+
+    def __iter__(self) -> Iterator[Outcome]:
+        while self._stack:
+            outcome, others = self._trial.run(self._stack.pop())
+            self._stack += others
+            self._done += 1
+            self.share = self._done / (self._done + len(self._stack))
+            if self._trial.victim is None or outcome.crashed is not None:
+                yield outcome
+
+    def mark_untried(self, graph: Graph) -> None:
+        """Note in the graph of what was run where there are ways to go on that are still to be tried."""
+        for branch in self._stack:
+            with suppress(KeyError):  # of a schedule in which nobody died
+                graph.states[graph.walk(branch[:-1])[-1]].unexplored += 1

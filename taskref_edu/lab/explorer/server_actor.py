@@ -1,0 +1,146 @@
+"""An actor on a server: a function on a thread, which stops at a gate before each of its statements.
+
+Its connections are real ones; the server itself says whom a statement waits for. A killed actor's socket is shut, as
+a killed process's is: before a statement, or after COMMIT was sent and before its answer came.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+from .errors import ActorKilled, LabError, PastTheExplorer
+from .outcome import DIES_IN_COMMIT
+from .past_the_explorer import refuse_later
+from .question import name_of
+
+NO_STEP = ("SAVEPOINT", "RELEASE")
+LOCKING = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?(KEY\s+)?(UPDATE|SHARE)\b", re.IGNORECASE)
+PARAMETER = re.compile(r"%\((\w+)\)s(?:::\w+)?")
+
+
+class ServerActor(threading.Thread):
+    """One function in one schedule. moved: notified whenever an actor comes to its gate, or ends."""
+
+    def __init__(self, letter: str, function: Callable[..., Any], engine: Engine, moved: threading.Condition) -> None:
+        super().__init__(name=f"actor {letter}", daemon=True)
+        self.actor = self  # how hooks know whose code runs
+        self.letter, self.function, self.engine, self.moved = letter, function, engine, moved
+        self.at_gate = self.ended = self.dead = self.wrote = False
+        self.steps = 0
+        self.sql, self.fate = "", ""
+        self.connection: Connection | None = None  # of the step that comes next, or goes on
+        self.pid = 0
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.fault: LabError | None = None
+
+    def run(self) -> None:
+        """The function, on its thread."""
+        try:
+            self.result = self.function(self.engine)
+            refuse_later(f"actor {self.letter} ({name_of(self.function)})", self.result)
+        except ActorKilled:
+            pass
+        except PastTheExplorer as fault:
+            self.fault = self.fault or fault
+        except BaseException as error:
+            self.error = error
+        with self.moved:
+            self.ended = True
+            self.moved.notify_all()
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether its statement, or the code after it, goes on."""
+        return not self.at_gate and not self.ended
+
+    def let_go(self, fate: str = "") -> None:
+        """Let it make its step, or die."""
+        with self.moved:
+            self.fate, self.at_gate = fate, False
+            self.moved.notify_all()
+
+    def connects(self) -> None:
+        """Its code opens a SQLite file."""
+        self._fail("opened a SQLite database", "use the engine that it is given")
+
+    def borrows(self, pool: Any = None) -> None:
+        """Its code takes a connection from a pool."""
+        if self.dead:
+            raise ActorKilled
+        if pool is not self.engine.pool:
+            advice = "pass it the engine that it is given; docs/test-your-own-code.md shows how"
+            self._fail("used another engine than its own", advice)
+
+    def stop_at_gate(self, connection: Connection, sql: str) -> None:
+        """Wait for the explorer before a step."""
+        if self.dead:
+            raise ActorKilled
+        driver: Any = connection.connection.driver_connection
+        self.connection, self.sql, self.pid = connection, sql, driver.info.backend_pid
+        with self.moved:
+            self.at_gate = True
+            self.moved.notify_all()
+            self.moved.wait_for(lambda: not self.at_gate)
+        if self.fate:
+            self._die(connection, driver)
+        self.steps += 1
+
+    def _die(self, connection: Connection, driver: Any) -> None:
+        self.dead = True
+        if self.fate == DIES_IN_COMMIT:
+            driver.pgconn.send_query(b"COMMIT")
+            driver.pgconn.flush()
+        with socket.socket(fileno=os.dup(driver.pgconn.socket)) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
+        connection.invalidate()  # nothing of what still runs reaches the server
+        raise ActorKilled
+
+    def _fail(self, what: str, advice: str) -> None:
+        self.fault = PastTheExplorer(f"actor {self.letter} ({name_of(self.function)}) {what}: {advice}")
+        raise self.fault
+
+
+def put_gates(engine: Engine) -> None:
+    """Have actors stop before each statement on this engine; other threads pass."""
+    event.listen(engine, "before_cursor_execute", _before_statement)
+    event.listen(engine, "commit", _before_commit)
+    event.listen(engine, "rollback", _before_rollback)
+
+
+def _before_statement(
+    connection: Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+) -> None:
+    actor = threading.current_thread()
+    if isinstance(actor, ServerActor) and not statement.startswith(NO_STEP):
+        actor.stop_at_gate(connection, filled(statement, parameters))
+        actor.wrote |= not statement.lstrip().upper().startswith("SELECT") or LOCKING.search(statement) is not None
+
+
+def _before_commit(connection: Connection) -> None:
+    _before_end(connection, "COMMIT")
+
+
+def _before_rollback(connection: Connection) -> None:
+    _before_end(connection, "ROLLBACK")
+
+
+def _before_end(connection: Connection, how: str) -> None:
+    actor = threading.current_thread()
+    if isinstance(actor, ServerActor) and actor.wrote and not connection.invalidated:
+        actor.stop_at_gate(connection, how)
+        actor.wrote = False
+
+
+def filled(statement: str, parameters: Any) -> str:
+    """The statement with its values in it."""
+    values = parameters if isinstance(parameters, dict) else {}
+    shown = PARAMETER.sub(lambda found: repr(values.get(found[1], "…")), statement)
+    return shown.replace("None", "NULL")

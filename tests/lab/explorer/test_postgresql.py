@@ -1,0 +1,154 @@
+"""The explorer on a real PostgreSQL: the same result, and what only a server does: waits, deadlocks, lost connections."""
+
+from __future__ import annotations
+
+from math import comb
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlmodel import Session
+
+from taskref_edu import Order, TaskQueue, writing
+from taskref_edu.lab import explore, explore_crashes
+from taskref_edu.lab.explorer import errors
+from tests.lab.explorer.actors import Actor, nothing
+
+pytestmark = [pytest.mark.xdist_group("postgresql"), pytest.mark.slow]
+
+
+def two_orders(engine: Engine) -> None:
+    with writing(engine) as session:
+        session.add_all([Order(id=number, customer="Ada", amount=0) for number in (1, 2)])
+
+
+def check_in_writing(engine: Engine) -> None:
+    with writing(engine) as session:
+        order = session.get_one(Order, 1)
+        if order.processing_task_id is None:
+            order.processing_task_id = TaskQueue(engine).enqueue(session, "process_payment").id
+
+
+def one_task(session: Session) -> list[str]:
+    count = session.execute(text("SELECT count(*) FROM task")).scalar_one()
+    return [] if count == 1 else [f"{count} tasks"]
+
+
+def updates(*orders: int, at_once: bool = False) -> Actor:
+    def actor(engine: Engine) -> None:
+        for number in orders:
+            with engine.begin() as connection:
+                for each in orders if at_once else [number]:
+                    connection.execute(text("UPDATE orders SET amount = amount + 1 WHERE id = :id"), {"id": each})
+            if at_once:
+                return
+
+    return actor
+
+
+def databases(url: str) -> set[str]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = set(connection.execute(text("SELECT datname FROM pg_database")).scalars())
+    engine.dispose()
+    return {name for name in found if name.startswith("taskref_explore_")}
+
+
+def test_what_sqlite_keeps_apart_breaks_here(postgresql_url: str) -> None:
+    """The same function: one lock covers a SQLite file, and BEGIN excludes nobody on a server."""
+    options: dict[str, Any] = {"setup": two_orders, "invariant": one_task}
+    assert explore([check_in_writing] * 2, **options).holds
+    found = explore([check_in_writing] * 2, url=postgresql_url, **options)
+    assert (found.count, len(found.broken), found.errors) == (50, 48, [])
+    assert found.speaks_for.startswith("PostgreSQL ")
+    assert "This speaks for PostgreSQL" in str(found)
+    assert found.shortest in found.broken
+    trace = found.replay(found.shortest or "")
+    assert trace.broken == ("2 tasks",)
+    assert len(trace.steps[-1].rows["task"]) == 2
+    assert databases(postgresql_url) == set()
+
+
+def test_statements_that_wait_for_nobody_are_as_many_as_combinatorics_says(postgresql_url: str) -> None:
+    found = explore([updates(1, 1), updates(2)], setup=two_orders, invariant=nothing, url=postgresql_url)
+    assert (found.count, found.holds) == (comb(6, 2), True)  # an UPDATE and a COMMIT for each
+
+
+def test_a_statement_that_waits_is_a_small_letter(postgresql_url: str) -> None:
+    found = explore([updates(1), updates(1)], setup=two_orders, invariant=nothing, url=postgresql_url)
+    assert set(found.graph.walk("AbAB")) <= set(range(len(found.graph.states)))
+    assert "(has to wait)" in str(found.replay("AbAB"))
+    seen = found.observe()
+    assert seen.states[seen.graph.walk("Ab")[-1]].waits == {"B": "A"}
+    assert seen.complete
+
+
+def test_a_deadlock_is_an_error_with_its_name(postgresql_url: str) -> None:
+    crossed = [updates(1, 2, at_once=True), updates(2, 1, at_once=True)]
+    found = explore(crossed, setup=two_orders, invariant=nothing, url=postgresql_url)
+    assert found.errors
+    assert all("deadlock detected (DeadlockDetected)" in said for said in found.graph.texts()[1])
+    assert "DeadlockDetected: each waits for a row" in str(found)
+
+
+def test_an_actor_that_waits_for_itself(postgresql_url: str) -> None:
+    def twice(engine: Engine) -> None:
+        with engine.begin() as one, engine.begin() as other:
+            for connection in (one, other):
+                connection.execute(text("UPDATE orders SET amount = 1"))
+
+    found = explore([twice], setup=two_orders, invariant=nothing, url=postgresql_url)
+    assert list(found.error_texts.values()) == [("A: Deadlock: A waits for itself (UPDATE orders SET amount = 1)",)]
+
+
+class TestCrashes:
+    def test_before_each_statement_and_during_commit(self, postgresql_url: str) -> None:
+        lost = explore_crashes(check_in_writing, setup=two_orders, invariant=one_task, url=postgresql_url)
+        assert dict(lost.problems) == {"x": ("0 tasks",), "Ax": ("0 tasks",), "AAx": ("0 tasks",), "AAAx": ("0 tasks",)}
+        assert (lost.count, "AAAy" in lost.problems, lost.errors) == (5, False, [])  # committed, and nobody heard of it
+        assert repr(lost.points[4]) == "BREAKS (1 of 2): COMMIT"
+
+    def test_the_locks_of_the_dead_are_free(self, postgresql_url: str) -> None:
+        lost = explore_crashes([updates(1), updates(1)], setup=two_orders, invariant=nothing, url=postgresql_url)
+        assert lost.holds
+        assert "AbxB" in [schedule for schedule, _ in lost.map.cells]
+
+    def test_recovery(self, postgresql_url: str) -> None:
+        lost = explore_crashes(
+            check_in_writing, setup=two_orders, recover=check_in_writing, invariant=one_task, url=postgresql_url
+        )
+        assert lost.holds, str(lost)
+
+
+class TestRefused:
+    def test_another_engine(self, postgresql_url: str) -> None:
+        others = create_engine("sqlite://")
+
+        def uses_it(_engine: Engine) -> None:
+            others.connect().close()
+
+        with pytest.raises(errors.PastTheExplorer, match=r"actor B \(uses_it\) (used another engine|opened a SQLite)"):
+            explore([updates(1), uses_it], setup=two_orders, invariant=nothing, url=postgresql_url)
+        others.dispose()
+
+    def test_code_that_has_not_run(self, postgresql_url: str) -> None:
+        async def later(_engine: Engine) -> None: ...
+
+        with pytest.raises(errors.PastTheExplorer, match=r"actor A \(later\) returned a coroutine"):
+            explore([later], setup=two_orders, invariant=nothing, url=postgresql_url)
+        assert databases(postgresql_url) == set()
+
+    def test_an_actor_that_never_ends(self, postgresql_url: str) -> None:
+        def goes_on(engine: Engine) -> None:
+            while True:
+                updates(1)(engine)
+
+        with pytest.raises(errors.ActorNeverEnds, match="A made 6 steps in"):
+            explore([goes_on], setup=two_orders, invariant=nothing, url=postgresql_url, max_steps=5)
+
+
+def test_bounds(postgresql_url: str) -> None:
+    options: dict[str, Any] = {"setup": two_orders, "invariant": one_task, "url": postgresql_url}
+    found = explore([check_in_writing] * 2, max_runs=5, **options)
+    assert (found.count, found.complete, found.holds) == (5, False, False)
+    assert explore([check_in_writing] * 2, stop_at_first=True, **options).broken
