@@ -20,6 +20,7 @@ from .exploring import AnyTrial, Explored
 from .graph import Graph, Schedules, Texts
 from .merging import merged_graph
 from .observations import Observations, observe
+from .outcome import DIES, DIES_IN_COMMIT
 from .postgresql import ServerTrial
 from .progress_bar import Bar
 from .question import Question, name_of
@@ -83,6 +84,12 @@ class ExplorationResult:
     def error_texts(self) -> Texts:
         """The actors' errors in words, by schedule."""
         return Texts(self.graph, "errors")
+
+    @cached_property
+    def waiting(self) -> list[str]:
+        """On a server: the schedules in which somebody has to wait, those with the fewest switches first."""
+        waits = [s for s in Schedules(self.graph) if any(c.islower() and c not in (DIES, DIES_IN_COMMIT) for c in s)]
+        return sorted(waits, key=lambda schedule: (switches(schedule), len(schedule), schedule))
 
     @cached_property
     def left(self) -> int:
@@ -165,9 +172,8 @@ class ExplorationResult:
         graph of the observations is one of merged states where that is possible, however few the schedules are.
         """
         with self._open_trial() as trial:
-            if isinstance(trial, ServerTrial):
-                return observe_server(trial, self.graph, schedules, most)
-            return observe(trial, self._merged(trial), schedules, most, file)
+            graph = self._merged(trial) if isinstance(trial, Trial) else self.graph
+            return _seen(trial, graph, schedules, most, file)
 
     def _merged(self, trial: Trial) -> Graph:
         if self.runs < self.count or not self.complete or not self._whole:
@@ -232,7 +238,7 @@ class ExplorationResult:
         graph.add(trace.schedule, trace.broken, trace.errors)
         graph.count_paths()
         with self._open_trial() as trial:
-            seen = observe(trial, graph, None, LISTED * len(graph.states), file)
+            seen = _seen(trial, graph, None, LISTED * len(graph.states), file)
         alone = {"count": 1, "broken": int(bool(trace.broken)), "errors": int(bool(trace.errors)), "notes": []}
         return Recorder(seen, [(trace.schedule, 1)], {**self._described(trace.schedule), **alone}).facts()
 
@@ -296,6 +302,12 @@ class ExplorationResult:
         kind = "breaking schedule" if schedule in self.broken else "schedule with an error"
         which = f"The {kind} with the fewest switches" if schedule == self.shortest else f"A {kind}"
         return f"{which} ({switches(schedule)}): {schedule}"
+
+
+def _seen(trial: AnyTrial, graph: Graph, schedules: Iterable[str] | None, most: int, file: str | None) -> Observations:
+    if isinstance(trial, ServerTrial):
+        return observe_server(trial, graph, schedules, most)
+    return observe(trial, graph, schedules, most, file)
 
 
 def _ranked(counts: Counter[str]) -> list[tuple[int, str]]:

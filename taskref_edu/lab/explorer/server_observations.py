@@ -56,7 +56,7 @@ def _state(trial: ServerTrial) -> SeenState:
     return SeenState(
         rows=trial.world.rows(),
         open={letter: rows for letter, (rows, committed) in opened.items() if not committed},
-        next={actor.letter: actor.sql for actor in actors if actor.at_gate},
+        next={actor.letter: actor.sql for actor in actors if not actor.ended},
         waits={actor.letter: trial.whom(actor) for actor in actors if actor.is_moving and not actor.dead},
         now={},
         ended="".join(actor.letter for actor in actors if actor.ended),
