@@ -2,9 +2,10 @@
 
     python -m benchmarks.race [--quick]
 
-Two actors of four autocommitted statements, 70 schedules; then three of them through Core, 34,650 schedules, with
-their time and memory. Both sides restore the database and ask the invariant, as often, and take turns. The
-start of an exploration (a file, its tables, the setup) is measured by itself.
+Two actors of four autocommitted statements, 70 schedules; explorations of millions, whose states are merged; three
+actors through Core, 34,650 schedules, every one run, with their time and memory. Where two sides are compared, both
+restore the database and ask the invariant, as often, and take turns. The start of an exploration (a file, its tables,
+the setup) is measured by itself.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Engine, text, update
-from sqlmodel import Session, col, select
+from sqlmodel import Field, Session, SQLModel, col, select
 
 from taskref_edu import Order, writing
 from taskref_edu.lab import explore
 from taskref_edu.lab.explorer.exploration import Exploration
 from taskref_edu.lab.explorer.outcome import Limits, Outcome
+from taskref_edu.lab.explorer.question import name_of
 from taskref_edu.lab.explorer.schedules import AllSchedules
 from taskref_edu.lab.explorer.trial import Trial
 
@@ -132,11 +134,11 @@ def long(most: int) -> list[Goal]:
             at[count] = tracemalloc.get_traced_memory()[0]
 
     tracemalloc.start()
-    explore([core] * 3, setup=setup, invariant=lambda session: [], max_runs=most, progress=progress)
+    explore([core] * 3, setup=setup, invariant=lambda session: [], merge=False, max_runs=most, progress=progress)
     tracemalloc.stop()
     grown = (at[most] - at[most // 6]) / 1024
     began = time.perf_counter()
-    found = explore([core] * 3, setup=setup, invariant=lambda session: [], max_runs=most + most // 3)
+    found = explore([core] * 3, setup=setup, invariant=lambda session: [], merge=False, max_runs=most + most // 3)
     seconds = time.perf_counter() - began
     return [
         Goal(
@@ -146,11 +148,82 @@ def long(most: int) -> list[Goal]:
     ]
 
 
+class Stock(SQLModel, table=True):
+    __tablename__ = "stock_of_the_benchmark"  # pyright: ignore[reportAssignmentType]
+    id: int = Field(primary_key=True)
+    left: int
+
+
+def one_in_stock(engine: Engine) -> None:
+    SQLModel.metadata.tables["stock_of_the_benchmark"].create(engine)
+    with Session(engine) as session:
+        session.add(Stock(id=1, left=1))
+        session.commit()
+
+
+def buy(engine: Engine) -> None:
+    """Check in one session, write in another."""
+    with Session(engine) as session:
+        left = session.get_one(Stock, 1).left
+    if left > 0:
+        with Session(engine) as session:
+            session.get_one(Stock, 1).left -= 1
+            session.commit()
+
+
+def not_oversold(session: Session) -> list[str]:
+    left = session.get_one(Stock, 1).left
+    return [f"{left} left"] if left < 0 else []
+
+
+def own_row(number: int, sums: bool) -> Callable[[Engine], None]:
+    """Twelve statements on a row of its own; half of them, if asked, sums of the whole table."""
+
+    def actor(engine: Engine) -> None:
+        raw = engine.raw_connection()
+        cursor = raw.cursor()
+        for place in range(12):
+            if sums and place % 2:
+                cursor.execute("SELECT sum(amount) FROM orders").fetchall()
+            else:
+                cursor.execute("UPDATE orders SET amount = amount + 1 WHERE id = ?", (number,))
+        raw.close()
+
+    return actor
+
+
+def two_orders(engine: Engine) -> None:
+    with writing(engine) as session:
+        session.add_all([Order(id=number, customer="Ada", amount=0) for number in (1, 2)])
+
+
+def merged() -> list[Goal]:
+    """Explorations of many schedules: the time, with the counts that are exact."""
+    stock: dict[str, Any] = {"setup": one_in_stock, "invariant": not_oversold, "schema": None}
+    rows: dict[str, Any] = {"setup": two_orders, "invariant": lambda session: []}
+    twelve = [own_row(number, False) for number in (1, 2)]
+    asked: list[tuple[list[Callable[[Engine], Any]], dict[str, Any], float]] = [
+        ([buy] * 3, stock, 0.5),
+        ([buy] * 4, stock, 1.5),
+        (twelve, rows, 1),
+        ([own_row(number, True) for number in (1, 2)], rows, 15),
+    ]
+    goals = []
+    for actors, options, most in asked:
+        began = time.perf_counter()
+        found = explore(actors, **options)
+        seconds = time.perf_counter() - began
+        counts = f"{found.count:,} schedules, {len(found.broken):,} break, {len(found.errors):,} with errors"
+        name = f"{len(actors)} × {name_of(actors[0])}: {counts}, {found.runs:,} runs"
+        goals.append(Goal(name, Spread(seconds, seconds, seconds), most, False, "s"))
+    return goals
+
+
 def run(quick: bool = False) -> list[Table]:
     """The goals of the race lab, as a table."""
     rounds = 1 if quick else ROUNDS
     goals = [goal for name, function in ACTORS.items() for goal in compare(name, function, rounds)]
-    goals += [start(rounds), *long(60 if quick else 30_000)]
+    goals += [start(rounds), *merged(), *long(60 if quick else 30_000)]
     note = (
         "Two actors of four autocommitted statements each, unless it says otherwise. Restoring the database and asking"
         " the invariant is included, on both sides."

@@ -14,13 +14,23 @@ REFUSED = {
 
 
 def error_text(error: BaseException) -> str:
-    """The error on one line: its type, its first line, and SQLite's own name for it."""
+    """The error on one line: its type, its first line, and the database's own name for it."""
     cause = getattr(error, "orig", None) or error
     first_line = str(cause).strip().split("\n")[0]
-    # PostgreSQL's codes are classes of the driver: SerializationFailure, DeadlockDetected.
-    name = getattr(cause, "sqlite_errorname", None) or (type(cause).__name__ if hasattr(cause, "sqlstate") else None)
     text = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+    name = _name_in_the_database(cause)
     return f"{text} ({name})" if name and name != type(error).__name__ else text
+
+
+def _name_in_the_database(error: BaseException | None) -> str | None:
+    """SQLite's name of the code, or the driver's class for PostgreSQL's, of the error or of what it was raised from."""
+    while error is not None:
+        if (name := getattr(error, "sqlite_errorname", None)) is not None:
+            return name
+        if hasattr(error, "sqlstate"):
+            return type(error).__name__
+        error = getattr(error, "orig", None) or error.__cause__
+    return None
 
 
 def explained(texts: set[str]) -> list[str]:
