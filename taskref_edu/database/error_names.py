@@ -23,6 +23,8 @@ from ..errors import (
 )
 from .file_watch import identity_of
 
+# Not `.recover`: the shell of some systems, Debian 12's among them, lacks what it needs, and makes an empty file.
+SALVAGE = "sqlite3 {file} .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 NEW_FILE"
 # By SQLite's primary result code: the name, and the remedy after "found".
 _NAMES: dict[int, tuple[type[DatabaseError], str]] = {
     sqlite3.SQLITE_BUSY: (
@@ -50,7 +52,7 @@ _NAMES: dict[int, tuple[type[DatabaseError], str]] = {
     sqlite3.SQLITE_CORRUPT: (
         DatabaseDamaged,
         "stop what uses it, keep a copy, and see `taskref doctor {file}`; then put a backup back, or save what can be "
-        "saved with `sqlite3 {file} .recover | sqlite3 NEW_FILE`",
+        f"saved with `{SALVAGE}`",
     ),
     sqlite3.SQLITE_NOTADB: (
         DatabaseDamaged,

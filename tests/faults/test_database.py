@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -354,6 +355,21 @@ class TestDamaged:
             (path.parent / "backup.db").replace(path)
             until(lambda: worker.status.done >= 500, 60)
         assert succeeded(queue) == 500
+        engine.dispose()
+
+    @pytest.mark.skipif(shutil.which("sqlite3") is None, reason="SQLite's shell is not installed")
+    def test_the_line_that_the_message_names_saves_what_can_be_read(self, path: Path) -> None:
+        engine = open_database(path)
+        in_transaction(engine, lambda session: session.add(Order(id=1, customer="Ann", amount=1)))
+        engine.dispose()
+        overwrite(path, "a page")
+        with pytest.raises(errors.DatabaseDamaged) as found:
+            enqueue(queue_on(engine), 500)
+        (line,) = re.findall(r"`(sqlite3 .*)`", str(found.value))
+        new = path.with_name("new.db")
+        subprocess.run(line.replace("NEW_FILE", str(new)), shell=True, capture_output=True, check=False)
+        with closing(sqlite3.connect(new)) as connection:
+            assert connection.execute("SELECT customer FROM orders").fetchall() == [("Ann",)]
         engine.dispose()
 
     def test_other_tables_can_still_be_read(self, path: Path) -> None:
