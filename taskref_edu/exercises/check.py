@@ -20,6 +20,7 @@ from typing import Any
 from ..errors import ReadOnlySession
 from ..lab.explorer.errors import LabError
 from ..lab.explorer.progress_bar import whole_only
+from .apart import check_apart, is_apart
 from .cell_parsing import UNREADABLE, answers, ids_in, parse
 from .code_slips import slips_in
 from .error_texts import explain, learner_lines, shown_lines
@@ -72,6 +73,8 @@ def check_attempt(attempt: Attempt, exercise: Exercise | None = None) -> Outcome
     if not is_attempted(exercise, attempt.source, attempt.statements):
         return not_attempted(exercise)
     began = time.perf_counter()
+    if is_apart(exercise):
+        return replace(check_apart(attempt, exercise), seconds=time.perf_counter() - began)
     run, notes = _contained(attempt, exercise)
     outcome = _outcome(attempt, exercise, run)
     return replace(outcome, notes=notes, seconds=time.perf_counter() - began)
@@ -107,8 +110,10 @@ def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
 
 def _run(attempt: Attempt, exercise: Exercise, run: Run) -> None:
     _expect_a_plain_function(attempt, exercise)
-    function = watched(_expect_parameters(_named(load(attempt).function), exercise))
     for check in exercise.checks:
+        run.failing = None
+        # Anew for each check: what an answer keeps in its module must not carry over from one to the next.
+        function = watched(_expect_parameters(_named(load(attempt).function), exercise))
         run.failing = check
         with noticing() as slips:
             try:

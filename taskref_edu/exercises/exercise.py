@@ -53,6 +53,7 @@ class Wrong:
 class Exercise:
     """One exercise.
 
+    apart: its answers may end their process, so they are checked in another one.
     checks: plain functions that take the learner's function and assert; the first line of each docstring says
         what it proves, each assert carries the message for the learner.
     hints: at least three, the last with code. goal, hints, discussion: Markdown (paragraphs, `code`, fences).
@@ -71,6 +72,7 @@ class Exercise:
     errors: Sequence[tuple[str, str]] = ()
     core: bool = False
     seconds: float = SECONDS
+    apart: bool = False
 
     @property
     def function(self) -> str:

@@ -80,7 +80,7 @@ def _outcomes(found: Answered, only: str | None = None) -> Iterator[Outcome]:
 
 def unknown(id: str, error: UnknownExercise) -> Outcome:
     """The outcome of a cell that names an exercise which does not exist."""
-    return Outcome(id, "", Verdict.ERROR, f"{error}.", "Mend the id in the line `@exercise(…)`.")
+    return Outcome(id, "", Verdict.ERROR, f"{error}.", "Correct the id in the line `@exercise(…)`.")
 
 
 def _show(outcome: Outcome, whole: bool = False) -> Outcome:

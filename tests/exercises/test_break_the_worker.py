@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from taskref_edu.exercises.apart import CHILD
 from taskref_edu.exercises.check import check_attempt
 from taskref_edu.exercises.exercise import find
 from taskref_edu.exercises.loader import attempt_from
@@ -54,6 +55,13 @@ def outcome_of(body: str) -> Outcome:
     return check_attempt(attempt_from("8.5", exercise.cell(f"def handler(task):\n    {lines}"), ()))
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checked in this process, which is quicker."""
+    monkeypatch.setenv(CHILD, "1")
+
+
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize("body", ENDS.values(), ids=ENDS.keys())
 def test_it_ends_the_naive_worker_only__yes(body: str) -> None:
     outcome = outcome_of(body)
@@ -61,8 +69,32 @@ def test_it_ends_the_naive_worker_only__yes(body: str) -> None:
     assert not outcome.notes
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(("body", "said"), ENDS_NOT.values(), ids=ENDS_NOT.keys())
 def test_it_ends_the_naive_worker_only__no(body: str, said: str) -> None:
     outcome = outcome_of(body)
     assert outcome.verdict == Verdict.FAILED, outcome
     assert said in outcome.message
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "from os import _exit; _exit(0)",
+        "import os; os.system('kill -9 $PPID')",
+        "from os import killpg; killpg(0, 9)",
+        pytest.param(
+            "import os, sys; os.execv(sys.executable, [sys.executable, '-c', 'pass'])", marks=pytest.mark.slow
+        ),
+        pytest.param("from ctypes import string_at; string_at(0)", marks=pytest.mark.slow),
+    ],
+)
+def test_what_ends_the_process_ends_a_child_only(body: str) -> None:
+    outcome = outcome_of(body)
+    assert outcome.verdict == Verdict.FAILED, outcome
+    assert "End the worker, not the world" in outcome.message
+
+
+def test_in_its_child_the_solution_passes() -> None:
+    outcome = outcome_of("raise SystemExit")
+    assert outcome.verdict == Verdict.PASSED, outcome

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
+from taskref_edu.errors import DatabaseLocked
 from taskref_edu.exercises.exercise import CheckFailed
 from taskref_edu.lab import explore
 from taskref_edu.lab.explorer.errors import ActorNeverEnds
@@ -138,6 +139,8 @@ def why_it_died(errors: Sequence[BaseException]) -> str:
 
 def is_locked(error: BaseException) -> bool:
     """Whether SQLite refused the lock, by the driver's own code."""
+    if isinstance(error, DatabaseLocked):
+        return True
     cause = error if isinstance(error, sqlite3.Error) else getattr(error, "orig", None) or error.__cause__
     if isinstance(cause, sqlite3.Error):
         return cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY

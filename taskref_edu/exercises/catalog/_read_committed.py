@@ -195,7 +195,7 @@ def run_schedule(versions: Sequence[Version], prefix: str) -> tuple[Schedule, li
 
 
 def every_schedule(version: Version) -> list[Schedule]:
-    """Two actors with the same version, in every order of their statements."""
+    """Two actors with the same version, in every interleaving of their statements."""
     untried, found = [""], []
     while untried:
         done, others = run_schedule([version, version], untried.pop())

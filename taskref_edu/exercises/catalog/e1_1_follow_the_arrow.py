@@ -139,6 +139,8 @@ def check_follows_now(order_of: OrderOf) -> None:
     """The reference is read from the database as it stands: after it moved, the new order is found."""
     with five_payments() as (engine, owners):
         task_id, order_id = next(iter(owners.items()))
+        with reading(engine) as session:
+            order_of(session, session.get_one(Task, task_id))
         with writing(engine) as session:
             session.get_one(Order, order_id).processing_task_id = None
             session.flush()

@@ -130,7 +130,7 @@ EXERCISE = Exercise(
     objective="1-atomic",
     core=True,
     goal=f"""
-Put these lines in an order that enqueues a payment of order 7 and lets the order reference its task, whatever
+Arrange these lines so that they enqueue a payment of order 7 and let the order reference its task, whatever
 crashes and however fast a worker is. Two of them are not needed. Each line is used once or not at
 all, and none may raise an error. Return the letters, such as `"ABC"`.
 

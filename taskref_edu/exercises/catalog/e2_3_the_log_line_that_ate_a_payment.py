@@ -1,4 +1,4 @@
-"""2.3: a handler that logs a wrong payload and returns; mend it, so that the task fails by name, and only then."""
+"""2.3: a handler that logs a wrong payload and returns; fix it, so that the task fails by name, and only then."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ EXERCISE = Exercise(
     objective="2-loud",
     core=True,
     goal=f"""
-`charge_order` handles its payload as the document does. Mend it with at most {LINES} new or changed lines (to move
+`charge_order` handles its payload as the document does. Fix it with at most {LINES} new or changed lines (to move
 a line is free):
 
 - a wrong or missing key fails the task, at once and with a `PayloadError`; its text shows the key that was found and

@@ -1,4 +1,4 @@
-"""3.1: the document's classic check overlooks a running payment; mend its one line."""
+"""3.1: the document's classic check overlooks a running payment; fix its one line."""
 
 from __future__ import annotations
 

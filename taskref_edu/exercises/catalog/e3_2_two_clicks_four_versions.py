@@ -75,7 +75,7 @@ def check_a_word_for_each(predict: Predict) -> None:
 
 
 def check_each_is_explored(predict: Predict) -> None:
-    """Two clicks on each version, in every order of their statements, fared as predicted."""
+    """Two clicks on each version, in every interleaving of their statements, fared as predicted."""
     said = predict()
     for version in VERSIONS:
         name = version.__name__

@@ -152,7 +152,7 @@ def check_pays_again_afterwards(once: Once) -> None:
 
 
 def check_two_clicks(once: Once) -> None:
-    """Two clicks that both saw the order free, in every order of their statements: one payment."""
+    """Two clicks that both saw the order free, in every interleaving of their statements: one payment."""
     assert not holds_a_lock(once), ONE_PROCESS
     explore_clicks([click_in(once, immediate=True)] * 2, "two clicks")
 
@@ -163,7 +163,7 @@ def check_two_clicks_without_a_lock(once: Once) -> None:
 
 
 def check_three_clicks(once: Once) -> None:
-    """Three clicks that all saw the order free, in every order of their statements: one payment."""
+    """Three clicks that all saw the order free, in every interleaving of their statements: one payment."""
 
     def click(engine: Engine) -> bool:
         return click_on(once, engine, Order(id=ORDER, customer="Ann", amount=2500), immediate=False)

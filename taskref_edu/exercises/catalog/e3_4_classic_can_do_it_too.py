@@ -149,7 +149,7 @@ def check_nobody_else_is_stopped(index: Index) -> None:
 
 
 def check_two_clicks(index: Index) -> None:
-    """Two of the document's clicks, in every order of their statements, leave one live payment."""
+    """Two of the document's clicks, in every interleaving of their statements, leave one live payment."""
     ddl = ddl_of(index)
 
     def setup(engine: Engine) -> None:

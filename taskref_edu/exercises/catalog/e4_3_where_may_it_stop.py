@@ -149,7 +149,7 @@ EXERCISE = Exercise(
     title="Where may it stop?",
     objective="4-checkpoint",
     goal=f"""
-Put these lines in order. A may be used several times, the others once or not at all. Whenever somebody cancels, the
+Arrange these lines. A may be used several times, the others once or not at all. Whenever somebody cancels, the
 card must be charged and the order paid, or neither. And nothing may be charged if the wish came before the last moment.
 Return the letters, such as `"ABC"`.
 

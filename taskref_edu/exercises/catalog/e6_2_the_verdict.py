@@ -79,7 +79,7 @@ def tracked(how: How, side: Approach) -> Seen:
 
 
 def prevented(how: How, side: Approach) -> Seen:
-    """Two clicks in every order of their statements: is there ever a second payment?"""
+    """Two clicks in every interleaving of their statements: is there ever a second payment?"""
 
     def click(engine: Engine) -> bool:
         return Shop(how, side, engine).pay_once(11) is not None

@@ -120,13 +120,14 @@ def check_in_random_worlds(complete: Complete) -> None:
                     token=dice.choice([own["token"] - 1, own["token"] + 1]), worker=dice.choice(WORKERS)
                 )
             held = own["status"] == "running" and own["token"] == lease.token
-            now = (own["lease_until"] or TEN) - dice.randint(1, 9) if held else dice.choice([TEN, TEN_PAST])
+            # In time, if it holds the job: whether a lease that is over may still count is left open.
+            now = (own["lease_until"] or TEN) - dice.randint(1, 9) if held else dice.choice([TEN - 30, TEN, TEN_PAST])
             _judge_job(complete, engine, jobs, lease, now, held)
 
 
 def _job(dice: random.Random, id: int) -> dict[str, Any]:
     status = dice.choice(["running", "running", "running", "pending", "succeeded", "failed", "cancelled"])
-    until = TEN + dice.randint(-5, 20) if status == "running" else None
+    until = dice.choice([TEN + dice.randint(-5, 20), None]) if status == "pending" else TEN + dice.randint(-5, 20)
     return {
         "id": id,
         "status": status,

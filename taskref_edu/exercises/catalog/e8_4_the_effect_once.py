@@ -149,7 +149,7 @@ EXERCISE = Exercise(
     objective="8-effect",
     core=True,
     goal=f"""
-A worker has claimed a task. Put the lines in an order that leaves **exactly one row** in the ledger: undisturbed,
+A worker has claimed a task. Arrange the lines so that they leave **exactly one row** in the ledger: undisturbed,
 killed at any point and run again by another worker, and late beside a worker that took over. Undisturbed, no line may
 raise an error, and the task has succeeded. You may leave lines out and use a line twice. Return the letters, such as
 `"ABC"`.

@@ -196,7 +196,8 @@ EXERCISE = Exercise(
     objective="8-survive",
     goal=f"""
 This worker looks careful, and one bad handler ends it. Write that handler: after it, the naive worker never comes to
-the next task, while the library's worker does.
+the next task, while the library's worker does, and the process lives on. Each worker meets your handler afresh, in a
+process of its own, so nothing that it does can end this kernel.
 
 ```python
 {LISTED}```
@@ -207,6 +208,7 @@ def handler(task):
     ...
 ''',
     checks=[check_the_naive_worker_stops, check_the_librarys_worker_goes_on],
+    apart=True,
     hints=[
         "Read the naive worker's last three lines. Which errors do they not catch? What do they themselves call, and "
         "can that fail?",
@@ -242,6 +244,7 @@ never returns, no worker of one thread helps; you can only see it (`worker.statu
         ),
         Wrong("def handler(task):\n    while True:\n        pass", "your handler holds it for more than 0.4 s"),
         Wrong("import os\n\ndef handler(task):\n    os._exit(1)", "End the worker, not the world"),
+        Wrong("from os import _exit\n\ndef handler(task):\n    _exit(1)", "End the worker, not the world"),
         Wrong(
             """
 from sqlalchemy import text

@@ -151,7 +151,7 @@ EXERCISE = Exercise(
     title="The outbox relay",
     objective="9-relay",
     goal=f"""
-Put the lines of a relay in order. Wherever it is killed, and whenever a customer clicks, no message may be lost.
+Arrange the lines of a relay. Wherever it is killed, and whenever a customer clicks, no message may be lost.
 A crash may repeat one; an undisturbed round sends each once and marks it. Each call commits by itself. You do not need
 every line, and use none twice. Return the letters, such as `"ABC"`.
 

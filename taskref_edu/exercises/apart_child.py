@@ -1,0 +1,32 @@
+"""The child of `apart.py`: reads an attempt, checks it, writes its outcome.
+
+A module of its own, because `check.py` needs `apart.py`, and this needs `check.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+from .check import check_attempt
+from .loader import Attempt
+from .outcomes import Outcome
+
+
+def main() -> None:
+    """In the child: the attempt from standard input, its outcome to standard output."""
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what the answer prints must not get in between
+    given = json.loads(sys.stdin.read())
+    attempt = Attempt(**{**given, "imports": tuple(given["imports"]), "elsewhere": frozenset(given["elsewhere"])})
+    outcome = check_attempt(attempt)
+    said = {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
+    said |= {"facts": [(heading, str(fact)) for heading, fact in outcome.facts], "notes": list(outcome.notes)}
+    json.dump(said, answer)
+    answer.flush()
+    os._exit(0)  # threads that the answer left behind do not keep us
+
+
+if __name__ == "__main__":
+    main()

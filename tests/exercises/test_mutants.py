@@ -1,0 +1,63 @@
+"""A sample of the mutants in each run; all of them: `python -m tests.exercises.mutants`."""
+
+from __future__ import annotations
+
+import pytest
+
+from .mutants.derive import mutants_of, sql_mutants
+from .mutants.oracles import ORACLES
+from .mutants.run import judged
+
+SAMPLE = 2  # of each exercise
+CODE = """
+from sqlmodel import select
+from taskref_edu import Task
+
+def f(session, task):
+    query = select(Task).where(Task.status == "pending", Task.id > 3).limit(1)
+    return session.exec(query).one()
+"""
+
+
+@pytest.mark.parametrize("id", ORACLES)
+def test_a_wrong_answer_is_refused_by_its_check_and_not_by_a_broken_one(id: str) -> None:
+    for one in judged(id, SAMPLE, seed=20):
+        assert one.fate in ("refused", "equivalent"), f"{one.mutant.label}\n{one.mutant.source}\n{one.said}"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "where(Task.id > 3)",
+        'where(Task.status == "running", Task.id > 3)',
+        'where(Task.status != "pending", Task.id > 3)',
+        'where(Task.status == "pending", Task.id >= 3)',
+        'where(Task.status == "pending", Task.id > 4)',
+        "Task.id > 3, Task.attempt == 0)",
+        "session.commit()",
+        "if task.payload:",
+        ".first()",
+        "return None",
+    ],
+)
+def test_python_is_changed_in_the_ways_in_which_engineers_slip(line: str) -> None:
+    changed = [mutant.source.replace("'", '"') for mutant in mutants_of(CODE, "f")]
+    assert any(line in source for source in changed)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT id FROM task WHERE status = 'pending' AND id = :id",
+        "SELECT id FROM task WHERE status = 'pending' OR id = :id LIMIT 1",
+        "SELECT id FROM task WHERE (status = 'pending' AND id = :id) AND attempt = 0 LIMIT 1",
+        "SELECT id FROM task WHERE status = 'running' AND id = :id LIMIT 1",
+        "SELECT id FROM task WHERE status = 'pending' AND id = 7 LIMIT 1",
+    ],
+)
+def test_sql_is_changed_likewise(text: str) -> None:
+    found = [sql.replace("(", "").replace(")", "") for _, sql in sql_mutants(SQL)]
+    assert text.replace("(", "").replace(")", "") in found
+
+
+SQL = "SELECT id FROM task WHERE status = 'pending' AND id = :id LIMIT 1"

@@ -1,0 +1,102 @@
+"""Slips that occur in any exercise are named, whatever the check would have said."""
+
+from __future__ import annotations
+
+import pytest
+from sqlmodel import Session, select
+
+from taskref_edu import Order, open_database, reading, writing
+from taskref_edu.exercises import check_answer
+from taskref_edu.exercises.catalog._worlds import World, inverted_world, judge_worlds, worlds
+from taskref_edu.exercises.code_slips import slips_in
+from taskref_edu.exercises.exercise import CheckFailed, find
+from taskref_edu.exercises.outcomes import Verdict
+from taskref_edu.exercises.slips import callers
+
+HEAD = """
+from sqlalchemy import text, update
+from sqlmodel import col, select
+from taskref_edu import Order, Task, reading, writing
+
+"""
+CLICK = (
+    HEAD + "def enqueue_payment_once(session, queue, order):\n    task = queue.enqueue(session, 'process_payment')\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("with session:\n        return task", "`with session:` in line closes the caller's session"),
+        ("session.commit()\n    return task", "`commit()` in line commits the caller's transaction"),
+        ("session.rollback()", "`rollback()` in line takes back all that the caller did"),
+        ("session.close()", "`close()` in line closes the caller's session"),
+        ("session.begin()", "`begin()` in line: the caller's transaction has begun already"),
+        ("with writing(queue.engine) as own:\n        return own", "A transaction of its own in line"),
+        ("with reading(queue.engine) as own:\n        return own", "A transaction of its own in line"),
+        ("try:\n        session.commit()\n    except Exception:\n        pass", "`commit()` in line"),
+        ("session.connection().exec_driver_sql('COMMIT')", "The function ended the caller's transaction"),
+        ("return ValueError('no')", "returned an error, `ValueError`, instead of raising it"),
+        ("return ValueError", "returned a class, `ValueError`"),
+        ("return select(Order)", "returned the statement itself, which has not been run"),
+        ("return session.execute(select(Order))", "which nobody has read yet"),
+        ("return orders_of(task)", "name 'orders_of' is not defined in line"),
+        ("return json.dumps(1)", "The import is missing: `import json`"),
+        ("return inverted.order_for(session, task)", "`from taskref_edu import inverted`"),
+    ],
+)
+def test_what_it_does_to_its_caller__is_named(lines: str, said: str) -> None:
+    outcome = check_answer("3.3", f"{CLICK}    {lines}\n")
+    assert outcome.verdict in (Verdict.FAILED, Verdict.ERROR)
+    assert not outcome.broken_check
+    assert said in f"{outcome.message} {outcome.next_step}"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("Task.status in ('pending', 'running')", "`col(…).in_(…)`"),
+        ("Task.status == 'pending' or Task.status == 'running'", "Python's `or` keeps one"),
+        ("Order.processing_task_id is None", "`col(…).is_(None)`"),
+        ("not Task.id == 1", "Python's `not`"),
+        ("Task.status == ['pending']", "a column equals one value"),
+        ("Task.status == 'canceled'", "nearly `cancelled`"),
+        ("text(\"status = 'succeded'\")", "nearly `succeeded`"),
+    ],
+)
+def test_what_the_text_shows__is_named(line: str, said: str) -> None:
+    found = slips_in(f"{CLICK}    return select(Task).where({line})\n", find("3.3"))
+    assert any(said in each for each in found), found
+
+
+@pytest.mark.parametrize("id", ["1.1", "3.1", "3.3", "4.2", "6.1", "7.1", "7.2", "8.2"])
+def test_a_solution_shows_no_slip(id: str) -> None:
+    exercise = find(id)
+    assert slips_in(exercise.solution, exercise) == []
+
+
+def test_callers__the_session_is_the_callers_again_afterwards() -> None:
+    engine = open_database()
+    with writing(engine) as session:
+        with callers(session), session.begin_nested():
+            session.add(Order(customer="Ann", amount=1))
+        assert type(session) is Session
+    with reading(engine) as session:
+        assert len(session.exec(select(Order)).all()) == 1
+    engine.dispose()
+
+
+def test_judge_worlds__shows_the_smallest_in_which_there_still_is_a_problem() -> None:
+    def problem_in(world: World) -> CheckFailed | None:
+        paid = [order for order in world.orders if order["status"] == "paid"]
+        return CheckFailed("an order is paid") if paid else None
+
+    with pytest.raises(CheckFailed) as caught:
+        judge_worlds(worlds(1, 20, inverted_world, 20), problem_in)
+    assert "orders: 1 row\n" in str(caught.value.details)
+
+
+def test_worlds__every_column_varies() -> None:
+    every = [task for world in worlds(2, 20, inverted_world, 20) for task in world.tasks]
+    fixed = [name for name in every[0] if name != "payload" and len({task[name] for task in every}) < 2]
+    assert fixed == []
