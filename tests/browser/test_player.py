@@ -8,10 +8,12 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from taskref_edu.lab.player.record import record
 from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.player.story import ending
 from taskref_edu.lab.player.words import columns
-from tests.lab.player.scenarios import recorded
+from taskref_edu.widgets import Scheduler
+from tests.lab.player.scenarios import found, recorded
 
 from .lab import new_page
 from .player_page import NAME, PLAYER, complaints, element, play, show
@@ -200,3 +202,26 @@ def test_a_player_that_is_taken_away_is_freed(canvas: Page) -> None:
     )
     canvas.request_gc()
     canvas.wait_for_function("window.gone.every(ref => !ref.deref())", timeout=10_000)
+
+
+def test_steps_that_are_not_recorded_come_from_the_kernel(canvas: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large exploration's recording holds some schedules; the game asks for the others as they are played."""
+    whole, result = recorded("race"), found("race")
+    for bound in ("MOST_RUNS", "MOST_STATES", "MOST_CLASSES"):
+        monkeypatch.setattr(f"taskref_edu.lab.player.record.{bound}", 2)
+    large = Recording(record(result, whole.facts))
+    schedule = next(s for s in result.broken if large.run(s) is None)
+    game = Scheduler.__new__(Scheduler)
+    game.found = result
+    answers = {schedule[:n]: game.more(schedule[:n]) for n in range(len(schedule))}
+    show(canvas, element(large, game=True, link="kernel", number="1"))
+    canvas.evaluate(
+        f"""answers => globalThis.taskrefPlayerLinks.set("kernel", {{
+          send: ({{ more }}) => more !== undefined && {PLAYER}.heard({{ after: more, more: answers[more] }}) }})""",
+        answers,
+    )
+    while (done := canvas.evaluate(f"{PLAYER}.game.path")) != schedule:
+        play(canvas, schedule[len(done)])
+    expect(canvas.locator(f"{NAME} .verdict")).to_contain_text("You broke it: 2 live payments for order 7")
+    last = canvas.evaluate(f"({SHOWN})()")
+    assert last == seen_rows(whole, schedule, len(schedule))
