@@ -1,13 +1,14 @@
 """From a folder of submissions to results: one process for each learner, several at a time.
 
 A submission is a folder or a notebook in the graded folder; its name is the learner. It is copied to a scratch
-folder and runs there, with a bare environment.
+folder and runs there, behind a wall (`wall.py`) and with a bare environment. Whatever it does costs only its own row.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,8 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TaskrefError
+from ..exercises.outcomes import presentable
+from .submission import LEVEL, RUNNING, threads_of_user
+from .wall import Level, best_level, wrapped
 
 SECONDS = 600.0  # for a whole submission
+MAX_NAME, MAX_PROBLEM = 100, 1000  # characters of a learner's name, and of a problem, in the report
+LEFTOVERS = (".", "__MACOSX")  # beginnings of names that some program left behind, and no learner
+ARCHIVES = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar")
 MAX_NOTEBOOK = 20 << 20  # bytes; a larger file is not opened
 KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE")
 
@@ -41,26 +48,62 @@ class Grade:
     problems: list[str] = field(default_factory=list)
 
 
-def submissions(folder: Path) -> dict[str, list[Path]]:
-    """The notebooks of each learner; a folder without one is there with none. Raises BadFolder."""
+@dataclass
+class Submission:
+    """One learner's notebooks, and what was handed in beside them and is not graded."""
+
+    notebooks: list[Path] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def submissions(folder: Path) -> dict[str, Submission]:
+    """Each learner's submission; whoever handed in no notebook is there, too, with the reason. Raises BadFolder."""
     if not folder.is_dir():
         raise BadFolder(f"{folder} is not a folder: name the one that holds a folder or a notebook for each learner")
-    found: dict[str, list[Path]] = {}
+    found: dict[str, Submission] = {}
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
+        if entry.name.startswith(LEFTOVERS):
             continue
-        if entry.is_dir():
-            found.setdefault(entry.name, []).extend(_notebooks_below(entry))
-        elif entry.suffix == ".ipynb":
-            found.setdefault(entry.stem, []).append(entry)
+        one = found.setdefault(learner_of(entry), Submission())
+        for path in sorted(_files_below(entry)) if entry.is_dir() else [entry]:
+            if problem := _problem_with(path):
+                one.problems.append(problem)
+            elif is_notebook(path):
+                one.notebooks.append(path)
+            elif not entry.is_dir():
+                one.problems.append(f"{path.name} is no notebook")
     if not found:
         raise BadFolder(f"{folder} holds no submission: a folder or a notebook for each learner was expected")
     return found
 
 
-def _notebooks_below(folder: Path) -> list[Path]:
-    paths = (path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-    return sorted(path for path in paths if path.is_file() and not path.is_symlink())
+def learner_of(entry: Path) -> str:
+    """`dan`, of the folder `dan`, of `dan.ipynb`, `dan.IPYNB`, `dan.ipynb.json` and `dan.zip`."""
+    name = entry.name
+    return name if entry.is_dir() else re.sub(r"(?i)(\.ipynb.*|\.tar\.\w+|\.\w+)$", "", name) or name
+
+
+def is_notebook(path: Path) -> bool:
+    """By its ending, whatever its case."""
+    return path.suffix.lower() == ".ipynb"
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        if not any(part.startswith(LEFTOVERS) for part in parts) and (path.is_symlink() or path.is_file()):
+            yield path
+
+
+def _problem_with(path: Path) -> str:
+    """Why a file that looks like work is not graded."""
+    if path.suffix.lower() in ARCHIVES:
+        return f"{path.name} is an archive, and was not opened: unpack it"
+    if is_notebook(path) and (path.is_symlink() or not path.is_file()):
+        return f"{path.name} is no regular file, and was not used"
+    if ".ipynb" in path.name.lower() and not is_notebook(path):
+        return f"{path.name} does not end in .ipynb, and was not used: rename it"
+    return ""
 
 
 def grade(
@@ -68,63 +111,76 @@ def grade(
     *,
     jobs: int | None = None,
     seconds: float = SECONDS,
+    level: Level | None = None,
     done: Callable[[int, int], None] = lambda *_: None,
 ) -> list[Grade]:
     """Grade every submission in `folder`, `jobs` at a time (one for each core), and return them by learner.
 
-    seconds: for one submission; what was found by then counts. done(finished, all): called after each.
+    seconds: for one submission; what was found by then counts. level: of the wall, the best one unless given.
+    done(finished, all): called after each.
     """
+    level = level or best_level()
     found = submissions(folder)
     grades: list[Grade] = []
     with ThreadPoolExecutor(jobs or os.cpu_count() or 1) as pool:
-        waiting = [pool.submit(grade_one, learner, paths, seconds) for learner, paths in found.items()]
+        waiting = [pool.submit(grade_one, learner, one, level, seconds) for learner, one in found.items()]
         for future in as_completed(waiting):
             grades.append(future.result())
             done(len(grades), len(found))
     return sorted(grades, key=lambda one: one.learner)
 
 
-def grade_one(learner: str, paths: list[Path], seconds: float = SECONDS) -> Grade:
-    """Grade one submission in a process of its own; never raises for what the submission does."""
-    one = Grade(learner)
-    if not paths:
+def grade_one(learner: str, submission: Submission, level: Level, seconds: float = SECONDS) -> Grade:
+    """Grade one submission in a process of its own; never raises for what the submission is or does."""
+    one = Grade(presentable(learner, MAX_NAME), problems=list(submission.problems))
+    if not submission.notebooks:
         one.problems.append("no notebook found")
-    with tempfile.TemporaryDirectory(prefix="taskref-grade-", ignore_cleanup_errors=True) as scratch:
-        copies = [_copied(path, Path(scratch), number, one) for number, path in enumerate(paths)]
-        kept = [str(path) for path in copies if path]
-        for result in _run(kept, Path(scratch), seconds, one) if kept else ():
-            _add(one, result)
+    try:
+        with tempfile.TemporaryDirectory(prefix="taskref-grade-", ignore_cleanup_errors=True) as scratch:
+            copies = [_copied(path, Path(scratch), n, one) for n, path in enumerate(submission.notebooks)]
+            kept = [str(path) for path in copies if path]
+            for result in _run(kept, Path(scratch), level, seconds, one) if kept else ():
+                _add(one, result)
+    except Exception as error:
+        one.problems.append(f"the grading of this submission stopped: {type(error).__name__}: {error}")
+    one.problems = [presentable(problem, MAX_PROBLEM) for problem in one.problems]
     return one
 
 
 def _copied(path: Path, scratch: Path, number: int, one: Grade) -> Path | None:
-    if path.stat().st_size > MAX_NOTEBOOK:
-        one.problems.append(f"{path.name} has {path.stat().st_size:,} bytes, {MAX_NOTEBOOK:,} are read at most")
+    try:
+        if path.stat().st_size > MAX_NOTEBOOK:
+            one.problems.append(f"{path.name} has {path.stat().st_size:,} bytes, {MAX_NOTEBOOK:,} are read at most")
+            return None
+        target = scratch / str(number) / presentable(path.name, MAX_NAME)
+        target.parent.mkdir()
+        return Path(shutil.copyfile(path, target))
+    except OSError as error:
+        one.problems.append(f"{path.name} could not be read: {error.strerror}")
         return None
-    target = scratch / str(number) / path.name
-    target.parent.mkdir()
-    return Path(shutil.copyfile(path, target))
 
 
-def _run(paths: list[str], scratch: Path, seconds: float, one: Grade) -> Iterator[dict[str, Any]]:
+def _run(paths: list[str], scratch: Path, level: Level, seconds: float, one: Grade) -> Iterator[dict[str, Any]]:
     environment = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     environment |= {"HOME": str(scratch), "TMPDIR": str(scratch), "TASKREF_HOME": str(scratch)}
-    environment["PYTHONDONTWRITEBYTECODE"] = "1"
-    command = [sys.executable, "-P", "-m", "taskref_edu.grading.submission", *paths]
-    with (scratch / "said").open("w+", encoding="utf-8", errors="replace") as said:
-        process = subprocess.Popen(
-            command, cwd=scratch, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.DEVNULL
-        )
-        try:
-            if process.wait(seconds):
-                one.problems.append(f"the grading process ended with {process.returncode}")
-        except subprocess.TimeoutExpired:
-            one.problems.append(f"not done after {seconds:.0f} s; what was checked by then counts")
-        finally:
-            process.kill()
-            process.wait()
-        said.seek(0)
-        yield from (json.loads(line) for line in said if line.endswith("\n"))
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1", LEVEL: level, RUNNING: str(threads_of_user())}
+    command = wrapped([sys.executable, "-P", "-m", "taskref_edu.grading.submission", *paths], level, scratch)
+    process = subprocess.Popen(
+        command, cwd=scratch, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        said, errors = process.communicate(timeout=seconds)
+        if process.returncode:
+            last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            one.problems.append(f"the grading process ended with {process.returncode}: {last[0]}")
+    except subprocess.TimeoutExpired:
+        one.problems.append(f"not done after {seconds:.0f} s; what was checked by then counts")
+        process.kill()
+        said, _ = process.communicate()
+    finally:
+        process.kill()
+        process.wait()
+    yield from (json.loads(line) for line in said.splitlines(keepends=True) if line.endswith(b"\n"))
 
 
 def _add(one: Grade, result: dict[str, Any]) -> None:

@@ -11,24 +11,29 @@ from pathlib import Path
 
 from ..exercises.exercise import Exercise, catalog
 from .grader import Grade
+from .wall import CONTAINED, Level
 
-NOT_CONTAINED = (
-    "Each submission ran in processes of its own, with limits on time, memory, processes and file size, in a scratch "
-    "folder and with a bare environment. Not contained: the network, and files that the grading user may read. "
-    "Grade untrusted work on a machine, or as a user, that has nothing to lose."
+LIMITS = (
+    "Each submission ran in processes of its own, with limits on time, memory, processes and disk space, in a scratch "
+    "folder and with a bare environment. The wall around it: "
 )
 
 
-def write_report(grades: Sequence[Grade], out: Path) -> list[Path]:
+def containment(level: Level) -> str:
+    """What the report says of the wall."""
+    return f"{LIMITS}level {level}. {CONTAINED[level]}."
+
+
+def write_report(grades: Sequence[Grade], out: Path, level: Level) -> list[Path]:
     """Write everything to the folder `out`; returns the files written."""
     (out / "learners").mkdir(parents=True, exist_ok=True)
     pages = [_page(grade, out / "learners", number) for number, grade in enumerate(grades, 1)]
-    return [_csv(grades, out / "grades.csv"), _summary(grades, out / "summary.md"), *pages]
+    return [_csv(grades, out / "grades.csv"), _summary(grades, out / "summary.md", level), *pages]
 
 
 def _csv(grades: Sequence[Grade], path: Path) -> Path:
     exercises = list(catalog().values())
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.writer(file)
         writer.writerow(["learner", "passed", "core passed", *[exercise.id for exercise in exercises], "problems"])
         for grade in grades:
@@ -57,12 +62,12 @@ def _page(grade: Grade, folder: Path, number: int) -> Path:
         result = grade.results.get(exercise.id)
         if result:
             lines += ["", f"## {exercise.id} {exercise.title}: {result['verdict']}", "", *_fenced(result["text"])]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
     return path
 
 
-def _summary(grades: Sequence[Grade], path: Path) -> Path:
-    lines = ["# Summary", "", f"{len(grades)} submissions. {NOT_CONTAINED}", ""]
+def _summary(grades: Sequence[Grade], path: Path, level: Level) -> Path:
+    lines = ["# Summary", "", f"{len(grades)} submissions. {containment(level)}", ""]
     lines += ["| exercise | passed | failed | error | not attempted | missing |", "|---|---|---|---|---|---|"]
     for exercise in catalog().values():
         counts = Counter(_verdict(grade, exercise) for grade in grades)
@@ -71,7 +76,7 @@ def _summary(grades: Sequence[Grade], path: Path) -> Path:
     lines += ["", "## Wrong answers, by how often they were met", ""]
     met = wrong_answers_met(grades)
     lines += [f"- {count} × {id}: {_text(message)}" for (id, message), count in met.most_common()] or ["None."]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
     return path
 
 

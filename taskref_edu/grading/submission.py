@@ -1,9 +1,8 @@
 """One submission, inside its own process: check each exercise in a fork of its own, print a JSON line for each.
 
-This process never runs a learner's line; only its forks do. So an attempt that dies, hangs or eats memory spoils
-its own line and no other. Where there is no fork (Windows), attempts run here, one after the other.
-
-Not covered: a wall against attacks. A fork can still read what the grading user can read, and use the network.
+This process never runs a learner's line; only its forks do. So an attempt that dies, hangs, eats memory or fills its
+folder spoils its own line and no other. Where there is no fork (Windows), attempts run here, one after the other.
+Not covered: what the wall around the process lets through (`wall.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import select
 import signal
 import sys
@@ -24,26 +24,45 @@ from ..exercises import notebook_files as files
 from ..exercises.check import check_attempt
 from ..exercises.exercise import find
 from ..exercises.loader import Attempt
+from . import wall
 
 MEMORY = 2 << 30  # bytes of address space for one attempt
 FILE_SIZE = 64 << 20  # bytes of the largest file that an attempt may write
-PROCESSES = 256  # of this user, where the system counts them
+FOLDER_SIZE = 256 << 20  # bytes of the scratch folder
+PROCESSES = 256  # processes and threads of an attempt, on top of what the user runs already
 GRACE = 5.0  # seconds beyond the exercise's own limit, for loading and for ending
+LOOK = 0.2  # seconds between two looks at what an attempt uses
 MAX_RESULT = 1 << 20  # bytes of a result that are read
+
+# Variables by which the grader tells its process how many of the user's threads run, and the level of the wall.
+RUNNING, LEVEL = "TASKREF_RUNNING", "TASKREF_WALL"
 
 Result = dict[str, Any]
 
 
-def limit_resources() -> None:
-    """Give this process and its forks limits that they cannot raise again; nothing happens where there are none."""
+def limit_resources(running: int) -> None:
+    """Give this process limits that it cannot raise again, `running` being the user's processes and threads by now.
+
+    For forks only: a limit on processes counts all of the user's, so a process that must fork is never limited.
+    """
     try:
         import resource
     except ImportError:
         return
-    limits = {"RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": FILE_SIZE, "RLIMIT_NPROC": PROCESSES, "RLIMIT_CORE": 0}
+    limits = {"RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": FILE_SIZE, "RLIMIT_NPROC": running + PROCESSES, "RLIMIT_CORE": 0}
     for name, value in limits.items():
         with contextlib.suppress(AttributeError, ValueError, OSError):  # not every system has or takes every one
             resource.setrlimit(getattr(resource, name), (value, value))
+
+
+def threads_of_user() -> int:
+    """The processes and threads of this user on the whole machine; 0 where /proc does not tell."""
+    count = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid == os.getuid():
+                count += sum(1 for _ in (folder / "task").iterdir())
+    return count
 
 
 def results(path: Path) -> Iterator[Result]:
@@ -81,47 +100,89 @@ def _without_verdict(reason: str) -> Result:
 
 def _in_a_fork(attempt: Attempt, seconds: float) -> Result:
     reader, writer = os.pipe()
+    seal = secrets.token_bytes(16)  # tells the check's result from what an attempt writes into the pipe
     sys.stdout.flush()
-    child = os.fork()
+    try:
+        child = os.fork()
+    except OSError as error:
+        os.close(reader)
+        os.close(writer)
+        return _without_verdict(f"No process could be started for the attempt: {error.strerror}.")
     if child == 0:
-        os.setsid()  # a group of its own, so that what it starts can be ended with it
-        os.closerange(3, writer)  # the way out for other results, above all
-        os.closerange(writer + 1, 256)
-        try:
-            os.write(writer, json.dumps(_outcome(attempt)).encode()[:MAX_RESULT])
-        finally:
-            os._exit(0)
+        _be_the_attempt(attempt, writer, seal)
     os.close(writer)
     try:
-        text = _read_until(reader, time.monotonic() + seconds)
+        text, why = _read_until(reader, time.monotonic() + seconds, child)
     finally:
         os.close(reader)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
+    if not text.startswith(seal):
+        return _without_verdict(why or _why(status, bool(text)))
     try:
-        found = json.loads(text or b"")
+        found = json.loads(text.removeprefix(seal))
         return {key: str(found[key]) for key in ("verdict", "message", "text")}
     except (ValueError, KeyError, TypeError):
-        return _without_verdict(_why(status, text is None))
+        return _without_verdict("The attempt wrote into the channel of its result.")
 
 
-def _read_until(reader: int, deadline: float) -> bytes | None:
-    """All that the fork writes, up to the limit; None if it was not done by the deadline."""
+def _be_the_attempt(attempt: Attempt, writer: int, seal: bytes) -> None:
+    """In the fork: check, write the result, and end."""
+    try:
+        os.setsid()  # a group of its own, so that what it starts can be ended with it
+        os.closerange(3, writer)  # the way out for other results, above all
+        os.closerange(writer + 1, 256)
+        if os.environ.get(LEVEL) != "none" and wall.landlock_version():
+            wall.restrict_writes(Path.cwd())  # once more, so that this process cannot reach its parent
+        limit_resources(int(os.environ.get(RUNNING, 0)))
+        result = json.dumps(_outcome(attempt)).encode()
+        with os.fdopen(writer, "wb") as out:
+            out.write(seal + result[:MAX_RESULT])
+    finally:
+        os._exit(0)
+
+
+def _read_until(reader: int, deadline: float, child: int) -> tuple[bytes, str]:
+    """All that the fork writes, up to the limit; with a reason where it was not waited for."""
     text = b""
     while len(text) <= MAX_RESULT:
-        if not select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
-            return None
-        part = os.read(reader, 1 << 16)
-        if not part:
-            break
-        text += part
-    return text
+        if select.select([reader], [], [], LOOK)[0]:
+            part = os.read(reader, 1 << 16)
+            if not part:
+                break
+            text += part
+        elif time.monotonic() > deadline:
+            return b"", "The attempt did not end in its time and was killed."
+        elif too_much := _too_much(child):
+            return b"", too_much
+    return text, ""
 
 
-def _why(status: int, late: bool) -> str:
-    if late:
-        return "The attempt did not end in its time and was killed."
+def _too_much(session: int) -> str:
+    """What the attempt uses more of than it may."""
+    size = 0
+    for path in Path.cwd().rglob("*"):
+        with contextlib.suppress(OSError):
+            size += path.lstat().st_blocks * 512
+    if size > FOLDER_SIZE:
+        return f"The attempt wrote more than {FOLDER_SIZE >> 20} MB and was killed."
+    running = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
+    if sum(_session(number) == session for number in running) > PROCESSES:
+        return f"The attempt started more than {PROCESSES} processes and was killed."
+    return ""
+
+
+def _session(process: int) -> int:
+    try:
+        return os.getsid(process)
+    except OSError:
+        return 0
+
+
+def _why(status: int, wrote: bool) -> str:
+    if wrote:
+        return "The attempt wrote into the channel of its result."
     if os.WIFSIGNALED(status):
         return f"The attempt ended its process by signal {os.WTERMSIG(status)}."
     return "The attempt ended its process without a result (os._exit, or out of memory)."
@@ -131,7 +192,8 @@ def main(paths: list[str]) -> int:
     """Print the results of these notebooks, a JSON line each."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what attempts print is not a result
-    limit_resources()
+    if os.environ.get(LEVEL) == "files":
+        wall.restrict_writes(Path.cwd())
     for path in paths:
         for result in results(Path(path)):
             print(json.dumps(result), file=out, flush=True)

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,7 @@ def test_the_report(tmp_path: Path) -> None:
     hostile = "=cmd|' /C calc'!A0"
     passed = {"1.1": {"verdict": "passed", "message": "All.", "text": "✔ ```\n<script>alert(1)</script>"}}
     grades = [Grade(hostile, passed, ["<img src=x onerror=alert(1)>"]), Grade("../../bob", {}, ["no notebook found"])]
-    table, summary, *pages = write_report(grades, tmp_path / "out")
+    table, summary, *pages = write_report(grades, tmp_path / "out", "files")
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     assert [row["passed"] for row in rows] == ["1", "0"]
     assert rows[0]["learner"] == f"'{hostile}", "no formula"
@@ -142,3 +143,86 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "1 of 1 submissions graded" in capsys.readouterr().err
     (tmp_path / "class" / "bob.ipynb").write_text("nonsense")
     assert run(parser(), ["grade", str(tmp_path / "class"), "-o", str(tmp_path / "out")]) == 1
+
+
+def test_nobody_vanishes(tmp_path: Path) -> None:
+    notebook(tmp_path / "eve.IPYNB", SOLVED)
+    notebook(tmp_path / "fay.ipynb.json", SOLVED)
+    notebook(tmp_path / "gus" / "work.IPYNB", SOLVED)
+    notebook(tmp_path / "gus" / "__MACOSX" / "._work.ipynb", SOLVED)
+    (tmp_path / "gus" / "link.ipynb").symlink_to(tmp_path / "eve.IPYNB")
+    notebook(tmp_path / "__MACOSX" / "ann" / "._x.ipynb", SOLVED)
+    (tmp_path / "._x.ipynb").write_bytes(b"\0")
+    (tmp_path / "dan.zip").write_bytes(b"PK")
+    (tmp_path / "hal.txt").write_text("my answers")
+    grades = grade(tmp_path, jobs=2)
+    assert verdicts(grades) == {
+        "dan": {},
+        "eve": {"1.1": "passed"},
+        "fay": {},
+        "gus": {"1.1": "passed"},
+        "hal": {},
+    }
+    said = {one.learner: "; ".join(one.problems) for one in grades}
+    assert "dan.zip is an archive" in said["dan"]
+    assert "fay.ipynb.json does not end in .ipynb" in said["fay"]
+    assert said["gus"] == "link.ipynb is no regular file, and was not used"
+    assert "hal.txt is no notebook" in said["hal"]
+
+
+def test_names_and_texts_that_are_no_unicode_cost_only_their_row(tmp_path: Path) -> None:
+    name = os.fsdecode(b"m\xfcller")
+    try:
+        notebook(tmp_path / "class" / name / "a.ipynb", attempt(r"raise ValueError(chr(0xd800) + 'x')"))
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    notebook(tmp_path / "class" / "ann.ipynb", SOLVED)
+    grades = grade(tmp_path / "class")
+    table, *_ = write_report(grades, tmp_path / "out", "none")
+    rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
+    assert [(row["learner"], row["1.1"]) for row in rows] == [
+        ("ann", "passed"),
+        ("m\\udcfcller", "raised an error"),
+    ]
+
+
+def test_a_submission_that_cannot_be_read_costs_only_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notebook(tmp_path / "ann.ipynb", SOLVED)
+    notebook(tmp_path / "bob.ipynb", SOLVED)
+
+    def copy(path: Path, target: Path) -> Path:
+        if path.name == "bob.ipynb":
+            raise OSError(5, "Input/output error")
+        return Path(target.write_bytes(path.read_bytes()) and target)
+
+    monkeypatch.setattr("shutil.copyfile", copy)
+    grades = grade(tmp_path)
+    assert verdicts(grades) == {"ann": {"1.1": "passed"}, "bob": {}}
+    assert grades[1].problems == ["bob.ipynb could not be read: Input/output error"]
+
+
+def test_other_processes_of_the_user_count_for_nobody(tmp_path: Path) -> None:
+    """A limit on processes counts all of the user's: a desktop has hundreds of threads."""
+    notebook(tmp_path / "ann.ipynb", attempt("import threading; threading.Thread(target=print).start()"))
+    over = threading.Event()
+    threads = [threading.Thread(target=over.wait) for _ in range(300)]
+    for thread in threads:
+        thread.start()
+    try:
+        (one,) = grade(tmp_path)
+    finally:
+        over.set()
+    assert "returned nothing" in one.results["1.1"]["text"]
+
+
+def test_without_a_wall_it_goes_on_only_when_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook(tmp_path / "class" / "ann.ipynb", SOLVED)
+    monkeypatch.setattr("taskref_edu.grading.best_level", lambda: "none")
+    arguments = ["grade", str(tmp_path / "class"), "-o", str(tmp_path / "out")]
+    assert run(parser(), arguments) == 1
+    assert "no wall can be had here" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    assert run(parser(), [*arguments, "--no-wall"]) == 0
+    assert "level none" in (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")
