@@ -10,6 +10,7 @@ import importlib.metadata
 import os
 import platform
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -26,6 +27,7 @@ from taskref_edu.database.sqlite_engine import LOWEST_SQLITE
 from taskref_edu.errors import TaskrefError
 
 WIDTH = 80
+SERVER_TIMEOUT = 60.0
 TASK_TIMEOUT = 10.0  # seconds for the worker's task
 INSTALL = "run `make lab` in the clone, or `pip install 'taskref_edu[lab]'`"
 OTHER_PYTHON = "use a newer build of Python: make lab PYTHON=/path/to/python"
@@ -91,6 +93,50 @@ def sqlite() -> Finding:
     if sqlite3.threadsafety != 3:
         return Finding(f"{found}, but not for threads", f"the worker is a thread: {OTHER_PYTHON}")
     return Finding(found)
+
+
+def variables() -> Finding:
+    """Variables that change what Python runs."""
+    if sys.flags.optimize:
+        return Finding("Python runs with PYTHONOPTIMIZE or -O: the checks' asserts are gone", "unset PYTHONOPTIMIZE")
+    if path := os.environ.get("PYTHONPATH"):
+        return Finding(f"PYTHONPATH={path}; what is there is imported before this environment's packages")
+    return Finding("no variable that changes what Python runs")
+
+
+def home() -> Finding:
+    """The home folder: Jupyter and IPython keep files there."""
+    if problem := launch.home_problem():
+        return Finding(f"the home folder cannot be used ({problem}); `taskref lab` uses a temporary one instead")
+    return Finding(f"the home folder {Path.home()}")
+
+
+def server() -> Finding:
+    """The server with the user's own settings, up to the point where it would listen."""
+    try:
+        clone = launch.find_root()
+    except launch.CannotStart as error:
+        found, _, remedy = str(error).partition(": ")
+        return Finding(found, remedy)
+    program = (
+        "import sys; from jupyterlab.labapp import LabApp; LabApp().initialize(sys.argv[1:], new_httpserver=False)"
+    )
+    arguments = [*launch.options(clone), "--no-browser", "--allow-root"]
+    tried = {**os.environ, **launch.environment(os.environ)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            env=tried,
+            capture_output=True,
+            text=True,
+            timeout=SERVER_TIMEOUT,
+        )
+    except subprocess.TimeoutExpired:
+        return Finding(f"JupyterLab was not ready in {SERVER_TIMEOUT:g} s", "run `taskref lab` and see what it says")
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["it says nothing"]
+        return Finding(f"JupyterLab does not start: {last[0]}", "see the settings that `jupyter --paths` lists")
+    return Finding("JupyterLab starts with your settings")
 
 
 def temporary_files() -> Finding:
@@ -225,6 +271,7 @@ def worker() -> Finding:
 
 
 PACKAGES = (
+    "sqlmodel",
     "jupyterlab",
     "ipykernel",
     "ipywidgets",
@@ -236,7 +283,7 @@ PACKAGES = (
     "pytest",
 )
 CHECKS = [
-    *(python, sqlite, temporary_files, worker),
+    *(python, variables, sqlite, temporary_files, home, worker),
     *map(package, PACKAGES),
-    *(kernel, front_end, notebooks, progress),
+    *(kernel, front_end, notebooks, progress, server),
 ]

@@ -32,6 +32,7 @@ def start(arguments: Sequence[str]) -> int:
     require_writable(clone)
     require_free_port(arguments)
     os.environ.update(environment(os.environ))
+    os.environ.pop("PYTHONOPTIMIZE", None)  # the kernels would have it, too, and run no assert
     from jupyterlab.labapp import LabApp
 
     return LabApp.launch_instance([*options(clone), *as_root(arguments), *arguments]) or 0
@@ -98,12 +99,39 @@ def environment(current: os._Environ[str] | dict[str, str]) -> dict[str, str]:
     ask for them, and this environment's kernel before one of the same name in the user's home."""
     ours = str(Path(__file__).with_name("jupyter_config"))
     path = [folder for folder in current.get("JUPYTER_CONFIG_PATH", "").split(os.pathsep) if folder]
-    return {"JUPYTER_CONFIG_PATH": os.pathsep.join([*path, ours]), "JUPYTER_PREFER_ENV_PATH": "1"}
+    found = {"JUPYTER_CONFIG_PATH": os.pathsep.join([*path, ours]), "JUPYTER_PREFER_ENV_PATH": "1"}
+    return found | (own_folders(current) if home_problem() else {})
+
+
+def home_problem() -> str:
+    """Why Jupyter's folders cannot be in the home folder; empty where they can."""
+    home = Path.home()
+    try:
+        with tempfile.NamedTemporaryFile(dir=home) as file:
+            Path(file.name).chmod(0o600)
+    except OSError as error:
+        return f"{home}: {error.strerror}"
+    return ""
+
+
+def own_folders(current: os._Environ[str] | dict[str, str]) -> dict[str, str]:
+    """Folders in place of those in a home that cannot be used, as far as the user has named none."""
+    place = Path(tempfile.gettempdir()) / f"taskref-home-{getattr(os, 'getuid', lambda: 0)()}"
+    place.mkdir(mode=0o700, exist_ok=True)
+    names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
+    return {name: str(place / name.lower()) for name in names if name not in current}
 
 
 def options(clone: Path) -> list[str]:
-    """Serve the whole folder and open the first notebook, with or without a browser."""
-    return [f"--ServerApp.root_dir={clone}", f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK.as_posix()}"]
+    """Serve the whole folder and open the first notebook, with or without a browser; of the log only what matters,
+    so that the address stands last. A preferred folder of the user's own, outside, would stop the start."""
+    return [
+        f"--ServerApp.root_dir={clone}",
+        f"--ServerApp.preferred_dir={clone}",
+        "--FileContentsManager.preferred_dir=",
+        f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK.as_posix()}",
+        "--Application.log_level=WARN",
+    ]
 
 
 def as_root(arguments: Sequence[str]) -> list[str]:

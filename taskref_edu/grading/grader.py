@@ -6,10 +6,12 @@ folder and runs there, behind a wall (`wall.py`) and with a bare environment. Wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -165,9 +167,8 @@ def _run(paths: list[str], scratch: Path, level: Level, seconds: float, one: Gra
     environment |= {"HOME": str(scratch), "TMPDIR": str(scratch), "TASKREF_HOME": str(scratch)}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", LEVEL: level, RUNNING: str(threads_of_user())}
     command = wrapped([sys.executable, "-P", "-m", "taskref_edu.grading.submission", *paths], level, scratch)
-    process = subprocess.Popen(
-        command, cwd=scratch, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    channels = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, cwd=scratch, env=environment, start_new_session=True, **channels)
     try:
         said, errors = process.communicate(timeout=seconds)
         if process.returncode:
@@ -175,12 +176,20 @@ def _run(paths: list[str], scratch: Path, level: Level, seconds: float, one: Gra
             one.problems.append(f"the grading process ended with {process.returncode}: {last[0]}")
     except subprocess.TimeoutExpired:
         one.problems.append(f"not done after {seconds:.0f} s; what was checked by then counts")
-        process.kill()
+        _end(process)
         said, _ = process.communicate()
     finally:
-        process.kill()
-        process.wait()
+        _end(process)
     yield from (json.loads(line) for line in said.splitlines(keepends=True) if line.endswith(b"\n"))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and its group: bubblewrap's child, too, which holds the pipes."""
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()
 
 
 def _add(one: Grade, result: dict[str, Any]) -> None:

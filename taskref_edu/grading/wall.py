@@ -88,7 +88,7 @@ def _bubblewrap(scratch: Path) -> list[str]:
     python = dict.fromkeys([sys.base_prefix, sys.prefix, *packages, str(PACKAGE)])
     needed = [argument for path in python for argument in ("--ro-bind-try", path, path)]
     return [
-        *("bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"),
+        *("bwrap", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"),
         *system,
         *("--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"),
         *needed,

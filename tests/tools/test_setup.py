@@ -1,5 +1,6 @@
 """The set-up as a learner meets it: the real scripts, run in a copy, with stubs for what is missing."""
 
+import importlib.util
 import json
 import os
 import shutil
@@ -195,6 +196,46 @@ def test_no_network__pip(clone):
     result = clone.set_up(PIP_NO_INDEX=1, PIP_CONFIG_FILE=os.devnull)
     assert_one_line(result, "pip could not install the packages", "needs the network")
     assert "Setting up .venv for Python" in result.stdout
+
+
+def test_a_step_that_takes_long_says_so(clone):
+    clone.python("python3")
+    clone.stub("uv", UV.replace("pip) if", "pip) echo Downloading numpy; /bin/sleep 6; if", 1))
+    result = clone.set_up()
+    assert result.returncode == 0
+    assert result.stdout.count(" s  Downloading numpy") == 2
+    assert "Set up with uv in" in result.stdout
+
+
+def test_a_users_settings_for_other_places_lead_no_package_out_of_the_environment(monkeypatch):
+    specification = importlib.util.spec_from_file_location("setup", ROOT / "tools" / "setup.py")
+    assert specification
+    assert specification.loader
+    setup = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(setup)
+    for name in ("PIP_USER", "PYTHONPATH", "PIP_TARGET", "PIP_PREFIX"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("HOME", os.devnull)  # where nobody can write
+    found = setup.environment()
+    assert found["PIP_USER"] == "0"
+    assert not {"PYTHONPATH", "PIP_TARGET", "PIP_PREFIX"} & found.keys()
+    assert found["UV_NO_CACHE"] == "1"
+
+
+@pytest.mark.environments
+def test_with_no_uv_here_it_is_fetched_and_says_little(clone, tmp_path):
+    """The real thing, from an index, with settings that would lead the packages elsewhere."""
+    for name in ("taskref_edu", "README.md", "LICENSE", "pytest_taskref_edu.py"):
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, clone.root / name)
+    clone.python("python3")
+    index = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_", "HTTP"))}
+    result = clone.set_up(**{**index, "PIP_USER": "1", "HOME": str(tmp_path)})
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "Set up with uv in" in result.stdout
+    assert len(result.stdout.splitlines()) < 30
+    assert (clone.root / ".venv" / "bin" / "pip").exists(), "the documents install extras with it"
+    assert (clone.root / ".venv" / "bin" / "taskref").exists()
 
 
 # --- the second run -----------------------------------------------------------------------------
