@@ -27,7 +27,7 @@ from taskref_edu.database.sqlite_engine import LOWEST_SQLITE
 from taskref_edu.errors import TaskrefError
 
 WIDTH = 80
-SERVER_TIMEOUT = 60.0
+SERVER_TIMEOUT = 120.0
 TASK_TIMEOUT = 10.0  # seconds for the worker's task
 INSTALL = "run `make lab` in the clone, or `pip install 'taskref_edu[lab]'`"
 OTHER_PYTHON = "use a newer build of Python: make lab PYTHON=/path/to/python"
@@ -118,9 +118,7 @@ def server() -> Finding:
     except launch.CannotStart as error:
         found, _, remedy = str(error).partition(": ")
         return Finding(found, remedy)
-    program = (
-        "import sys; from jupyterlab.labapp import LabApp; LabApp().initialize(sys.argv[1:], new_httpserver=False)"
-    )
+    program = "import sys; from jupyterlab.labapp import LabApp; LabApp.initialize_server(sys.argv[1:])"
     arguments = [*launch.options(clone), "--no-browser", "--allow-root"]
     tried = {**os.environ, **launch.environment(os.environ)}
     try:

@@ -6,6 +6,8 @@ import importlib.metadata
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 from taskref_edu import Order, TaskQueue, Worker, open_database, writing
 from taskref_edu.cli import command as cli
 from taskref_edu.cli import doctor_environment as doctor
+from taskref_edu.cli import launch
 from taskref_edu.cli.doctor_environment import Finding
 from tests.conftest import _empty
 
@@ -165,3 +168,44 @@ class TestDatabase:
         open_database(postgresql_url).dispose()
         assert run(postgresql_url) == 0
         assert "schema both, version 1" in capsys.readouterr().out
+
+
+class TestRealMachines:
+    def test_an_optimized_python_is_named(self) -> None:
+        program = "from taskref_edu.cli.doctor_environment import variables; print(variables())"
+        done = subprocess.run([sys.executable, "-OO", "-c", program], capture_output=True, text=True, check=True)
+        assert "PROBLEM  Python runs with PYTHONOPTIMIZE" in done.stdout
+
+    def test_a_python_path_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PYTHONPATH", "/of/mine")
+        assert "PYTHONPATH=/of/mine" in doctor.variables().found
+
+    def test_a_home_that_cannot_be_used_is_named_and_not_needed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HOME", os.devnull)
+        found = doctor.home()
+        assert "cannot be used" in found.found
+        assert found.remedy is None
+        assert "JUPYTER_RUNTIME_DIR" in launch.environment({})
+
+    @pytest.mark.slow
+    def test_a_users_preferred_folder_elsewhere_stops_no_start(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        lines = f"c.ServerApp.preferred_dir = {str(tmp_path)!r}\nc.FileContentsManager.preferred_dir = 'nowhere'\n"
+        (tmp_path / "jupyter_server_config.py").write_text(lines)
+        monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
+        monkeypatch.setenv("HOME", os.devnull)
+        assert doctor.server() == Finding("JupyterLab starts with your settings")
+
+    @pytest.mark.slow
+    def test_settings_that_stop_the_server_are_a_problem(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "jupyter_server_config.py").write_text("raise ValueError('mine')\n")
+        monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
+        assert "does not start" in doctor.server().found
+
+
+def test_a_pipe_that_has_no_check_mark_stops_no_command(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "TASKREF_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "taskref_edu.cli", "progress"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
