@@ -214,8 +214,15 @@ def watch(command: list[str], doing: str, variables: dict[str, str] | None = Non
     """Run a step, saying every few seconds how far it is; whether it succeeded. quiet: say nothing of its failure."""
     say(f"{doing} ...")
     began, lines = time.monotonic(), [""]
-    heard = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment() | (variables or {}), **heard)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment() | (variables or {}),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
     reader = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
     reader.start()
     told = 0

@@ -167,8 +167,15 @@ def _run(paths: list[str], scratch: Path, level: Level, seconds: float, one: Gra
     environment |= {"HOME": str(scratch), "TMPDIR": str(scratch), "TASKREF_HOME": str(scratch)}
     environment |= {"PYTHONDONTWRITEBYTECODE": "1", LEVEL: level, RUNNING: str(threads_of_user())}
     command = wrapped([sys.executable, "-P", "-m", "taskref_edu.grading.submission", *paths], level, scratch)
-    channels = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = subprocess.Popen(command, cwd=scratch, env=environment, start_new_session=True, **channels)
+    process = subprocess.Popen(
+        command,
+        cwd=scratch,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
     try:
         said, errors = process.communicate(timeout=seconds)
         if process.returncode:
