@@ -46,7 +46,7 @@ def _param(path: Path) -> object:
     return pytest.param(path, id=f"{path.parent.name}/{path.stem}", marks=[] if quick else pytest.mark.slow)
 
 
-@pytest.mark.parametrize("path", map(_param, EVERY))
+@pytest.mark.parametrize("path", [_param(path) for path in EVERY])
 def test_it_is_judged_as_it_is(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     outcome = check_answer(path.parent.name, source)

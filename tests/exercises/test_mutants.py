@@ -19,7 +19,7 @@ def f(session, task):
 """
 
 
-@pytest.mark.parametrize("id", ORACLES)
+@pytest.mark.parametrize("id", list(ORACLES))
 def test_a_wrong_answer_is_refused_by_its_check_and_not_by_a_broken_one(id: str) -> None:
     for one in judged(id, SAMPLE, seed=20):
         assert one.fate in ("refused", "equivalent"), f"{one.mutant.label}\n{one.mutant.source}\n{one.said}"
