@@ -109,7 +109,8 @@ class ExplorationResult:
     @cached_property
     def idle(self) -> set[str]:
         """Actors that made no step in any schedule."""
-        return set(self.names) - self.graph.letters()
+        dying = {list(self.names)[self.question.crash or 0]} if self.graph.deaths else set()  # it stood before a step
+        return set(self.names) - self.graph.letters() - dying
 
     @cached_property
     def doubts(self) -> list[str]:
