@@ -95,7 +95,6 @@ def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
         whole_only(),
         process_restored() as process,
         library_restored() as patched,
-        models_apart(),
         threads_ended(attempt.filename) as stubborn,
     ):
         try:
@@ -111,21 +110,26 @@ def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
 def _run(attempt: Attempt, exercise: Exercise, run: Run) -> None:
     _expect_a_plain_function(attempt, exercise)
     for check in exercise.checks:
-        run.failing = None
-        # Anew for each check: what an answer keeps in its module must not carry over from one to the next.
-        function = watched(_expect_parameters(_named(load(attempt).function), exercise))
-        run.failing = check
-        with noticing() as slips:
-            try:
-                check(function)
-            except Exception:
-                if slips:  # the cause; what the check met is its symptom
-                    raise slips[0] from None
-                raise
-            if slips and isinstance(slips[0], CheckFailed):
-                raise slips[0]
-        run.passed.append(check)
+        with models_apart():
+            _run_check(attempt, exercise, run, check)
     run.failing = None
+
+
+def _run_check(attempt: Attempt, exercise: Exercise, run: Run, check: Check) -> None:
+    """One check. The answer is loaded anew: what it keeps in its module must not carry over from one to the next."""
+    run.failing = None
+    function = watched(_expect_parameters(_named(load(attempt).function), exercise))
+    run.failing = check
+    with noticing() as slips:
+        try:
+            check(function)
+        except Exception:
+            if slips:  # the cause; what the check met is its symptom
+                raise slips[0] from None
+            raise
+        if slips and isinstance(slips[0], CheckFailed):
+            raise slips[0]
+    run.passed.append(check)
 
 
 def _expect_a_plain_function(attempt: Attempt, exercise: Exercise) -> None:
