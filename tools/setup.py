@@ -205,7 +205,7 @@ def environment() -> dict[str, str]:
     leading_away = ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_REQUIRE_VIRTUALENV")
     kept = {name: value for name, value in os.environ.items() if name not in leading_away}
     kept |= {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "UV_SYSTEM_CERTS": "1"}
-    if not os.access(Path.home(), os.W_OK):
+    if not (Path.home().is_dir() and os.access(Path.home(), os.W_OK)):
         kept["UV_NO_CACHE"] = "1"
     return kept
 
