@@ -131,14 +131,14 @@ class Variant:
         """Filled first, then indexed: that is much faster."""
         engine = many_orders(count, live)
         with writing(engine) as session:
-            added = [statement for addition in EXTRA_DDL[self.schema] for statement in addition(engine.dialect)]
+            added = [statement for addition in EXTRA_DDL[self.schema] for statement in addition(engine.dialect, None)]
             for statement in (*added, *self.add):
                 session.connection().exec_driver_sql(statement)
         return engine
 
 
 # Without the generated column of schema="classic": it is about typos, not about speed.
-ONE_LIVE_PAYMENT = tuple(EXTRA_DDL["classic"][0](sqlite.dialect()))
+ONE_LIVE_PAYMENT = tuple(EXTRA_DDL["classic"][0](sqlite.dialect(), None))
 VARIANTS = {
     "classic, as written": Variant(CLASSIC_AS_WRITTEN),
     "classic, index on status": Variant(CLASSIC_AS_WRITTEN, ("CREATE INDEX task_status ON task (type, status)",)),

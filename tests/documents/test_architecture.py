@@ -8,10 +8,9 @@ from tools import rooms
 
 ROOT = rooms.PACKAGE.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-PAGES = [
-    *ROOT.glob("*.md"),
-    *(page for room in ("docs", "authoring", "benchmarks") for page in (ROOT / room).rglob("*.md")),
-]
+OTHERS = {"use-it.md", "test-your-own-code.md"}  # they name the files of a reader's own project
+DOCUMENTS = (page for room in ("docs", "authoring", "benchmarks") for page in (ROOT / room).rglob("*.md"))
+PAGES = [page for page in (*ROOT.glob("*.md"), *DOCUMENTS) if page.name not in OTHERS]
 FILE = re.compile(r"\b([a-z_0-9]+\.(?:py|js))\b")
 
 

@@ -37,7 +37,8 @@ class Mutant:
 def _lacks(verb: str, what: str, change: tuple[str, str]) -> Mutant:
     @contextmanager
     def applied() -> Iterator[None]:
-        statement, (old, new) = getattr(statements, verb.upper()), change
+        found, (old, new) = getattr(statements, verb.upper()), change
+        statement = found["sqlite"] if isinstance(found, dict) else found  # else one for every database
         form = prepared(statement)
         assert old in form.sql, f"{old!r} is not in {form.sql}: mend the mutant"
         mutated = Prepared(form.sql.replace(old, new), form.json_columns)

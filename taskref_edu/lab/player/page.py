@@ -61,8 +61,9 @@ def player_html(facts: Facts, options: Mapping[str, Any] | None = None, *, with_
     schedule = given.get("schedule") or recording.opened
     picture = b64encode(still(recording, schedule).encode()).decode()
     label = f"{headline(recording)}. The schedule {schedule}, step by step; the table below says the same."
+    notes = "".join(f"<p><strong>{escape(note)}</strong></p>" for note in facts.get("notes", ()))
     shown = (
-        f'<img alt="{escape(label)}" style="max-width:100%;background:#fff"'
+        f'{notes}<img alt="{escape(label)}" style="max-width:100%;background:#fff"'
         f' src="data:image/svg+xml;base64,{picture}">'
         f"<details><summary>The same as a table</summary>{steps_table(recording, schedule)}</details>"
     )

@@ -73,7 +73,7 @@ class Player {
   headline() {
     const [out, text] = verdict(this.rec), [sentence_, , remedy] = this.why;
     const helps = !this.rec.code && remedy >= 0 && h("details", { cls: "helps", open: this.helps, ontoggle: (e) => { this.helps = e.target.open; } }, h("summary", { "data-f": "helps" }, "What would have helped?"), h("p", {}, this.rec.words.remedies[remedy]));
-    const notes = (this.rec.notes || []).map((note) => h("p", { cls: "fact" }, note));
+    const notes = (this.rec.notes || []).map((note) => h("p", { cls: /^(STOPPED|NOT COMPLETE)/.test(note) ? "fact loud" : "fact" }, note));
     return [title(out, text), h("div", { cls: "why" }, h("p", {}, sentence_ ? sentence(sentence_) : NBSP), helps || "", notes)];
   }
 
