@@ -279,7 +279,7 @@ def _becomes(part: Callable[[ast.AST], ast.AST]) -> Edit:
     return edit
 
 
-def _becomes_constant(value: object) -> Edit:
+def _becomes_constant(value: Any) -> Edit:
     return lambda node: _turn(node, ast.Constant(value))
 
 
@@ -342,7 +342,7 @@ def _parsed(text: str) -> Any:
     return None
 
 
-SqlEdit = Callable[[Any], object]
+SqlEdit = Callable[[Any], Any]
 
 
 def _sql_edits(node: Any) -> Iterator[tuple[str, SqlEdit]]:
