@@ -70,15 +70,7 @@ def wrapped(command: Sequence[str], level: Level, scratch: Path) -> list[str]:
     if level == "full":
         return [*_bubblewrap(scratch), *command]
     if level == "sandbox-exec":
-        profile = '(version 1)(allow default)(deny network*)(deny file-write*)(allow file-write* (subpath (param "S")))'
-        return [
-            "sandbox-exec",
-            "-D",
-            f"S={scratch}",
-            "-p",
-            f'{profile}(allow file-write* (literal "/dev/null"))',
-            *command,
-        ]
+        return ["sandbox-exec", "-D", f"SCRATCH={scratch}", "-p", PROFILE, *command]
     return list(command)
 
 

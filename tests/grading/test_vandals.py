@@ -47,6 +47,7 @@ VANDALS = {
     ),
 }
 NOT_AT = {"files": {"chmods"}}  # Landlock has no right for a file's mode
+QUICK = {"deletes", "kills its parent", "forges a verdict"}  # for each run; the others at night
 ROOT_MAY = {"starts threads"}  # the kernel limits no number of root's
 
 
@@ -71,10 +72,14 @@ def state(victim: Path) -> tuple[object, ...]:
     return canary.read_text(), canary.stat().st_mode, canary.stat().st_mtime_ns, sorted(os.listdir(victim))  # noqa: PTH208
 
 
+@pytest.mark.parametrize(
+    "names",
+    [pytest.param(QUICK, id="quick"), pytest.param(VANDALS.keys() - QUICK, marks=pytest.mark.nightly, id="rest")],
+)
 @pytest.mark.parametrize("level", HERE)
-def test_a_vandal_spoils_its_own_row_only(level: Level, victim: Path, tmp_path: Path) -> None:
+def test_a_vandal_spoils_its_own_row_only(level: Level, names: set[str], victim: Path, tmp_path: Path) -> None:
     before = state(victim)
-    vandals = {name: body for name, body in VANDALS.items() if name not in NOT_AT.get(level, ())}
+    vandals = {name: VANDALS[name] for name in names - NOT_AT.get(level, set())}
     with socket.create_server(("127.0.0.1", 0)) as server:
         for name, body in vandals.items():
             text = vandal(body, victim, server.getsockname()[1])
@@ -91,6 +96,7 @@ def test_a_vandal_spoils_its_own_row_only(level: Level, victim: Path, tmp_path: 
     assert through <= (ROOT_MAY if os.geteuid() == 0 else set())
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("level", HERE)
 def test_every_check_works_behind_the_wall(level: Level, victim: Path, tmp_path: Path) -> None:
     cells = [exercise.cell(exercise.solution) for exercise in catalog().values()]
@@ -114,6 +120,7 @@ def test_a_tool_that_is_there_and_does_not_work_is_no_wall(tmp_path: Path, monke
     assert best_level() == ("files" if landlock_version() else "none")
 
 
+@pytest.mark.nightly
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="is run as an ordinary user already")
 def test_as_an_ordinary_user(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The same vandals once more, as the user nobody: root is bound by fewer limits, and has rights to lose."""
