@@ -170,8 +170,8 @@ def create(uv: str | None) -> None:
 def install(extra: str, uv: str | None) -> str:
     """The package itself (editable) with the extra; returns the tool that did it.
 
-    uv takes a quarter of pip's time, the seconds to fetch it included. Where it cannot be had, or fails (it reads
-    no pip.conf, and brings its own certificates), pip does the work.
+    uv downloads several packages at a time, which usually saves more than fetching uv costs. Where it cannot be had,
+    or fails (it reads no pip.conf, and brings its own certificates), pip does the work.
     """
     package = ["--editable", f".[{extra}]"]
     pip = [str(PYTHON), "-m", "pip", "install", "--no-input"]

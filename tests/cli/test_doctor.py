@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -209,3 +210,31 @@ def test_a_pipe_that_has_no_check_mark_stops_no_command(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "taskref_edu.cli", "progress"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+class TestAnOldPackageOnThePythonPath:
+    """The command's own entry, in a process each: the package of this process has long been imported."""
+
+    @pytest.fixture
+    def run(self, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+        (tmp_path / "sqlmodel.py").write_text("# too old to have anything of what we import\n")
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        program = f"import sys; sys.path.append({str(ROOT)!r}); import taskref_edu_command as it; sys.exit(it.main())"
+
+        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+            command = [sys.executable, "-c", program, *arguments]
+            return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+        return run
+
+    def test_doctor_names_it_and_goes_on_without(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+        done = run("doctor", "no-such.db")
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+        assert "PROBLEM  the package cannot be imported (ImportError: cannot import name" in done.stdout
+        assert "-> unset PYTHONPATH" in done.stdout
+        assert "no-such.db not found" in done.stderr
+
+    def test_any_other_command_says_it_in_a_line(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+        done = run("progress")
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+        assert "unset PYTHONPATH, or see `taskref doctor`" in done.stderr

@@ -88,6 +88,8 @@ def ready(clone: Clone) -> Clone:
     return clone
 
 
+# Neither uv nor pip gets anywhere, whatever index this machine has.
+OFFLINE = {"FAIL": 1, "PIP_NO_INDEX": 1, "PIP_CONFIG_FILE": os.devnull}
 ASKED = ["uv python find"]
 CREATED = [*ASKED, "uv venv", "uv pip install"]
 UPDATED = [*ASKED, "uv pip install"]
@@ -185,7 +187,7 @@ def test_read_only_folder__by_its_permissions(clone):
 def test_no_network__uv(clone):
     clone.python("python3")
     clone.stub("uv", UV)
-    result = clone.set_up(FAIL=1, PIP_NO_INDEX=1, PIP_CONFIG_FILE=os.devnull)
+    result = clone.set_up(**OFFLINE)
     assert "That did not work. Preparing pip" in result.stdout
     assert_one_line(result, "pip could not install the packages", "needs the network", "run the same command again")
 
@@ -193,7 +195,7 @@ def test_no_network__uv(clone):
 def test_no_network__pip(clone):
     """The real venv and the real pip, told to look nowhere."""
     clone.python("python3")
-    result = clone.set_up(PIP_NO_INDEX=1, PIP_CONFIG_FILE=os.devnull)
+    result = clone.set_up(**OFFLINE)
     assert_one_line(result, "pip could not install the packages", "needs the network")
     assert "Setting up .venv for Python" in result.stdout
 
@@ -225,7 +227,7 @@ def test_a_users_settings_for_other_places_lead_no_package_out_of_the_environmen
 @pytest.mark.environments
 def test_with_no_uv_here_it_is_fetched_and_says_little(clone, tmp_path):
     """The real thing, from an index, with settings that would lead the packages elsewhere."""
-    for name in ("taskref_edu", "README.md", "LICENSE", "pytest_taskref_edu.py"):
+    for name in ("taskref_edu", "README.md", "LICENSE", "pytest_taskref_edu.py", "taskref_edu_command.py"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, clone.root / name)
     clone.python("python3")
@@ -262,7 +264,7 @@ def test_changed_dependencies_are_installed(ready):
 
 
 def test_a_failed_set_up_is_done_afresh(ready):
-    assert ready.set_up("dev", FAIL=1).returncode == 1
+    assert ready.set_up("dev", **OFFLINE).returncode == 1
     assert ready.set_up("dev").returncode == 0
     assert ready.calls() == [*UPDATED, *CREATED]
 
