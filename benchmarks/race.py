@@ -83,7 +83,7 @@ def explored(lab: Trial) -> int:
 def one_after_the_other(lab: Trial, engines: list[Engine], schedules: int) -> None:
     outcome = Outcome("")
     for _ in range(schedules):
-        lab.exploration.world.restore()
+        lab.exploration.database.restore()
         for actor, engine in zip(lab.exploration.actors, engines, strict=True):
             actor.function(engine)
         lab.problems(outcome)
@@ -94,7 +94,7 @@ def compare(name: str, function: Callable[[Engine], Any], rounds: int) -> list[G
     ours: list[float] = []
     theirs: list[float] = []
     with trial(function) as lab:
-        engines = [lab.exploration.world.engine() for _ in lab.exploration.actors]
+        engines = [lab.exploration.database.engine() for _ in lab.exploration.actors]
         count = explored(lab)
         one_after_the_other(lab, engines, count)
         for _ in range(rounds):

@@ -24,7 +24,7 @@ from .errors import ActorKilled, LabError, PastTheExplorer
 from .past_the_explorer import refuse_later
 from .question import name_of
 from .sqlite_locks import Locks, in_transaction, is_reading, waits
-from .statement_kinds import Kind, Statement, Statements, Tables, is_many
+from .statement_kinds import Classified, Classifier, Kind, Tables, is_many
 from .watchdog import Hung, stuck_at
 
 Function = Callable[[Engine], Any]
@@ -46,7 +46,9 @@ class Step:
 class Recorder(Protocol):
     """Somebody who is told what an actor does."""
 
-    def free(self, actor: Actor, connection: Connection, statement: Statement, sql: str, run: Callable[[], Any]) -> Any:
+    def free(
+        self, actor: Actor, connection: Connection, statement: Classified, sql: str, run: Callable[[], Any]
+    ) -> Any:
         """A statement that is no step: call `run`, and return what it returns."""
         ...
 
@@ -86,16 +88,16 @@ class Actor:
     """One of the functions of an exploration, run once in every schedule."""
 
     def __init__(
-        self, letter: str, function: Function, world: SnapshotDatabase, locks: Locks, statements: Statements
+        self, letter: str, function: Function, database: SnapshotDatabase, locks: Locks, statements: Classifier
     ) -> None:
         self.letter = letter
         self.function = function
-        self.engine = world.engine()
+        self.engine = database.engine()
         self._life = ActorGreenlet(self, self._call)
         self.connections: list[Connection] = []
         self.tracing = False
         self.recorder: Recorder | None = None
-        self._world = world
+        self._database = database
         self._locks = locks
         self._statements = statements
         self._savepoints: dict[Connection, str] = {}  # the savepoint that began the transaction
@@ -140,6 +142,7 @@ class Actor:
     def die(self) -> None:
         """Die as a process does: transactions end without a COMMIT, locks are free, no code reaches the database."""
         self.dead = self.ended = True
+        undo_unfinished(self._cursors)
         self.renew()
         self._life.throw(ActorKilled)
 
@@ -248,7 +251,7 @@ class Actor:
         self.step = step
         self._life.explorer.switch()
 
-    def _kind(self, connection: Connection, statement: Statement) -> Kind:
+    def _kind(self, connection: Connection, statement: Classified) -> Kind:
         kind = statement.kind
         if statement.word == "SAVEPOINT" and not connection.in_transaction:
             self._savepoints[connection] = statement.name
@@ -269,9 +272,9 @@ class Actor:
         if self.recorder is not None:
             self.recorder.ran(self, step, cursor, error)
         if self.tracing and self._locks.writer is step.connection:
-            step.rows = self._world.rows(step.connection)
+            step.rows = self._database.rows(step.connection)
 
-    def _lingers(self, connection: Connection, statement: Statement) -> None:
+    def _lingers(self, connection: Connection, statement: Classified) -> None:
         if statement.lingers:
             self.disturbed = True
             if statement.name == "BUSY_TIMEOUT":  # SQLite must never wait by itself: nobody would go on meanwhile
@@ -295,6 +298,14 @@ class DeadConnection(Connection):
     def rollback(self) -> None: ...
 
     def close(self) -> None: ...
+
+
+def undo_unfinished(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
+    """Have SQLite undo autocommitted writes that still have rows to return: closed, they would commit."""
+    for cursor in filter(None, (reference() for reference in cursors)):
+        with suppress(sqlite3.Error):  # it says that it was interrupted, or is closed
+            cursor.connection.interrupt()
+            sqlite3.Cursor.fetchone(cursor)
 
 
 def close_for_good(connections: Iterable[Connection], cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:

@@ -18,7 +18,7 @@ from ...database.observed_connection import Connection, ObservedCursor
 from .actor import Actor, Step
 from .errors import CannotMerge
 from .exploration import Exploration
-from .statement_kinds import Kind, Statement, is_many
+from .statement_kinds import Classified, Kind, is_many
 
 # Questions about the schema and the connection alone.
 SCHEMA_ONLY = re.compile(
@@ -112,7 +112,9 @@ class AnswerLog:
 
     # The recorder
 
-    def free(self, actor: Actor, connection: Connection, statement: Statement, sql: str, run: Callable[[], Any]) -> Any:
+    def free(
+        self, actor: Actor, connection: Connection, statement: Classified, sql: str, run: Callable[[], Any]
+    ) -> Any:
         index = self._index[actor]
         if statement.lingers or (statement.word == "PRAGMA" and not SCHEMA_ONLY.fullmatch(statement.name)):
             actor.fault = CannotMerge(f"{actor.letter} sends {sql!r}")

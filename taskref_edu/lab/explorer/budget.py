@@ -1,4 +1,7 @@
-"""How long an exploration may go on: so many real runs or seconds, until something breaks, until you stop it."""
+"""How long an exploration may go on: so many real runs or seconds, until something breaks, until you stop it.
+
+Apart from `Limits`, which stay as they are: this one counts. Apart from the bar, which only shows.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from .errors import ActorNeverEnds, Deadlock, LabError
 from .outcome import DIES, Limits, Outcome
 from .past_the_explorer import begin_guarding, end_guarding
 from .sqlite_locks import Locks
-from .statement_kinds import Statements
+from .statement_kinds import Classifier
 
 OnStep = Callable[[Actor, bool], None]  # the actor that made a step, and whether it died instead
 
@@ -42,11 +42,11 @@ class Exploration:
     ) -> None:
         check_functions(functions)
         self.limits = limits
-        self.world = SnapshotDatabase(setup, schema, journal)
+        self.database = SnapshotDatabase(setup, schema, journal)
         self.locks = Locks(journal == "delete", self._connections)
-        statements = Statements(self.world.root_pages(), self.world.functions())
+        statements = Classifier(self.database.root_pages(), self.database.functions())
         self.actors = [
-            Actor(letter, function, self.world, self.locks, statements)
+            Actor(letter, function, self.database, self.locks, statements)
             for letter, function in zip(ascii_uppercase, functions, strict=False)
         ]
         self.crash = None if crash is None else self.actors[crash]
@@ -71,7 +71,7 @@ class Exploration:
         finally:
             self._watchdog.close()
             end_guarding()
-            self.world.close()
+            self.database.close()
         if kind is guard.Hung:  # it came a moment too late to meet its actor
             raise ActorNeverEnds(self._too_slow())
 
@@ -83,8 +83,8 @@ class Exploration:
     def start(self) -> Outcome:
         """Restore the database and call every function as far as its first step."""
         if any(actor.disturbed for actor in self.actors):
-            self.world.restore_file()  # a setting of the file may have been among it
-        elif not self.world.restore():
+            self.database.restore_file()  # a setting of the file may have been among it
+        elif not self.database.restore():
             for actor in self.actors:
                 actor.renew()  # statements compiled for the schema as it was meanwhile
         for actor in self.actors:

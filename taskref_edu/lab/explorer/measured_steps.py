@@ -44,7 +44,7 @@ class MeasuredSteps:
     ) -> None:
         self._exploration, self._log, self._learnt = exploration, log, learnt
         self._memory, self._numbered = memory, numbered
-        self._observer = exploration.world.observer
+        self._observer = exploration.database.observer
         self.writable: list[set[str]] = [set() for _ in exploration.actors]
         self.learnt_savepoints = False
         self._row_numbers: dict[bytes, int] = {}
@@ -94,7 +94,7 @@ class MeasuredSteps:
         )
 
     def _committed(self, state: Situation, step: NextStep, writable: set[str]) -> tuple[tuple[str, int], ...]:
-        now = self.content(self._observer, self._exploration.world.tables())
+        now = self.content(self._observer, self._exploration.database.tables())
         old = self._memory.contents.known[state.content]
         changed = {table for table in now if now[table] != old.get(table)}
         if not changed <= writable:
@@ -164,7 +164,7 @@ class MeasuredSteps:
 
     def committed(self) -> int:
         """The number of what is committed now."""
-        return self._memory.contents.number(self.content(self._observer, self._exploration.world.tables()))
+        return self._memory.contents.number(self.content(self._observer, self._exploration.database.tables()))
 
     def data_version(self) -> int:
         """A number that changes whenever something is committed."""

@@ -84,7 +84,7 @@ class Merging:
         self._exploration = trial.exploration
         self._memory = Effects(
             wal=not trial.exploration.locks.rollback_journal,
-            defers_foreign_keys=trial.exploration.world.defers_foreign_keys(),
+            defers_foreign_keys=trial.exploration.database.defers_foreign_keys(),
             savepoints=learnt.savepoints,
         )
         self._numbered = LocalStates(trial.exploration, log, learnt, trial.takes, self._memory.locals)

@@ -22,7 +22,7 @@ from .database_snapshot import Rows
 from .graph import Graph
 from .outcome import DIES, Outcome
 from .sqlite_locks import in_transaction
-from .statement_kinds import Kind, Statement
+from .statement_kinds import Classified, Kind
 from .trial import Trial
 from .wording import error_text
 
@@ -131,13 +131,13 @@ def _paths(graph: Graph) -> list[str]:
 
 
 def _describe_tables(trial: Trial, seen: Observations) -> None:
-    world = trial.exploration.world
-    seen.times = world.times()
-    for table in world.rows():
-        for _, name, *_, place, _ in world.columns(table):
+    database = trial.exploration.database
+    seen.times = database.times()
+    for table in database.rows():
+        for _, name, *_, place, _ in database.columns(table):
             if place == 1:
                 seen.keys[table] = name
-        for row in world.observer.execute("SELECT * FROM pragma_foreign_key_list(?)", (table,)):
+        for row in database.observer.execute("SELECT * FROM pragma_foreign_key_list(?)", (table,)):
             seen.references[f"{table}.{row[3]}"] = row[2]
 
 
@@ -156,8 +156,8 @@ class _Watching:
 
     def __init__(self, trial: Trial, file: str | None) -> None:
         self._trial, self._exploration = trial, trial.exploration
-        self._world = trial.exploration.world
-        self._files = {actor: file or _file_of(actor.function) for actor in self._exploration.actors}
+        self._database = trial.exploration.database
+        self._files = {actor: file or file_of(actor.function) for actor in self._exploration.actors}
         self._begin()
 
     def _begin(self) -> None:
@@ -170,13 +170,15 @@ class _Watching:
 
     # The recorder
 
-    def free(self, actor: Actor, connection: Connection, statement: Statement, sql: str, run: Callable[[], Any]) -> Any:
+    def free(
+        self, actor: Actor, connection: Connection, statement: Classified, sql: str, run: Callable[[], Any]
+    ) -> Any:
         if statement.word != "PRAGMA":
             self._free[actor].append(sql)
         return run()
 
     def stands(self, actor: Actor, step: Step) -> None:
-        self._lines[actor] = _line_in(self._files[actor], sys._getframe(1))
+        self._lines[actor] = line_in(self._files[actor], sys._getframe(1))
         self._open[actor] = in_transaction(step.connection)
 
     def ran(self, actor: Actor, step: Step, cursor: Any, error: BaseException | None) -> None:
@@ -245,8 +247,10 @@ class _Watching:
         actors, writer = self._exploration.actors, self._exploration.locks.writer
         going = [actor for actor in actors if not actor.ended and actor.step is not None]
         return SeenState(
-            rows=self._world.rows(),
-            open={actor.letter: self._world.rows(writer) for actor in actors if writer and writer in actor.connections},
+            rows=self._database.rows(),
+            open={
+                actor.letter: self._database.rows(writer) for actor in actors if writer and writer in actor.connections
+            },
             next={actor.letter: self._filled(actor.step) for actor in going if actor.step},
             waits={a.letter: self._exploration.holder_before(a) for a in going if not self._exploration.may_go(a)},
             now={actor.letter: answer for actor in going if (answer := self._out_of_date(actor, mover)) is not None},
@@ -259,7 +263,7 @@ class _Watching:
         if asked is None:
             return None
         try:
-            now = [list(row) for row in self._world.observer.execute(asked.sql, asked.parameters)]
+            now = [list(row) for row in self._database.observer.execute(asked.sql, asked.parameters)]
         except sqlite3.Error:
             return None
         was = asked.told.rows if asked.now is None else asked.now
@@ -270,15 +274,15 @@ class _Watching:
         return Answer(asked.told.columns, now) if now != asked.told.rows else None
 
     def _filled(self, step: Step) -> str:
-        return filled_in(self._world.observer, step.sql, step.parameters)
+        return filled_in(self._database.observer, step.sql, step.parameters)
 
 
-def _file_of(function: Callable[..., Any]) -> str:
+def file_of(function: Callable[..., Any]) -> str:
     code = getattr(inspect.unwrap(getattr(function, "func", function)), "__code__", None)
     return code.co_filename if code is not None else ""
 
 
-def _line_in(file: str, frame: FrameType | None) -> int | None:
+def line_in(file: str, frame: FrameType | None) -> int | None:
     while frame is not None:
         if frame.f_code.co_filename == file:
             return frame.f_lineno

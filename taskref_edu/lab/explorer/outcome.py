@@ -1,4 +1,7 @@
-"""What is agreed on before an exploration, and how one schedule of it went."""
+"""What is agreed on before an exploration, and how one schedule of it went.
+
+On the ground of the room: SQLite's side and the server's both build on it, and know nothing of each other.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from string import ascii_uppercase
+from types import FrameType
 from typing import Any
 
 from sqlalchemy import text
@@ -27,7 +29,7 @@ from .outcome import DIES, DIES_IN_COMMIT, Limits, Outcome
 from .past_the_explorer import begin_guarding, end_guarding, refuse_later
 from .question import Question, name_of
 from .scratch_database import ScratchDatabase
-from .server_actor import ServerActor, put_gates
+from .server_actor import ServerActor, is_open, put_gates
 from .trace import Trace, TraceStep
 from .trial import arguments_of, asked
 from .wording import error_text
@@ -38,6 +40,7 @@ HOLDERS = text("SELECT pg_blocking_pids(:pid)")
 GONE = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :pid")
 ENDED = text("SELECT pg_terminate_backend(:pid)")
 OnStep = Callable[[str, ServerActor, str, str], None]
+LineOf = Callable[[Callable[..., Any], FrameType | None], int | None]
 
 
 class ServerTrial:
@@ -50,10 +53,10 @@ class ServerTrial:
         self._functions, self._limits = question.actors, limits
         self._invariant, self._recover = question.invariant, question.recover
         self.victim = None if question.crash is None else ascii_uppercase[question.crash]
-        self.world = ScratchDatabase(question.url, question.setup, question.schema)
-        self.speaks_for = self.world.speaks_for
-        self._engines = [self.world.engine() for _ in question.actors]
-        self._engine = self.world.engine()  # of the recovery
+        self.database = ScratchDatabase(question.url, question.setup, question.schema)
+        self.speaks_for = self.database.speaks_for
+        self._engines = [self.database.engine() for _ in question.actors]
+        self._engine = self.database.engine()  # of the recovery
         for engine in self._engines:
             put_gates(engine)
         self.actors: list[ServerActor] = []  # of the latest schedule
@@ -65,7 +68,7 @@ class ServerTrial:
 
     def __exit__(self, *error: Any) -> None:
         end_guarding()
-        self.world.close()
+        self.database.close()
 
     # As Trial does
 
@@ -97,7 +100,7 @@ class ServerTrial:
 
     def judge(self, outcome: Outcome) -> tuple[str, ...]:
         """What the invariant finds broken after this schedule."""
-        with Session(self.world.connection) as session:
+        with Session(self.database.connection) as session:
             return asked(self._invariant, self.takes, session, outcome)
 
     def replay(self, schedule: str, *, strict: bool = True) -> Outcome:
@@ -110,9 +113,9 @@ class ServerTrial:
     def trace(self, schedule: str) -> Trace:
         """Run the schedule once more, and write down what happens."""
         names = {letter: name_of(each) for letter, each in zip(ascii_uppercase, self._functions, strict=False)}
-        trace = Trace(schedule, names, times=frozenset(self.world.times()))
-        self.world.restore()
-        trace.start = self.world.rows()
+        trace = Trace(schedule, names, times=frozenset(self.database.times()))
+        self.database.restore()
+        trace.start = self.database.rows()
 
         def on_step(move: str, actor: ServerActor, sql: str, error: str) -> None:
             rows, committed = self.rows_of(actor)
@@ -124,24 +127,27 @@ class ServerTrial:
             raise NoSuchSchedule(f"{schedule!r} cannot be followed: it became {outcome.schedule!r}", outcome.schedule)
         trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
         if self.recovers:
-            trace.steps.append(TraceStep("", "recovery", self.recover(), self.world.rows(), True))
+            trace.steps.append(TraceStep("", "recovery", self.recover(), self.database.rows(), True))
         trace.broken = self.judge(outcome)
         outcome.forget()
         return trace
 
     def rows_of(self, actor: ServerActor) -> tuple[Any, bool]:
         """The rows after a step: as the actor's own transaction sees them where it has written."""
-        if actor.at_gate and actor.wrote and actor.connection is not None:
-            driver: Any = actor.connection.connection.driver_connection
-            if driver.info.transaction_status.name == "INTRANS":
-                return self.world.rows(actor.connection), False
-        return self.world.rows(), True
+        if actor.at_gate and actor.wrote and actor.connection is not None and is_open(actor.connection):
+            return self.database.rows(actor.connection), False
+        return self.database.rows(), True
 
     # A schedule
 
-    def run(self, prefix: str, on_step: OnStep | None = None) -> tuple[Outcome, list[str]]:
-        """Follow the prefix, then always the first who can go on; the other ways to go on."""
-        self.world.restore()
+    def run(
+        self, prefix: str, on_step: OnStep | None = None, line_of: LineOf | None = None
+    ) -> tuple[Outcome, list[str]]:
+        """Follow the prefix, then always the first who can go on; the other ways to go on.
+
+        line_of: from an actor's function and its frame to the line that sends a step.
+        """
+        self.database.restore()
         moved, outcome, others = threading.Condition(), Outcome(""), list[str]()
         actors = [
             ServerActor(letter, function, engine, moved)
@@ -150,6 +156,7 @@ class ServerTrial:
         self.actors = actors
         try:
             for actor in actors:
+                actor.line_of = partial(line_of, actor.function) if line_of else None
                 actor.engine.connect().close()
                 actor.start()
                 self._settle([actor], moved)
@@ -226,16 +233,16 @@ class ServerTrial:
 
     def waits(self, actor: ServerActor) -> bool:
         """Whether the server says that the actor's statement waits for somebody's lock."""
-        return bool(actor.pid and self.world.connection.execute(BLOCKED, {"pid": actor.pid}).scalar_one())
+        return bool(actor.pid and self.database.connection.execute(BLOCKED, {"pid": actor.pid}).scalar_one())
 
     def whom(self, actor: ServerActor) -> str:
         """Whose locks the actor's statement waits for."""
-        pids = self.world.connection.execute(HOLDERS, {"pid": actor.pid}).scalar_one()
+        pids = self.database.connection.execute(HOLDERS, {"pid": actor.pid}).scalar_one()
         return " and ".join(other.letter for other in self.actors if other.pid in pids) or "itself"
 
     def _wait_until_gone(self, actor: ServerActor) -> None:
         end = time.monotonic() + self._limits.patience
-        while not self.world.connection.execute(GONE, {"pid": actor.pid}).scalar_one():
+        while not self.database.connection.execute(GONE, {"pid": actor.pid}).scalar_one():
             if time.monotonic() > end:
                 raise ActorNeverEnds(f"the server keeps the connection of {actor.letter}, which is dead")
             time.sleep(GLANCE)
@@ -247,12 +254,14 @@ class ServerTrial:
         if not waiting:
             return
         with moved:
-            moved.wait_for(lambda: any(not actor.is_moving for actor in waiting), 3 * self.world.deadlock_seconds + 0.2)
+            moved.wait_for(
+                lambda: any(not actor.is_moving for actor in waiting), 3 * self.database.deadlock_seconds + 0.2
+            )
         stuck = [actor for actor in waiting if actor.is_moving]
         if stuck == waiting:
             for actor in stuck:
                 outcome.errors[actor.letter] = Deadlock(f"{actor.letter} waits for itself ({actor.sql})")
-                self.world.connection.execute(ENDED, {"pid": actor.pid})
+                self.database.connection.execute(ENDED, {"pid": actor.pid})
                 actor.dead = True
         self._settle(actors, moved)
 

@@ -307,7 +307,7 @@ class ExplorationResult:
 
 def _seen(trial: AnyTrial, graph: Graph, schedules: Iterable[str] | None, most: int, file: str | None) -> Observations:
     if isinstance(trial, ServerTrial):
-        return observe_server(trial, graph, schedules, most)
+        return observe_server(trial, graph, schedules, most, file)
     return observe(trial, graph, schedules, most, file)
 
 

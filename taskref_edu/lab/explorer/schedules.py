@@ -164,7 +164,7 @@ def _stop_here(exploration: Exploration, outcome: Outcome) -> None:
 
 
 def _stands(exploration: Exploration, actor: Actor) -> str:
-    return filled_in(exploration.world.observer, actor.step.sql, actor.step.parameters) if actor.step else ""
+    return filled_in(exploration.database.observer, actor.step.sql, actor.step.parameters) if actor.step else ""
 
 
 def _mover(exploration: Exploration, move: str, schedule: str) -> Actor:

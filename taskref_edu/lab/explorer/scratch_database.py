@@ -19,6 +19,7 @@ from .errors import LabError
 from .past_the_explorer import refuse_later
 
 DEADLOCK_SECONDS = 0.1  # until the server looks for a deadlock; a second, where the role may not say so
+LOCK_TIMEOUT = "50ms"  # of a question asked again
 SNAPSHOT = "taskref_snapshot"
 TABLES = f"""
 SELECT c.oid::regclass::text AS name, c.relname AS short,
@@ -28,6 +29,13 @@ WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema', 
   AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 GROUP BY c.oid, c.relname ORDER BY c.relname"""
 SEQUENCES = "SELECT quote_ident(schemaname) || '.' || quote_ident(sequencename) FROM pg_sequences"
+KEYS = """
+SELECT c.relname, a.attname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1] WHERE k.contype = 'p'"""
+REFERENCES = """
+SELECT c.relname || '.' || a.attname, other.relname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+JOIN pg_class other ON other.oid = k.confrelid
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.conkey[1] WHERE k.contype = 'f'"""
 TIMES = "SELECT column_name FROM information_schema.columns WHERE data_type ~ '^(date|time)'"
 
 
@@ -106,6 +114,26 @@ class ScratchDatabase:
     def times(self) -> set[str]:
         """The names of the columns that hold a date or a time."""
         return set(self.connection.execute(text(TIMES)).scalars())
+
+    def keys(self) -> dict[str, str]:
+        """The first column of each table's primary key."""
+        return {table: key for table, key in self.connection.exec_driver_sql(KEYS) if table in self._tables}
+
+    def references(self) -> dict[str, str]:
+        """The table that each foreign key references, by "table.column"."""
+        return {row[0]: row[1] for row in self.connection.exec_driver_sql(REFERENCES)}
+
+    def answer_to(self, statement: str, parameters: Any) -> list[list[Any]] | None:
+        """What a SELECT is told now, by somebody who changes and locks nothing; None where that is refused."""
+        execute = self.connection.exec_driver_sql
+        execute("BEGIN READ ONLY")
+        try:
+            execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            return [list(row) for row in execute(statement, parameters)]
+        except DBAPIError:
+            return None
+        finally:
+            execute("ROLLBACK")
 
     def close(self) -> None:
         """Drop the database."""

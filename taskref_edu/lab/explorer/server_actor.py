@@ -9,8 +9,12 @@ from __future__ import annotations
 import os
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from types import FrameType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
@@ -22,7 +26,23 @@ from .question import name_of
 
 NO_STEP = ("SAVEPOINT", "RELEASE")
 LOCKING = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?(KEY\s+)?(UPDATE|SHARE)\b", re.IGNORECASE)
-PARAMETER = re.compile(r"%\((\w+)\)s(?:::\w+)?")
+PARAMETER = re.compile(r"%\((\w+)\)s(?:::\w+(?: WITH(?:OUT)? TIME ZONE)?)?")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the server answered to a statement. columns: None where it is no question."""
+
+    statement: str
+    parameters: Any
+    columns: list[str] | None
+    rows: list[list[Any]]
+    changed: int
+
+    @property
+    def may_be_asked_again(self) -> bool:
+        """Whether somebody else may ask it without locking anything."""
+        return self.statement.lstrip().upper().startswith("SELECT") and LOCKING.search(self.statement) is None
 
 
 class ServerActor(threading.Thread):
@@ -37,6 +57,10 @@ class ServerActor(threading.Thread):
         self.sql, self.fate = "", ""
         self.connection: Connection | None = None  # of the step that comes next, or goes on
         self.pid = 0
+        self.opened = False  # whether a transaction was open before its latest step
+        self.line_of: Callable[[FrameType | None], int | None] | None = None
+        self.line: int | None = None  # that sent it
+        self.answer: Answered | None = None  # to it
         self.result: Any = None
         self.error: BaseException | None = None
         self.fault: LabError | None = None
@@ -85,10 +109,12 @@ class ServerActor(threading.Thread):
             raise ActorKilled
         driver: Any = connection.connection.driver_connection
         self.connection, self.sql, self.pid = connection, sql, driver.info.backend_pid
+        opened, line = is_open(connection), self.line_of(sys._getframe(1)) if self.line_of else None
         with self.moved:
             self.at_gate = True
             self.moved.notify_all()
             self.moved.wait_for(lambda: not self.at_gate)
+        self.opened, self.line, self.answer = opened, line, None
         if self.fate:
             self._die(connection, driver)
         self.steps += 1
@@ -111,6 +137,7 @@ class ServerActor(threading.Thread):
 def put_gates(engine: Engine) -> None:
     """Have actors stop before each statement on this engine; other threads pass."""
     event.listen(engine, "before_cursor_execute", _before_statement)
+    event.listen(engine, "after_cursor_execute", _after_statement)
     event.listen(engine, "commit", _before_commit)
     event.listen(engine, "rollback", _before_rollback)
 
@@ -122,6 +149,26 @@ def _before_statement(
     if isinstance(actor, ServerActor) and not statement.startswith(NO_STEP):
         actor.stop_at_gate(connection, filled(statement, parameters))
         actor.wrote |= not statement.lstrip().upper().startswith("SELECT") or LOCKING.search(statement) is not None
+
+
+def _after_statement(
+    _connection: Connection, cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool
+) -> None:
+    actor = threading.current_thread()
+    if isinstance(actor, ServerActor) and not statement.startswith(NO_STEP):
+        columns = None if cursor.description is None else [column.name for column in cursor.description]
+        rows = []
+        on_server = hasattr(cursor, "name")
+        if columns is not None and not on_server and cursor.rowcount > 0 and cursor.rownumber == 0:
+            rows = [list(row) for row in cursor.fetchall()]
+            cursor.scroll(0, "absolute")  # they are in memory, and its code has not fetched any
+        actor.answer = Answered(statement, parameters, columns, rows, max(0, cursor.rowcount))
+
+
+def is_open(connection: Connection) -> bool:
+    """Whether a transaction is open on the server, in which nothing has failed."""
+    driver: Any = connection.connection.driver_connection
+    return driver.info.transaction_status.name == "INTRANS"
 
 
 def _before_commit(connection: Connection) -> None:
@@ -142,5 +189,11 @@ def _before_end(connection: Connection, how: str) -> None:
 def filled(statement: str, parameters: Any) -> str:
     """The statement with its values in it."""
     values = parameters if isinstance(parameters, dict) else {}
-    shown = PARAMETER.sub(lambda found: repr(values.get(found[1], "…")), statement)
-    return shown.replace("None", "NULL")
+    return PARAMETER.sub(lambda found: _literal(values[found[1]]) if found[1] in values else "…", statement)
+
+
+def _literal(value: Any) -> str:
+    """The value as it is written in SQL."""
+    if value is None or isinstance(value, bool):
+        return {None: "NULL", True: "true", False: "false"}[value]
+    return str(value) if isinstance(value, int | float | Decimal) else "'" + str(value).replace("'", "''") + "'"

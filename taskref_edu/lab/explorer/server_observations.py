@@ -1,25 +1,30 @@
 """What happens on the edges of a graph that was explored on a server; as `observations`, by the same classes.
 
-Not covered: an answer's rows (the driver has handed them to the actor), statements that are no steps, line numbers,
-and which answers are out of date.
+Not covered: the answer to a statement that had to wait (it depends on who ends the wait, and how), rows of a
+server-side cursor, and statements that are no steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
 
 from .graph import Graph, Schedules
-from .observations import Observations, SeenState, SeenStep
+from .observations import Answer, Observations, SeenState, SeenStep, file_of, line_in
 from .outcome import DIES, DIES_IN_COMMIT
 from .postgresql import ServerTrial
-from .server_actor import ServerActor
+from .server_actor import Answered, ServerActor, is_open
 
 KINDS = {"SELECT": "read", "COMMIT": "commit", "ROLLBACK": "rollback"}
 
 
-def observe_server(trial: ServerTrial, graph: Graph, schedules: Iterable[str] | None, most: int) -> Observations:
-    """See the edges of these schedules, or of all, until so many are seen."""
-    seen = Observations(graph, times=trial.world.times())
+def observe_server(
+    trial: ServerTrial, graph: Graph, schedules: Iterable[str] | None, most: int, file: str | None = None
+) -> Observations:
+    """See the edges of these schedules, or of all, until so many are seen. file: whose lines are noted."""
+    database = trial.database
+    seen = Observations(graph, times=database.times(), keys=database.keys(), references=database.references())
     wanted = Schedules(graph) if schedules is None else schedules
     for schedule in wanted:
         if len(seen.steps) >= most:
@@ -27,37 +32,73 @@ def observe_server(trial: ServerTrial, graph: Graph, schedules: Iterable[str] | 
             break
         path = graph.walk(schedule)
         if any((state, move) not in seen.steps for state, move in zip(path, schedule, strict=False)):
-            _follow(trial, seen, schedule, path)
+            _Following(trial, seen, schedule, path).run(file)
     return seen
 
 
-def _follow(trial: ServerTrial, seen: Observations, schedule: str, path: list[int]) -> None:
-    places = iter(range(len(schedule)))
+class _Following:
+    """One schedule, run to be seen."""
 
-    def on_step(move: str, actor: ServerActor, sql: str, error: str) -> None:
-        place = next(places)
+    def __init__(self, trial: ServerTrial, seen: Observations, schedule: str, path: list[int]) -> None:
+        self._trial, self._seen, self._schedule, self._path = trial, seen, schedule, path
+        self._place = 0
+        self._asked: dict[str, tuple[Answered, list[list[Any]]]] = {}  # by letter: the latest SELECT, its answer now
+
+    def run(self, file: str | None) -> None:
+        """Run it, and note what is new."""
+
+        def line_of(function: Callable[..., Any], frame: FrameType | None) -> int | None:
+            return line_in(file or file_of(function), frame)
+
+        trial, end = self._trial, self._path[-1]
+        trial.database.restore()
+        self._seen.states.setdefault(0, SeenState(trial.database.rows(), {}, {}, {}, {}, ""))
+        outcome, _ = trial.run(self._schedule, self._on_step, line_of)
+        outcome.forget()
+        if trial.recovers and end not in self._seen.recovered:
+            error = trial.recover()
+            self._seen.recovered[end] = self._state(""), error
+
+    def _on_step(self, move: str, actor: ServerActor, sql: str, error: str) -> None:
+        place, self._place = self._place, self._place + 1
         step = SeenStep(actor.letter, sql, KINDS.get(sql.split(" ", 1)[0].upper(), "write"), ends=error or None)
-        step.dies = step.undone = move in (DIES, DIES_IN_COMMIT)
-        seen.steps.setdefault((path[place], schedule[place]), step)
-        seen.states.setdefault(path[place + 1], _state(trial))
+        step.dies, step.undone = move in (DIES, DIES_IN_COMMIT), move == DIES and actor.opened
+        step.before, step.line = actor.opened, actor.line
+        step.after = actor.at_gate and actor.connection is not None and is_open(actor.connection)
+        if not actor.is_moving and actor.answer is not None:
+            self._note_answer(actor.letter, step, actor.answer)
+        self._seen.steps.setdefault((self._path[place], self._schedule[place]), step)
+        self._seen.states.setdefault(self._path[place + 1], self._state(actor.letter))
 
-    trial.world.restore()
-    seen.states.setdefault(path[0], SeenState(trial.world.rows(), {}, {}, {}, {}, ""))
-    outcome, _ = trial.run(schedule, on_step)
-    outcome.forget()
-    if trial.recovers and path[-1] not in seen.recovered:
-        error = trial.recover()
-        seen.recovered[path[-1]] = _state(trial), error
+    def _note_answer(self, letter: str, step: SeenStep, answer: Answered) -> None:
+        if answer.columns is not None:
+            step.answer = Answer(answer.columns, answer.rows)
+        if step.kind == "write":
+            step.changed = answer.changed
+        if answer.may_be_asked_again:
+            self._asked[letter] = answer, answer.rows
 
+    def _state(self, mover: str) -> SeenState:
+        trial, actors = self._trial, self._trial.actors
+        opened = {actor.letter: trial.rows_of(actor) for actor in actors}
+        going = {actor.letter for actor in actors if not actor.ended}
+        return SeenState(
+            rows=trial.database.rows(),
+            open={letter: rows for letter, (rows, committed) in opened.items() if not committed},
+            next={actor.letter: actor.sql for actor in actors if not actor.ended},
+            waits={actor.letter: trial.whom(actor) for actor in actors if actor.is_moving and not actor.dead},
+            now={letter: now for letter in going if (now := self._out_of_date(letter, mover)) is not None},
+            ended="".join(actor.letter for actor in actors if actor.ended),
+        )
 
-def _state(trial: ServerTrial) -> SeenState:
-    actors = trial.actors
-    opened = {actor.letter: trial.rows_of(actor) for actor in actors}
-    return SeenState(
-        rows=trial.world.rows(),
-        open={letter: rows for letter, (rows, committed) in opened.items() if not committed},
-        next={actor.letter: actor.sql for actor in actors if not actor.ended},
-        waits={actor.letter: trial.whom(actor) for actor in actors if actor.is_moving and not actor.dead},
-        now={},
-        ended="".join(actor.letter for actor in actors if actor.ended),
-    )
+    def _out_of_date(self, letter: str, mover: str) -> Answer | None:
+        """What the actor's latest SELECT is told now, if somebody else has changed that."""
+        asked, was = self._asked.get(letter, (None, []))
+        if asked is None or asked.columns is None:
+            return None
+        now = self._trial.database.answer_to(asked.statement, asked.parameters)
+        if now is None or (letter == mover and now != was):
+            del self._asked[letter]  # its own doing
+            return None
+        self._asked[letter] = asked, now
+        return Answer(asked.columns, now) if now != asked.rows else None

@@ -68,7 +68,7 @@ class Tables(NamedTuple):
     depends: str = ""
 
 
-class Statement(NamedTuple):
+class Classified(NamedTuple):
     """A statement's kind, and whether it leaves something behind on its connection."""
 
     kind: Kind
@@ -78,18 +78,18 @@ class Statement(NamedTuple):
     tables: Tables = Tables()
 
 
-class Statements:
+class Classifier:
     """Classifies statements, each text once.
 
     root_pages: the table of each root page of the file. functions: those that SQLite brings along.
     """
 
     def __init__(self, root_pages: Mapping[int, str], functions: frozenset[str]) -> None:
-        self._known: dict[str, Statement] = {}
+        self._known: dict[str, Classified] = {}
         self._root_pages = root_pages
         self._functions = functions - CHANGING_FUNCTIONS
 
-    def of(self, connection: sqlite3.Connection, sql: str, parameters: Any) -> Statement:
+    def of(self, connection: sqlite3.Connection, sql: str, parameters: Any) -> Classified:
         """What `sql` is. Asks `connection` for its program, past all observers."""
         known = self._known.get(sql)
         if known is None:
@@ -129,22 +129,22 @@ class Statements:
         return Tables(None if all_of_them else tuple(sorted(reads)), frozenset(writes), numbers_rows, depends)
 
 
-def _by_words(sql: str) -> Statement:
+def _by_words(sql: str) -> Classified:
     head = _HEAD.match(sql)
     first, second, third = (word.upper() for word in head.groups()) if head else ("", "", "")
     if first == "BEGIN":
-        return Statement(Kind.BEGIN if second in ("IMMEDIATE", "EXCLUSIVE") else Kind.FREE, word=first)
+        return Classified(Kind.BEGIN if second in ("IMMEDIATE", "EXCLUSIVE") else Kind.FREE, word=first)
     if first in ("COMMIT", "END"):
-        return Statement(Kind.COMMIT, word="COMMIT")
+        return Classified(Kind.COMMIT, word="COMMIT")
     if first == "ROLLBACK":
         back_to_savepoint = "TO" in (second, third)
-        return Statement(Kind.FREE if back_to_savepoint else Kind.ROLLBACK, word=first)
+        return Classified(Kind.FREE if back_to_savepoint else Kind.ROLLBACK, word=first)
     if first in ("SAVEPOINT", "RELEASE"):
-        return Statement(Kind.FREE, word=first, name=third if second == "SAVEPOINT" else second)
+        return Classified(Kind.FREE, word=first, name=third if second == "SAVEPOINT" else second)
     if first == "PRAGMA":
-        return Statement(Kind.FREE, ("=" in sql or "(" in sql) and second not in _HARMLESS, first, second)
+        return Classified(Kind.FREE, ("=" in sql or "(" in sql) and second not in _HARMLESS, first, second)
     lingers = first in ("ATTACH", "DETACH") or (first == "CREATE" and second in ("TEMP", "TEMPORARY"))
-    return Statement(Kind.OTHER, lingers, first)
+    return Classified(Kind.OTHER, lingers, first)
 
 
 def _kind_of(program: Iterable[tuple[Any, ...]]) -> Kind:

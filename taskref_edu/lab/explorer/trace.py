@@ -81,20 +81,20 @@ def traced(
     unfinished: bool = False,
 ) -> Trace:
     """Run `schedule` once more and write down what happens. The judge is asked only if no step is left."""
-    world = exploration.world
+    database = exploration.database
     names = {actor.letter: name_of(actor.function) for actor in exploration.actors}
-    trace = Trace(schedule, names, times=frozenset(world.times()))
-    world.restore()
-    trace.start = world.rows()
+    trace = Trace(schedule, names, times=frozenset(database.times()))
+    database.restore()
+    trace.start = database.rows()
 
     def on_step(actor: Actor, died: bool) -> None:
         step = actor.ran
         if died or step is None:
-            trace.steps.append(TraceStep(actor.letter, DIES, None, world.rows(), True))
+            trace.steps.append(TraceStep(actor.letter, DIES, None, database.rows(), True))
             return
         error = error_text(step.error) if step.error else None
-        rows = world.rows() if step.rows is None else step.rows
-        sql = filled_in(world.observer, step.sql, step.parameters)
+        rows = database.rows() if step.rows is None else step.rows
+        sql = filled_in(database.observer, step.sql, step.parameters)
         trace.steps.append(TraceStep(actor.letter, sql, error, rows, step.rows is None))
 
     outcome = replay(exploration, schedule, on_step, unfinished=unfinished)
@@ -102,7 +102,7 @@ def traced(
     trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
     if recover is not None:
         error = recover()
-        trace.steps.append(TraceStep("", "recovery", error, world.rows(), True))
+        trace.steps.append(TraceStep("", "recovery", error, database.rows(), True))
     if not outcome.standing:
         trace.broken = judge(outcome)
     outcome.forget()

@@ -28,12 +28,12 @@ class Trial:
 
     def __init__(self, exploration: Exploration, invariant: Invariant, recover: Recover | None = None) -> None:
         self.exploration = exploration
-        self._engine = exploration.world.engine()
+        self._engine = exploration.database.engine()
         self._invariant = invariant
         try:
             self.takes = arguments_of(invariant)
         except TypeError:
-            exploration.world.close()  # nobody will enter this
+            exploration.database.close()  # nobody will enter this
             raise
         self._recover = recover
         self._seen: dict[tuple[str, ...], tuple[str, ...]] = {}  # the same lists come again and again

@@ -1,4 +1,7 @@
-"""Words for errors, counts and SQL, short enough for a line."""
+"""Words for errors, counts and SQL, short enough for a line.
+
+One place, so that verdicts, results, and the texts of other rooms call the same error by the same name.
+"""
 
 from __future__ import annotations
 

@@ -45,6 +45,32 @@ class TestPoints:
         lost = explore_crashes(actors.check_in_writing, setup=one_order, invariant=orphan)
         assert (lost.count, lost.holds) == (5, True)
 
+    @pytest.mark.parametrize("journal", ["wal", "delete"])
+    @pytest.mark.parametrize("fetched", [0, 1])
+    @pytest.mark.parametrize("sql", ["UPDATE orders SET amount = 1 RETURNING id", "DELETE FROM orders RETURNING id"])
+    def test_an_autocommitted_write_that_still_returns_rows(self, sql: str, fetched: int, journal: Any) -> None:
+        """SQLite commits it with its last row."""
+
+        def two_orders(engine: Engine) -> None:
+            with writing(engine) as session:
+                session.add_all([Order(id=number, customer="Ada", amount=0) for number in (1, 2)])
+
+        def actor(engine: Engine) -> None:
+            raw = engine.raw_connection()
+            cursor = raw.cursor()
+            cursor.execute(sql)
+            for _ in range(fetched):
+                next(cursor)
+            raw.cursor().execute("SELECT count(*) FROM task").fetchall()
+            cursor.fetchall()
+            raw.close()
+
+        def unchanged(session: Session) -> list[str]:
+            return [] if session.exec(select(Order.amount)).all() == [0, 0] else ["changed"]
+
+        lost = explore_crashes(actor, setup=two_orders, invariant=unchanged, journal=journal)
+        assert (lost.count, lost.holds) == (2, True)
+
     def test_the_orphan_of_two_transactions(self) -> None:
         lost = explore_crashes(actors.click_inverted, setup=one_order, invariant=orphan, schema="as_written")
         assert (lost.count, lost.broken) == (5, ["AAAAx", "AAAx"])

@@ -157,3 +157,47 @@ def test_bounds(postgresql_url: str) -> None:
     found = explore([check_in_writing] * 2, max_runs=5, **options)
     assert (found.count, found.complete, found.holds) == (5, False, False)
     assert explore([check_in_writing] * 2, stop_at_first=True, **options).broken
+
+
+class TestRecordings:
+    def test_answers_and_what_they_would_be_now(self, postgresql_url: str) -> None:
+        found = explore([check_in_writing] * 2, setup=two_orders, invariant=one_task, url=postgresql_url)
+        told = str(found)
+        assert "A and B both read processing_task_id = NULL (steps 1 and 3) before either UPDATE was committed" in told
+        assert "→ task 1" in told  # what RETURNING returned
+        assert "(out of date: now 2)" in told
+        seen = found.observe(["AABBBBAA"])
+        assert (seen.keys, seen.references) == (
+            {"task": "id", "orders": "id"},
+            {"orders.processing_task_id": "task"},
+        )
+        first, *_, last = (step for step in seen.steps.values() if step.by == "A")
+        assert (first.before, first.after, last.before, last.after) == (False, True, True, False)
+        assert "SELECT" not in last.sql
+        assert found.recording()["actors"]
+
+    def test_the_code_fetches_its_rows_all_the_same(self, postgresql_url: str) -> None:
+        def reads(engine: Engine) -> list[Any]:
+            with engine.connect() as connection:
+                result = connection.execute(text("SELECT id, 'None' FROM orders ORDER BY id"))
+                return [tuple(result.fetchone() or ()), *map(tuple, result.fetchall())]
+
+        def as_they_are(_session: Session, _errors: Any, results: dict[str, Any]) -> list[str]:
+            return [] if results == {"A": [(1, "None"), (2, "None")]} else [str(results)]
+
+        found = explore([reads], setup=two_orders, invariant=as_they_are, url=postgresql_url)
+        assert found.holds, str(found)
+        assert [step.answer.rows for step in found.observe().steps.values() if step.answer] == [
+            [[1, "None"], [2, "None"]]
+        ]
+
+    def test_a_failed_transaction_is_shown_too(self, postgresql_url: str) -> None:
+        crossed = [updates(1, 2, at_once=True), updates(2, 1, at_once=True)]
+        found = explore(crossed, setup=two_orders, invariant=nothing, url=postgresql_url)
+        assert found.observe().complete
+        assert "waits for B’s lock" in str(found)
+
+    def test_who_dies_before_its_first_statement_leaves_no_transaction(self, postgresql_url: str) -> None:
+        lost = explore_crashes(check_in_writing, setup=two_orders, invariant=one_task, url=postgresql_url)
+        seen = lost.observe()
+        assert [seen.steps[seen.graph.walk(way)[-1], "x"].undone for way in ("", "A", "AA")] == [False, True, True]
