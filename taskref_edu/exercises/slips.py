@@ -137,6 +137,12 @@ def _guarded(kind: type[Session]) -> type[Session]:
         def close(self) -> None:
             raise slip(f"`close()`{in_line()} closes the caller's session and rolls it back. Leave it out.")
 
+        def expunge_all(self) -> None:
+            raise slip(
+                f"`expunge_all()`{in_line()} drops what the caller has not written yet. Leave it out; to read a row "
+                "anew, use `populate_existing=True`."
+            )
+
         reset = close
         invalidate = close
 

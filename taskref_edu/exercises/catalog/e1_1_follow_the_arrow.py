@@ -78,8 +78,8 @@ def five_payments() -> Iterator[tuple[Any, dict[int, int]]]:
         queue = TaskQueue(engine)
         with writing(engine) as session:
             orders = [Order(id=100 + number, customer=f"customer {number}", amount=1000) for number in range(5)]
-            # Orders that a wrong look-up by the task's id would find.
-            strangers = [Order(id=number, customer=f"stranger {number}", amount=1) for number in range(1, 10)]
+            # Orders that a wrong look-up by the task's id would find; and many, for one that looks at the first few.
+            strangers = [Order(id=number, customer=f"stranger {number}", amount=1) for number in range(1, 90)]
             session.add_all([*orders, *strangers])
             session.flush()
             # Not in the order of their ids, so that a constant offset is no answer either.
