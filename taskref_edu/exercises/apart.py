@@ -1,12 +1,14 @@
 """Check an attempt in a process of its own: for an exercise whose answers may end the process that they run in.
 
 The child checks as a notebook would, and sends the outcome back as JSON. If it ends before that, the answer ended it.
-Between the two stands a shell, so that not even a signal to the child's parent reaches the caller. Not contained: what
-grading contains, such as memory and files.
+Between the two stands a shell, so that not even a signal to the child's parent reaches the caller. Python and its
+imports take longer than the check: `start_early` starts the next child before it is needed. Not contained: what grading
+contains, such as memory and files.
 """
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -22,6 +24,7 @@ from .outcomes import Outcome, Verdict
 
 CHILD = "TASKREF_CHECKED_APART"  # set in the child, which checks right there
 STARTING = 30.0  # seconds for Python and its imports, on a machine that has much to do
+ON_POSIX = os.name == "posix"
 SHELL = ["/bin/sh", "-c", '"$@"; exit $?', "check"]
 
 
@@ -30,12 +33,26 @@ def is_apart(exercise: Exercise) -> bool:
     return exercise.apart and CHILD not in os.environ
 
 
-def check_apart(attempt: Attempt, exercise: Exercise) -> Outcome:
-    """The outcome of the attempt, checked in a child."""
+_waiting: list[subprocess.Popen[str]] = []  # the child that was started early, if there is one
+
+
+def start_early(exercise: Exercise) -> None:
+    """Start the child for the next check of this exercise, unless one waits; it ends with this process."""
+    if is_apart(exercise) and not any(process.poll() is None for process in _waiting):
+        _end_waiting()
+        _waiting.append(_started())
+
+
+@atexit.register
+def _end_waiting() -> None:
+    while _waiting:
+        _end(_waiting.pop())
+
+
+def _started() -> subprocess.Popen[str]:
     command = [sys.executable, "-m", f"{__name__}_child"]
-    on_posix = os.name == "posix"
-    process = subprocess.Popen(
-        [*SHELL, *command] if on_posix else command,
+    return subprocess.Popen(
+        [*SHELL, *command] if ON_POSIX else command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -43,18 +60,29 @@ def check_apart(attempt: Attempt, exercise: Exercise) -> Outcome:
         encoding="utf-8",
         start_new_session=True,
     )
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End the child and what it started."""
+    with suppress(OSError):
+        os.killpg(process.pid, signal.SIGKILL) if ON_POSIX else process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream:
+            with suppress(OSError):
+                stream.close()
+
+
+def check_apart(attempt: Attempt, exercise: Exercise) -> Outcome:
+    """The outcome of the attempt, checked in a child."""
+    process = _waiting.pop() if _waiting and _waiting[0].poll() is None else _started()
     sent = {**asdict(attempt), "elsewhere": sorted(attempt.elsewhere)}
     try:
         said, _ = process.communicate(json.dumps(sent), timeout=exercise.seconds + STARTING)
     except subprocess.TimeoutExpired:
         return _failed(exercise, f"Stopped after {exercise.seconds:g} s: the process never came back.")
     finally:
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL) if on_posix else process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream:
-                stream.close()
+        _end(process)
     try:
         return _outcome(json.loads(said))
     except ValueError:

@@ -18,7 +18,9 @@ def main() -> None:
     """In the child: the attempt from standard input, its outcome to standard output."""
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the answer prints must not get in between
-    given = json.loads(sys.stdin.read())
+    if not (sent := sys.stdin.read()):
+        return  # started early, and the caller ended without a check
+    given = json.loads(sent)
     attempt = Attempt(**{**given, "imports": tuple(given["imports"]), "elsewhere": frozenset(given["elsewhere"])})
     outcome = check_attempt(attempt)
     said = {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}

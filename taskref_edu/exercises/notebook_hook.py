@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from . import cell_parsing as cells
+from .apart import start_early
 from .commands import check_and_keep
-from .exercise import UnknownExercise
+from .exercise import UnknownExercise, find
 from .loader import attempt_from, imports_of
 from .markdown import Note
 from .notebook_files import BadNotebook, code_cells, ids_meant, read_notebook, source
+from .outcomes import Verdict
 
 
 def install() -> bool:
@@ -110,6 +112,8 @@ def show_all(ids: Sequence[str], text: str, others: Sequence[str]) -> None:
             continue
         show(outcome)
         show_buttons(id)
+        if outcome.verdict != Verdict.PASSED:  # there will be another attempt
+            start_early(find(id))
 
 
 def show_buttons(id: str) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from taskref_edu.exercises.apart import CHILD
+from taskref_edu.exercises import apart
+from taskref_edu.exercises.apart import CHILD, start_early
 from taskref_edu.exercises.check import check_attempt
 from taskref_edu.exercises.exercise import find
 from taskref_edu.exercises.loader import attempt_from
@@ -95,6 +99,14 @@ def test_what_ends_the_process_ends_a_child_only(body: str) -> None:
     assert "End the worker, not the world" in outcome.message
 
 
-def test_in_its_child_the_solution_passes() -> None:
+def test_in_a_child_that_was_started_early_the_solution_passes() -> None:
+    start_early(find("8.5"))
     outcome = outcome_of("raise SystemExit")
     assert outcome.verdict == Verdict.PASSED, outcome
+
+
+def test_a_child_that_was_started_early_ends_with_its_caller() -> None:
+    """The caller's end closes the child's input."""
+    child = [sys.executable, "-m", f"{apart.__name__}_child"]
+    ended = subprocess.run(child, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
