@@ -96,7 +96,8 @@ def _of_task(
             status="pending", attempt=0, lease_token=0, lease_expires_at=None, cancel_requested_at=None, error=None
         )
     yield from _of_lease(old, now, holders)
-    if now.cancel_requested_at is not None and old.cancel_requested_at is None:
+    ended_at_once = now.status == "cancelled" and now.lease_token == old.lease_token and old.status == "pending"
+    if now.cancel_requested_at is not None and old.cancel_requested_at is None and not ended_at_once:
         yield 50, f"task {now.id} asked to stop"
     yield from _of_end(old, now, at)
 

@@ -83,7 +83,7 @@ def typo(session: Session, queue: TaskQueue, approach: ModuleType, order_id: int
     existing(session, order_id)
     if approach is inverted:
         task = queue.enqueue(session, inverted.PAYMENT)
-        return f"order {order_id}: task {task.id} enqueued, and the order not told: an orphan"
+        return f"order {order_id}: task {task.id} enqueued, and no order references it: an orphan"
     payload = {"orderid": order_id}
     try:
         task = queue.enqueue(session, approach.PAYMENT, payload)

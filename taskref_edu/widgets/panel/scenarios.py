@@ -52,7 +52,7 @@ SCENARIOS = {
     "double click": Scenario((
         ScenarioStep(
             "A new order, and two clicks on Pay at the same moment, as the document writes them: check whether a "
-            "payment is in process, then enqueue one. How many payments will wait?",
+            "payment is in process, then enqueue one. How many payments will be pending?",
             (ORDER, ("storm", 2, "as written")), STORM_OVER,
             (Choice("one", "pending == 1"), Choice("two", "pending == 2"), Choice("none", "pending == 0")),
             "Both clicks checked before either had enqueued, so both went on. Where there is one payment, a unique "
@@ -66,7 +66,7 @@ SCENARIOS = {
             "The database decides, in one statement: the second click changes no row, or its INSERT is refused.",
             ("order", "task")),
         ScenarioStep(
-            "The worker starts. How many of the waiting payments will fail?",
+            "The worker starts. How many of the pending payments will fail?",
             (("seconds", 1), START), FINISHED,
             (Choice("none", "failed == 0"), Choice("one", "failed == 1"), Choice("two", "failed == 2")),
             "No order points at an orphan, so its handler knows no order and fails. A second payment whose payload "
@@ -74,32 +74,34 @@ SCENARIOS = {
     ), "Check, then enqueue, is no lock: guard with one statement, or with a unique index."),
     "cancel in flight": Scenario((
         ScenarioStep(
-            "A new order is paid. Nobody works, so its task is pending. Then the payment is cancelled. Is that final?",
+            "A payment is requested for a new order. The task is pending; no worker is running. Then the payment is "
+            "cancelled. Is that final?",
             (ORDER, PAY, CANCEL), None,
             (Choice("yes, at once", "cancelled == 1"), Choice("no, a worker may still run it", "pending == 1")),
             "One UPDATE moves the pending task to cancelled. No worker can claim it any more.", ("order",)),
         ScenarioStep(
-            "The order is paid once more, by a task that takes five seconds, and the worker starts.",
+            "Pay is clicked again; this task takes five seconds, and the worker starts.",
             (("seconds", 5), PAY, START), RUNS),
         ScenarioStep(
-            "Now it is cancelled while it runs. When does it stop?",
+            "Now the payment is cancelled while its task is running. When does the task stop?",
             (CANCEL,), FINISHED,
             (Choice("at once", False), Choice("at its next checkpoint", True), Choice("not at all", False)),
-            "The row says only that somebody asked. The handler stops itself, at its next checkpoint.", ("order",)),
+            "The row only records the request. The handler stops at its next checkpoint.", ("order",)),
         ScenarioStep(
-            "It is cancelled once more, after its end. What is there left to cancel?",
+            "Cancel payment is clicked again, after the task has ended. What is left to cancel?",
             (CANCEL,), None, (Choice("nothing", True), Choice("the charge, which is paid back", False)),
-            "An ended task never moves again. To pay money back would be a task of its own."),
+            "An ended task never changes its status again. A refund would be a task of its own."),
     ), "Cancelling moves a pending task; a running one is only asked to stop."),
     "worker killed": Scenario((
         ScenarioStep(
-            "A new order is paid, by a task that takes three seconds, and the worker starts.",
+            "A payment is requested for a new order. Its task takes three seconds, and the worker starts.",
             (("seconds", 3), ORDER, PAY, START), RUNS),
         ScenarioStep(
-            "The worker is killed in the middle of it. It can say nothing any more. What does the task's row say now?",
+            "The worker is killed while the task is running, and can write nothing more. What does the "
+            "task's row say now?",
             (("click", "crash"),), None,
             (Choice("pending", False), Choice("running", True), Choice("failed", False)),
-            "Nobody has told the database. The row says running until the lease runs out: watch its seconds.",
+            "Nothing has told the database. The row says running until the lease runs out: watch its seconds.",
             ("order", "task")),
         ScenarioStep(
             "A new worker starts. When may it take the task?",
@@ -110,7 +112,7 @@ SCENARIOS = {
     ), "A dead worker's task is free again when its lease has run out, and not before."),
     "zombie": Scenario((
         ScenarioStep(
-            "A new order is paid, by a task that takes three seconds, and the worker starts.",
+            "A payment is requested for a new order. Its task takes three seconds, and the worker starts.",
             (("seconds", 3), ORDER, PAY, START), RUNS),
         ScenarioStep(
             "The worker stands still, as in a long pause of its machine, and comes back after its lease. A second "
@@ -123,11 +125,13 @@ SCENARIOS = {
     ), "A result counts only with the lease token that was given out last."),
     "pruning": Scenario((
         ScenarioStep(
-            "Two new orders are paid, and the worker runs both tasks.",
+            "Payments are requested for two new orders, and the worker runs both tasks.",
             (("seconds", 0.5), ORDER, PAY, ORDER, PAY, START), FINISHED),
-        ScenarioStep("A third payment waits, while the worker is stopped.", (("click", "stop"), ORDER, PAY)),
         ScenarioStep(
-            "The finished tasks are deleted. What happens to the order whose payment still waits?",
+            "The worker is stopped, and a third payment is requested: its task is pending.",
+            (("click", "stop"), ORDER, PAY)),
+        ScenarioStep(
+            "The finished tasks are deleted. What happens to the order whose payment is still pending?",
             (("click", "prune"),), None,
             (Choice("nothing", "pending == 0"), Choice("its task is deleted, too", "pending < 0")),
             "Only tasks that have ended are deleted. Orders stay, and so does whatever is in process.",

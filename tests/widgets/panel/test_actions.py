@@ -107,7 +107,7 @@ def test_a_typo_is_let_in_and_fails_by_name(open_panel: OpenPanel):
     hand = open_panel("both")
     hand.click("new_order")
     hand.click("typo", "classic: order 1: task 1 enqueued with {'orderid': 1}, and nobody objected; inverted: ")
-    assert hand.panel.status.endswith("order 1: task 1 enqueued, and the order not told: an orphan")
+    assert hand.panel.status.endswith("order 1: task 1 enqueued, and no order references it: an orphan")
     hand.click("start")
     until(lambda: "PayloadError" in hand.tasks(0)[0] and "OrphanTask" in hand.tasks(1)[0])
     assert "'orderid': 1" in hand.tasks(0)[0]  # classic's error tells whose payment it was
