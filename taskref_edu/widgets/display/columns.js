@@ -42,10 +42,7 @@ class Columns {
   // The pixels that each column needs.
   needs() {
     const { picture, kind, longest } = this;
-    if (this.changed) {
-      picture.text.use(this.scroller);
-      this.countRows();
-    }
+    if (this.changed) this.countRows();
     const text = picture.text;
     const newest = String(this.ids.at(-1) ?? 10);
     const status = Math.max(text.of(`○ ${longest.status}`), text.of(kind === "order" ? "✔ paid" : "✔ succeeded"));

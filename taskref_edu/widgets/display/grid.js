@@ -83,7 +83,8 @@ class Grid extends Columns {
       }
       this.rows.set(row[0], row);
     }
-    if (rows.length > 0 && rows.length <= FLASH && this.drawnOnce) this.fresh = new Set(rows.map(([id]) => id));
+    this.many = rows.length > FLASH;
+    if (rows.length > 0 && !this.many && this.drawnOnce) this.fresh = new Set(rows.map(([id]) => id));
     if (grown) {
       this.ids = [...this.rows.keys()];
       if (!sorted || gone.length) this.ids.sort((a, b) => a - b);
@@ -272,7 +273,11 @@ class Grid extends Columns {
     this.grow();
     const atEnd = this.atEnd && this.changed;
     this.scrollTop = scroller.scrollTop;
-    if (this.changed) this.drawCaption();
+    if (this.changed) {
+      if (!this.many || !this.drawnOnce) this.drawCaption(); // else it lays out the lists at each change: tick() does it
+      setOrRemove(scroller, "aria-rowcount", String(ids.length + 1));
+      this.none.hidden = ids.length > 0;
+    }
     if (atEnd && this.top(ids.length) > (this.total ?? 0)) {
       this.after.style.height = `${this.top(ids.length)}px`; // room to scroll to the new end
       scroller.scrollTop = this.scrollTop = Math.max(0, this.top(ids.length) + this.rowHeight - this.height);
@@ -304,8 +309,6 @@ class Grid extends Columns {
       });
       this.caption.replaceChildren(make("strong", "", {}, `${this.name}${cut}${badges.length ? ": " : ""}`), ...badges.flatMap((badge) => [badge, " "]));
     }
-    setOrRemove(this.scroller, "aria-rowcount", String(ids.length + 1));
-    this.none.hidden = ids.length > 0;
   }
 
   tone(status) {
@@ -505,6 +508,7 @@ class Grid extends Columns {
 
   tick(now) {
     this.countDown(now);
+    if (this.drawnOnce) this.drawCaption();
     if (this.kind !== "task") return;
     const at = this.picture.now();
     const rescaled = this.rescale(at);

@@ -304,6 +304,7 @@ class Picture {
   // Each column as wide as its widest word. Where all of them do not fit, some give way: never a status, an id or an
   // arrow. Where not even these fit, the lists stand one above the other.
   fit() {
+    if (!this.fitted) this.text.use(this.orders.scroller);
     const needs = { order: this.orders.needs(), task: this.tasks.needs() };
     const key = JSON.stringify([needs, this.root.clientWidth]);
     if (key === this.fitted) return;
