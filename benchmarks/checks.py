@@ -3,7 +3,7 @@
     python -m benchmarks.checks [--quick]
 
 Times, not ratios: there is nothing to divide them by but a learner's patience. Run it on a quiet machine.
-Leaves out: the notebooks' own cells. Read next: `taskref_edu/exercises/check.py`.
+Not covered: the notebooks' own cells.
 """
 
 from __future__ import annotations

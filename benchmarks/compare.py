@@ -4,7 +4,7 @@
 
 Every peer works on its own terms: what it promises after a crash stands in the table, beside its speed. All use WAL
 and synchronous = NORMAL, one task at a time on one thread; the yardstick is the bare loop written by hand.
-Leaves out: brokers that run as servers, and peers without an SQLite file.
+Not covered: brokers that run as servers, and peers without an SQLite file.
 """
 
 from __future__ import annotations

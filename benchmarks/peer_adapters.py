@@ -2,7 +2,6 @@
 
 Each peer is driven through its public interface, one task at a time on one thread, on a file in WAL mode with
 synchronous = NORMAL; where a peer sets something else, the setting is made after it has opened its connection.
-Read next: `peer_django.py`, `peer_jobs.py`.
 """
 
 # The peers live in an environment of their own.

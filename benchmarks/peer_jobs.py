@@ -2,7 +2,7 @@
 
     python peer_jobs.py PEER drain FOLDER COUNT        a line of JSON comes back
 
-Read next: `compare.py`, which starts this.
+Started by `compare.py`.
 """
 
 # The peers live in an environment of their own.

@@ -1,7 +1,4 @@
-"""The peers' own environment: installed once by pip into a folder that git ignores, and never a dependency.
-
-Read next: `peer_adapters.py`.
-"""
+"""The peers' own environment: installed once by pip into a folder that git ignores, and never a dependency."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What needs more than one thread or process: how soon an idle worker starts, and two workers on one file.
-
-Read next: `other_process.py`.
-"""
+"""What needs more than one thread or process: how soon an idle worker starts, and two workers on one file."""
 
 from __future__ import annotations
 

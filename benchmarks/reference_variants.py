@@ -1,7 +1,4 @@
-"""What is compared: five databases, and on each the same five acts, as the document writes them and at their best.
-
-Read next: `references.py`, which measures them.
-"""
+"""What is compared: five databases, and on each the same five acts, as the document writes them and at their best."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ Five databases with the same orders, a tenth of them in process: classic and inv
 classic with an index on status, and both at their best. Steps of SQLite's virtual machine are exact and the same on
 every machine; microseconds are this one's, without the commit.
 
-Leaves out: races and typos, which no index mends; see the notebooks. What is compared: `reference_variants.py`.
+Not covered: races and typos, which no index prevents; see the notebooks. What is compared: `reference_variants.py`.
 """
 
 from __future__ import annotations

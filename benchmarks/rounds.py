@@ -1,7 +1,4 @@
-"""Measuring on a machine that others use, too: contestants take turns, and only ratios within a round count.
-
-Read next: `goals.py`.
-"""
+"""Measuring on a machine that others use, too: contestants take turns, and only ratios within a round count."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     python -m benchmarks.scale [--quick]
 
 All on one machine, each worker a process of its own. `docs/scale.md` works with these figures.
-Leaves out several machines. Read next: `scale_process.py`, `scale_weights.py`.
+Not covered: several machines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an old transaction does to a queue on PostgreSQL.
 
 A task that has ended leaves old versions of its row behind, and VACUUM may not free their place while a transaction
-is open that might still see them; each claim walks over them. Read next: `scale.py`.
+is open that might still see them; each claim walks over them.
 """
 
 from __future__ import annotations

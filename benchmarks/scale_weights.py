@@ -1,7 +1,6 @@
 """What a payment weighs: bytes of its task and of its order, and what it writes to the log.
 
 A claim and a completion each leave an old version of the row behind; VACUUM frees its place for the next ones.
-Read next: `scale_snapshots.py`, where VACUUM may not.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A notebook's kernel with a worker's thread in it, killed and restarted; its first cell is run again each time.
-
-Read next: `soak.py`.
-"""
+"""A notebook's kernel with a worker's thread in it, killed and restarted; its first cell is run again each time."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
     print(random_kills(path, "inverted", seconds=60))
     print(step_kills(path, "inverted"))
 
-Leaves out power cuts: a killed process loses nothing that it had handed to the system. Read next: `kernel.py`.
+Not covered: power cuts. A killed process loses nothing that it had handed to the system.
 """
 
 from __future__ import annotations

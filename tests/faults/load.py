@@ -3,7 +3,7 @@
 Each actor says in the end what went wrong, and how long it waited for its turn to write; the longest wait of all is
 what fairness means here, since SQLite lets writers wait by asking again, without a queue.
 
-Leaves out throughput: that is `benchmarks/`. Read next: `soak.py`.
+Not covered: throughput, which `benchmarks/` measures.
 """
 
 from __future__ import annotations

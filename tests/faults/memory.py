@@ -1,7 +1,4 @@
-"""Does a worker grow? Resident memory of a process that enqueues and runs very many tasks.
-
-Read next: `soak.py`.
-"""
+"""Does a worker grow? Resident memory of a process that enqueues and runs very many tasks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What the state machine compares the queue with: a task, and a program that works on tasks, as plain values.
-
-Read next: `mutants.py`.
-"""
+"""What the state machine compares the queue with: a task, and a program that works on tasks, as plain values."""
 
 from __future__ import annotations
 

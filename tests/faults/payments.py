@@ -1,7 +1,6 @@
 """Orders to be paid, each payment a row, and an audit: what no kill may break.
 
 The table `payment` has no key on purpose: an effect that is applied twice must be able to show.
-Read next: `processes.py`.
 """
 
 from __future__ import annotations

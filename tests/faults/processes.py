@@ -1,6 +1,6 @@
 """The processes that are killed. A fork server starts them: an interpreter for each would take most of a run.
 
-Windows is left out: it has neither SIGKILL nor SIGSTOP. Read next: `kills.py`.
+Not covered: Windows, which has neither SIGKILL nor SIGSTOP.
 """
 
 from __future__ import annotations

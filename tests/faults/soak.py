@@ -3,7 +3,7 @@
     make soak                   or: python -m tests.faults [--quick] [--only PART]
 
 --quick takes a minute and tells only that everything runs; it and --only write nothing. The exit code is 1 if a
-promise did not hold. Read next: `kills.py`, `mutants.py`, `load.py`, `memory.py`.
+promise did not hold.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Careless and hostile arguments: an error of ours, a TypeError or a ValueError at the call, and no row half written.
 
 Each error is caught inside the caller's transaction, which then commits: what the call had written would stay.
-Leaves out the lab's functions, which only touch databases of their own.
+Not covered: the lab's functions, which only touch databases of their own.
 """
 
 from __future__ import annotations

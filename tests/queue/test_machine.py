@@ -1,7 +1,7 @@
 """The queue against a model in memory: two workers, each with its own clock, and every transaction may die.
 
 The clocks jump, also backwards. A worker that crashes forgets its task; a worker that is slow keeps it, and comes
-back with a lease that is long over. Read next: `faults/mutants.py`, which asks whether this finds anything.
+back with a lease that is long over. `faults/mutants.py` checks that this test finds seeded bugs.
 """
 
 from __future__ import annotations
