@@ -85,6 +85,10 @@ class DatabaseLocked(DatabaseError):
     """Another transaction was open for longer than this one may wait; nothing was written."""
 
 
+class ForkedWhileWriting(DatabaseError):
+    """This process was forked while a thread wrote to the file, and cannot get its lock; nothing was written."""
+
+
 class DatabaseReadOnly(DatabaseError):
     """The file, or the server, may be read, and not written; nothing was written."""
 

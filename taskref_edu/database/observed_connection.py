@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from typing import Any, Literal, Protocol
 
 from ..arguments import shorten
-from ..errors import ReadOnlySession
+from ..errors import ForkedWhileWriting, ReadOnlySession
 from .file_watch import Identity, WatchedFile
 
 BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
@@ -73,6 +73,8 @@ class Connection(sqlite3.Connection):
     log_identity: Identity | None = None  # of its write-ahead log
     reads_only = False  # inside reading(): statements that do not read are refused
     patience = 0.0  # seconds for which BEGIN IMMEDIATE waits for other writers; 0: as long as SQLite does
+    _begun_to_write = False  # from before BEGIN IMMEDIATE until COMMIT or ROLLBACK has returned
+    _changes = 0  # as counted by SQLite when the last transaction ended
     _waits_itself = True  # SQLite waits for a lock; not from BEGIN IMMEDIATE on until something else begins
 
     @property
@@ -107,12 +109,14 @@ class Connection(sqlite3.Connection):
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         if not self.in_transaction:
-            if sql == BEGIN_IMMEDIATE and self.patience:
-                return (
-                    self.observed(sql, parameters, self._begin_fairly)
-                    if self.observers.active
-                    else self._begin_fairly()
-                )
+            if sql == BEGIN_IMMEDIATE:
+                self._begun_to_write = True
+                if self.patience:
+                    return (
+                        self.observed(sql, parameters, self._begin_fairly)
+                        if self.observers.active
+                        else self._begin_fairly()
+                    )
             if not self._waits_itself:
                 self._wait_itself(True)
         if self.observers.active or self.reads_only:
@@ -155,11 +159,24 @@ class Connection(sqlite3.Connection):
         self.reads_only = False
         if self.in_transaction:  # outside a transaction the driver sends nothing, too
             self.execute("COMMIT")  # the driver's own commit() compiles this text each time
+            self.transaction_ended()
 
     def rollback(self) -> None:
         self.reads_only = False
         if self.in_transaction:
             self.execute("ROLLBACK")
+        self.transaction_ended()  # also what could not begin
+
+    def transaction_ended(self) -> None:
+        """What a fork has to know; called after COMMIT and ROLLBACK."""
+        self._begun_to_write, self._changes = False, self.total_changes
+
+    def is_writing(self) -> bool:
+        """Whether it is inside a transaction that writes, or just beginning or ending one."""
+        try:
+            return self._begun_to_write or (self.in_transaction and self.total_changes != self._changes)
+        except sqlite3.ProgrammingError:  # it is closed
+            return False
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> Literal[False]:
         # The driver's own ends the transaction without calling commit() or rollback().
@@ -168,6 +185,25 @@ class Connection(sqlite3.Connection):
         else:
             self.rollback()
         return False
+
+
+class LeftToParent(Connection):
+    """A connection that a forked child inherited in the middle of a transaction: only its parent may end that."""
+
+    def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
+        raise ForkedWhileWriting("this transaction was begun before the fork: only the parent can go on with it")
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        return self.cursor()
+
+    def commit(self) -> None:
+        self.cursor()
+
+    def rollback(self) -> None:
+        """Nothing: to undo it would change what the parent has written."""
+
+    def close(self) -> None:
+        """Nothing: it is the parent's."""
 
 
 class ObservedCursor(sqlite3.Cursor):

@@ -26,7 +26,7 @@ from ..schema import SchemaName
 from .error_names import read_before_write, translated
 from .file_check import check_file, uri
 from .file_watch import WatchedFile
-from .forks import open_anew_after_fork
+from .forks import expect_unlocked, open_anew_after_fork, watch_over_forks
 from .observed_connection import Connection, Observers
 
 LOWEST_SQLITE = (3, 35, 0)  # UPDATE … RETURNING
@@ -47,6 +47,7 @@ def open_file(url: URL | None, synchronous: str, timeout: float, create: bool, s
         raise CannotOpen(
             "an in-memory database is invisible to a second thread: leave the path out for a temporary file"
         )
+    expect_unlocked(path)
     check_file(path, create, schema)
     engine = sqlite_engine(path, synchronous=synchronous, timeout=timeout)
     if folder:
@@ -64,6 +65,7 @@ def sqlite_engine(
     observers, watched = Observers(), WatchedFile(path)
 
     def connect() -> Connection:
+        expect_unlocked(path)
         watched.expect_its_own_log()
         try:
             # mode=rw: a file that was deleted meanwhile must be an error, not a new empty database.
@@ -79,6 +81,7 @@ def sqlite_engine(
             raise
         connection.observers, connection.watched = observers, watched
         watched.opened(connection)
+        watch_over_forks(connection)
         return connection
 
     engine = create_engine(URL.create("sqlite", database=str(path)), creator=connect, max_overflow=100)

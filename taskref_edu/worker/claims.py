@@ -114,6 +114,7 @@ class KeptConnection:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if error is None:
             self._send("COMMIT")
+            self._driver.transaction_ended()
             return
         self.close()
         if name := translated(error, self._file):
