@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from procrastinate.schema import SchemaManager
-from sqlalchemy import BigInteger, Column, Engine, Enum, ForeignKey, MetaData, Table, event, inspect
+from sqlalchemy import BigInteger, Column, Engine, Enum, ForeignKey, MetaData, Table, event, inspect, text
 from sqlmodel import Field, SQLModel
 
 from ..approaches.reference_setup import is_set_up, set_up
 from ..database.postgresql_engine import one_opens_at_a_time
-from ..database.transactions import writing
+from ..database.transactions import reading, writing
 from ..errors import CannotOpen, SchemaMissing
 from ..schema import reference_index
 
@@ -26,13 +26,32 @@ REFERENCE = ("shop_orders", "processing_task_id")
 INDEX = "shop_orders_processing_task_id"
 
 
-# As in `schema.py`, on Procrastinate's table: `IS NOT NULL` means "in process" here, too, whoever ends the job.
-CLEARING = (
-    """CREATE OR REPLACE FUNCTION shop_orders_cleared() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    UPDATE shop_orders SET processing_task_id = NULL WHERE processing_task_id = NEW.id; RETURN NULL; END $$""",
-    f"""CREATE OR REPLACE TRIGGER shop_orders_cleared AFTER UPDATE OF status ON procrastinate_jobs
-    FOR EACH ROW WHEN (NEW.status IN {ENDED}) EXECUTE FUNCTION shop_orders_cleared()""",
-)
+TRIGGER = "shop_orders_cleared"
+# The schemas of Procrastinate's table and of our orders, quoted; and our clearing function, if it is there.
+PLACES = text(f"""
+    SELECT quote_ident(jobs.nspname), quote_ident(orders.nspname), prosrc
+    FROM pg_class AS job_table JOIN pg_namespace AS jobs ON jobs.oid = job_table.relnamespace,
+        pg_class AS order_table JOIN pg_namespace AS orders ON orders.oid = order_table.relnamespace
+        LEFT JOIN pg_proc ON proname = '{TRIGGER}' AND pronamespace = orders.oid
+    WHERE job_table.oid = to_regclass('procrastinate_jobs') AND order_table.oid = to_regclass('shop_orders')
+""")
+
+
+def clearing(jobs: str, orders: str) -> tuple[str, str]:
+    """As in `schema.py`, on Procrastinate's table: `IS NOT NULL` means "in process" here, too, whoever ends the job.
+
+    With the schemas, quoted: without, it would clear the order of whoever's search_path ends the job.
+    """
+    return (
+        f"CREATE OR REPLACE FUNCTION {orders}.{TRIGGER}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" {_clear(orders)} RETURN NULL; END $$",
+        f"CREATE OR REPLACE TRIGGER {TRIGGER} AFTER UPDATE OF status ON {jobs}.procrastinate_jobs"
+        f" FOR EACH ROW WHEN (NEW.status IN {ENDED}) EXECUTE FUNCTION {orders}.{TRIGGER}()",
+    )
+
+
+def _clear(orders: str) -> str:
+    return f"UPDATE {orders}.shop_orders SET processing_task_id = NULL WHERE processing_task_id = NEW.id;"
 
 
 class ProcrastinateModel(SQLModel):
@@ -87,5 +106,7 @@ def install(engine: Engine) -> None:
         if not inspect(connection).has_table("procrastinate_jobs"):
             connection.connection.driver_connection.execute(SchemaManager.get_schema())  # type: ignore[union-attr]
         Order.__table__.create(connection, checkfirst=True)  # type: ignore[attr-defined]
-    if not is_set_up(engine, INDEX, "shop_orders_cleared", tasks="procrastinate_jobs"):
-        set_up(engine, [reference_index(*REFERENCE, engine.dialect, name=INDEX)], CLEARING)
+    with reading(engine) as session:
+        jobs, orders, source = session.execute(PLACES).one()
+    if _clear(orders) not in (source or "") or not is_set_up(engine, INDEX, TRIGGER, tasks="procrastinate_jobs"):
+        set_up(engine, [reference_index(*REFERENCE, engine.dialect, name=INDEX)], clearing(jobs, orders))

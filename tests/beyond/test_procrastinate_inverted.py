@@ -180,6 +180,20 @@ class TestVerbs:
         procrastinate.run_until_idle(queue)
         assert rows(engine) == ([("new", job_id)], [("todo", 1)])
 
+    def test_a_charge_that_never_ran_pays_nothing(self, engine: Engine, caplog: pytest.LogCaptureFixture) -> None:
+        async def charge(order: Order) -> None:
+            raise AssertionError("nobody awaits it")
+
+        for number, never_runs in enumerate((charge, lambda order: charge(order), lambda order: (x for x in ()))):
+            queue = procrastinate.open_queue(engine, never_runs)
+            with writing(engine) as session:
+                session.add(order := Order(customer="Ann", amount=1))
+                procrastinate.enqueue_payment(session, queue, order)
+            procrastinate.run_until_idle(queue)
+            orders, payments = rows(engine)
+            assert (orders[number], payments[number]) == (("new", None), ("failed", 1))
+        assert caplog.text.count("HandlerNotRun: charge") >= 3
+
     def test_a_running_payment_is_asked_to_stop(self, engine: Engine) -> None:
         def cancelled_meanwhile(order: Order) -> None:
             in_transaction(engine, lambda session: procrastinate.cancel_payment(session, queue, order))
@@ -453,3 +467,37 @@ except taskref_edu.errors.MissingExtra as error:
 """
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert errors.install_line("procrastinate") in done.stdout
+
+
+def test_ending_a_job_frees_the_order_of_its_own_tenant_whatever_the_search_path(fresh: Engine) -> None:
+    """Two tenants, each with a schema; the function of the first still lacks it, as an earlier version wrote it."""
+    tenants: list[Engine] = []
+    for name in ("one", "two"):
+        with writing(fresh) as session:
+            session.execute(text(f"CREATE SCHEMA {name}"))
+        url = fresh.url.update_query_dict({"options": f"-c search_path={name}"})
+        tenants.append(open_database(url.render_as_string(hide_password=False)))
+        queue = procrastinate.open_queue(tenants[-1])
+        (order,) = new_orders(tenants[-1])
+        enqueue(tenants[-1], queue, order)
+    with writing(tenants[0]) as session:
+        earlier = "BEGIN UPDATE shop_orders SET processing_task_id = NULL WHERE processing_task_id = NEW.id;"
+        session.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION shop_orders_cleared() RETURNS trigger LANGUAGE plpgsql"
+                f" AS $$ {earlier} RETURN NULL; END $$"
+            )
+        )
+    procrastinate.install(tenants[0])
+    with writing(fresh) as session:
+        session.execute(text("SET LOCAL search_path = two"))
+        # Procrastinate's own triggers name no schema either, and find the other tenant's types.
+        session.execute(text("ALTER TABLE one.procrastinate_jobs DISABLE TRIGGER USER"))
+        session.execute(text("ALTER TABLE one.procrastinate_jobs ENABLE TRIGGER shop_orders_cleared"))
+        session.execute(text("UPDATE one.procrastinate_jobs SET status = 'cancelled'"))
+    in_process = [
+        in_transaction(tenant, lambda session: len(procrastinate.orders_in_process(session))) for tenant in tenants
+    ]
+    assert in_process == [0, 1]
+    for engine in tenants:
+        engine.dispose()
