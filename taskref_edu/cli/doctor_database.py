@@ -12,12 +12,12 @@ from sqlalchemy import Engine, text
 
 from taskref_edu import TaskQueue, open_database, reading, writing
 from taskref_edu.cli.doctor_environment import Finding
-from taskref_edu.database.error_names import SALVAGE
+from taskref_edu.database.error_names import RESTORE, SALVAGE
 from taskref_edu.database.sqlite_engine import file_of
 from taskref_edu.errors import DatabaseDamaged
 from taskref_edu.queue.repair import repair as run_repair
 
-SAVE = f"put a backup back, or save what can be saved: {SALVAGE}"
+SAVE = f"{RESTORE}; or save what can be saved: {SALVAGE}"
 DAMAGES = 5  # that are shown
 
 

@@ -25,6 +25,8 @@ from .file_watch import identity_of
 
 # Not `.recover`: the shell of some systems, Debian 12's among them, lacks what it needs, and makes an empty file.
 SALVAGE = "sqlite3 {file} .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 NEW_FILE"
+# SQLite would write the log of the damaged file into the backup.
+RESTORE = "stop what uses it, keep a copy, remove {file}-wal and {file}-shm, then put a backup in its place"
 # By SQLite's primary result code: the name, and the remedy after "found".
 _NAMES: dict[int, tuple[type[DatabaseError], str]] = {
     sqlite3.SQLITE_BUSY: (
@@ -51,12 +53,11 @@ _NAMES: dict[int, tuple[type[DatabaseError], str]] = {
     ),
     sqlite3.SQLITE_CORRUPT: (
         DatabaseDamaged,
-        "stop what uses it, keep a copy, and see `taskref doctor {file}`; then put a backup back, or save what can be "
-        f"saved with `{SALVAGE}`",
+        f"see `taskref doctor {{file}}`; {RESTORE}; or save what can be saved with `{SALVAGE}`",
     ),
     sqlite3.SQLITE_NOTADB: (
         DatabaseDamaged,
-        "its first bytes are not SQLite's: something else has written over it; put a backup back",
+        f"its first bytes are not SQLite's: something else has written over it; {RESTORE}",
     ),
 }
 _PRIMARY = 0xFF  # the low byte of an extended result code is the primary one
