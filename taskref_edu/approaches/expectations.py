@@ -1,4 +1,7 @@
-"""What every verb of a payment expects; said before it writes anything."""
+"""What every verb of a payment expects; said before it writes anything.
+
+Shared by `classic.py`, `inverted.py` and `task_reference.py`, which then hold only what tells them apart.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 A hint only: a session joined to an outer transaction gives it before that one commits, and other processes never give
 it. So a worker always reads the database, told or not. On PostgreSQL the listener speaks for other processes.
+
+A module of its own because both ends need it and neither may know the other: the queue signals, the worker waits.
 """
 
 from __future__ import annotations

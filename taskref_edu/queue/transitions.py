@@ -1,4 +1,7 @@
-"""How a verb moves a task: one guarded statement, and what to say where the guard found nothing to move."""
+"""How a verb moves a task: one guarded statement, and what to say where the guard found nothing to move.
+
+Apart from `TaskQueue` because its verbs, each a few lines, all go through this guard and share its errors.
+"""
 
 from __future__ import annotations
 

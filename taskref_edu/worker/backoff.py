@@ -2,6 +2,8 @@
 
 A locked file concerns one worker: a short, constant delay. A server that is down concerns all its workers: the delay
 doubles, up to a bound, with jitter, so that they do not come back all at once.
+
+Apart from the worker's loop because the PostgreSQL listener reconnects by the same delays.
 """
 
 from __future__ import annotations
