@@ -176,6 +176,8 @@ def _references(connection: SqlConnection) -> tuple[list[Reference], list[str]]:
     for schema, name, which in sorted(found, key=lambda one: (one[0] or "", *one[1:])):
         if inspector.has_table(name, schema):
             columns = {each["name"]: column(each["name"], each["type"]) for each in inspector.get_columns(name, schema)}
+            if which not in columns:  # another program's orders
+                continue
             rows = table(name, *columns.values(), schema=schema)
             key = inspector.get_pk_constraint(name, schema)["constrained_columns"]
             references.append(Reference(rows, rows.c[which], [rows.c[part] for part in key]))
