@@ -93,16 +93,7 @@ assert (awake["order is"], awake["charges"]) == ("paid", 2)  # a token fences th
 assert not any(lost.holds for lost in dual.values()) and all(lost.holds for lost in deaths)
 assert arrivals == [2, 3, 4] and once.holds
 assert len(too_early) == 2 and len(confirmed) == 1 and let_in[0] and not let_in[2]
-
-
-def ends_when_sent(engine):
-    queue = TaskQueue(engine)
-    sends_and_ends(queue)
-    Worker(queue).step()
-
-
-given = dict(crash=0, setup=asked_to_pay, invariant=in_process_until_paid, schema="inverted")
-assert killed.holds and not explore_crashes([ends_when_sent, lambda engine: receipt(TaskQueue(engine))], **given).holds
+assert not too_soon.holds and confirming.holds and killed.holds
 """,
     "11": """
 assert [board[claim]["as written"] for claim in sorted(board)] == (
