@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import warnings
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from .claims import CLAIMS
 
 ROOT = Path(__file__).parents[2]
 NAMES = [path.stem for path in sources(ROOT / "authoring")]
-SECONDS = 30  # what one Run All may take
+SECONDS = 20  # of the processor: what one Run All may take
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,25 +37,41 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*paths: Path) -> list[nbformat.NotebookNode]:
-    """Run all cells of one notebook after the other in one kernel; the first error ends it. Each run must be quick."""
+    """Run all cells of one notebook after the other in one kernel; the first error ends it. Each run must be quick.
+
+    By the processor's time: how long a run takes on a busy machine says nothing about the notebook.
+    """
     notebooks = [nbformat.read(path, as_version=4) for path in paths]
     resources = {"metadata": {"path": paths[0].parent}}
-    client = NotebookClient(notebooks[0], timeout=60, kernel_name="python3", resources=resources)
+    client = NotebookClient(notebooks[0], timeout=120, kernel_name="python3", resources=resources)
     with warnings.catch_warnings(), client.setup_kernel():
         for client.nb in notebooks:
-            began = time.monotonic()
+            began = processor_seconds(client)
             for number, cell in enumerate(client.nb.cells):
                 client.execute_cell(cell, number)
-            assert time.monotonic() - began < SECONDS
+            assert processor_seconds(client) - began < SECONDS
             assert_claims(client)
     return notebooks
+
+
+def processor_seconds(client: NotebookClient) -> float:
+    cell = run_below(client, "__import__('time').process_time()")
+    client.nb.cells.remove(cell)
+    return float(cell.outputs[0].data["text/plain"])
+
+
+def run_below(client: NotebookClient, code: str) -> nbformat.NotebookNode:
+    """Run this as a further cell at the notebook's end."""
+    cell = nbformat.v4.new_code_cell(code)
+    client.nb.cells.append(cell)
+    client.execute_cell(cell, len(client.nb.cells) - 1)
+    return cell
 
 
 def assert_claims(client: NotebookClient) -> None:
     """In the notebook's own kernel, where the results of its experiments are."""
     title = client.nb.cells[0].source
-    client.nb.cells.append(nbformat.v4.new_code_cell(CLAIMS[title.split()[1]]))
-    client.execute_cell(client.nb.cells[-1], len(client.nb.cells) - 1)
+    run_below(client, CLAIMS[title.split()[1]])
 
 
 def outcomes(notebook: nbformat.NotebookNode) -> list[str]:
