@@ -16,6 +16,18 @@ HTML_IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 Found = Iterator[tuple[int, str]]
 
+# A phrase, and what to write in its place: each was met in a draft, and a reader stumbled over it.
+PHRASES = {
+    r"orders? of (?:events|(?:their|its|the) statements)": "say interleaving or sequence: an order is the shop's",
+    r"looks? whether": "say check whether",
+    r"how often (?:does|is|can|will)": "say how many times",
+    r"mend(?:s|ed|ing)?": "say fix",
+    r"(?:what|which) becomes of": "say what happens to",
+    r"what was left out": "say what we left for later",
+    r"expected (?:is|are) ": "say expected …, got …",
+    r"with sugar": "say with a decorator",
+}
+
 
 def headings_in_order(source: Source) -> Found:
     """One H1, which the build writes; no level is skipped."""
@@ -53,6 +65,14 @@ def links_lead_somewhere(source: Source) -> Found:
             sibling = source.path.parent / file.replace(".ipynb", ".md")
             if not (notebooks / file).resolve().exists() and not (file.endswith(".ipynb") and sibling.exists()):
                 yield line, f"link {target} leads nowhere (relative to notebooks/)"
+
+
+def wording(source: Source) -> Found:
+    """No phrase that readers have stumbled over."""
+    for line, text in _prose_lines(source):
+        for phrase, better in PHRASES.items():
+            for found in re.finditer(rf"\b(?:{phrase})", text, re.IGNORECASE):
+                yield line, f"{found[0].strip()!r} found: {better}"
 
 
 def prose_is_short(source: Source) -> Found:

@@ -22,6 +22,7 @@ from .cell_rules import (
     links_lead_somewhere,
     no_code_in_prose,
     prose_is_short,
+    wording,
 )
 from .notebook import slug, to_notebook
 from .source import BadSource, Block, Source, headings, read_source
@@ -223,6 +224,7 @@ RULES: Sequence[Rule] = (
     headings_in_order,
     figures_have_words,
     links_lead_somewhere,
+    wording,
     prose_is_short,
     code_is_short,
     no_code_in_prose,
