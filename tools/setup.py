@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
         print(f"taskref_edu: {problem}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"taskref_edu: the set-up failed ({error}); mend that, then run it again.", file=sys.stderr)
+        print(f"taskref_edu: the set-up failed ({error}); fix that, then run it again.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("taskref_edu: stopped; the next run starts the set-up afresh.", file=sys.stderr)

@@ -2,7 +2,7 @@
 
 Every function takes an engine, and each statement commits by itself, as in Django outside `atomic()`. What the
 document calls `order.save()` is an UPDATE by id. Use it on a database opened with `schema="as_written"`: the
-indexes and the trigger of the others would mend some of the faults.
+indexes and the trigger of the others would fix some of the faults.
 
 Not covered: repairs. They are in `classic.py` and `inverted.py`.
 """

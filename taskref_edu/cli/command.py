@@ -100,7 +100,7 @@ def parser() -> argparse.ArgumentParser:
     add(commands, update)
     looking = add(commands, doctor)
     looking.add_argument("database", nargs="?", metavar="DB", help="a file or a URL; this environment if left out")
-    looking.add_argument("--repair", action="store_true", help="mend what is found in DB; without it, only look")
+    looking.add_argument("--repair", action="store_true", help="fix what is found in DB; without it, only report")
     looking.add_argument("--type", action="append", default=[], help="a further type whose tasks work on an object")
     building = add(commands, build)
     building.add_argument("names", nargs="*", metavar="NAME", help="how a notebook's name begins: 01; all if left out")

@@ -22,7 +22,7 @@ DAMAGES = 5  # that are shown
 
 
 def run(where: str, types: Iterable[str], repair: bool) -> int:
-    """Look at a database, and mend its tables if asked; 0 if it is, or now is, as it should be. Raises CannotOpen."""
+    """Look at a database, and fix its tables if asked; 0 if it is, or now is, as it should be. Raises CannotOpen."""
     engine = open_database(where, create=False)
     try:
         pages = _pages(engine)
@@ -33,7 +33,7 @@ def run(where: str, types: Iterable[str], repair: bool) -> int:
             report = run_repair(TaskQueue(engine), session, types=types, dry_run=not repair)
         print(report)
         if report.count and not repair:
-            print("To mend it, run the same with --repair.")
+            print("To fix it, run the same with --repair.")
         return int(report.count > 0 and not repair)
     finally:
         engine.dispose()

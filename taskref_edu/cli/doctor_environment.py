@@ -55,11 +55,11 @@ def run(checks: Iterable[Callable[[], Finding]] | None = None) -> int:
         try:
             finding = check()
         except Exception as error:  # a check that fails is a finding, too
-            finding = Finding(f"{check.__name__}: {type(error).__name__}: {error}", "mend that, then try again")
+            finding = Finding(f"{check.__name__}: {type(error).__name__}: {error}", "fix that, then try again")
         problems += finding.remedy is not None
         print(finding, flush=True)
     if problems:
-        print(f"{problems} problem{'s' * (problems > 1)}. Mend the first one, then run it again.")
+        print(f"{problems} problem{'s' * (problems > 1)}. Fix the first one, then run it again.")
     else:
         print("All is well.")
     return int(problems > 0)

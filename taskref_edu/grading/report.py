@@ -73,7 +73,7 @@ def _summary(grades: Sequence[Grade], path: Path, level: Level) -> Path:
         counts = Counter(_verdict(grade, exercise) for grade in grades)
         order = ("passed", "failed", "raised an error", "not attempted", "missing")
         lines.append(f"| {exercise.id} {exercise.title} | " + " | ".join(str(counts[one]) for one in order) + " |")
-    lines += ["", "## Wrong answers, by how often they were met", ""]
+    lines += ["", "## Wrong answers, by how many times they were met", ""]
     met = wrong_answers_met(grades)
     lines += [f"- {count} × {id}: {_text(message)}" for (id, message), count in met.most_common()] or ["None."]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="backslashreplace")
@@ -81,7 +81,7 @@ def _summary(grades: Sequence[Grade], path: Path, level: Level) -> Path:
 
 
 def wrong_answers_met(grades: Iterable[Grade]) -> Counter[tuple[str, str]]:
-    """How often each known wrong answer (by its message), and each other failure (by its own), was met."""
+    """How many times each known wrong answer (by its message), and each other failure (by its own), was met."""
     known = {exercise.id: [wrong.message for wrong in exercise.wrong_answers] for exercise in catalog().values()}
     met: Counter[tuple[str, str]] = Counter()
     for grade in grades:

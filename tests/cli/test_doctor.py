@@ -55,7 +55,7 @@ class TestProblems:
         assert doctor.run(checks) == 1
         lines = capsys.readouterr().out.splitlines()
         assert lines[0] == "  ok       fine"
-        assert lines[-1] == "2 problems. Mend the first one, then run it again."
+        assert lines[-1] == "2 problems. Fix the first one, then run it again."
         assert "  PROBLEM  breaks: RuntimeError: no idea" in lines
         assert "           -> do it" in lines
         assert [line for line in lines if len(line) > 80 and len(line.split()) > 2] == []
@@ -134,7 +134,7 @@ class TestDatabase:
             assert "every page is whole; schema both, version 1" in shown
             assert "2 found, not repaired (a dry run):" in shown
             assert "orders.processing_task_id of row 2 names task 999" in shown
-            assert shown.endswith("To mend it, run the same with --repair.\n")
+            assert shown.endswith("To fix it, run the same with --repair.\n")
         assert run(path, "--repair") == 0
         assert "2 repaired:" in capsys.readouterr().out
         assert run(path) == 0

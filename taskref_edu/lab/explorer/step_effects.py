@@ -244,7 +244,7 @@ class Effects:
         return (state.locals[index], state.views[index])
 
     def death_known(self, state: Situation, index: int) -> bool:
-        """Whether it is known what becomes of what this actor has written."""
+        """Whether it is known what happens to what this actor has written."""
         writes = any(isinstance(view, Writing) for view in state.views[index])
         return not writes or self.death_key(state, index) in self.deaths
 

@@ -47,7 +47,7 @@ class Watchdog:
 
     def __init__(self, turns: Turns, patience: float, error: type[BaseException] = Hung) -> None:
         self.fired_at = -1  # the turn that was stopped
-        self.lock = threading.Lock()  # held to look whether a turn goes on, and to end one
+        self.lock = threading.Lock()  # held to check whether a turn goes on, and to end one
         self._turns = turns
         self._patience = patience
         self._error = error

@@ -36,7 +36,7 @@ class Killed(BaseException):
 
 
 class StatementFault:
-    """What becomes of the statements of one thread on one engine: `act` is called before each but ROLLBACK."""
+    """What happens to the statements of one thread on one engine: `act` is called before each but ROLLBACK."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

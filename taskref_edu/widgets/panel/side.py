@@ -129,7 +129,7 @@ def queue_beside(queue: TaskQueue) -> TaskQueue:
     return TaskQueue(engine, lease=queue.lease, max_attempts=queue.max_attempts, backoff=queue.backoff)
 
 
-STEP = 0.1  # seconds between two looks whether somebody asked the task to stop
+STEP = 0.1  # seconds between two checks whether somebody asked the task to stop
 
 
 class SlowPayment:
