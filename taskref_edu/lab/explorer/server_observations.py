@@ -64,7 +64,8 @@ class _Following:
         step = SeenStep(actor.letter, sql, KINDS.get(sql.split(" ", 1)[0].upper(), "write"), ends=error or None)
         step.dies, step.undone = move in (DIES, DIES_IN_COMMIT), move == DIES and actor.opened
         step.before, step.line = actor.opened, actor.line
-        step.after = actor.at_gate and actor.connection is not None and is_open(actor.connection)
+        # A statement that waits is within its transaction; its connection cannot be asked meanwhile.
+        step.after = actor.is_moving or (actor.at_gate and actor.connection is not None and is_open(actor.connection))
         if not actor.is_moving and actor.answer is not None:
             self._note_answer(actor.letter, step, actor.answer)
         self._seen.steps.setdefault((self._path[place], self._schedule[place]), step)

@@ -194,7 +194,9 @@ class TestRecordings:
     def test_a_failed_transaction_is_shown_too(self, postgresql_url: str) -> None:
         crossed = [updates(1, 2, at_once=True), updates(2, 1, at_once=True)]
         found = explore(crossed, setup=two_orders, invariant=nothing, url=postgresql_url)
-        assert found.observe().complete
+        seen = found.observe()
+        assert seen.complete
+        assert all(step.after for (_, move), step in seen.steps.items() if move.islower())  # it waits within it
         assert "waits for B’s lock" in str(found)
 
     def test_who_dies_before_its_first_statement_leaves_no_transaction(self, postgresql_url: str) -> None:
