@@ -53,7 +53,7 @@ KEYS = {
     "05_in_process": Key("with_a_past = {"),
     "06_a_test_that_can_fail": Key("stories = Table("),
     "07_the_price": Key("pruned"),
-    "08_races_and_crashes": Key("Scheduler([naive_claim", play),
+    "08_races_and_crashes": Key("[naive_claim, naive_claim], setup", play),
     "09_beyond_one_machine": Key("Table([broken, locked, updated])"),
     "10_outbox_and_inbox": Key("deaths = [explore_crashes("),
     "11_the_verdict": Key("Table(board[claim] for claim"),
