@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from ..clone import FIRST_NOTEBOOK, root
 from ..lab.explorer.watchdog import AGAIN, Watchdog, raise_in_thread
+from ..models import Base
 
 T = TypeVar("T")
 # Attributes that Python, pydantic and SQLAlchemy replace by themselves.
@@ -161,12 +162,15 @@ def process_restored() -> Iterator[Contained]:
     folder, environment, path = _working_directory(), dict(os.environ), list(sys.path)
     streams, depth = (sys.stdout, sys.stderr, sys.stdin), sys.getrecursionlimit()
     beside = _modules_beside_the_notebook(folder)
+    indexes = {table: set(table.indexes) for table in Base.metadata.tables.values()}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             sys.stdout = sys.stderr = contained.printed
             yield contained
     finally:
+        for table, known in indexes.items():  # `Index(…)` on a column of ours attaches itself to every later database
+            table.indexes.intersection_update(known)
         sys.modules.update(beside)
         sys.path[:] = path
         if sys.stdout is not contained.printed or sys.stderr is not contained.printed or sys.stdin is not streams[2]:

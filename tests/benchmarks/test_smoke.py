@@ -44,7 +44,7 @@ def test_the_race_lab() -> None:
         "three actors through Core: 80 schedules",
         "memory from 10 to 60 schedules",
     ]
-    assert len(table.rows) == 9
+    assert len(table.rows) == 13
 
 
 def test_references_and_the_report(tmp_path: Path) -> None:

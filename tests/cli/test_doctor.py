@@ -201,7 +201,7 @@ class TestRealMachines:
 
     @pytest.mark.slow
     def test_settings_that_stop_the_server_are_a_problem(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (tmp_path / "jupyter_server_config.py").write_text("raise ValueError('mine')\n")
+        (tmp_path / "jupyter_server_config.py").write_text("c.ServerApp.port = 'mine'\n")
         monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
         assert "does not start" in doctor.server().found
 

@@ -147,20 +147,22 @@ def test_the_users_own_configuration_path_comes_first():
 def test_a_real_jupyterlab_opens_the_first_notebook(lab, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    arguments = ("--no-browser", f"--port={port}", "--IdentityProvider.token=")
+    arguments = ("--no-browser", f"--port={port}", "--ServerApp.port_retries=0")
     process = subprocess.Popen(
         command(*arguments), cwd=lab, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     try:
-        fetch(port, "/api/status")
-        settings = json.loads(fetch(port, NEWS))
+        assert process.stdout is not None
+        told = next(line for line in process.stdout if b"token=" in line).decode()  # the address, once all is ready
+        assert f"http://localhost:{port}/lab/tree/notebooks/00_start_here.ipynb?token=" in told
+        token = told.strip().partition("?")[2]
+        settings = json.loads(fetch(port, f"{NEWS}?{token}"))
         assert settings["schema"]["properties"]["fetchNews"]["default"] == "false"  # no pop-up that asks
         assert settings["schema"]["properties"]["checkForUpdates"]["default"] is False
-        assert json.loads(fetch(port, f"/api/contents/{FIRST_NOTEBOOK.as_posix()}"))["type"] == "notebook"
+        assert json.loads(fetch(port, f"/api/contents/{FIRST_NOTEBOOK.as_posix()}?{token}"))["type"] == "notebook"
     finally:
         process.terminate()
-        said = process.communicate(timeout=30)[0].decode()
-    assert f"http://localhost:{port}/lab/tree/notebooks/00_start_here.ipynb" in said
+        process.communicate(timeout=30)
     assert not list(tmp_path.glob(".jupyter/**/*.json*")), "a setting was written into the home"
 
 

@@ -100,7 +100,7 @@ assert [board[claim]["as written"] for claim in sorted(board)] == (
     "inverted neither inverted neither neither both classic neither inverted inverted".split())
 assert [board[claim]["at their best"] for claim in sorted(board)] == (
     "both classic inverted both both both classic classic neither inverted".split())
-assert [code["at their best", side] for side in SIDES] == [49, 46] and shorter == "classic's is shorter"
+assert [code["at their best", side] for side in SIDES] == [49, 48] and shorter == "classic's is shorter"
 assert torn == {"classic": False, "inverted": True} and not any(wrong["at their best", side] for side in SIDES)
 assert alone == {"classic": 3, "inverted": 2}
 """,

@@ -322,7 +322,7 @@ if getattr(row, column.key) is None:
     setattr(row, column.key, task.id)
     return task
 """,
-            "It is taken, and `Task(",
+            "when the row was read",
         ),
         _wrong(
             """
