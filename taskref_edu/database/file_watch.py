@@ -78,8 +78,9 @@ class WatchedFile:
     def expect_same(self, connection: Opened, dispose: Callable[[], object]) -> None:
         """Raise DatabaseGone, after dispose(), if this connection's file is no longer the one under its name."""
         if connection.identity != identity_of(self._file):
-            # Before dispose(): while our connections hold the old log, no other file can have its identity.
-            if connection.log_identity is not None and connection.log_identity == identity_of(self._log):
+            # Before dispose(): while our connections hold the old log, no other file can have its identity. A connection
+            # that was opened before there was a log cannot tell whose it is: nobody writes into the file then.
+            if connection.log_identity in (None, identity_of(self._log)):
                 self._foreign_log, self._owner = self._log_found(), connection.identity
                 self._kept.enter_context(_no_other_gets(connection.identity))
             dispose()  # all the engine's connections hold the file that is gone
