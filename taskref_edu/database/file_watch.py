@@ -78,8 +78,8 @@ class WatchedFile:
     def expect_same(self, connection: Opened, dispose: Callable[[], object]) -> None:
         """Raise DatabaseGone, after dispose(), if this connection's file is no longer the one under its name."""
         if connection.identity != identity_of(self._file):
-            # Before dispose(): while our connections hold the old log, no other file can have its identity. A connection
-            # that was opened before there was a log cannot tell whose it is: nobody writes into the file then.
+            # Before dispose(): while our connections hold the old log, no other file can have its identity. A
+            # connection that was opened before there was a log cannot tell whose it is: nobody writes then.
             if connection.log_identity in (None, identity_of(self._log)):
                 self._foreign_log, self._owner = self._log_found(), connection.identity
                 self._kept.enter_context(_no_other_gets(connection.identity))

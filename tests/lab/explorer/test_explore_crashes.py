@@ -60,7 +60,7 @@ class TestPoints:
             cursor = raw.cursor()
             cursor.execute(sql)
             for _ in range(fetched):
-                next(cursor)
+                cursor.fetchone()
             raw.cursor().execute("SELECT count(*) FROM task").fetchall()
             cursor.fetchall()
             raw.close()
