@@ -24,6 +24,7 @@ from sqlmodel import Session, col, select
 
 from ..database.transactions import reading
 from ..errors import MissingExtra, OrphanTask, PermanentFailure, install_line
+from ..models import PAYMENT
 from ..queue.handlers import expect_ran
 
 try:
@@ -36,7 +37,6 @@ from .procrastinate_lease import IN_TRANSACTION, FencedJobManager, checkpoint, c
 from .procrastinate_schema import JobRow, Order, install
 
 __all__ = ["JobRow", "Order", "checkpoint", "completing", "install"]
-PAYMENT = "process_payment"
 MAX_ATTEMPTS = 3
 _JOBS = JobManager(IN_TRANSACTION)
 

@@ -16,10 +16,9 @@ from taskref_edu.errors import DatabaseLocked
 from taskref_edu.exercises.exercise import CheckFailed
 from taskref_edu.lab import explore
 from taskref_edu.lab.explorer.errors import ActorNeverEnds
-from taskref_edu.models import LIVE, TaskStatus
+from taskref_edu.models import LIVE, PAYMENT, TaskStatus
 
 ORDER = 7
-PAYMENT = "process_payment"
 MAX_SCHEDULES = 150  # a right answer has far fewer
 LOCK_TIMEOUT = 1.0  # seconds from one statement of a click to its next
 LOCK_MODULES = ("_thread", "threading", "multiprocessing.synchronize", "asyncio.locks")

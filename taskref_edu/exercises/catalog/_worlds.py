@@ -20,10 +20,9 @@ from sqlmodel import Session
 
 from taskref_edu import Order, Task, open_database, writing
 from taskref_edu.exercises.exercise import CheckFailed
-from taskref_edu.models import ENDED, LIVE, TaskStatus
+from taskref_edu.models import ENDED, LIVE, PAYMENT, TaskStatus
 from taskref_edu.schema import SchemaName
 
-PAYMENT = "process_payment"
 OTHER_TYPES = ("refund", "send_receipt", "process_refund", "process_payment_reminder")
 NOW = datetime(2030, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
 CUSTOMERS = ("Ann", "Bob", "Cleo")
