@@ -34,5 +34,20 @@ def _cannot_import(error: Exception) -> int:
     print(f"  PROBLEM  {found}\n           -> {remedy}", flush=True)
     if path:
         print("Everything else, without PYTHONPATH:", flush=True)
-        subprocess.run([sys.executable, "-EP", "-m", "taskref_edu.cli", *sys.argv[1:]], check=False)
+        _without_pythonpath(sys.argv[1:])
+        print("Fix the first problem, then run it again.")
     return 1
+
+
+def _without_pythonpath(arguments: list[str]) -> None:
+    """Run the command without PYTHONPATH. The summary at the end of a bare `doctor` knows nothing of our problem."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-EP", "-m", "taskref_edu.cli", *arguments]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        held = ""
+        for line in process.stdout:
+            print(held, end="", flush=True)
+            held = line
+        if arguments != ["doctor"]:
+            print(held, end="")

@@ -235,6 +235,14 @@ class TestAnOldPackageOnThePythonPath:
         assert "-> unset PYTHONPATH" in done.stdout
         assert "no-such.db not found" in done.stderr
 
+    def test_all_is_not_well_then(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+        done = run("doctor")
+        assert done.returncode == 1
+        assert "ok       Python" in done.stdout, "the other checks are made, too"
+        assert "All is well" not in done.stdout
+        assert "PYTHONPATH" not in done.stdout.partition("Everything else, without PYTHONPATH:")[2]
+        assert done.stdout.endswith("Fix the first problem, then run it again.\n")
+
     def test_any_other_command_says_it_in_a_line(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = run("progress")
         assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
