@@ -62,7 +62,8 @@ class ShorterSwitchInterval:
         self._users = 0
         self._before = self._set = 0.0
 
-    def __enter__(self) -> None:
+    def begin(self) -> None:
+        """One more thread runs."""
         with self._lock:
             self._users += 1
             if self._users == 1:
@@ -70,7 +71,8 @@ class ShorterSwitchInterval:
                 sys.setswitchinterval(min(self._before, SWITCH_INTERVAL))
                 self._set = sys.getswitchinterval()
 
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
+        """One thread less; the last one restores the interval that the first one found."""
         with self._lock:
             self._users -= 1
             if not self._users and sys.getswitchinterval() == self._set:  # else somebody has set another one meanwhile
@@ -125,7 +127,13 @@ class Worker:
         self._stop_timed_out = self._blocked = False
         self._error = None
         self._thread = threading.Thread(target=self._loop, name=self.name, daemon=True)
-        self._thread.start()
+        _shorter_switch_interval.begin()  # here, not on the thread: whoever has called start() can rely on it
+        try:
+            self._thread.start()
+        except BaseException:  # no more threads to be had
+            _shorter_switch_interval.end()
+            self._thread = None
+            raise
 
     def stop(self, timeout: float = 5.0) -> bool:
         """Let the thread end after the task it runs; whether it has ended within `timeout` seconds (0: just ask)."""
@@ -208,7 +216,7 @@ class Worker:
     def _loop(self) -> None:
         fetcher, backoff = TaskFetcher(self.queue, self._reclaim_timer), Backoff()
         try:
-            with self.working(), self.heartbeat, _shorter_switch_interval:
+            with self.working(), self.heartbeat:
                 while self._next or not self._stopping.is_set():
                     try:
                         self._iteration(fetcher)
@@ -221,6 +229,7 @@ class Worker:
                         fetcher.close()
                         self._stopping.wait(delay)
         finally:
+            _shorter_switch_interval.end()
             self._wake_up.close()
             fetcher.close()
 

@@ -110,6 +110,11 @@ class KillableWorker(Worker):
         """Come back now, whoever has the task."""
         self._thaw.set()
 
+    def stop(self, timeout: float = 5.0) -> bool:
+        """As a worker's; one that stands still comes back first: it would do so for as long as nobody else claims."""
+        self.thaw()
+        return super().stop(timeout)
+
     @property
     def status(self) -> WorkerStatus:
         """As a worker's; dead after kill(), unresponsive while it stands still."""

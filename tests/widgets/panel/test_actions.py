@@ -254,6 +254,22 @@ def test_a_zombie_that_is_woken_in_time_goes_on(open_panel: OpenPanel):
     until(lambda: statuses(hand) == ["succeeded"])
 
 
+@pytest.mark.fault
+@pytest.mark.parametrize("ending", ["stop", "another scenario"])
+def test_a_zombie_whose_task_nobody_takes_comes_back_when_it_is_stopped(open_panel: OpenPanel, ending: str):
+    """Its lease lasts longer than the worker that was to take over: it would stand still for ever."""
+    hand = open_panel(seconds=1)
+    paid_by(hand)
+    hand.click("zombie", "stands still")
+    until(lambda: "unresponsive" in hand.worker())
+    if ending == "stop":
+        hand.click("stop")
+    else:
+        hand.panel.run("double click")
+    until(lambda: not hand.panel.views[0].side.pool.holders)
+    until(lambda: statuses(hand) == ["succeeded"])
+
+
 def test_two_workers_run_two_tasks_at_a_time__then_one(open_panel: OpenPanel):
     hand = open_panel(seconds=60)
     hand.pay_new_orders(3)
