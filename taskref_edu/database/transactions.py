@@ -48,6 +48,7 @@ class ReadSession(Session):
             raise ReadOnlySession("reading() found changed rows, and undid them: use writing() to keep them")
 
 
+_READ_ONLY_TRANSACTION = "25006"  # PostgreSQL's code
 _BEGUN = "taskref_begun"  # in Session.info: the driver's connection, and how many changes it had seen
 
 
@@ -117,6 +118,10 @@ def reading_in(session: ReadSession) -> Iterator[Session]:
     except (sqlalchemy_errors.DBAPIError, sqlalchemy_errors.TimeoutError) as error:
         if name := translated(error, file_of(bind.engine)):
             raise name from error
+        raise
+    except Exception as error:  # psycopg's own, where a statement went past SQLAlchemy
+        if getattr(error, "sqlstate", None) == _READ_ONLY_TRANSACTION:
+            raise ReadOnlySession(f"{error}: use `with writing(engine) as session`") from error
         raise
 
 
