@@ -92,11 +92,26 @@ def test_the_game_reaches_every_ending_by_keyboard(canvas: Page) -> None:
         won = f"✕You broke it: {run.broken[0]}" if run.broken else "●It held: nothing is broken"
         assert heading.text_content() == won
         score = canvas.locator(f"{NAME} .win").text_content() or ""
-        assert score.startswith(f"Found {min(count, 34)} of 34Your switches {run.switches}Fewest possible 2")
+        told = f"34 of 36 interleavings do this; you found {min(count, 34)}Your switches {run.switches}Fewest possible 2"
+        assert score.startswith(told)
     expect(canvas.locator(f"{NAME} [role=option]")).to_have_count(36)
     canvas.evaluate(f"{PLAYER}.host.hidden = false")
     canvas.locator(f"{NAME}").get_by_role("button", name="Show the fewest").click()
     assert canvas.evaluate(f"{PLAYER}.schedule") == "AAAABBBBBBBAAA"
+
+
+def test_how_many_there_are_is_told_with_the_first_that_breaks__and_the_map_fills(canvas: Page) -> None:
+    race = recorded("race")
+    show(canvas, element(race, game=True, goal="Make order 7 be paid twice"))
+    holds = next(run.schedule for run in race.runs if not run.broken)
+    options, score = canvas.locator(f"{NAME} [role=option]"), canvas.locator(f"{NAME} .win")
+    play(canvas, holds)
+    assert "34" not in (canvas.locator(f"{NAME} header").text_content() or "")
+    expect(options).to_have_count(1)
+    play(canvas, ["Escape", *race.runs[0].schedule])
+    expect(score).to_contain_text("34 of 36 interleavings do this; you found 1")
+    expect(options).to_have_count(36)
+    expect(canvas.locator(f"{NAME} .mine")).to_have_count(2)
 
 
 def test_who_has_to_wait_is_told__and_nothing_moves(canvas: Page) -> None:

@@ -9,7 +9,8 @@ CLAIMS = {
     "00": """
 assert greetings == ["Hello, Ann!"]
 assert row.status == "succeeded"
-assert len(clicks.broken) == clicks.count - 2  # right only if one click is over before the other looks
+clicks = break_the_shop().found
+assert len(clicks.broken) == clicks.count - 2  # right only if one click is over before the other checks
 """,
     "01": """
 assert paid == {"Ann": "paid", "Bob": "paid", "Cleo": "new"}

@@ -51,8 +51,10 @@ class Game {
 
   headline() {
     const { rec, options } = this.player, { run, ended } = this;
-    const score = [h("span", {}, "Found ", h("b", {}, this.broken), ` of ${number(rec.broken)}`), h("span", {}, "Your switches ", h("b", {}, switches(this.path)))];
-    if (rec.broken) score.push(h("span", {}, "Fewest possible ", h("b", {}, rec.fewest)));
+    // How many there are is the answer to what a learner was asked: it comes with the first that breaks.
+    const won = this.broken > 0, score = [h("span", {}, "Your switches ", h("b", {}, switches(this.path)))];
+    if (won) score.unshift(h("span", {}, h("b", {}, number(rec.broken)), ` of ${plural(rec.count, "interleaving")} do this; you found `, h("b", {}, this.broken)));
+    if (won) score.push(h("span", {}, "Fewest possible ", h("b", {}, rec.fewest)));
     if (ended) score.push(h("span", { cls: "acts" }, h("button", { cls: "btn strong", "data-f": "again", onclick: () => this.restart() }, "Again"), rec.broken > 0 && h("button", { cls: "btn", "data-f": "fewest", onclick: () => this.player.watch(rec.first()) }, "Show the fewest")));
     const line = h("div", { cls: "win" }, score);
     if (!ended) {
@@ -60,8 +62,8 @@ class Game {
       const how = ["You decide whose statement runs next. Use as few switches between ", listed(rec.letters.map(who)), " as you can."];
       return [title("none", aim), h("p", { cls: "why" }, how), line];
     }
-    const won = run.out === "bad", sentence_ = this.player.why[0];
-    const text = won ? ["You broke it: ", h("em", {}, run.broken[0])] : run.out === "err" ? ["It held, with an error: ", h("em", {}, run.errors[0])] : ["It held: nothing is broken"];
+    const sentence_ = this.player.why[0];
+    const text = run.out === "bad" ? ["You broke it: ", h("em", {}, run.broken[0])] : run.out === "err" ? ["It held, with an error: ", h("em", {}, run.errors[0])] : ["It held: nothing is broken"];
     return [title(run.out, text), h("p", { cls: "why" }, sentence_ ? sentence(sentence_) : NBSP), line];
   }
 }

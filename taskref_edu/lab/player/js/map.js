@@ -10,8 +10,8 @@ class ScheduleMap {
     const { rec, game, playing, run } = this.player, key = playing ? `${game.found.size} ${game.path}` : "watch";
     if (key !== this.key) {
       this.key = key;
-      this.el.replaceChildren(...(playing ? this.played() : rec.crashes ? this.points() : this.groups()));
-      this.el.setAttribute("aria-label", playing ? "Map: the schedules that you have played" : "Map: all schedules. Arrow up and down open another one.");
+      this.el.replaceChildren(...(playing && !game.broken ? this.unknown() : rec.crashes ? this.points() : this.groups()));
+      this.el.setAttribute("aria-label", playing && !game.broken ? "Map: the schedules that you have played" : "Map: all schedules. Arrow up and down open another one.");
     }
     const open = playing ? rec.run(game.path) : run;
     for (const el of this.el.querySelectorAll("[aria-selected=true]")) el.setAttribute("aria-selected", "false");
@@ -38,12 +38,12 @@ class ScheduleMap {
     return [this.group("none", alone ? "Killed just before step" : "Each crash point in each schedule", "", h("div", { cls: rec.list.length > STRIPS ? "squares" : "strips" }, rec.list.map((run) => (rec.list.length > STRIPS ? this.square(run) : this.strip(run)))))];
   }
 
-  played() {
+  // Before the learner has broken it: what was played, and a blank for each of the others.
+  unknown() {
     const { rec, game } = this.player, found = [...game.found].map((s) => rec.run(s)).filter(Boolean);
-    const broke = found.filter((run) => run.out === "bad").length;
-    const said = found.length ? `${found.length} played, ${broke} of them broke it` : "none played yet";
+    const said = found.length ? `${found.length} played, none of them broke it` : "none played yet";
     const blanks = Math.max(0, Math.min(rec.count, STRIPS) - found.length);
-    const strips = [...found.map((run) => this.strip(run, run.s === game.fresh)), ...Array.from({ length: blanks }, () => h("div", { cls: "strip blank" }, h("span", { cls: "slot", style: `--len:${rec.longest}` })))];
+    const strips = [...found.map((run) => this.strip(run)), ...Array.from({ length: blanks }, () => h("div", { cls: "strip blank" }, h("span", { cls: "slot", style: `--len:${rec.longest}` })))];
     for (const strip of strips) strip.style.setProperty("--h", `${this.height()}px`);
     for (const blank of strips.slice(found.length)) blank.setAttribute("aria-hidden", "true");
     return [this.group("none", `${plural(rec.count, "interleaving")} `, said, h("div", { cls: "strips" }, strips))];
@@ -55,15 +55,21 @@ class ScheduleMap {
 
   height() { return Math.max(3, Math.min(8, Math.floor(44 / this.player.rec.longest))); }
 
-  strip(run, fresh) {
+  // What the learner has played is marked, and what was played just now lights up.
+  mine(run) {
+    const { game, playing } = this.player;
+    return playing && game.found.has(run.s) ? (run.s === game.fresh ? " mine new" : " mine") : "";
+  }
+
+  strip(run) {
     const { rec } = this.player;
     const cells = [...run.s].map((c) => (c === "x" ? h("span", { cls: "cut" }) : h("i", { cls: `lane-${c}` })));
     const dead = rec.letters.length === 1 && rec.whole ? rec.whole.length - (run.s.length - 1) : 0;
     for (let k = 0; k < dead; k++) cells.push(h("i", { cls: "ghost" }));
-    return this.option(`strip${fresh ? " new" : ""}`, run, [cells, h("span", { cls: "m" }, ICON[run.out]), dead || rec.whole ? h("span", { cls: "tick" }, run.s.indexOf("x") + 1 || "–") : null], `--h:${this.height()}px`);
+    return this.option(`strip${this.mine(run)}`, run, [cells, h("span", { cls: "m" }, ICON[run.out]), dead || rec.whole ? h("span", { cls: "tick" }, run.s.indexOf("x") + 1 || "–") : null], `--h:${this.height()}px`);
   }
 
-  square(run) { return this.option("sq", run, run.n > 1 ? `${ICON[run.out]}${NBSP}${number(run.n)}` : ICON[run.out]); }
+  square(run) { return this.option(`sq${this.mine(run)}`, run, run.n > 1 ? `${ICON[run.out]}${NBSP}${number(run.n)}` : ICON[run.out]); }
 
   option(cls, run, body, style) {
     const title = `${run.s}: ${outcome(run)}${run.n > 1 ? ` (${number(run.n)} schedules end like this)` : ""}`;
