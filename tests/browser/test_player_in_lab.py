@@ -74,7 +74,8 @@ def test_a_break_by_keyboard_only__and_the_kernel_knows(played: Notebook) -> Non
     page.keyboard.press("Backspace")
     page.keyboard.type(schedule.lower())  # as fast as it goes
     expect(game.locator(".verdict")).to_contain_text("You broke it: 2 live payments")
-    expect(game.locator(".win")).to_contain_text("34 of 36 interleavings do this; you found 1Your switches 2Fewest possible 2")
+    told = "34 of 36 interleavings do this; you found 1Your switches 2Fewest possible 2"
+    expect(game.locator(".win")).to_contain_text(told)
     expect(game.get_by_role("button", name="Again")).to_be_focused()
     assert cells(played) == before, "A and B insert cells elsewhere in JupyterLab"
     played.run_cell(TELL)

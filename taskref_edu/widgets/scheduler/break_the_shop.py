@@ -1,4 +1,4 @@
-"""The first level of the series: two clicks on one order, as the document writes them, and a learner who breaks them."""
+"""The first level of the series: two clicks on one order, as the document writes them, for a learner to break."""
 
 from __future__ import annotations
 
