@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,33 +78,68 @@ class Mutant:
     source: str
 
 
-def mutants_of(source: str, function: str) -> list[Mutant]:
-    """Every mutant of this answer, each text once."""
-    try:
-        original = ast.unparse(ast.parse(source))
-    except SyntaxError:
-        return []
-    found: dict[str, Mutant] = {}
-    for mutant in [*_python(source, function), *_sql(source)]:
-        if mutant.source != original:
-            found.setdefault(mutant.source, mutant)
-    return list(found.values())
-
-
 Edit = Callable[[ast.AST], None]
 
 
-def _python(source: str, function: str) -> Iterator[Mutant]:
-    tree = ast.parse(source)
-    for number, node in enumerate(ast.walk(tree)):
-        for label, edit in _edits(node, function):
-            changed = copy.deepcopy(tree)
-            edit([*ast.walk(changed)][number])
-            ast.fix_missing_locations(changed)
-            try:
-                yield Mutant(f"{label}: {ast.unparse(node).splitlines()[0][:60]}", ast.unparse(changed))
-            except (ValueError, AttributeError):
-                continue
+@dataclass(frozen=True)
+class Change:
+    """One change of one node of a source, not yet made: to make them all takes far longer than to list them."""
+
+    label: str
+    source: str
+    node: int  # its place in ast.walk()
+    edit: Edit
+
+    def made(self) -> Mutant | None:
+        """The changed source; None where it cannot be written."""
+        tree = ast.parse(self.source)
+        self.edit([*ast.walk(tree)][self.node])
+        try:
+            return Mutant(self.label, ast.unparse(ast.fix_missing_locations(tree)))
+        except (ValueError, AttributeError):
+            return None
+
+
+def mutants_of(source: str, function: str) -> list[Mutant]:
+    """Every mutant of this answer, each text once."""
+    return list(distinct(changes_of(source, function)))
+
+
+def distinct(changes: Iterable[Change]) -> Iterator[Mutant]:
+    """Make the changes one by one; each text once, and none that is its own source."""
+    seen: set[str] = set()
+    for change in changes:
+        mutant = change.made()
+        if mutant and mutant.source not in seen and mutant.source != ast.unparse(ast.parse(change.source)):
+            seen.add(mutant.source)
+            yield mutant
+
+
+def changes_of(source: str, function: str) -> list[Change]:
+    """Every change of this answer, in its Python and in its SQL; none of what is no Python."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return []
+    nodes = list(enumerate(ast.walk(tree)))
+    changes = [
+        Change(f"{label}: {_line(node)}", source, n, edit)
+        for n, node in nodes
+        for label, edit in _edits(node, function)
+    ]
+    texts = [(n, node.value) for n, node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return changes + [
+        Change(f"SQL {label}", source, n, _sets("value", changed))
+        for n, text in texts
+        for label, changed in sql_mutants(text)
+    ]
+
+
+def _line(node: ast.AST) -> str:
+    try:
+        return ast.unparse(node).splitlines()[0][:60]
+    except (ValueError, AttributeError, IndexError):
+        return type(node).__name__
 
 
 def _edits(node: ast.AST, function: str) -> Iterator[tuple[str, Edit]]:
@@ -297,17 +332,6 @@ def _turn(node: ast.AST, other: ast.AST) -> None:
 HIDDEN = re.compile(r"\bjson_(extract|each|tree)\b", re.IGNORECASE)
 IS_SQL = re.compile(r"\b(SELECT|UPDATE|INSERT|DELETE|CREATE)\b", re.IGNORECASE)
 IS_CONDITION = re.compile(r"=|\bIS\b")
-
-
-def _sql(source: str) -> Iterator[Mutant]:
-    tree = ast.parse(source)
-    for number, node in enumerate(ast.walk(tree)):
-        if not (isinstance(node, ast.Constant) and isinstance(node.value, str)):
-            continue
-        for label, text in sql_mutants(node.value):
-            changed = copy.deepcopy(tree)
-            [*ast.walk(changed)][number].value = text  # type: ignore[attr-defined]
-            yield Mutant(f"SQL {label}", ast.unparse(changed))
 
 
 def sql_mutants(text: str) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from taskref_edu.exercises.limits import Limited, OutOfTime
 from taskref_edu.exercises.loader import attempt_from, load
 from taskref_edu.exercises.outcomes import Verdict
 
-from .derive import Mutant, mutants_of
+from .derive import Mutant, changes_of, distinct
 from .oracles import ORACLES, close_databases
 
 ANSWERS = Path(__file__).parents[1] / "answers"  # right answers in other styles, by exercise
@@ -39,13 +39,12 @@ def sources_of(exercise: Exercise) -> list[str]:
     return [exercise.solution, *(path.read_text(encoding="utf-8") for path in sorted(folder.glob("right_*.py")))]
 
 
-def mutants_for(exercise: Exercise) -> list[Mutant]:
-    """Every mutant of every right answer, each text once."""
-    found: dict[str, Mutant] = {}
-    for source in sources_of(exercise):
-        for mutant in mutants_of(source, exercise.function):
-            found.setdefault(mutant.source, mutant)
-    return list(found.values())
+def mutants_for(exercise: Exercise, most: int | None = None, seed: int = 0) -> list[Mutant]:
+    """Every mutant of every right answer, each text once; or `most` of them, chosen by the seed."""
+    changes = [change for source in sources_of(exercise) for change in changes_of(source, exercise.function)]
+    if most is not None:
+        random.Random(f"{seed} {exercise.id}").shuffle(changes)
+    return list(islice(distinct(changes), most))
 
 
 def observed(exercise: Exercise, source: str) -> Iterator[Any]:
@@ -83,10 +82,7 @@ def judged(id: str, most: int | None = None, seed: int = 0) -> Iterator[Judged]:
     exercise = find(id)
     expected = list(observed(exercise, exercise.solution))
     close_databases()
-    mutants = mutants_for(exercise)
-    if most is not None:
-        mutants = random.Random(f"{seed} {id}").sample(mutants, min(most, len(mutants)))
-    for mutant in mutants:
+    for mutant in mutants_for(exercise, most, seed):
         yield judge(exercise, expected, mutant)
 
 
