@@ -18,8 +18,8 @@ from pathlib import Path
 from statistics import median
 
 from taskref_edu import TaskQueue, open_database, writing
+from taskref_edu.clearing_trigger import reference_index
 from taskref_edu.database.sqlite_engine import PAGE_BYTES
-from taskref_edu.schema import reference_index
 
 from . import ours
 from .loops import Bare, Guarded, count, in_a_session

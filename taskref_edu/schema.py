@@ -1,30 +1,25 @@
 """What each approach adds to the two tables: indexes, a trigger, a generated column. As data: one SQL text each.
 
-Not covered: migrations between schema versions. A database of a newer version is refused, not changed.
+Not covered: the trigger's text (`clearing_trigger.py`); migrations between schema versions. A database of a newer
+version is refused, not changed.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from hashlib import sha256
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Dialect, Table, func, literal_column, select, text
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import table as table_named
+from sqlalchemy import Dialect, Table, func, select
 
-from .errors import CannotOpen
+from .clearing_trigger import clearing_trigger, reference_index
 from .models import LIVE, PAYMENT, Base, sql_literals
 
 SCHEMA_VERSION = 1
-NAME_BYTES = 63  # of a name, that PostgreSQL keeps
-CLEARED = "_cleared"  # the end of a clearing trigger's name
 SchemaName = Literal["both", "classic", "inverted", "as_written", "queue"]
 
-# Where PostgreSQL tells listeners that tasks were inserted. By a trigger, so that it holds for raw SQL, too; once a
-# statement, and PostgreSQL once a transaction, since the notifications are all the same.
+# The channel on which PostgreSQL notifies listeners of inserted tasks. A trigger sends it, so raw SQL counts, too: once
+# for each statement. PostgreSQL merges equal notifications, so a transaction sends one.
 CHANNEL = "taskref_task"
 NOTIFYING = (
     f"CREATE OR REPLACE FUNCTION task_notify() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NOTIFY {CHANNEL};"
@@ -32,164 +27,12 @@ NOTIFYING = (
     "CREATE OR REPLACE TRIGGER task_notify AFTER INSERT ON task FOR EACH STATEMENT EXECUTE FUNCTION task_notify()",
 )
 
-# The order's id inside a payload. An expression index serves this literal text and no other spelling:
-# a bound path or SQLite's ->> scans.
+# The order's id inside a payload. An expression index serves this exact text only: with the path as a parameter, or
+# with SQLite's ->>, the query scans the table.
 PAYLOAD_ORDER_ID = {
     "sqlite": "json_extract(payload, '$.order_id')",
     "postgresql": "(payload->>'order_id')::bigint",
 }
-
-
-def reference_index(
-    table: str, column: str, dialect: Dialect, schema: str | None = None, name: str | None = None
-) -> str:
-    """The one index that a reference needs: unique, and over the live references only.
-
-    `IS NOT NULL` does not use a plain index on SQLite; this one serves the list, the look-up,
-    the clearing and the foreign key's SET NULL. schema: where the table is, on PostgreSQL.
-    """
-    quote = dialect.identifier_preparer.quote
-    index, rows, named = quote(name or index_name(table, column)), _qualified(table, dialect, schema), quote(column)
-    return f"CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {rows} ({named}) WHERE {named} IS NOT NULL"
-
-
-def index_name(table: str, column: str, schema: str | None = None) -> str:
-    """The name of the index over `table.column`; `schema` is that of the model, if it says one.
-
-    Table and column alone would be ambiguous: a_b + c is a + b_c. So there is a digest in it, and it fits into the 63
-    bytes that PostgreSQL keeps of a name. The orders' own is as short as learners read it in plans.
-    """
-    plain = f"{table}_{column}"
-    if (table, column, schema) == ("orders", "processing_task_id", None):
-        return plain
-    digest = sha256("\0".join((schema or "", table, column)).encode()).hexdigest()[:8]
-    room = NAME_BYTES - len(f"_{digest}{CLEARED}")
-    return f"{plain.encode()[:room].decode(errors='ignore')}_{digest}"
-
-
-def trigger_name(table: str, column: str, schema: str | None = None) -> str:
-    """The name of the trigger that clears `table.column`."""
-    return index_name(table, column, schema) + CLEARED
-
-
-def trigger_exists(name: str, dialect: Dialect) -> ColumnElement[bool]:
-    """A condition for SQL: whether the table of tasks has this trigger."""
-    catalog, this = "sqlite_master", "type = 'trigger' AND name = :trigger"
-    if dialect.name == "postgresql":
-        catalog, this = "pg_trigger", "tgrelid = to_regclass('task') AND tgname = CAST(:trigger AS name)"
-    return (
-        select(literal_column("1"))
-        .select_from(table_named(catalog))
-        .where(text(this).bindparams(trigger=name))
-        .exists()
-    )
-
-
-def clearing_trigger(
-    table: str, column: str, dialect: Dialect, schema: str | None = None, name: str | None = None
-) -> list[str]:
-    """Statements that clear `table.column` when the task it names ends, whoever ends it.
-
-    In the database, so that it also holds for raw SQL and for programs that do not know the model. A task has
-    ended where `finished_at` is set: the CHECK of the table says so. A trigger on `status` would be the same,
-    but SQLite would set up OLD and NEW for it at every claim, too: a drain took a quarter longer.
-
-    schema: where the table is, on PostgreSQL. There a function finds a table without it on the search_path of
-    whoever ends the task, and would clear the reference of another tenant's order.
-    """
-    trigger = dialect.identifier_preparer.quote(name or trigger_name(table, column))
-    when = "WHEN (NEW.finished_at IS NOT NULL AND OLD.finished_at IS NULL)"
-    if dialect.name == "sqlite":
-        clear = clearing(table, column, dialect)
-        return [f"CREATE TRIGGER IF NOT EXISTS {trigger} AFTER UPDATE OF finished_at ON task {when} BEGIN {clear} END"]
-    return [
-        clearing_function(trigger, clearing(table, column, dialect, schema)),
-        f"CREATE OR REPLACE TRIGGER {trigger} AFTER UPDATE OF finished_at ON task"
-        f" FOR EACH ROW {when} EXECUTE FUNCTION {trigger}()",
-    ]
-
-
-def clearing(table: str, column: str, dialect: Dialect, schema: str | None = None) -> str:
-    """The statement inside the trigger; cleared_columns() reads it again."""
-    named = dialect.identifier_preparer.quote(column)
-    return f"UPDATE {_qualified(table, dialect, schema)} SET {named} = NULL WHERE {named} = NEW.id;"
-
-
-def clearing_function(name: str, clear: str) -> str:
-    """PostgreSQL's function of such a trigger; `name` is quoted already."""
-    return (
-        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {clear} RETURN NULL; END $$"
-    )
-
-
-@dataclass(frozen=True)
-class ClearedColumn:
-    """A column that a trigger on `task` clears, as read from the database. schema: as the trigger says it."""
-
-    trigger: str
-    function: str  # quoted and with its schema; on SQLite empty
-    schema: str | None
-    table: str
-    column: str
-
-
-def cleared_columns(connection: SqlConnection) -> list[ClearedColumn]:
-    """What the triggers on `task` really clear, whatever their names say."""
-    found = []
-    for trigger, function, source in connection.execute(text(_TRIGGERS[connection.dialect.name])):
-        if match := _CLEARING.search(source or ""):
-            names = {part: _unquoted(name) for part, name in match.groupdict().items()}
-            found.append(ClearedColumn(trigger, function, names["schema"], names["table"] or "", names["column"] or ""))
-    return found
-
-
-def qualify_clearing_functions(connection: SqlConnection, url: str) -> None:
-    """Give the clearing functions of an earlier version the schema that they lack. PostgreSQL alone has them."""
-    lacking = [cleared for cleared in cleared_columns(connection) if cleared.function and cleared.schema is None]
-    for cleared in lacking:
-        where = {"function": cleared.function, "table": cleared.table}
-        schema, owner, ours = connection.execute(_WHERE_IT_CLEARS, where).one()
-        if not ours:
-            raise CannotOpen(
-                f"{url}: the function {cleared.function} of an earlier version names no schema, and could clear another"
-                f" tenant's rows; its owner {owner} can replace it: open_database(url) as {owner}, once"
-            )
-        clear = clearing(cleared.table, cleared.column, connection.dialect, schema)
-        connection.exec_driver_sql(clearing_function(cleared.function, clear))
-
-
-def _qualified(table: str, dialect: Dialect, schema: str | None) -> str:
-    quote = dialect.identifier_preparer.quote
-    return f"{quote(schema)}.{quote(table)}" if schema else quote(table)
-
-
-def _unquoted(name: str | None) -> str | None:
-    return name[1:-1].replace('""', '"') if name and name.startswith('"') else name
-
-
-_NAME = r'(?:"(?:[^"]|"")+"|[^\s".]+)'
-_CLEARING = re.compile(
-    rf"UPDATE\s+(?:(?P<schema>{_NAME})\.)?(?P<table>{_NAME})\s+SET\s+(?P<column>{_NAME})\s+= NULL"
-    rf" WHERE\s+{_NAME}\s+= NEW\.id"
-)
-_TRIGGERS = {
-    "sqlite": "SELECT name, '', sql FROM sqlite_master WHERE type = 'trigger' AND lower(tbl_name) = 'task'",
-    "postgresql": "SELECT tgname, quote_ident(nspname) || '.' || quote_ident(proname), prosrc FROM pg_trigger"
-    " JOIN pg_proc ON pg_proc.oid = tgfoid JOIN pg_namespace ON pg_namespace.oid = pronamespace"
-    " WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgrelid = to_regclass('task')",
-}
-# The schema of the table that such a function means, which is that of its tasks; its owner, and whether we are that.
-_WHERE_IT_CLEARS = text("""
-    SELECT coalesce(
-        (SELECT nspname FROM pg_class AS tasks JOIN pg_class AS rows USING (relnamespace)
-         JOIN pg_namespace ON pg_namespace.oid = tasks.relnamespace
-         WHERE tasks.oid = to_regclass('task') AND rows.relname = :table AND rows.relkind IN ('r', 'p')),
-        (SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-         WHERE pg_class.oid = to_regclass(quote_ident(:table))),
-        current_schema()),
-    pg_get_userbyid(proowner), pg_has_role(proowner, 'USAGE')
-    FROM pg_proc WHERE oid = CAST(:function || '()' AS regprocedure)
-""")
 
 
 def _inverted(dialect: Dialect, schema: str | None) -> list[str]:
@@ -229,14 +72,14 @@ ADDITIONS = EXTRA_DDL  # its former name, in notebooks that learners already hav
 
 
 def tables_of(name: SchemaName) -> list[Table]:
-    """The tables that the schema `name` has."""
+    """The tables in the schema `name`."""
     return [table for table in Base.metadata.sorted_tables if name != "queue" or table.name == "task"]
 
 
 def foreign_table(name: SchemaName, columns_of: Callable[[str], Iterable[str]]) -> str | None:
-    """What is wrong if a table of another program has the name of one of ours, and what to do; None if none has.
+    """An error message if another program's table has the name of one of ours; None if there is no such table.
 
-    columns_of: the columns of the table with this name in the database; none if it is not there.
+    columns_of: returns the columns of the table with this name in the database; none if there is no such table.
     """
     for table in tables_of(name):
         found = set(columns_of(table.name))
@@ -253,7 +96,7 @@ def foreign_table(name: SchemaName, columns_of: Callable[[str], Iterable[str]]) 
 
 
 def create_schema(connection: SqlConnection, name: SchemaName) -> None:
-    """Create the tables and what the schema `name` adds to them, in the caller's transaction."""
+    """Create the tables, and what the schema `name` adds to them, in the caller's transaction."""
     Base.metadata.create_all(connection, tables=tables_of(name))
     is_server = connection.dialect.name == "postgresql"
     notifying = NOTIFYING if is_server else ()

@@ -13,7 +13,7 @@ IMPORTS = imports()
 # From the ground up; a room may import from those below it, never from beside it or above, not even for types.
 LAYERS = [
     {"errors", "arguments", "clone", "former_names"},
-    {"models"},
+    {"models", "clearing_trigger"},
     {"schema"},
     {"database"},
     {"queue"},

@@ -32,6 +32,7 @@ QUESTIONS = {
     "queue": "enqueue, claim, complete, cancel",
     "database": "open it, read it, write it",
     "schema": "what the database itself enforces",
+    "clearing_trigger": "who clears a reference?",
     "clone": "where is the clone?",
     "errors": "what can go wrong?",
     "models": "what is a task?",

@@ -1,9 +1,10 @@
-"""Set up a reference in a database that others are writing to: one table locked at a time, and none without need.
+"""Set up a reference in a database that others are writing to: it locks one table at a time, and only if it must.
 
-PostgreSQL locks a table to give it an index or a trigger. With both tables locked, this could deadlock with a writer
-whichever it locked first: a new order is written before its task, and a claimed task before its order.
+PostgreSQL locks a table to create an index or a trigger on it. Holding locks on both tables could deadlock with a
+writer, whichever was locked first: a new order is written before its task, but a claimed task before its order.
 
-What is there already is judged by what it stands on, not by its name. Not covered: the statements (`schema.py`).
+An existing index or trigger is judged by its definition, not by its name. Not covered: the text of the statements
+(`clearing_trigger.py`).
 """
 
 from __future__ import annotations
@@ -14,10 +15,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text
 
-from ..database.postgresql_engine import one_opens_at_a_time
-from ..database.transactions import reading, writing
-from ..errors import NameTaken, SchemaMissing
-from ..schema import (
+from ..clearing_trigger import (
     CLEARED,
     NAME_BYTES,
     ClearedColumn,
@@ -27,8 +25,11 @@ from ..schema import (
     reference_index,
     trigger_name,
 )
+from ..database.postgresql_engine import one_opens_at_a_time
+from ..database.transactions import reading, writing
+from ..errors import NameTaken, SchemaMissing
 
-# Asked first: IF NOT EXISTS and OR REPLACE lock the table, and wait for its writers, even with nothing to do.
+# Checked first: IF NOT EXISTS and OR REPLACE lock the table, and wait for its writers, even if there is nothing to do.
 IS_THERE = text(
     "SELECT to_regclass(quote_ident(:index)) IS NOT NULL AND EXISTS (SELECT FROM pg_trigger"
     " WHERE tgname = CAST(:trigger AS name) AND tgrelid = to_regclass(quote_ident(:tasks)))"
@@ -52,7 +53,7 @@ INDEX = {
 
 @dataclass(frozen=True)
 class Reference:
-    """A column that references the task at work on its row. schema: of the model, if it says one."""
+    """A column that references the task at work on its row. schema: the model's, if it names one."""
 
     table: str
     column: str
@@ -72,9 +73,9 @@ class Reference:
 def install(engine: Engine, reference: Reference) -> None:
     """Create the index and the trigger where they are missing, each in a transaction of its own.
 
-    The index first: if the table's rows refuse it, nothing is left behind. Those of an earlier version, under their
-    former names, are replaced. Raises SchemaMissing without the table, NameTaken if a name stands on something else,
-    TypeError for a column that cannot hold each id of a task.
+    The index comes first: if the rows violate it, nothing is left behind. An index or trigger that an earlier version
+    created under another name is replaced. Raises SchemaMissing without the table, NameTaken if a name is in use for
+    something else, TypeError for a column that cannot hold every task id.
     """
     with reading(engine) as session:
         connection = session.connection()
@@ -87,7 +88,7 @@ def install(engine: Engine, reference: Reference) -> None:
 
 
 def set_up(engine: Engine, index: Sequence[str], trigger: Sequence[str]) -> None:
-    """Create an index and a trigger with these statements, each in a transaction of its own."""
+    """Create an index and a trigger with these statements, each of the two in its own transaction."""
     for statements in (index, trigger):
         with writing(engine) as session:
             one_opens_at_a_time(connection := session.connection())
@@ -161,7 +162,7 @@ def _has_index(connection: Connection, reference: Reference, schema: str | None)
 
 
 def _stands(connection: Connection, reference: Reference, schema: str | None, name: str) -> bool | None:
-    """Whether the index of this name stands on the reference; None if nothing has this name."""
+    """Whether the index of this name is the reference's; None if nothing has this name."""
     query = text(INDEX[connection.dialect.name])
     found = connection.execute(query, {"name": name, "schema": schema}).first()
     if found is None:
@@ -173,7 +174,7 @@ def _stands(connection: Connection, reference: Reference, schema: str | None, na
 
 
 def _plain(sql: str) -> str:
-    """SQL without quotes, blanks and brackets, which databases write as they like."""
+    """SQL without quotes, spaces and brackets, which each database writes in its own way."""
     return re.sub(r'["\s()]', "", sql)
 
 
@@ -194,7 +195,7 @@ def _is_meant(cleared: ClearedColumn, reference: Reference, schema: str | None) 
 
 
 def _former(reference: Reference) -> tuple[str, str]:
-    """The names of index and trigger before they were unambiguous."""
+    """The names that an earlier version gave to the index and the trigger; they could be ambiguous."""
     plain = f"{reference.table}_{reference.column}"
     index, trigger = (name.encode()[:NAME_BYTES].decode(errors="ignore") for name in (plain, plain + CLEARED))
     return index, trigger

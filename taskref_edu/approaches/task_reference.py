@@ -21,11 +21,11 @@ from sqlalchemy.orm.util import identity_key
 from sqlmodel import Session, SQLModel, col
 
 from ..arguments import expect, expect_id, expect_name, short
+from ..clearing_trigger import trigger_exists
 from ..errors import OrphanTask, SchemaMissing
 from ..models import LONGEST_TYPE, Task
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from ..schema import trigger_exists
 from .expectations import expect_session, expect_task
 from .reference_setup import Reference, install
 

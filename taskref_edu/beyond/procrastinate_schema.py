@@ -1,9 +1,9 @@
-"""What `procrastinate.py` keeps in PostgreSQL: orders of its own that reference Procrastinate's jobs.
+"""The tables of `procrastinate_inverted.py` in PostgreSQL: orders of its own that reference Procrastinate's jobs.
 
-The tables of the engine are Procrastinate's: `procrastinate_jobs` is mapped here to be read, locked and referenced,
-and is never created or changed by us. A MetaData of our own, so that `create_all` elsewhere knows nothing of it.
+`procrastinate_jobs` belongs to Procrastinate. It is mapped here so that we can read, lock and reference its rows; we
+never create or change the table. The models have their own MetaData, so that `create_all` elsewhere ignores them.
 
-Not covered: migrations of Procrastinate's schema, which it does itself.
+Not covered: migrations of Procrastinate's schema; Procrastinate has its own.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from sqlalchemy import BigInteger, Column, Engine, Enum, ForeignKey, MetaData, T
 from sqlmodel import Field, SQLModel
 
 from ..approaches.reference_setup import is_set_up, set_up
+from ..clearing_trigger import reference_index
 from ..database.postgresql_engine import one_opens_at_a_time
 from ..database.transactions import reading, writing
 from ..errors import CannotOpen, SchemaMissing
-from ..schema import reference_index
 
 LIVE = ("todo", "doing")
 ENDED = ("succeeded", "failed", "cancelled", "aborted")
@@ -27,7 +27,7 @@ INDEX = "shop_orders_processing_task_id"
 
 
 TRIGGER = "shop_orders_cleared"
-# The schemas of Procrastinate's table and of our orders, quoted; and our clearing function, if it is there.
+# The quoted schemas of Procrastinate's table and of our orders; and our clearing function, if it exists.
 PLACES = text(f"""
     SELECT quote_ident(jobs.nspname), quote_ident(orders.nspname), prosrc
     FROM pg_class AS job_table JOIN pg_namespace AS jobs ON jobs.oid = job_table.relnamespace,
@@ -38,9 +38,9 @@ PLACES = text(f"""
 
 
 def clearing(jobs: str, orders: str) -> tuple[str, str]:
-    """As in `schema.py`, on Procrastinate's table: `IS NOT NULL` means "in process" here, too, whoever ends the job.
+    """As `clearing_trigger.py`, on Procrastinate's table: `IS NOT NULL` means "in process" here, too, whoever ends it.
 
-    With the schemas, quoted: without, it would clear the order of whoever's search_path ends the job.
+    Schemas are named and quoted: otherwise the table would be looked up on the search_path of whoever ends the job.
     """
     return (
         f"CREATE OR REPLACE FUNCTION {orders}.{TRIGGER}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
@@ -61,7 +61,7 @@ class ProcrastinateModel(SQLModel):
 
 
 class JobRow(ProcrastinateModel, table=True):
-    """The columns of Procrastinate's table that we look at. Only Procrastinate writes to it."""
+    """The columns of Procrastinate's table that we read. Only Procrastinate writes to it."""
 
     __tablename__ = "procrastinate_jobs"  # pyright: ignore[reportAssignmentType]
 

@@ -14,15 +14,9 @@ from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Engine, inspect, text
 
 from ..arguments import masked, short
+from ..clearing_trigger import qualify_clearing_functions
 from ..errors import CannotOpen
-from ..schema import (
-    EXTRA_DDL,
-    SCHEMA_VERSION,
-    SchemaName,
-    create_schema,
-    foreign_table,
-    qualify_clearing_functions,
-)
+from ..schema import EXTRA_DDL, SCHEMA_VERSION, SchemaName, create_schema, foreign_table
 from .file_check import check_version, translating_errors, url_of
 from .forks import open_anew_after_fork
 from .postgresql_engine import one_opens_at_a_time, server_engine

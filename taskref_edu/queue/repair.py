@@ -1,6 +1,6 @@
 """Find and repair what earlier code or hands have left in the tables: see RepairReport for the four kinds.
 
-A reference is a column that the clearing trigger of `schema.py` watches: the orders' own, and each one that
+A reference is a column that the clearing trigger (`clearing_trigger.py`) watches: the orders' own, and each one that
 `TaskReference.install()` has set up. Any other foreign key to a task may be meant to last: it is named, and left alone.
 Tasks are moved by the queue's own verbs; references are cleared here.
 
@@ -33,9 +33,9 @@ from sqlalchemy import Connection as SqlConnection
 from sqlmodel import Session
 
 from ..arguments import LARGEST_ID, expect
+from ..clearing_trigger import cleared_columns
 from ..database.transactions import SESSIONS, refuse_reading
 from ..models import ENDED, LIVE, PAYMENT, Order, Task, TaskStatus
-from ..schema import cleared_columns
 from .task_queue import TaskQueue
 
 TASK = Task.__table__  # type: ignore[attr-defined]

@@ -26,8 +26,8 @@ from taskref_edu import (
     writing,
 )
 from taskref_edu.approaches.reference_setup import Reference
+from taskref_edu.clearing_trigger import clearing_trigger
 from taskref_edu.queue.repair import repair
-from taskref_edu.schema import clearing_trigger
 from tests.conftest import OpenDatabase, claim, in_transaction
 
 TASK_ID = Task.__table__.c.id  # type: ignore[attr-defined]

@@ -15,8 +15,8 @@ from sqlalchemy import Column, Engine, ForeignKey, MetaData, create_engine, text
 from sqlmodel import Field, SQLModel
 
 from taskref_edu import Task, TaskQueue, TaskReference, Worker, errors, inverted, open_database, reading
+from taskref_edu.clearing_trigger import cleared_columns
 from taskref_edu.queue.repair import repair
-from taskref_edu.schema import cleared_columns
 from tests.conftest import POSTGRESQL, OpenDatabase, in_transaction
 
 EARLIER = Path(__file__).parent / "earlier"
