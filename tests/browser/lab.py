@@ -138,7 +138,7 @@ def free_port() -> int:
 
 
 def wait_until_up(lab: Lab, server: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 2 * PATIENCE
+    end = time.monotonic() + 4 * PATIENCE
     while time.monotonic() < end and server.poll() is None:
         try:
             urllib.request.urlopen(f"{lab.address}/api/status?token={TOKEN}", timeout=5).close()
