@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import scale, scale_snapshots, scale_weights
 
-pytestmark = [pytest.mark.xdist_group("postgresql"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("postgresql"), pytest.mark.nightly]
 
 
 def test_a_worker_process_drains_it(postgresql_url: str, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Every benchmark runs, on a few tasks: that a figure is there, not that it is good."""
+"""Every benchmark runs, on a few tasks: that a figure is there, not that it is good.
+
+Those that start processes or run for seconds are `nightly`: who changes a benchmark runs it.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ def test_throughput() -> None:
     assert [row[0] for row in rates.rows] == ["bare", "guarded", "ours"]
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("part", goals.PARTS, ids=lambda part: part.__name__)
 def test_each_goal(part: Callable[[goals.Size], list[goals.Goal]]) -> None:
     found = part(SIZE)
@@ -34,10 +38,12 @@ def test_a_goal_is_the_median_of_five_rounds_or_more() -> None:
     assert min(usual.rounds, usual.fewer, usual.imports) >= 5
 
 
+@pytest.mark.nightly
 def test_also_measured() -> None:
     assert len(goals.also(SIZE).rows) == 6
 
 
+@pytest.mark.nightly
 def test_the_race_lab() -> None:
     (table,) = race.run(quick=True)
     assert [row[0] for row in table.rows][-2:] == [
@@ -47,6 +53,7 @@ def test_the_race_lab() -> None:
     assert len(table.rows) == 13
 
 
+@pytest.mark.nightly
 def test_references_and_the_report(tmp_path: Path) -> None:
     tables, steps = references.run(quick=True)
     peers = {"one": {"enqueue": 0.5, "drain": 1.0}}
@@ -67,13 +74,19 @@ def test_references_and_the_report(tmp_path: Path) -> None:
         assert growing == set(references.VARIANTS) - flat
 
 
+@pytest.mark.nightly
 def test_checks_and_a_class() -> None:
     found = catalog()
     times = [(found[id], checks.answers(found[id], 1)) for id in ("2.2", "3.4")]
     assert [row[1] for row in checks.each(times).rows] == ["", "yes"]
     learners, minutes = checks.graded(1, "02_*")
     assert (learners, minutes > 0) == (1, True)
-    assert [row[3] for row in checks.goals(times, 16.0, 200, 24.0).rows] == ["yes", "yes", "no", "yes"]
+
+
+def test_the_goals_of_the_checks_are_judged_by_the_slowest_answer() -> None:
+    found = catalog()
+    times = [(found["2.2"], {"right": 20.0, "wrong": 140.0}), (found["3.4"], {"right": 300.0, "wrong": 1600.0})]
+    assert [row[3] for row in checks.goals(times, 16.0, 200, 24.0).rows] == ["yes", "no", "no", "yes"]
 
 
 def test_the_machine_has_no_name() -> None:
