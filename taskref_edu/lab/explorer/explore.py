@@ -21,12 +21,12 @@ from sqlalchemy import Engine
 from ...schema import SchemaName
 from .actor import Function
 from .budget import Budget, Progress
-from .exploring import run_all, run_these, trial_of
+from .invariant import Invariant
 from .outcome import Limits
 from .progress_bar import Bar
 from .question import Journal, Question
 from .result import ExplorationResult
-from .trial import Invariant
+from .run_schedules import run_all, run_these, trial_of
 
 Setup = Callable[[Engine], object]
 

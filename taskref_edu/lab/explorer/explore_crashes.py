@@ -21,12 +21,12 @@ from ...schema import SchemaName
 from .actor import Function
 from .budget import Budget, Progress
 from .explore import Setup
-from .exploring import run_all, trial_of
+from .invariant import Invariant, Recover
 from .outcome import DIES, DIES_IN_COMMIT, Limits
 from .progress_bar import Bar
 from .question import Journal, Question
 from .result import ExplorationResult
-from .trial import Invariant, Recover
+from .run_schedules import run_all, trial_of
 from .wording import counted, short_sql
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .answers import AnswerLog, Learnt, LearntMore
+from .answer_log import AnswerLog, Learnt, LearntMore
 from .errors import CannotMerge
 from .exploration import Exploration
 from .step_effects import Local, NextStep, known_names

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Any
 
-from .answers import AnswerLog, Learnt
+from .answer_log import AnswerLog, Learnt
 from .database_snapshot import quoted
 from .errors import CannotMerge
 from .exploration import Exploration

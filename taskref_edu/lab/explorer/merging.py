@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from .answers import AnswerLog, Learnt, LearntMore
+from .answer_log import AnswerLog, Learnt, LearntMore
 from .budget import Budget
 from .errors import CannotMerge
 from .graph import Graph, Schedules, State

@@ -17,7 +17,7 @@ from typing import Any
 from ...database.observed_connection import Connection
 from ..sqltrace import filled_in
 from .actor import Actor, Step
-from .answers import tell_rows
+from .answer_log import tell_rows
 from .database_snapshot import Rows
 from .graph import Graph
 from .outcome import DIES, Outcome

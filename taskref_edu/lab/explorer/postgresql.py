@@ -18,20 +18,20 @@ from string import ascii_uppercase
 from types import FrameType
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from . import watchdog
-from .errors import ActorNeverEnds, Deadlock, NoSuchSchedule, PastTheExplorer
+from .errors import ActorNeverEnds, Deadlock, NoSuchSchedule
 from .exploration import check_functions
 from .graph import Graph
+from .invariant import InvariantCheck
 from .outcome import DIES, DIES_IN_COMMIT, Limits, Outcome
-from .past_the_explorer import begin_guarding, end_guarding, refuse_later
+from .past_the_explorer import begin_guarding, end_guarding
 from .question import Question, name_of
 from .scratch_database import ScratchDatabase
 from .server_actor import ServerActor, is_open, put_gates
 from .trace import Trace, TraceStep
-from .trial import arguments_of, asked
 from .wording import error_text
 
 GLANCE = 0.003  # seconds after which a statement that has not ended may be waiting for a lock
@@ -43,15 +43,14 @@ OnStep = Callable[[str, ServerActor, str, str], None]
 LineOf = Callable[[Callable[..., Any], FrameType | None], int | None]
 
 
-class ServerTrial:
+class ServerTrial(InvariantCheck):
     """As Trial, on a server: runs schedules, recovers, and asks the invariant. Use it in a `with` block."""
 
     def __init__(self, question: Question, limits: Limits) -> None:
         assert question.url is not None
         check_functions(question.actors)
-        self.takes = arguments_of(question.invariant)
+        super().__init__(question.invariant, question.recover)
         self._functions, self._limits = question.actors, limits
-        self._invariant, self._recover = question.invariant, question.recover
         self.victim = None if question.crash is None else ascii_uppercase[question.crash]
         self.database = ScratchDatabase(question.url, question.setup, question.schema)
         self.speaks_for = self.database.speaks_for
@@ -60,7 +59,6 @@ class ServerTrial:
         for engine in self._engines:
             put_gates(engine)
         self.actors: list[ServerActor] = []  # of the latest schedule
-        self._seen: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def __enter__(self) -> ServerTrial:
         begin_guarding()
@@ -70,38 +68,17 @@ class ServerTrial:
         end_guarding()
         self.database.close()
 
+    def asking(self) -> Session:
+        return Session(self.database.connection)
+
+    def recovery_engine(self) -> Engine:
+        return self._engine
+
     # As Trial does
 
     def walk(self) -> ServerWalk:
         """Every schedule."""
         return ServerWalk(self)
-
-    @property
-    def recovers(self) -> bool:
-        """Whether there is a recovery to run."""
-        return self._recover is not None
-
-    def problems(self, outcome: Outcome) -> tuple[str, ...]:
-        """Recover, and return what is broken."""
-        failed = self.recover()
-        found = (*([failed] if failed else []), *self.judge(outcome))
-        return self._seen.setdefault(found, found)
-
-    def recover(self) -> str | None:
-        """Run the recovery; what it raised."""
-        try:
-            if self._recover is not None:
-                refuse_later("recover", self._recover(self._engine))
-        except PastTheExplorer:
-            raise
-        except Exception as error:
-            return f"the recovery raised {error_text(error)}"
-        return None
-
-    def judge(self, outcome: Outcome) -> tuple[str, ...]:
-        """What the invariant finds broken after this schedule."""
-        with Session(self.database.connection) as session:
-            return asked(self._invariant, self.takes, session, outcome)
 
     def replay(self, schedule: str, *, strict: bool = True) -> Outcome:
         """Run one schedule."""

@@ -16,7 +16,6 @@ from ..player.still import still
 from ..player.story import help_line, story
 from .budget import Budget
 from .errors import CannotMerge, CannotWriteTest
-from .exploring import AnyTrial, Explored
 from .graph import Graph, Schedules, Texts
 from .merging import merged_graph
 from .observations import Observations, observe
@@ -24,6 +23,7 @@ from .outcome import DIES, DIES_IN_COMMIT
 from .postgresql import ServerTrial
 from .progress_bar import Bar
 from .question import Question, name_of
+from .run_schedules import AnyTrial, Explored
 from .server_observations import observe_server
 from .trace import Trace
 from .trial import Trial

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from .answers import names_in
+from .answer_log import names_in
 from .statement_kinds import Kind, Tables
 
 

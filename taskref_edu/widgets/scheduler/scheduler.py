@@ -14,9 +14,9 @@ from sqlalchemy import Engine
 from ...lab import explore
 from ...lab.explorer.actor import Function
 from ...lab.explorer.errors import NoSuchSchedule
+from ...lab.explorer.invariant import Invariant
 from ...lab.explorer.outcome import Limits
 from ...lab.explorer.question import Journal
-from ...lab.explorer.trial import Invariant
 from ...lab.player.once import module_wanted
 from ...lab.player.page import data, player_html
 from ...schema import SchemaName

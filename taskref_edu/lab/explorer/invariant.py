@@ -1,0 +1,90 @@
+"""What decides that a schedule is broken: the invariant, asked after each schedule and its recovery.
+
+Not covered: running the schedules (`trial.py` on SQLite, `postgresql.py` on a server).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from .errors import PastTheExplorer
+from .outcome import Outcome
+from .past_the_explorer import refuse_later
+from .wording import error_text
+
+# invariant(session), invariant(session, errors) or invariant(session, errors, results): a list of what is broken
+Invariant = Callable[..., Sequence[str]]
+Recover = Callable[[Engine], object]
+
+
+class InvariantCheck:
+    """Runs the recovery, then asks the invariant. takes: how many arguments the invariant has.
+
+    A subclass says in which session the invariant is asked.
+    """
+
+    def __init__(self, invariant: Invariant, recover: Recover | None) -> None:
+        self.takes = arguments_of(invariant)
+        self._invariant, self._recover = invariant, recover
+        self._found: dict[tuple[str, ...], tuple[str, ...]] = {}  # equal lists are kept once
+
+    def asking(self) -> AbstractContextManager[Session]:
+        """The session for one question to the invariant."""
+        raise NotImplementedError
+
+    def recovery_engine(self) -> Engine:
+        """The engine that the recovery gets."""
+        raise NotImplementedError
+
+    @property
+    def recovers(self) -> bool:
+        """Whether there is a recovery to run."""
+        return self._recover is not None
+
+    def problems(self, outcome: Outcome) -> tuple[str, ...]:
+        """Run the recovery, and return what is broken."""
+        failed = self.recover()
+        found = (*([failed] if failed else []), *self.judge(outcome))
+        return self._found.setdefault(found, found)
+
+    def recover(self) -> str | None:
+        """Run the recovery; its error in words, None if it raised none."""
+        try:
+            if self._recover is not None:
+                refuse_later("recover", self._recover(self.recovery_engine()))
+        except PastTheExplorer:
+            raise
+        except Exception as error:
+            return f"the recovery raised {error_text(error)}"
+        return None
+
+    def judge(self, outcome: Outcome) -> tuple[str, ...]:
+        """What the invariant finds broken after this schedule. Raises TypeError if it returns no list of strings."""
+        known: tuple[Any, ...] = (outcome.errors, outcome.results)
+        with self.asking() as session:
+            try:
+                found = self._invariant(session, *known[: self.takes - 1])
+            except Exception as error:
+                error.add_note(f"raised by the invariant after the schedule {outcome.schedule!r}")
+                raise
+        refuse_later("the invariant", found)
+        if isinstance(found, str) or not isinstance(found, Sequence):
+            raise TypeError(f"the invariant returned {found!r}: a list of strings expected, empty if nothing is broken")
+        return tuple(found)
+
+
+def arguments_of(invariant: Invariant) -> int:
+    """How many arguments the invariant takes, from 1 to 3. Raises TypeError for any other number."""
+    parameters = inspect.signature(invariant).parameters.values()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    # A parameter with a default is the caller's own, unless it is called as ours are.
+    ours = [p for p in positional if p.default is p.empty or p.name in ("errors", "results")]
+    if not 1 <= len(ours) <= 3:
+        raise TypeError(f"an invariant of {len(ours)} arguments found: (session[, errors[, results]]) expected")
+    return len(ours)
