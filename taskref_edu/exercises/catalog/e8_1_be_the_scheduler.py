@@ -156,18 +156,10 @@ def _holds(bug: Bug, found: ExplorationResult, schedule: str) -> CheckFailed:
     try:
         trace = found.replay(schedule)
     except NoSuchSchedule as error:
-        return CheckFailed(f"{bug.name}: `{schedule}` {_reason(error)}.")
+        return CheckFailed(f"{bug.name}: `{schedule}` {error.why}.")
     serial = switches(schedule) < len(bug.actors)
     why = ": one after the other, each actor is right" if serial else ""
     return CheckFailed(f"{bug.name}: after `{schedule}` nothing is broken{why}.", trace)
-
-
-def _reason(error: NoSuchSchedule) -> str:
-    """Why the schedule cannot be followed, in the lab's words."""
-    _, early, rest = str(error).partition("steps are left (")
-    if early:
-        return f"ends too early; still to come is {rest.removesuffix(')')}"
-    return f"cannot happen: {str(error).partition(': ')[2]}"
 
 
 def _wrong(first: str, second: str, third: str, message: str) -> Wrong:

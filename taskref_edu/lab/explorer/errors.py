@@ -32,15 +32,11 @@ class PastTheExplorer(LabError):
 
 
 class NoSuchSchedule(LabError):
-    """The schedule names a step that is not there, or that has to wait.
+    """The schedule names a step that does not exist or has to wait, or it ends too early. why: the reason, in words."""
 
-    after: the steps that could be made, where a step of a known actor was refused; why: the reason, in words.
-    """
-
-    def __init__(self, message: str, after: str | None = None, why: str | None = None) -> None:
-        super().__init__(message)
-        self.after = after
-        self.why = why or message
+    def __init__(self, schedule: str, why: str) -> None:
+        super().__init__(f"{schedule!r} {why}")
+        self.why = why
 
 
 class NotRepeatable(LabError):

@@ -27,18 +27,12 @@ class Limits:
 
 @dataclass
 class Outcome:
-    """How one schedule went: the actors' errors and return values, by letter; the SQL that one died before.
-
-    standing: where the actors stand that have not ended, by letter; only where a schedule was left unfinished.
-    waiting: those of them that have to wait, and for whom.
-    """
+    """How one schedule went: the actors' errors and return values, by letter; the SQL that one died before."""
 
     schedule: str
     errors: dict[str, BaseException] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     crashed: str | None = None
-    standing: dict[str, str] = field(default_factory=dict)
-    waiting: dict[str, str] = field(default_factory=dict)
 
     def forget(self) -> None:
         """Let go of tracebacks: their frames would keep sessions and cursors alive."""

@@ -84,7 +84,7 @@ class ServerTrial(InvariantCheck):
         """Run one schedule."""
         outcome, _ = self.run(schedule)
         if strict and outcome.schedule != schedule:
-            raise NoSuchSchedule(f"{schedule!r} cannot be followed: it became {outcome.schedule!r}", outcome.schedule)
+            raise NoSuchSchedule(schedule, f"cannot be followed: it became {outcome.schedule!r}")
         return outcome
 
     def trace(self, schedule: str) -> Trace:
@@ -101,7 +101,7 @@ class ServerTrial(InvariantCheck):
 
         outcome, _ = self.run(schedule, on_step)
         if outcome.schedule != schedule:
-            raise NoSuchSchedule(f"{schedule!r} cannot be followed: it became {outcome.schedule!r}", outcome.schedule)
+            raise NoSuchSchedule(schedule, f"cannot be followed: it became {outcome.schedule!r}")
         trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
         if self.recovers:
             trace.steps.append(TraceStep("", "recovery", self.recover(), self.database.rows(), True))

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from ..sqltrace import filled_in
 from .actor import Actor
 from .errors import NoSuchSchedule, NotRepeatable
 from .exploration import Exploration, OnStep
@@ -119,13 +118,11 @@ def replay(
     on_step: OnStep | None = None,
     *,
     strict: bool = True,
-    unfinished: bool = False,
 ) -> Outcome:
     """Run one schedule.
 
-    strict: raise NoSuchSchedule where it cannot be followed to the letter. Otherwise leave out the steps that
-    are not there or have to wait, and run what is left in alphabetical order.
-    unfinished: the schedule may end where steps are left; then the actors that stand before them are killed.
+    strict: raise NoSuchSchedule if it cannot be followed to the letter. Otherwise skip the steps that do not exist or
+    have to wait, and run the remaining steps in alphabetical order.
     """
     exploration.on_step = on_step
     for actor in exploration.actors:
@@ -136,15 +133,13 @@ def replay(
             actor = _mover(exploration, move, schedule)
             if not exploration.go(move, outcome) and strict:
                 why = f"{actor.letter} has no step left" if actor.ended else exploration.why_waiting(actor)
-                raise NoSuchSchedule(f"{schedule!r}: after {outcome.schedule!r}, {why}", outcome.schedule, why)
-        if unfinished:
-            _stop_here(exploration, outcome)
+                raise NoSuchSchedule(schedule, f"cannot happen: after {outcome.schedule!r}, {why}")
         while exploration.going:
             rest = "; ".join(f"{actor.letter}: {actor.step.sql}" for actor in exploration.going if actor.step)
             if not any(exploration.go(actor.letter, outcome) for actor in exploration.going):
                 exploration.give_up(outcome)
             elif strict:
-                raise NoSuchSchedule(f"{schedule!r} ends too early: steps are left ({rest})")
+                raise NoSuchSchedule(schedule, f"ends too early: steps are left ({rest})")
         return exploration.end(outcome)
     finally:
         exploration.on_step = None
@@ -153,23 +148,9 @@ def replay(
             actor.tracing = False
 
 
-def _stop_here(exploration: Exploration, outcome: Outcome) -> None:
-    """Note where the actors stand, unless all of them wait, and kill them."""
-    if not any(exploration.may_go(actor) for actor in exploration.going):
-        return
-    outcome.standing = {actor.letter: _stands(exploration, actor) for actor in exploration.going}
-    outcome.waiting = {a.letter: exploration.holder_before(a) for a in exploration.going if not exploration.may_go(a)}
-    for actor in exploration.going:
-        exploration.kill(actor)
-
-
-def _stands(exploration: Exploration, actor: Actor) -> str:
-    return filled_in(exploration.database.observer, actor.step.sql, actor.step.parameters) if actor.step else ""
-
-
 def _mover(exploration: Exploration, move: str, schedule: str) -> Actor:
     try:
         return exploration.mover(move)
     except KeyError:
         letters = ", ".join(actor.letter for actor in exploration.actors)
-        raise NoSuchSchedule(f"{schedule!r} names {move!r}; the actors are {letters}") from None
+        raise NoSuchSchedule(schedule, f"names {move!r}; the actors are {letters}") from None

@@ -50,9 +50,6 @@ class Trace:
     errors: dict[str, str] = field(default_factory=dict)
     broken: tuple[str, ...] = ()
     times: frozenset[str] = frozenset()  # columns that hold times
-    standing: dict[str, str] = field(default_factory=dict)  # what the actors do next, where steps are left
-    waiting: dict[str, str] = field(default_factory=dict)  # those of them that have to wait, and for whom
-
     recorder: Callable[[str | None], dict[str, Any]] | None = field(default=None, repr=False)
 
     def recording(self, *, file: str | None = None, code: str | None = None) -> dict[str, Any]:
@@ -78,9 +75,8 @@ def traced(
     judge: Callable[[Outcome], tuple[str, ...]],
     *,
     recover: Callable[[], str | None] | None = None,
-    unfinished: bool = False,
 ) -> Trace:
-    """Run `schedule` once more and write down what happens. The judge is asked only if no step is left."""
+    """Run `schedule` once more and record what happens."""
     database = exploration.database
     names = {actor.letter: name_of(actor.function) for actor in exploration.actors}
     trace = Trace(schedule, names, times=frozenset(database.times()))
@@ -97,13 +93,11 @@ def traced(
         sql = filled_in(database.observer, step.sql, step.parameters)
         trace.steps.append(TraceStep(actor.letter, sql, error, rows, step.rows is None))
 
-    outcome = replay(exploration, schedule, on_step, unfinished=unfinished)
-    trace.standing, trace.waiting = outcome.standing, outcome.waiting
+    outcome = replay(exploration, schedule, on_step)
     trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
     if recover is not None:
         error = recover()
         trace.steps.append(TraceStep("", "recovery", error, database.rows(), True))
-    if not outcome.standing:
-        trace.broken = judge(outcome)
+    trace.broken = judge(outcome)
     outcome.forget()
     return trace

@@ -65,7 +65,7 @@ class Trial(InvariantCheck):
         """Run one schedule."""
         return replay(self.exploration, schedule, strict=strict)
 
-    def trace(self, schedule: str, *, unfinished: bool = False) -> Trace:
+    def trace(self, schedule: str) -> Trace:
         """Run the schedule once more, and record what happens."""
         recover = self.recover if self.recovers else None
-        return traced(self.exploration, schedule, self.judge, recover=recover, unfinished=unfinished)
+        return traced(self.exploration, schedule, self.judge, recover=recover)

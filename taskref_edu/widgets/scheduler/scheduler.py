@@ -58,9 +58,9 @@ class Scheduler:
         try:
             end = self.found.graph.states[self.found.graph.walk(schedule)[-1]]
         except KeyError as missing:
-            raise NoSuchSchedule(f"{schedule!r}: no step of {missing.args[0]!r} at this place") from None
+            raise NoSuchSchedule(schedule, f"cannot happen: no step of {missing.args[0]!r} at this place") from None
         if end.edges:
-            raise NoSuchSchedule(f"{schedule!r} ends too early: {', '.join(end.edges)} can go on")
+            raise NoSuchSchedule(schedule, f"ends too early: {', '.join(end.edges)} can go on")
         self.tried[schedule] = bool(end.problems)
         return list(end.problems)
 

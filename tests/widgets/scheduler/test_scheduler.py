@@ -60,7 +60,7 @@ def test_a_schedule_is_played_from_a_program(two_clicks: Scheduler) -> None:
     assert two_clicks.attempts == 2
     with pytest.raises(NoSuchSchedule, match="'AAAA' ends too early: A, B can go on"):
         two_clicks.play("AAAA")
-    with pytest.raises(NoSuchSchedule, match="'AC': no step of 'C' at this place"):
+    with pytest.raises(NoSuchSchedule, match="'AC' cannot happen: no step of 'C' at this place"):
         two_clicks.play("AC")
 
 
