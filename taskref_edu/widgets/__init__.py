@@ -7,6 +7,6 @@ for _package in ("ipywidgets", "anywidget", "orjson"):
 
 from .panel.panel import Panel  # noqa: E402 - only now, so that what is missing has our name
 from .scheduler.break_the_shop import break_the_shop  # noqa: E402
-from .scheduler.scheduler import Scheduler  # noqa: E402
+from .scheduler.scheduler import RecordedGame, Scheduler  # noqa: E402
 
-__all__ = ["Panel", "Scheduler", "break_the_shop"]
+__all__ = ["Panel", "RecordedGame", "Scheduler", "break_the_shop"]

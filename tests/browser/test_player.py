@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from taskref_edu.beyond.experiments import RECORDED
 from taskref_edu.lab.player.record import record
 from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.player.story import ending
 from taskref_edu.lab.player.words import columns
-from taskref_edu.widgets import Scheduler
+from taskref_edu.widgets import RecordedGame, Scheduler
 from tests.lab.player.scenarios import found, recorded
 
 from .lab import new_page
@@ -98,6 +100,17 @@ def test_the_game_reaches_every_ending_by_keyboard(canvas: Page) -> None:
     canvas.evaluate(f"{PLAYER}.host.hidden = false")
     canvas.locator(f"{NAME}").get_by_role("button", name="Show the fewest").click()
     assert canvas.evaluate(f"{PLAYER}.schedule") == "AAAABBBBBBBAAA"
+
+
+def test_a_game_recorded_on_a_server__where_a_statement_has_to_wait(canvas: Page) -> None:
+    game = RecordedGame(json.loads(RECORDED.read_text())["results"]["the_level"], goal="Be paid twice")
+    recording = Recording(game.recording)
+    show(canvas, game._repr_html_())
+    waiting = next(run for run in recording.runs if run.broken and "b" in run.schedule)
+    play(canvas, ["Escape", *waiting.schedule.upper()])
+    assert canvas.evaluate(f"{PLAYER}.game.path") == waiting.schedule
+    expect(canvas.locator(f"{NAME} .verdict")).to_contain_text(f"You broke it: {waiting.broken[0]}")
+    expect(canvas.locator(f"{NAME} .win")).to_contain_text(f"Your switches {waiting.switches}")
 
 
 def test_how_many_there_are_is_told_with_the_first_that_breaks__and_the_map_fills(canvas: Page) -> None:

@@ -45,7 +45,7 @@ class Run:
     @property
     def switches(self) -> int:
         """How many times it passes from one actor to another; a death is the dying actor's own."""
-        return sum(one != other for one, other in pairwise(self.schedule.replace(DIES, "")))
+        return sum(one != other for one, other in pairwise(self.schedule.replace(DIES, "").upper()))
 
 
 @dataclass(frozen=True)

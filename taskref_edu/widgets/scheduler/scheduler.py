@@ -19,6 +19,7 @@ from ...lab.explorer.outcome import Limits
 from ...lab.explorer.question import Journal
 from ...lab.player.once import module_wanted
 from ...lab.player.page import data, player_html
+from ...lab.player.recording import Facts
 from ...schema import SchemaName
 from .link import link
 
@@ -76,3 +77,17 @@ class Scheduler:
     def _repr_html_(self) -> str:
         options = self._options | link(self)
         return player_html(self.found.recording(), options, with_module=module_wanted())
+
+
+class RecordedGame:
+    """The same game from ExplorationResult.recording(): where its database, such as a server, may not be at hand."""
+
+    def __init__(self, recording: Facts, *, goal: str = "", names: Mapping[str, str] | None = None) -> None:
+        self.recording = recording
+        self._options = {"game": True, "goal": goal, "names": dict(names or {})}
+
+    def __repr__(self) -> str:
+        return f"RecordedGame: shown in a notebook, it lets you play {self.recording['count']:,} schedules"
+
+    def _repr_html_(self) -> str:
+        return player_html(self.recording, self._options, with_module=module_wanted())

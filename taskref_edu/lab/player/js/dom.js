@@ -22,7 +22,7 @@ const who = (letter) => h("span", { cls: `who lane-${letter}` }, letter);
 const shown = (value) => (value == null ? "NULL" : String(value));
 const number = (n) => n.toLocaleString("en");
 const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
-const switches = (s) => [...s.replace("x", "")].filter((c, i, all) => i && c !== all[i - 1]).length;
+const switches = (s) => [...s.replace("x", "").toUpperCase()].filter((c, i, all) => i && c !== all[i - 1]).length;
 const wbr = (text) => text.split(/(?<=_)/).flatMap((part, i) => (i ? [h("wbr"), part] : [part]));
 const listed = (parts) =>
   parts.flatMap((part, i) => (i === 0 ? [part] : i === parts.length - 1 ? [" and ", part] : [", ", part]));

@@ -12,11 +12,14 @@ class Game {
   get run() { return this.player.rec.run(this.path); }
   get broken() { return [...this.found].filter((s) => this.player.rec.run(s)?.out === "bad").length; }
 
+  // The name of an actor's next step: on a server a small letter is one that has to wait for a lock.
+  next(state, letter) { return [letter, letter.toLowerCase()].find((name) => state.go?.[name]); }
+
   // Whether an actor can step now, and what is said below its name.
   turn(path, letter) {
-    const { state } = path.at(-1);
+    const { state } = path.at(-1), next = this.next(state, letter);
     if (state.more?.includes(letter)) return { can: LINKS.has(this.player.options.link), why: "its step is not recorded here" };
-    if (state.go?.[letter]) return { can: true, why: "let it take its next step" };
+    if (next) return { can: true, why: next === letter ? "let it take its next step" : "its next step has to wait for a lock" };
     if (state.waits?.[letter]) return { can: false, why: `waits for ${state.waits[letter][0]}’s lock` };
     return { can: false, why: "done" };
   }
@@ -25,13 +28,14 @@ class Game {
     const { rec } = this.player, { state } = rec.path(this.path).at(-1);
     if (!state.go && !state.more) return;
     if (state.more?.includes(letter)) return this.player.tell({ more: this.path });
-    if (!state.go?.[letter]) {
+    const next = this.next(state, letter);
+    if (!next) {
       const waits = state.waits?.[letter];
       this.message = [letter, waits ? `${letter} is waiting for ${waits[0]}’s lock. Step ${waits[0]}, or go Back.` : `${letter} is done. Step another one, or go Back.`];
       this.player.draw();
       return;
     }
-    this.go(this.path + letter);
+    this.go(this.path + next);
     if (!this.ended) return;
     this.fresh = this.found.has(this.path) ? null : this.path;
     this.found.add(this.path);

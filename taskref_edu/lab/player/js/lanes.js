@@ -107,7 +107,7 @@ class Lanes {
   upcoming() {
     const { rec, game } = this.player, { state } = this.path.at(-1);
     for (const letter of rec.letters) {
-      const go = state.go?.[letter], waits = state.waits?.[letter];
+      const go = state.go?.[game.next(state, letter)], waits = state.waits?.[letter];
       if (!go && !waits) continue;
       const sql = go ? rec.steps[go[0]].sql : waits[1];
       this.put(h("div", { cls: `next lane-${letter}${go ? "" : " blocked"}`, onclick: () => game.step(letter) }, h("span", { cls: "lbl" }, go ? "next" : `waits for ${waits[0]}’s lock`), statement(rec, sql)), this.bottom, letter);

@@ -63,7 +63,7 @@ class ScheduleMap {
 
   strip(run) {
     const { rec } = this.player;
-    const cells = [...run.s].map((c) => (c === "x" ? h("span", { cls: "cut" }) : h("i", { cls: `lane-${c}` })));
+    const cells = [...run.s].map((c) => (c === "x" ? h("span", { cls: "cut" }) : h("i", { cls: `lane-${c.toUpperCase()}` })));
     const dead = rec.letters.length === 1 && rec.whole ? rec.whole.length - (run.s.length - 1) : 0;
     for (let k = 0; k < dead; k++) cells.push(h("i", { cls: "ghost" }));
     return this.option(`strip${this.mine(run)}`, run, [cells, h("span", { cls: "m" }, ICON[run.out]), dead || rec.whole ? h("span", { cls: "tick" }, run.s.indexOf("x") + 1 || "–") : null], `--h:${this.height()}px`);
