@@ -15,9 +15,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from . import notebook_hook
-from .answers import mine
 from .check import check_answer
-from .commands import check, hint, progress, reset, solution
+from .commands import check, hint, mine, progress, reset, solution
 from .predictions import guess, reveal
 
 __all__ = [

@@ -46,7 +46,7 @@ class Question(Note):
 
     def buttons(self) -> Any:
         """The row of buttons; a click keeps the guess and locks the row."""
-        from .choice_buttons import choice_buttons
+        from .buttons import choice_buttons
 
         note = (
             Note(self.heading, "Pick one; nobody grades it.") if self.picked is None else Note(self.heading, self.text)
