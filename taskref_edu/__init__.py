@@ -1,8 +1,8 @@
 """Background tasks and the objects they work on: which should reference which?
 
-Importing this pulls in no widgets, no IPython, no matplotlib. `docs/architecture.md` is the map of the rooms.
+Importing this imports no widgets, no IPython, no matplotlib. `docs/architecture.md` is the map of the rooms.
 
-PYTEST_DONT_REWRITE: a word for pytest, which would warn a program that has imported this and then starts pytest.
+PYTEST_DONT_REWRITE is a marker for pytest, which would otherwise warn a program that imported this before it started.
 """
 
 from . import errors, former_names

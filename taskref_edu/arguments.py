@@ -1,6 +1,6 @@
-"""Checks of what callers pass: what was found, what was expected, before anything is written.
+"""Checks of arguments, made before anything is written; the message says what was found and what was expected.
 
-Cheap, since each verb pays for them: a check that passes is one comparison or two.
+Every verb runs them, so they are cheap: a check that passes is one or two comparisons.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-LONGEST = timedelta(days=3650).total_seconds()  # so that the time plus ten years can still be stored
+LONGEST = timedelta(days=3650).total_seconds()  # ten years from now can still be stored as a time
 LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's INTEGER
 LARGEST_ID = 2**63 - 1
-# After `//user:` up to the last @ (a password may hold one), and after `password=`, `sslpassword=`.
+# What follows `//user:`, up to the last @ (a password may contain one), or follows `password=` or `sslpassword=`.
 _SECRETS = re.compile(r"(://[^\s:/?@]*:).*(?=@)|(\b\w*pass(?:word|wd|phrase)\s*=\s*)[^\s&;'\"]+", re.IGNORECASE)
 
 
@@ -26,12 +26,12 @@ def expect_seconds(name: str, value: Any, lowest: float = 0.0) -> None:
     """Raise TypeError or ValueError unless the value is a number of seconds, from `lowest` to ten years."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} {short(value)} found, seconds expected")
-    if not lowest <= value <= LONGEST:  # not true of NaN, too
+    if not lowest <= value <= LONGEST:  # also refuses NaN
         raise ValueError(f"{name} {short(value)} found, from {lowest:g} to {LONGEST:,.0f} seconds expected")
 
 
 def expect_count(name: str, value: Any, lowest: int = 1) -> None:
-    """Raise TypeError or ValueError unless the value is a whole number that the database can keep."""
+    """Raise TypeError or ValueError unless the value is a whole number that every database can store."""
     if type(value) is not int:
         raise TypeError(f"{name} {short(value)} found, a whole number expected")
     if not lowest <= value <= LARGEST_INTEGER:
@@ -39,7 +39,7 @@ def expect_count(name: str, value: Any, lowest: int = 1) -> None:
 
 
 def expect_name(name: str, value: Any, longest: int) -> None:
-    """Raise TypeError or ValueError unless the value is text that every database can keep."""
+    """Raise TypeError or ValueError unless the value is text that every database can store."""
     if not isinstance(value, str):
         raise TypeError(f"{name} {short(value)} found, a name as text expected")
     if not value or len(value) > longest:
@@ -49,14 +49,14 @@ def expect_name(name: str, value: Any, longest: int) -> None:
 
 
 def expect_id(name: str, value: Any) -> None:
-    """Raise TypeError or ValueError unless the value can be the id of a row; None, of a new row, is all right."""
+    """Raise TypeError or ValueError unless the value can be the id of a row; None, the id of a new row, is accepted."""
     if value is not None and (type(value) is not int or not 0 <= value <= LARGEST_ID):
         kind = TypeError if type(value) is not int else ValueError
         raise kind(f"{name} {short(value)} found, a whole number from 0 to {LARGEST_ID} expected")
 
 
 def in_utc(name: str, value: Any) -> datetime:
-    """The time in UTC; TypeError or ValueError if it is none, or has no time zone."""
+    """The time in UTC. Raises TypeError if it is no datetime, ValueError if it has no time zone or is out of range."""
     expect(value, datetime, f"a datetime for {name}")
     if value.utcoffset() is None:
         raise ValueError(f"{name} {value!r} has no time zone: use datetime.now(UTC)")
@@ -67,7 +67,7 @@ def in_utc(name: str, value: Any) -> datetime:
 
 
 def short(value: Any) -> str:
-    """The value as text, of a length that an error can carry."""
+    """The value as text, short enough for an error message."""
     try:
         text = repr(value)
     except Exception:

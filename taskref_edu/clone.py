@@ -1,6 +1,6 @@
-"""Where the clone of the repository is: its notebooks, and beside them the learner's progress.
+"""Where the clone of the repository is, with its notebooks and the learner's progress.
 
-A module of its own, because the exercises and the command line need it, and it needs neither.
+A module of its own, because both the exercises and the command line need it.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 FIRST_NOTEBOOK = Path("notebooks", "00_start_here.ipynb")
-MARKS = (Path(".taskref"), Path("authoring"), FIRST_NOTEBOOK)  # what only a clone has, or a folder with progress
+MARKS = (Path(".taskref"), Path("authoring"), FIRST_NOTEBOOK)  # any of these marks a clone, or a folder with progress
 
 
 def root() -> Path:
-    """The clone around the folder where the learner started, else the one that this package lies in.
+    """The clone that contains the starting folder, else the one that contains this package.
 
-    Without any: the folder's git repository, or the folder itself.
+    If there is neither: the git repository of the starting folder, or that folder itself.
     """
     start = _starting_folder()
     around = (start, *start.parents)
@@ -26,7 +26,7 @@ def root() -> Path:
 
 
 def _starting_folder() -> Path:
-    """The working directory; in a notebook as it was before any `%cd`, which must not split the progress."""
+    """The working directory; in a notebook the one before any `%cd`, so that all progress stays in one place."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return Path(shell.starting_dir) if shell else Path.cwd()

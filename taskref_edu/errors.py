@@ -1,33 +1,34 @@
 """Every error that the package raises, in one tree.
 
     TaskrefError
-    ├── DatabaseError            the file or server under the queue
+    ├── DatabaseError            a problem with the queue's file or server
     │   ├── CannotOpen               missing folder, no permission, not a database
     │   │   ├── ServerNotReached         no server, no such database, user or password refused
-    │   │   └── MissingExtra             a package that only some need is not installed; also an ImportError
-    │   ├── ConnectionLost           the server, or the way to it, went away in the middle
+    │   │   └── MissingExtra             an optional package is not installed; also an ImportError
+    │   ├── ConnectionLost           the connection to the server broke in the middle of a transaction
     │   ├── SchemaMissing            the queue's tables are not in this database
-    │   ├── NameTaken                an index or trigger of the name that we need stands on something else
+    │   ├── NameTaken                the name of our index or trigger is in use for something else
     │   ├── SchemaTooNew             written by a newer version, or by another program
     │   ├── DatabaseGone             the file was deleted or replaced while in use
-    │   ├── DatabaseLocked           somebody else's transaction was open for longer than we may wait
-    │   ├── DatabaseReadOnly         the file, or the server, may be read, and not written
+    │   ├── DatabaseLocked           another transaction was open for longer than we may wait
+    │   ├── ForkedWhileWriting       this process was forked during a write, and cannot get the file's lock
+    │   ├── DatabaseReadOnly         the file or server can be read but not written
     │   ├── NoConnectionFree         all connections of the engine's pool are in use
-    │   ├── DatabaseDamaged          the file holds what SQLite cannot read
+    │   ├── DatabaseDamaged          SQLite cannot read the file
     │   ├── DiskError                the disk is full, over its quota, or failing
     │   └── ReadOnlySession          a write inside reading()
     ├── TaskNotFound             no task has this id
     ├── StaleLease               the caller no longer holds the task
-    ├── PermanentFailure         trying again cannot help: the worker fails the task without a retry
+    ├── PermanentFailure         a retry cannot help: the worker fails the task at once
     │   ├── PayloadError             the payload is not what the type expects
-    │   ├── OrphanTask               no object points at the task
+    │   ├── OrphanTask               no object references the task
     │   └── HandlerNotRun            the handler returned an awaitable or a generator: its code never ran
-    ├── UnknownType              no handler is registered for the type here; another worker may have one
+    ├── UnknownType              no handler is registered here for the type; another worker may have one
     └── WorkerBusy               the worker cannot do this now
 
     BaseException
-    └── TaskCancelled            raised by checkpoint(); not an Exception, so that a handler's
-                                 `except Exception` does not swallow it (asyncio.CancelledError's reason)
+    └── TaskCancelled            raised by checkpoint(); not an Exception, so that a handler's `except Exception`
+                                 does not swallow it (as asyncio.CancelledError)
 
 Each message says what was found, what was expected, and what to do next.
 """
@@ -39,11 +40,11 @@ import sys
 
 
 class TaskrefError(Exception):
-    """The root of the tree: catch it to catch them all."""
+    """The root of the tree: `except TaskrefError` catches them all."""
 
 
 class DatabaseError(TaskrefError):
-    """The database under the queue cannot be used as asked."""
+    """The queue's database cannot be used as asked."""
 
 
 class CannotOpen(DatabaseError):
@@ -51,15 +52,15 @@ class CannotOpen(DatabaseError):
 
 
 class ServerNotReached(CannotOpen):
-    """The server gave no connection; nothing was written. Trying again later may help."""
+    """The server accepted no connection; nothing was written. Trying again later may help."""
 
 
 class MissingExtra(CannotOpen, ImportError):
-    """A package that only some need is not installed; the message has the line that installs it."""
+    """An optional package is not installed; the message has the command that installs it."""
 
 
 class ConnectionLost(DatabaseError):
-    """The connection ended in the middle of a transaction: it was rolled back.
+    """The connection broke in the middle of a transaction, which was rolled back.
 
     If it was lost during COMMIT, the outcome is unknown: check before retrying.
     """
@@ -70,7 +71,7 @@ class SchemaMissing(DatabaseError):
 
 
 class NameTaken(DatabaseError):
-    """An index or trigger of the name that a reference needs stands on something else; nothing was changed."""
+    """The name of a reference's index or trigger is in use for something else; nothing was changed."""
 
 
 class SchemaTooNew(DatabaseError):
@@ -86,19 +87,19 @@ class DatabaseLocked(DatabaseError):
 
 
 class ForkedWhileWriting(DatabaseError):
-    """This process was forked while a thread wrote to the file, and cannot get its lock; nothing was written."""
+    """This process was forked while a thread wrote to the file, and can never get its lock; nothing was written."""
 
 
 class DatabaseReadOnly(DatabaseError):
-    """The file, or the server, may be read, and not written; nothing was written."""
+    """The file or server can be read but not written; nothing was written."""
 
 
 class NoConnectionFree(DatabaseError):
-    """All connections of the engine's pool were in use for as long as one may wait; nothing was written."""
+    """All connections of the engine's pool were in use until the pool's timeout; nothing was written."""
 
 
 class DatabaseDamaged(DatabaseError):
-    """The file holds what SQLite cannot read."""
+    """SQLite cannot read the file."""
 
 
 class DiskError(DatabaseError):
@@ -106,7 +107,7 @@ class DiskError(DatabaseError):
 
 
 class ReadOnlySession(DatabaseError):
-    """Something was to be written through reading()."""
+    """A write was attempted inside reading()."""
 
 
 class TaskNotFound(TaskrefError):
@@ -126,7 +127,7 @@ class PayloadError(PermanentFailure):
 
 
 class OrphanTask(PermanentFailure):
-    """The task works on an object, and no object points at it."""
+    """The task needs an object to work on, and no object references it."""
 
 
 class HandlerNotRun(PermanentFailure):
@@ -134,7 +135,7 @@ class HandlerNotRun(PermanentFailure):
 
 
 class UnknownType(TaskrefError):
-    """No handler is registered for the task's type in this process. Another worker may have one: it is tried again."""
+    """No handler is registered in this process for the task's type. It is tried again: another worker may have one."""
 
 
 class WorkerBusy(TaskrefError):
@@ -142,17 +143,17 @@ class WorkerBusy(TaskrefError):
 
 
 class TaskCancelled(BaseException):
-    """Raised by checkpoint() inside a handler once somebody asked the task to stop."""
+    """Raised by checkpoint() inside a handler after somebody asked the task to stop."""
 
 
 def expect_package(name: str, extra: str) -> None:
-    """Raise MissingExtra unless the package is installed; `extra` is what brings it."""
+    """Raise MissingExtra unless the package is installed; `extra` is the extra that installs it."""
     if importlib.util.find_spec(name) is None:
         raise MissingExtra(f"the package {name} is not installed: {install_line(extra)}")
 
 
 def install_line(extra: str) -> str:
-    """The command that adds an extra of this package. An environment made by uv has no pip."""
+    """The command that installs an extra of this package; without pip where there is none, as in uv's environments."""
     with_pip = importlib.util.find_spec("pip") is not None
     python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
     tool = f"{python} -m pip install" if with_pip else f"uv pip install --python {python}"

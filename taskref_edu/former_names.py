@@ -1,7 +1,7 @@
-"""Module paths and names of earlier versions, which notebooks that learners already have import.
+"""Module paths and names of earlier versions that learners' notebooks still import.
 
-Importing one goes on working and warns with the line to write instead. `taskref build` and `taskref update`
-rewrite them in the answers that they carry over. Entries are strings, so that nothing here imports upwards.
+Such an import goes on working; it warns, and names the line to write instead. `taskref build` and `taskref update`
+rewrite it in the answers that they carry over. Entries are strings, so that this module imports nothing above it.
 
 Not covered: names that no notebook, exercise or document has ever shown.
 """
@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 PACKAGE = __name__.partition(".")[0]
-# former module -> the module that has its contents now
+# former module -> the module that holds its contents now
 MODULES = {
     f"{PACKAGE}.{former}": f"{PACKAGE}.{present}"
     for former, present in {
@@ -49,7 +49,7 @@ MODULES = {
         "statements": "queue.statements",
     }.items()
 }
-# a renamed name, in the module as it is called now -> the name in the same module now
+# present module and former name -> present name
 NAMES = {
     f"{PACKAGE}.beyond.experiments.NotHere": "Unavailable",
     f"{PACKAGE}.beyond.worker_processes.Crew": "WorkerProcesses",
@@ -59,7 +59,7 @@ NAMES = {
 
 
 def present_name(module: str, name: str) -> tuple[str, str]:
-    """Module and name to import today for what an earlier version imported as `from module import name`."""
+    """The module and name to import now for what an earlier version imported as `from module import name`."""
     if whole := MODULES.get(f"{module}.{name}"):  # `from taskref_edu.lab import scenery`
         parent, _, last = whole.rpartition(".")
         return parent, last
@@ -68,8 +68,10 @@ def present_name(module: str, name: str) -> tuple[str, str]:
 
 
 def look_up(former: str, name: str) -> Any:
-    """What `former.name` is today, with a warning; AttributeError where there is no such name. A module's
-    `__getattr__` calls it, so the warning is about the line that called that one."""
+    """What `former.name` is now, with a warning. Raises AttributeError if there is no such name.
+
+    Called by a module's `__getattr__`, so the warning points at the line that triggered that.
+    """
     module, present = present_name(former, name)
     if name.startswith("__") or (module, present) == (former, name):
         raise AttributeError(f"module {former!r} has no attribute {name!r}")
@@ -81,7 +83,7 @@ def look_up(former: str, name: str) -> Any:
 
 
 class _FormerModules(MetaPathFinder, Loader):
-    """Finds former modules once nothing else has; each stands in for the present one, which it imports when used."""
+    """Finds former modules when no other finder does. Such a module imports the present one when a name is used."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -96,17 +98,19 @@ class _FormerModules(MetaPathFinder, Loader):
 
 
 def install() -> None:
-    """Let imports of former modules work in this process."""
+    """Make imports of former modules work in this process."""
     if not any(isinstance(finder, _FormerModules) for finder in sys.meta_path):
         sys.meta_path.append(_FormerModules())
 
 
 def rewritten(text: str) -> str:
-    """The cell's text with today's module paths and names in its imports; the text itself where it has no former
-    ones. `import taskref_edu.lab.scenery` without `as` stays: it binds the package, whose users write the path out."""
+    """The cell's text with present module paths and names in its imports; unchanged if it has no former ones.
+
+    `import taskref_edu.lab.scenery` without `as` stays, because the code below it writes out the whole path.
+    """
     try:
         tree = ast.parse(text)
-    except (SyntaxError, ValueError):  # a magic, or an unfinished cell: it goes on working through look_up()
+    except (SyntaxError, ValueError):  # a magic, or an unfinished cell: look_up() still serves its imports
         return text
     lines = text.split("\n")
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
@@ -121,7 +125,7 @@ def rewritten(text: str) -> str:
 
 
 def _present_statements(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """The statements that replace an import; none where it names nothing former."""
+    """The statements that replace an import; none if it has no former names."""
     found: dict[str, list[ast.alias]] = {}
     changed = False
     for alias in node.names:

@@ -1,4 +1,4 @@
-"""The two tables, the statuses and the moves between them, and what the database itself enforces.
+"""The two tables, the statuses and the transitions between them, and the rules that the database itself enforces.
 
 Not covered: queries (`queue/statements.py`), and what each approach adds to the tables (`schema.py`).
 """
@@ -26,17 +26,17 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-# SQLite numbers rows itself only for a column declared exactly INTEGER; PostgreSQL needs the 64 bits said.
+# SQLite assigns row ids only if the column is declared exactly INTEGER; PostgreSQL needs BIGINT for 64 bits.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Json(JSON):
-    """JSON; on PostgreSQL its JSONB. Named here, since importing that dialect for it takes a third of our import."""
+    """JSON; JSONB on PostgreSQL. SQLAlchemy's own JSONB needs its dialect, a third of this package's import time."""
 
     cache_ok = True
 
     def __init__(self) -> None:
-        # None is SQL's NULL, not JSON's null: "no payload" is one thing, not two.
+        # None is stored as SQL's NULL, not as JSON's null: "no payload" has one representation, not two.
         super().__init__(none_as_null=True)
 
 
@@ -46,7 +46,7 @@ def _jsonb(_type: Json, _compiler: object, **_: object) -> str:
 
 
 class TaskStatus(StrEnum):
-    """Where a task stands; stored as these lower-case words, because learners read the raw rows."""
+    """A task's status; stored as these lower-case words, because learners read the raw rows."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -55,7 +55,7 @@ class TaskStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
-# status -> {the status it may move to: the verbs of the queue that move it}
+# status -> {the status it may change to: the queue's verbs that change it}
 TRANSITIONS: dict[TaskStatus, dict[TaskStatus, tuple[str, ...]]] = {
     TaskStatus.PENDING: {
         TaskStatus.RUNNING: ("claim",),
@@ -78,16 +78,16 @@ ENDED = tuple(status for status, moves in TRANSITIONS.items() if not moves)
 
 
 def utc_now() -> datetime:
-    """The time, aware and in UTC: the only kind that the tables take."""
+    """The current time, aware and in UTC: the only kind that the tables store."""
     return datetime.now(UTC)
 
 
 def sql_literals(statuses: tuple[TaskStatus, ...]) -> str:
-    """The statuses as a list of SQL literals; a partial index serves literals best."""
+    """The statuses as a list of SQL literals: partial indexes serve literals best."""
     return ", ".join(f"'{status}'" for status in statuses)
 
 
-# One CASE, because a CHECK of the form `status IN (…)` makes every write markedly slower on SQLite.
+# One CASE, because a CHECK with `status IN (…)` makes every write on SQLite markedly slower.
 STATUS_CHECK = """CASE status
     WHEN 'pending'   THEN lease_expires_at IS NULL AND finished_at IS NULL
     WHEN 'running'   THEN lease_expires_at IS NOT NULL AND finished_at IS NULL
@@ -98,7 +98,7 @@ STATUS_CHECK = """CASE status
 
 
 class Base(SQLModel, registry=registry()):
-    """Tables and class names of our own: somebody else's `task` table, or class `Task`, does not mix with ours."""
+    """The base of our tables. Its own registry keeps them apart from an application's `task` table or class `Task`."""
 
 
 class Task(Base, table=True):
@@ -123,10 +123,10 @@ class Task(Base, table=True):
             nullable=False,
         ),
     )
-    attempt: int = 0  # attempts begun
+    attempt: int = 0  # how many attempts were started
     max_attempts: int = 3
     lease_token: int = Field(default=0, sa_column=Column(BigId, nullable=False))  # only ever rises
-    available_at: datetime = Field(default_factory=utc_now)  # not to be claimed before
+    available_at: datetime = Field(default_factory=utc_now)  # no claim before this time
     lease_expires_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     created_at: datetime = Field(default_factory=utc_now)
@@ -135,27 +135,28 @@ class Task(Base, table=True):
     error: str | None = None
 
 
-# Naming a dialect in the class, as with `sqlite_autoincrement` or `postgresql_where`, makes SQLAlchemy import it at
-# once: a third of our import. So what follows waits until the table is created.
+# Options such as `sqlite_autoincrement` or `postgresql_where` in the class would make SQLAlchemy import the dialect at
+# once, a third of this package's import time. So what depends on the dialect is added when the table is created.
 
 
 @event.listens_for(Task.__table__, "before_create")  # type: ignore[attr-defined]
 def _no_id_twice(table: Table, connection: Connection, **_: object) -> None:
-    """AUTOINCREMENT: a reused id would make an old reference point at a stranger."""
+    """AUTOINCREMENT: with a reused id, an old reference would point to somebody else's task."""
     if connection.dialect.name == "sqlite":
         table.dialect_options["sqlite"]["autoincrement"] = True
 
 
-# For the claim, pending tasks in order; for the reclaim, running ones.
+# Claims need the pending tasks, the oldest first; reclaims need the running ones.
 INDEXES = {
-    # One for both on SQLite, running tasks first: what a claim takes out stands beside what it puts in, so that one
-    # page is written instead of two. An OR, because SQLite does not see that `status = 'pending'` is within an IN.
-    # The id need not be named: an index of SQLite always ends with it.
+    # On SQLite one index serves both, running tasks first: a claim removes an entry next to the one that it inserts, so
+    # it writes one page instead of two. OR, because SQLite does not recognize that `status = 'pending'` implies an IN.
+    # The id is not named: every SQLite index ends with it.
     "sqlite": (
         "CREATE INDEX task_by_status ON task (status DESC, available_at)"
         " WHERE status = 'pending' OR status = 'running'",
     ),
-    # Two on PostgreSQL, which would look for the task that a holder completes among all that were ever running.
+    # On PostgreSQL two: it would use a single one to find the task that its holder completes, and would search the
+    # entries of all tasks that were ever running.
     "postgresql": (
         "CREATE INDEX task_pending ON task (available_at, id) WHERE status = 'pending'",
         "CREATE INDEX task_running ON task (lease_expires_at) WHERE status = 'running'",
@@ -167,7 +168,7 @@ for _dialect, _indexes in INDEXES.items():
 
 
 class Order(Base, table=True):
-    """The business object of the document: something to be paid. Its table is `orders`; ORDER is a word of SQL."""
+    """The document's business object: something to be paid. Its table is `orders`, because ORDER is an SQL keyword."""
 
     __tablename__ = "orders"  # pyright: ignore[reportAssignmentType]
 

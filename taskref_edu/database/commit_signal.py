@@ -1,9 +1,9 @@
-"""Tells this process's workers that something was committed.
+"""Tells this process's workers that a task was committed.
 
-A hint only: a session joined to an outer transaction gives it before that one commits, and other processes never give
-it. So a worker always reads the database, told or not. On PostgreSQL the listener speaks for other processes.
+Only a hint: a session joined to an outer transaction sends it before that one commits, and commits of other processes
+send none. So workers also read the database without it. On PostgreSQL the listener adds commits of other processes.
 
-A module of its own because both ends need it and neither may know the other: the queue signals, the worker waits.
+A module of its own because the queue sends and the worker waits, and neither may import the other.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import weakref
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-_KEY = "taskref_notify"  # in Session.info: the database whose signals are set once the session commits
+_KEY = "taskref_notify"  # in Session.info: the database whose signals are set when the session commits
 # By database, not by engine: a panel and a worker may each have opened the same file.
 _signals: dict[str, weakref.WeakSet[threading.Event]] = {}
 _lock = threading.Lock()
@@ -34,14 +34,14 @@ def notify(engine: Engine) -> None:
 
 
 def notify_after_commit(session: Session) -> None:
-    """Set them once `session` has committed."""
+    """Set them as soon as `session` has committed."""
     if _KEY not in session.info:
         session.info[_KEY] = _name(session.get_bind().engine)
 
 
 def _name(engine: Engine) -> str:
     file = engine.url.database if engine.dialect.name == "sqlite" else None
-    return file or engine.url.render_as_string()  # as a URL, a file's name would have to be text
+    return file or engine.url.render_as_string()  # not for a file: its name need not be valid text
 
 
 @event.listens_for(Session, "after_commit")

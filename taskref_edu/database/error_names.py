@@ -1,6 +1,6 @@
-"""The faults of a database file under our names: what was found, and what to do next.
+"""Translates SQLite's errors into ours: what was found, and what to do next.
 
-Not covered: servers (`postgresql_engine.py`), and errors of the caller's SQL, such as a constraint or a missing table.
+Not covered: servers (`postgresql_engine.py`); errors in the caller's SQL, such as a constraint or a missing table.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from ..errors import (
 )
 from .file_watch import identity_of
 
-# Not `.recover`: the shell of some systems, Debian 12's among them, lacks what it needs, and makes an empty file.
+# Not `.recover`: some systems' sqlite3, such as Debian 12's, is built without it, and writes an empty file.
 SALVAGE = "sqlite3 {file} .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 NEW_FILE"
-# SQLite would write the log of the damaged file into the backup.
+# The log is removed, because SQLite would write the damaged file's log into the backup.
 RESTORE = "stop what uses it, keep a copy, remove {file}-wal and {file}-shm, then put a backup in its place"
-# By SQLite's primary result code: the name, and the remedy after "found".
+# SQLite's primary result code -> our error, and what to do next
 _NAMES: dict[int, tuple[type[DatabaseError], str]] = {
     sqlite3.SQLITE_BUSY: (
         DatabaseLocked,
@@ -60,15 +60,15 @@ _NAMES: dict[int, tuple[type[DatabaseError], str]] = {
         f"its first bytes are not SQLite's: something else has written over it; {RESTORE}",
     ),
 }
-_PRIMARY = 0xFF  # the low byte of an extended result code is the primary one
+_PRIMARY = 0xFF  # the low byte of an extended result code is the primary code
 
 
 def translated(error: BaseException, file: Path | None) -> DatabaseError | None:
-    """The error of a driver, or of SQLAlchemy around it, under our name; None if it is no fault of the database."""
+    """Our error for one of the driver, perhaps wrapped by SQLAlchemy; None if the database is not at fault."""
     if isinstance(error, sqlalchemy_errors.TimeoutError):
         return NoConnectionFree(f"{error}; use fewer threads, or give the engine a larger pool: max_overflow=-1")
     cause = error.orig if isinstance(error, sqlalchemy_errors.DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", None)  # None where Python's driver itself has raised it
+    code = getattr(cause, "sqlite_errorcode", None)  # None if Python's driver itself raised it
     if file is None or code is None or code & _PRIMARY not in _NAMES:
         return None
     if code & _PRIMARY == sqlite3.SQLITE_CANTOPEN and identity_of(file) is None:
@@ -78,10 +78,10 @@ def translated(error: BaseException, file: Path | None) -> DatabaseError | None:
 
 
 def read_before_write(error: BaseException) -> str | None:
-    """What to do about a statement that found the file locked; None for any other error.
+    """What to do about a statement that failed because the file is locked; None for any other error.
 
-    It is not that of `writing()`, which takes the lock first, and waits there. SQLite lets no transaction wait for the
-    lock that has read already: its snapshot would be out of date.
+    Cannot happen in `writing()`, which takes the lock first and waits for it. SQLite never lets a transaction that has
+    already read wait for the lock: its snapshot would be out of date.
     """
     code = getattr(error, "sqlite_errorcode", None)
     if code is None or code & _PRIMARY != sqlite3.SQLITE_BUSY:

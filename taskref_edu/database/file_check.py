@@ -1,4 +1,4 @@
-"""Check what is to be opened before the first statement could change it."""
+"""Checks a file before it is opened as a database, so that nothing is changed in a file that is not ours."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def url_of(where: str | os.PathLike[str]) -> URL:
         url = make_url(where)
     except (sqlalchemy_errors.ArgumentError, ValueError) as error:
         raise CannotOpen(f"{short(where)} is not a database URL: {masked(str(error))}") from None
-    if "@" in (url.host or ""):  # SQLAlchemy has cut the password at its first one, and would show the rest
+    if "@" in (url.host or ""):  # SQLAlchemy ended the password at the first @, and would show the rest of it
         raise CannotOpen("a URL with more than one @ found: write one inside a password as %40")
     if url.get_backend_name() == "sqlite" and url.query:
         raise CannotOpen(f"options found in {short(where)}, none expected for a file: leave out what follows the ?")
@@ -38,7 +38,7 @@ def url_of(where: str | os.PathLike[str]) -> URL:
 
 
 def check_file(path: Path, create: bool, schema: SchemaName) -> None:
-    """Raise CannotOpen or SchemaTooNew unless `path` may be opened as our database; make it if it is not there."""
+    """Raise CannotOpen or SchemaTooNew unless `path` can be opened as our database; create it if it is missing."""
     try:
         _check(path, create, schema)
     except OSError as error:
@@ -46,12 +46,12 @@ def check_file(path: Path, create: bool, schema: SchemaName) -> None:
 
 
 def uri(path: Path, mode: str) -> str:
-    """The path as SQLite's URI; by bytes, since a file's name need not be text."""
+    """The path as SQLite's URI, encoded from bytes, because a file's name need not be valid text."""
     return f"file:{quote(os.fsencode(path))}?mode={mode}"
 
 
 def check_version(found: Any, schema: SchemaName | None, where: Path | str) -> None:
-    """Raise SchemaTooNew or CannotOpen unless this row of taskref_schema is one that we can work with."""
+    """Raise SchemaTooNew or CannotOpen unless this row of taskref_schema names a schema that we can use."""
     version, name = found if found is not None else (None, None)
     if not isinstance(version, int) or version < 1:
         raise CannotOpen(
@@ -70,7 +70,7 @@ def check_version(found: Any, schema: SchemaName | None, where: Path | str) -> N
 
 @contextmanager
 def translating_errors(where: Path | str) -> Iterator[None]:
-    """Give an error of the driver our name, and the place it came from."""
+    """Raise CannotOpen for errors of the driver, with the place in the message."""
     try:
         yield
     except (CannotOpen, SchemaTooNew):

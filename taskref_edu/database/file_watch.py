@@ -1,7 +1,7 @@
-"""The file under an engine: whether it is still the one that a connection opened, and whether somebody has committed.
+"""Watches an engine's file: is it still the file that a connection opened, and has anybody committed?
 
-A connection goes on reading and writing a file that was deleted or replaced, and what it writes is lost without an
-error. So the file's identity is compared at the beginning of each transaction, and while a worker waits.
+A connection goes on reading and writing a file that was deleted or replaced, and its writes are lost without an error.
+So the file's identity is compared at the start of each transaction, and while a worker waits.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from ..errors import DatabaseGone
 
 Identity = tuple[int, int]
 DESCRIPTORS = "/proc/self/fd"
-LOG_HEAD = 32  # bytes; they differ from log to log
+LOG_HEAD = 32  # bytes at the start of a write-ahead log; they differ from log to log
 
 
 class Opened(Protocol):
-    """A connection that keeps what it found when it was opened."""
+    """A connection that remembers the identity of the files that it opened."""
 
     identity: Identity | None
     log_identity: Identity | None
 
 
 def identity_of(file: str | os.PathLike[str]) -> Identity | None:
-    """What tells a file from another one under its name; None if there is none."""
+    """What distinguishes a file from another one of the same name; None if there is no file."""
     try:
         found = os.stat(file)  # noqa: PTH116 - at each transaction: a Path would double the time
     except OSError:
@@ -37,20 +37,20 @@ def identity_of(file: str | os.PathLike[str]) -> Identity | None:
 
 
 def version_reader(connection: sqlite3.Connection) -> Callable[[], int]:
-    """A function that returns a number that changes with each commit of another connection or process.
+    """A function whose result changes with each commit of another connection or process.
 
-    It takes no lock. Inside a transaction the number stands still. The cursor is kept and is the driver's own: with a
-    hundred calls a second, each layer in between would count.
+    It takes no lock. Inside a transaction the number does not change. It reuses one cursor of the driver's own class:
+    workers call it a hundred times a second, so each layer in between would be noticeable.
     """
     execute = sqlite3.Cursor(connection).execute
     return lambda: execute("PRAGMA data_version").fetchall()[0][0]
 
 
 class WatchedFile:
-    """The file of one engine, and what its connections found when they opened it.
+    """The file of one engine, and the files that its connections opened.
 
-    A file that was put back beside the write-ahead log of its predecessor must not be opened: SQLite would write the
-    old log into the new file, and damage it. Who has used the predecessor can know; who opens it afresh cannot.
+    A file that was put back next to its predecessor's write-ahead log must not be opened: SQLite would write the old
+    log into the new file and damage it. Only a process that used the predecessor can know; a new process cannot.
     """
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +61,7 @@ class WatchedFile:
         self._kept: ExitStack = ExitStack()
 
     def expect_its_own_log(self) -> None:
-        """Raise DatabaseGone while the log of the file's predecessor lies beside it; call it before connecting."""
+        """Raise DatabaseGone while the predecessor's log is next to the file; to be called before connecting."""
         if self._foreign_log is not None:
             found = identity_of(self._file)
             if found not in (None, self._owner) and self._foreign_log == self._log_found():
@@ -71,19 +71,19 @@ class WatchedFile:
                 self._kept.close()
 
     def opened(self, connection: Opened) -> None:
-        """Note which file, and which log, this connection has opened."""
+        """Record which file and which log this connection has opened."""
         connection.identity = identity_of(self._file)
         connection.log_identity = identity_of(self._log)
 
     def expect_same(self, connection: Opened, dispose: Callable[[], object]) -> None:
         """Raise DatabaseGone, after dispose(), if this connection's file is no longer the one under its name."""
         if connection.identity != identity_of(self._file):
-            # Before dispose(): while our connections hold the old log, no other file can have its identity. A
-            # connection that was opened before there was a log cannot tell whose it is: nobody writes then.
+            # Before dispose(): while our connections hold the old log open, no other file can have its identity. A
+            # connection opened before there was a log cannot tell whose log it is, so it assumes the predecessor's.
             if connection.log_identity in (None, identity_of(self._log)):
                 self._foreign_log, self._owner = self._log_found(), connection.identity
                 self._kept.enter_context(_no_other_gets(connection.identity))
-            dispose()  # all the engine's connections hold the file that is gone
+            dispose()  # all connections of the engine have the lost file open
             raise self._error()
 
     def _log_found(self) -> tuple[Identity | None, bytes] | None:
@@ -92,7 +92,7 @@ class WatchedFile:
                 head = log.read(LOG_HEAD)
         except OSError:
             return None
-        return (identity_of(self._log), head) if head else None  # SQLite writes nothing of an empty log anywhere
+        return (identity_of(self._log), head) if head else None  # an empty log can do no harm
 
     def _error(self) -> DatabaseGone:
         if identity_of(self._file) is None:
@@ -111,12 +111,12 @@ class WatchedFile:
 
 @contextmanager
 def _no_other_gets(identity: Identity | None) -> Iterator[None]:
-    """Keep Linux from giving the identity of a deleted file to the next one that is created.
+    """Keep Linux from reusing the identity of a deleted file for the next file that is created.
 
-    By a handle that allows nothing (O_PATH), since closing any other one would end SQLite's locks on the file.
+    It keeps an O_PATH handle, because closing any other handle would release SQLite's locks on the file.
     """
     handle = None
-    with suppress(OSError):  # other systems do not have this folder, nor reuse identities at once
+    with suppress(OSError):  # other systems lack this folder, but do not reuse identities at once either
         for name in os.listdir(DESCRIPTORS):  # noqa: PTH208
             if identity_of(f"{DESCRIPTORS}/{name}") == identity:
                 handle = os.open(f"{DESCRIPTORS}/{name}", os.O_PATH)

@@ -1,11 +1,11 @@
-"""What a forked child must not inherit: open connections, and locks that nobody in it can release.
+"""Keeps a forked child from using what it inherited: open connections, and locks that it can never release.
 
-Two processes on one connection ruin a database, so a child opens connections of its own. SQLite also keeps its locks in
-the process's memory: a transaction that another thread has open at a fork stays open in the child for good, and each
-write there would be refused as locked, or hang. Such a file is refused there by name.
+Two processes on one connection corrupt a database, so a child opens its own. SQLite also keeps locks in the process's
+memory: a transaction that another thread had open at the fork stays open in the child for good, where each write would
+fail as locked, or hang. The child gets ForkedWhileWriting for such a file.
 
-The hooks are the process's, not an engine's, so they have one home. Not covered: a fork in the very moment in which
-another thread reads, which may leave one of SQLite's mutexes taken; and changes by the driver's own connections.
+A module of its own because fork hooks belong to the process, not to an engine. Not covered: a fork at the very moment
+when another thread reads, which may leave one of SQLite's mutexes locked; changes by other connections of the driver.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from ..errors import ForkedWhileWriting
 from .file_watch import Identity, identity_of
 from .observed_connection import Connection, LeftToParent
 
-depth = 0  # forks between the process that imported this and the one that asks; os.getpid() asks the system
+depth = 0  # how many forks lie between the process that imported this and the present one; os.getpid() is slower
 _FORKED: weakref.WeakSet[Engine] = weakref.WeakSet()
 _CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()
-_parents: list[Pool | Connection] = []  # kept by the child, for ever: to close its connections would end the parent's
+_parents: list[Pool | Connection] = []  # the child never drops them: closing these connections would end the parent's
 _locked: set[Identity | None] = set()  # the files whose write lock this child can never get
 
 
 def open_anew_after_fork(engine: Engine) -> None:
-    """From now on a forked child gets new connections of this engine; those that it inherited stay untouched."""
+    """From now on a forked child opens new connections on this engine, and leaves the inherited ones alone."""
     _FORKED.add(engine)
 
 
 def watch_over_forks(connection: Connection) -> None:
-    """From now on a child that is forked while this connection writes refuses its file."""
+    """From now on a child that is forked while this connection writes refuses to open its file."""
     _CONNECTIONS.add(connection)
 
 

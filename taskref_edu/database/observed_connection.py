@@ -1,7 +1,7 @@
-"""The SQLite connection that instruments attach to: it sees every statement, and costs nothing unobserved.
+"""The SQLite connection that instruments attach to: it sees every statement, and costs nothing while unobserved.
 
-SQLAlchemy's own events miss COMMIT and raw driver calls; SQLite's trace callback repeats a statement for
-each trigger that it fires. A subclass of the driver's connection sees each one exactly once.
+SQLAlchemy's own events miss COMMIT and raw driver calls; SQLite's trace callback reports a statement again for each
+trigger that it fires. A subclass of the driver's connection sees each statement exactly once.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
 BETWEEN = (
     0.001,
     0.003,
-)  # seconds between two tries to take the write lock; random, so that nobody retries in step
-IMPATIENT = 0.1  # seconds after which the tries follow each other most closely
+)  # seconds between two attempts to take the write lock; random, so that waiting connections do not retry in step
+IMPATIENT = 0.1  # seconds of waiting after which the attempts are most frequent
 _cursor = sqlite3.Connection.cursor  # the driver's own; super() would cost each statement
 
 
@@ -41,10 +41,10 @@ class Observers:
 
     def __init__(self) -> None:
         self.active: tuple[Observer, ...] = ()
-        self.connecting = False  # while the engine opens a connection of its own: the race lab refuses others
+        self.connecting = False  # True while the engine opens a connection: the race lab refuses any other
 
     def connect(self, uri: str, timeout: float) -> Connection:
-        """Open a connection of ours; it is observed once its `observers` are set."""
+        """Open one of our connections; it is observed as soon as its `observers` are set."""
         self.connecting = True
         try:
             return sqlite3.connect(
@@ -55,7 +55,7 @@ class Observers:
 
     @contextmanager
     def attached(self, observer: Observer) -> Iterator[None]:
-        """Attach `observer` for the time of the block; the first one attached stands closest to SQLite."""
+        """Attach `observer` for the duration of the block; the first one attached is closest to SQLite."""
         self.active = (*self.active, observer)
         try:
             yield
@@ -67,15 +67,15 @@ class Connection(sqlite3.Connection):
     """A driver connection whose statements, COMMIT and ROLLBACK included, go through the observers."""
 
     observers = Observers()  # replaced by the engine's own as soon as it connects
-    begins = True  # not while SQLAlchemy was asked for AUTOCOMMIT
+    begins = True  # False while SQLAlchemy's isolation level is AUTOCOMMIT
     watched: WatchedFile | None = None
-    identity: Identity | None = None  # of the file when it was opened
-    log_identity: Identity | None = None  # of its write-ahead log
-    reads_only = False  # inside reading(): statements that do not read are refused
-    patience = 0.0  # seconds for which BEGIN IMMEDIATE waits for other writers; 0: as long as SQLite does
-    _begun_to_write = False  # from before BEGIN IMMEDIATE until COMMIT or ROLLBACK has returned
-    _changes = 0  # as counted by SQLite when the last transaction ended
-    _waits_itself = True  # SQLite waits for a lock; not from BEGIN IMMEDIATE on until something else begins
+    identity: Identity | None = None  # the identity of the file when it was opened
+    log_identity: Identity | None = None  # the identity of its write-ahead log
+    reads_only = False  # True inside reading(): statements that do not read are refused
+    patience = 0.0  # seconds for which BEGIN IMMEDIATE waits for other writers; 0: SQLite does the waiting
+    _begun_to_write = False  # True from before BEGIN IMMEDIATE until COMMIT or ROLLBACK has returned
+    _changes = 0  # SQLite's count of changes when the last transaction ended
+    _waits_itself = True  # whether SQLite waits for locks; False while _begin_fairly() waits instead, and after it
 
     @property
     def isolation_level(self) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -87,18 +87,18 @@ class Connection(sqlite3.Connection):
         self.begins = value is not None
 
     def __del__(self) -> None:
-        # An engine may be dropped, as when a cell is run again. Python 3.13 would warn of each connection in its pool.
-        with suppress(sqlite3.Error):  # one that could not be opened cannot be closed
+        # An engine may be dropped, as when a cell is run again; Python 3.13 warns of each connection left open.
+        with suppress(sqlite3.Error):  # a connection that could not be opened cannot be closed
             self.close()
 
     def observed(self, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
-        """Run a statement through all observers, the latest one outermost."""
+        """Run a statement through all observers; the one attached last is outermost."""
         for observer in self.observers.active:
             run = partial(observer.around, self, sql, parameters, run)
         return run()
 
     def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
-        # A permanent Python cursor class would cost every statement; it is handed out only while observed.
+        # A cursor class written in Python would slow down every statement, so it is used only while observed.
         if not self._waits_itself and not self.in_transaction:
             self._wait_itself(True)
         if factory is None:
@@ -121,11 +121,11 @@ class Connection(sqlite3.Connection):
                 self._wait_itself(True)
         if self.observers.active or self.reads_only:
             return self.cursor().execute(sql, parameters)
-        # The driver's own execute() would call our cursor(), and so do the above once more.
+        # The driver's own execute() would call our cursor(), which would do all this a second time.
         return _cursor(self, sqlite3.Cursor).execute(sql, parameters)
 
     def _begin_fairly(self) -> sqlite3.Cursor:
-        """BEGIN IMMEDIATE, once no other connection writes.
+        """BEGIN IMMEDIATE as soon as no other connection writes.
 
         SQLite's busy handler backs off to ten retries a second, so newcomers can starve a waiting writer for
         seconds. We retry faster the longer we have waited.
@@ -144,7 +144,7 @@ class Connection(sqlite3.Connection):
             time.sleep(random.uniform(*BETWEEN) * max(0.05, 1 - waited / IMPATIENT))
 
     def _wait_itself(self, whether: bool) -> None:
-        # A script, because SQLite sets it while it compiles this text, and the driver keeps other statements compiled.
+        # A script, because SQLite applies this PRAGMA when it compiles it, and the driver caches compiled statements.
         timeout = int(self.patience * 1000) * whether
         sqlite3.Cursor(self).executescript(f"PRAGMA busy_timeout = {timeout}")
         self._waits_itself = whether
@@ -157,29 +157,29 @@ class Connection(sqlite3.Connection):
 
     def commit(self) -> None:
         self.reads_only = False
-        if self.in_transaction:  # outside a transaction the driver sends nothing, too
-            self.execute("COMMIT")  # the driver's own commit() compiles this text each time
+        if self.in_transaction:  # outside a transaction the driver's commit() sends nothing either
+            self.execute("COMMIT")  # the driver's own commit() compiles the statement each time
             self.transaction_ended()
 
     def rollback(self) -> None:
         self.reads_only = False
         if self.in_transaction:
             self.execute("ROLLBACK")
-        self.transaction_ended()  # also what could not begin
+        self.transaction_ended()  # also if the transaction could not begin
 
     def transaction_ended(self) -> None:
-        """What a fork has to know; called after COMMIT and ROLLBACK."""
+        """Record, for a fork, that no transaction is open; called after COMMIT and ROLLBACK."""
         self._begun_to_write, self._changes = False, self.total_changes
 
     def is_writing(self) -> bool:
-        """Whether it is inside a transaction that writes, or just beginning or ending one."""
+        """Whether it is inside a transaction that writes, or is beginning or ending one."""
         try:
             return self._begun_to_write or (self.in_transaction and self.total_changes != self._changes)
         except sqlite3.ProgrammingError:  # it is closed
             return False
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> Literal[False]:
-        # The driver's own ends the transaction without calling commit() or rollback().
+        # The driver's own __exit__() ends the transaction without calling commit() or rollback().
         if kind is None:
             self.commit()
         else:
@@ -188,7 +188,7 @@ class Connection(sqlite3.Connection):
 
 
 class LeftToParent(Connection):
-    """A connection that a forked child inherited in the middle of a transaction: only its parent may end that."""
+    """A connection that a forked child inherited in the middle of a transaction: only the parent may end that."""
 
     def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
         raise ForkedWhileWriting("this transaction was begun before the fork: only the parent can go on with it")
@@ -200,14 +200,14 @@ class LeftToParent(Connection):
         self.cursor()
 
     def rollback(self) -> None:
-        """Nothing: to undo it would change what the parent has written."""
+        """Do nothing: a rollback would undo what the parent has written."""
 
     def close(self) -> None:
-        """Nothing: it is the parent's."""
+        """Do nothing: the connection belongs to the parent."""
 
 
 class ObservedCursor(sqlite3.Cursor):
-    """The cursor handed out while somebody observes."""
+    """The cursor that an observed connection returns."""
 
     connection: Connection  # pyright: ignore[reportIncompatibleMethodOverride]
 
@@ -226,7 +226,7 @@ class ObservedCursor(sqlite3.Cursor):
 
 
 class ReadOnlyCursor(ObservedCursor):
-    """The cursor handed out inside reading(). A WITH may write, too: the count of changes tells, at the end."""
+    """The cursor inside reading(). A statement that starts with WITH may write; the count of changes shows it later."""
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         _expect_read(sql)
@@ -257,7 +257,7 @@ def _statements(script: str) -> Iterator[str]:
     statement = ""
     for piece in script.split(";"):
         statement += piece
-        if sqlite3.complete_statement(statement + ";"):  # not inside a string, a comment or a trigger
+        if sqlite3.complete_statement(statement + ";"):  # False inside a string, a comment or a trigger
             if statement.strip():
                 yield statement.strip()
             statement = ""

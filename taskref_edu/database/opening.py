@@ -1,4 +1,4 @@
-"""Open a database, and create what is missing in it.
+"""Open a database and create its tables if they are missing.
 
 Not covered: migrations, and databases other than SQLite and PostgreSQL.
 """
@@ -23,7 +23,7 @@ from .postgresql_engine import one_opens_at_a_time, server_engine
 from .sqlite_engine import LOWEST_SQLITE, file_of, open_file
 from .transactions import writing
 
-LONGEST_TIMEOUT = 86_400  # SQLite counts milliseconds in 32 bits
+LONGEST_TIMEOUT = 86_400  # seconds; SQLite counts milliseconds in 32 bits
 Synchronous = Literal["NORMAL", "FULL"]
 
 
@@ -36,20 +36,19 @@ def open_database(
     create: bool = True,
     transaction_pooler: bool = False,
 ) -> Engine:
-    """Open the database at `where`, creating file and tables if they are not there; return its engine.
+    """Open the database at `where`, creating file and tables if they do not exist; return its engine.
 
-    where: None for a fresh temporary file, removed at exit; a path; or a SQLAlchemy URL.
-    schema: whose indexes and triggers a new database gets ("both" if not said); "queue": the table of tasks alone, for
-        an application's own models.
-    synchronous: NORMAL survives a crash of the program; a power cut may lose the last commits.
-        FULL survives that too, and waits for the disk at each commit.
+    where: None for a new temporary file, removed at exit; a path; or a SQLAlchemy URL.
+    schema: which approach's indexes and triggers a new database gets, by default "both"; "queue": only the table of
+        tasks, for an application's own models.
+    synchronous: NORMAL survives a crash of the program, but a power cut may lose the last commits.
+        FULL survives that, too, and waits for the disk at each commit.
     timeout: seconds for which a writer waits for another one.
-    create: False for a database that must be there already; then nothing is created.
+    create: False to open an existing database only; nothing is created.
+    transaction_pooler: True behind PgBouncer in transaction mode, where each transaction may run on another server
+        connection: no prepared statements, and no LISTEN, so idle workers poll twice a second.
 
-    transaction_pooler: True behind PgBouncer in transaction mode, where a connection's server changes with each
-        transaction: no prepared statements, and no LISTEN, so that idle workers read twice a second.
-
-    Raises CannotOpen or SchemaTooNew, and leaves what it found as it was.
+    Raises CannotOpen or SchemaTooNew, and then has changed nothing.
     """
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout <= LONGEST_TIMEOUT:
         raise ValueError(f"timeout {short(timeout)} found, seconds from 0 to {LONGEST_TIMEOUT} expected")

@@ -1,7 +1,7 @@
-"""A PostgreSQL server under the queue: its engine, and its errors under our names, each with what to do next.
+"""The engine of a PostgreSQL server, and its errors translated into ours, each with what to do next.
 
-SQLAlchemy notices when a connection is lost, drops the pool's other ones, too, and opens new ones at the next
-transaction. So nothing here reconnects: whoever was interrupted runs its transaction again.
+SQLAlchemy notices a lost connection, drops the pool's other connections, too, and opens new ones at the next
+transaction. So nothing here reconnects: the interrupted caller runs its transaction again.
 
 Not covered: starting a server (`beyond/embedded_postgresql.py`).
 """
@@ -29,9 +29,10 @@ from ..errors import (
 
 LOWEST = 14  # CREATE OR REPLACE TRIGGER
 EXPECTED = "a path to a SQLite file, or postgresql+psycopg://user:password@host/database, expected"
-# Libpq waits for ever for a host that does not answer, and for hours for one that fell silent. A URL may say otherwise.
+# By default, libpq waits forever for a host that does not answer, and for hours for one that went silent. A URL may
+# override these.
 CONNECTION_TIMEOUTS = {"connect_timeout": 10, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-# What libpq says of a connection that it did not get (it gives no code), and what to do about it.
+# Parts of libpq's messages for a failed connection (it gives no error code), and what to do about each.
 REMEDIES = (
     ("password", "correct user and password in the URL; special characters are written as %40 for @"),
     ("role", "correct the user in the URL, or create it: createuser"),
@@ -42,11 +43,11 @@ REMEDIES = (
     ("shutting down", "start the server, then try again"),
     ("", "is the server running, and are host and port right?"),
 )
-SCHEMA_LOCK_KEY = 5_120_416  # any number: the advisory lock of whoever opens a database, or installs a reference
+SCHEMA_LOCK_KEY = 5_120_416  # an arbitrary number: the advisory lock held while tables are created or references set up
 OUR_TABLES = ('"task"', '"orders"', '"taskref_schema"')
 _LISTENS = "taskref_listens"  # an option of the engine
 UNDEFINED_TABLE = "42P01"
-# By the server's code: our name, and the remedy after what was found.
+# The server's error code -> our error, and what to do next
 NAMES: dict[str, tuple[type[DatabaseError], str]] = {
     "25006": (DatabaseReadOnly, "a standby, or a server in the middle of a failover: a worker tries again by itself"),
     "53100": (DiskError, "the transaction was rolled back: free some space on the server, then try again"),
@@ -66,9 +67,9 @@ def server_engine(url: URL, transaction_pooler: bool = False) -> Engine:
     if transaction_pooler:
         options["prepare_threshold"] = None
     try:
-        # The guards rely on it: an UPDATE that waited evaluates its WHERE again on the row as it is now.
-        # As many connections as threads ask for at once: a worker's heartbeat and its handler's transactions must not
-        # wait for each other. The server's max_connections is the bound, and meeting it is a named error.
+        # READ COMMITTED: the guards rely on it, because an UPDATE that had to wait evaluates its WHERE again on the
+        # row as it is then. No limit on connections: a worker's heartbeat and its handler's transactions must not wait
+        # for each other. The server's max_connections is the limit; reaching it raises an error of ours.
         engine = create_engine(url, isolation_level="READ COMMITTED", connect_args=options, max_overflow=-1)
     except ImportError as error:
         raise MissingExtra(f"PostgreSQL needs psycopg ({error}): {install_line('postgres')}") from None
@@ -81,12 +82,12 @@ def server_engine(url: URL, transaction_pooler: bool = False) -> Engine:
 
 
 def can_listen(engine: Engine) -> bool:
-    """Whether a connection of this engine stays with one server process, so that LISTEN hears what is notified."""
+    """Whether a connection of this engine stays with one server process, so that LISTEN works."""
     return engine.get_execution_options().get(_LISTENS, True)
 
 
 def one_opens_at_a_time(connection: SqlConnection) -> None:
-    """Keep other programs from creating or checking the tables until this transaction ends."""
+    """Make other programs wait with creating or checking the tables until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK_KEY)))
 
@@ -98,13 +99,13 @@ def _refuse_an_old_server(driver: Any, _: object) -> None:
 
 
 def _raise_named(context: ExceptionContext) -> None:
-    """Raise our error for a lost connection, one that was not given, or missing tables; else leave SQLAlchemy's."""
+    """Raise our error for a lost or refused connection, or for missing tables; otherwise leave SQLAlchemy's."""
     cause: Any = context.original_exception
     found = masked(" ".join(str(cause).split()))
     if context.connection is None:
         where = masked(str(context.engine.url)) if context.engine else "the server"
         remedy = next(remedy for piece, remedy in REMEDIES if piece in found)
-        shown = cause if found == " ".join(str(cause).split()) else None  # else the chain would show a password
+        shown = cause if found == " ".join(str(cause).split()) else None  # otherwise the chain would show a password
         raise ServerNotReached(f"cannot open {where}: {found}: {remedy}") from shown
     if context.is_disconnect:
         raise ConnectionLost(

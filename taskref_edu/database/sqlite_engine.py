@@ -1,10 +1,10 @@
-"""The engine of a SQLite file: how its connections are set up, how a transaction begins, and who may observe.
+"""The engine of a SQLite file: how its connections are set up, how transactions begin, and which observers there are.
 
-The driver is told to leave transactions alone; BEGIN is sent by us: IMMEDIATE for `writing()`, deferred for everything
-else. SQLite makes a writer wait only while its connection has no read transaction open, so a transaction that reads
+The driver must not begin transactions; we send BEGIN ourselves: IMMEDIATE for `writing()`, deferred for everything
+else. SQLite lets a writer wait only while its connection has no read transaction open, so a transaction that reads
 first and writes later cannot wait: it fails with `database is locked`.
 
-Not covered: what a file may hold (`file_check.py`).
+Not covered: what a file may contain (`file_check.py`).
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from .file_watch import WatchedFile
 from .forks import expect_unlocked, open_anew_after_fork, watch_over_forks
 from .observed_connection import Connection, Observers
 
-LOWEST_SQLITE = (3, 35, 0)  # UPDATE … RETURNING
+LOWEST_SQLITE = (3, 35, 0)  # the first with UPDATE … RETURNING
 PAGE_BYTES = 2_048
-CHECKPOINT_BYTES = 4_096_000  # of log, then it is copied into the file: SQLite's own default of 1,000 pages of 4,096
-LOG_BYTES = 8 * 2**20  # to which the write-ahead log is truncated when it restarts
-# How the next transaction begins; an option of the connection would take far longer to set.
+CHECKPOINT_BYTES = 4_096_000  # of log start a checkpoint: as by SQLite's default, 1,000 pages of 4,096 bytes
+LOG_BYTES = 8 * 2**20  # the write-ahead log is truncated to this size when it restarts
+# How the next transaction begins; setting an option of the connection would take far longer.
 begin_with: ContextVar[str] = ContextVar("begin_with", default="BEGIN")
 # By dialect: engines derived with execution_options() share it, and it survives engine.dispose().
 _OBSERVERS: weakref.WeakKeyDictionary[Dialect, Observers] = weakref.WeakKeyDictionary()
 
 
 def open_file(url: URL | None, synchronous: str, timeout: float, create: bool, schema: SchemaName) -> Engine:
-    """The engine of a file, or of a temporary one that goes with it. Raises CannotOpen; then nothing was created."""
+    """The engine of a file, or of a temporary file that is removed with it. Raises CannotOpen without creating any."""
     folder = tempfile.mkdtemp(prefix="taskref-") if url is None else ""
     path = Path(folder, "tasks.db") if url is None else Path(url.database or ":memory:").absolute()
     if path.name == ":memory:":
@@ -58,9 +58,9 @@ def open_file(url: URL | None, synchronous: str, timeout: float, create: bool, s
 def sqlite_engine(
     path: Path, *, synchronous: str = "NORMAL", timeout: float = 5.0, journal: str = "WAL", may_vanish: bool = True
 ) -> Engine:
-    """An engine with our connections on a file that exists. Creates and checks no table.
+    """An engine with our connections, on a file that exists. It neither creates nor checks tables.
 
-    may_vanish: each transaction checks that the file is still the same. Of no use where nobody else knows it.
+    may_vanish: whether each transaction checks that the file is still the same; not needed for a private file.
     """
     observers, watched = Observers(), WatchedFile(path)
 
@@ -68,7 +68,7 @@ def sqlite_engine(
         expect_unlocked(path)
         watched.expect_its_own_log()
         try:
-            # mode=rw: a file that was deleted meanwhile must be an error, not a new empty database.
+            # mode=rw: if the file was deleted meanwhile, this must be an error, not a new empty database.
             connection = observers.connect(uri(path, "rw"), timeout)
             try:
                 _set_up(connection, journal, synchronous, timeout)
@@ -86,8 +86,8 @@ def sqlite_engine(
 
     engine = create_engine(URL.create("sqlite", database=str(path)), creator=connect, max_overflow=100)
     _OBSERVERS[engine.dialect] = observers
-    # What SQLAlchemy calls to begin a transaction. Its event "begin" would do, but costs each transaction more
-    # than SQLite's own BEGIN does.
+    # SQLAlchemy calls this to begin a transaction. Its event "begin" would also work, but would cost each transaction
+    # more than SQLite's own BEGIN does.
     engine.dialect.do_begin = partial(_begin, weakref.ref(engine), may_vanish)
     event.listen(engine, "handle_error", _explain)
     open_anew_after_fork(engine)
@@ -95,26 +95,27 @@ def sqlite_engine(
 
 
 def _explain(context: ExceptionContext) -> None:
-    """Add to an error of a statement of the caller's own what its text does not say; the error stays the driver's."""
+    """Add a note on what to do to an error in the caller's own statement; the error itself stays the driver's."""
     if context.connection is not None and (hint := read_before_write(context.original_exception)):
         (context.sqlalchemy_exception or context.original_exception).add_note(hint)
 
 
 def _set_up(connection: Connection, journal: str, synchronous: str, timeout: float) -> None:
-    # Before WAL, and without effect on a file that has tables: a commit writes whole pages, and our rows are small.
+    # Small pages, because a commit writes whole pages and our rows are small. Must be set before WAL, and has no effect
+    # on a file that has tables.
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
     (found,) = connection.execute(f"PRAGMA journal_mode = {journal}").fetchone()
-    if found == "wal":  # elsewhere a commit waits, too, for readers: then SQLite must do all the waiting
+    if found == "wal":  # in other modes a commit also waits, for readers, so SQLite must do all the waiting
         connection.patience = timeout
     connection.execute(f"PRAGMA synchronous = {synchronous}")
-    # The log grows while a reader keeps an old state; afterwards it would keep that size.
+    # The log grows while a reader holds an old snapshot; without a limit it would keep that size afterwards.
     connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_BYTES // PAGE_BYTES}")
     connection.execute("PRAGMA foreign_keys = ON")
 
 
 def _begin(engine: weakref.ref[Engine], may_vanish: bool, dbapi_connection: PoolProxiedConnection) -> None:
-    # Ours: connect() above made it. isinstance() would cost each transaction.
+    # connect() above created it, so it is one of ours; isinstance() would slow down each transaction.
     driver: Connection = dbapi_connection.driver_connection  # type: ignore[assignment]
     if may_vanish and driver.watched is not None:
         driver.watched.expect_same(driver, lambda: (owner := engine()) and owner.dispose())
@@ -123,13 +124,13 @@ def _begin(engine: weakref.ref[Engine], may_vanish: bool, dbapi_connection: Pool
 
 
 def expect_same_file(engine: Engine, driver: Connection) -> None:
-    """Raise DatabaseGone if the file of this connection is no longer the one under its name."""
+    """Raise DatabaseGone if this connection's file is no longer the one of that name."""
     if driver.watched is not None:
         driver.watched.expect_same(driver, engine.dispose)
 
 
 def _remove(folder: str, owner: int) -> None:
-    if os.getpid() == owner:  # not in a forked child, which shares the folder
+    if os.getpid() == owner:  # not in a forked child: the folder belongs to its parent
         shutil.rmtree(folder, ignore_errors=True)
 
 

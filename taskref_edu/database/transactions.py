@@ -1,4 +1,4 @@
-"""Transactions: `writing()` for one that changes rows, `reading()` for one that only looks.
+"""Transactions: `writing()` for one that changes rows, `reading()` for one that only reads them.
 
 Not covered: opening the database (`opening.py`).
 """
@@ -22,17 +22,17 @@ from ..errors import DatabaseReadOnly, ReadOnlySession
 from .error_names import translated
 from .sqlite_engine import begin_with, file_of
 
-# What a verb runs in: the caller's session, or the driver's connection that a worker's thread holds.
+# What a verb runs in: the caller's session, or the driver's connection that a worker's thread keeps.
 Transaction = Session | sqlite3.Connection
 _REPEATABLE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 SESSIONS = (SqlSession, scoped_session, sqlite3.Connection)  # what a verb can run in
 
 
 class ReadSession(Session):
-    """The session of reading(). What is written in it is refused, since it would be lost at the end.
+    """The session of reading(). It refuses writes, because they would be lost at the end.
 
-    On SQLite the connection refuses each statement that does not read (`observed_connection.py`), and what a WITH has
-    written is found by the count of changes; PostgreSQL refuses by itself, in a READ ONLY transaction.
+    On SQLite the connection refuses each statement that does not read (`observed_connection.py`); the count of changes
+    reveals writes by a statement that starts with WITH. PostgreSQL itself refuses them in a READ ONLY transaction.
     """
 
     def commit(self) -> None:
@@ -49,7 +49,7 @@ class ReadSession(Session):
 
 
 _READ_ONLY_TRANSACTION = "25006"  # PostgreSQL's code
-_BEGUN = "taskref_begun"  # in Session.info: the driver's connection, and how many changes it had seen
+_BEGUN = "taskref_begun"  # in Session.info: the driver's connection, and its count of changes at the start
 
 
 @event.listens_for(ReadSession, "after_begin")
@@ -58,7 +58,7 @@ def _read_only(session: Session, _: object, connection: SqlConnection) -> None:
         driver: Any = connection.connection.driver_connection
         driver.reads_only = True  # until the transaction ends
         session.info[_BEGUN] = driver, driver.total_changes
-    elif not connection.get_execution_options().get("postgresql_readonly"):  # one that follows a rollback() inside
+    elif not connection.get_execution_options().get("postgresql_readonly"):  # a transaction after a rollback() inside
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
@@ -67,7 +67,7 @@ def writing(engine: Engine) -> Iterator[Session]:
     """One write transaction: commits at the end of the block, rolls back on an error.
 
     On SQLite it begins with BEGIN IMMEDIATE, so it waits for other writers at the start, never in the middle.
-    Raises a DatabaseError where the file is locked, gone, damaged or read-only, or the disk is full.
+    Raises a DatabaseError if the file is locked, gone, damaged or read-only, or the disk is full.
     """
     try:
         session = Session(_engine(engine), expire_on_commit=False)
@@ -82,7 +82,7 @@ def writing(engine: Engine) -> Iterator[Session]:
         except BaseException:
             session.close()
             raise
-        if session.identity_map or session.in_transaction():  # else close() would do nothing, slowly
+        if session.identity_map or session.in_transaction():  # otherwise close() has nothing to do, and is slow
             session.close()
     except (sqlalchemy_errors.DBAPIError, sqlalchemy_errors.TimeoutError) as error:
         if name := translated(error, file_of(engine)):
@@ -91,9 +91,9 @@ def writing(engine: Engine) -> Iterator[Session]:
 
 
 def reading(engine: Engine) -> AbstractContextManager[Session]:
-    """One read transaction: everything in the block sees the same state. Rows stay usable afterwards.
+    """One read transaction: everything in the block sees the same state. Objects stay usable afterwards.
 
-    Raises ReadOnlySession for whatever writes in it, by the session, by SQL or in bulk; and the errors of writing().
+    Raises ReadOnlySession for any write in it, by the session, by SQL or in bulk; and the errors of writing().
     """
     return reading_in(session_to_read(_engine(engine)))
 
@@ -105,28 +105,28 @@ def session_to_read(bind: Engine | SqlConnection) -> ReadSession:
 
 @contextmanager
 def reading_in(session: ReadSession) -> Iterator[Session]:
-    """The same with a session that the caller keeps; one on a connection that is kept, too, saves half of the time."""
+    """As reading(), with a session that the caller keeps; bound to a kept connection, it takes half the time."""
     bind = session.get_bind()
     try:
         with session:
-            if bind.dialect.name == "postgresql":  # there each statement sees the latest commits, unless told
+            if bind.dialect.name == "postgresql":  # by default, each statement there sees the latest commits
                 session.connection(execution_options=_REPEATABLE)
             yield session
             session.expect_unchanged()
-    except DatabaseReadOnly as error:  # of PostgreSQL, whose transaction is READ ONLY
+    except DatabaseReadOnly as error:  # from PostgreSQL, whose transaction is READ ONLY
         raise ReadOnlySession(f"{error.__cause__}: use `with writing(engine) as session`") from error
     except (sqlalchemy_errors.DBAPIError, sqlalchemy_errors.TimeoutError) as error:
         if name := translated(error, file_of(bind.engine)):
             raise name from error
         raise
-    except Exception as error:  # psycopg's own, where a statement went past SQLAlchemy
+    except Exception as error:  # psycopg's own error, if a statement bypassed SQLAlchemy
         if getattr(error, "sqlstate", None) == _READ_ONLY_TRANSACTION:
             raise ReadOnlySession(f"{error}: use `with writing(engine) as session`") from error
         raise
 
 
 def refuse_reading(transaction: Transaction, verb: str) -> None:
-    """Raise ReadOnlySession if it is a session of reading(), TypeError if it is no session."""
+    """Raise ReadOnlySession for a session of reading(), TypeError for anything but a session."""
     if not isinstance(transaction, Session):
         if not isinstance(transaction, SESSIONS):
             raise TypeError(f"{short(transaction)} found, a session expected: use `with writing(engine) as session`")

@@ -1,8 +1,8 @@
-"""How a statement of the queue reaches the database: as plain text on SQLite's driver, elsewhere through SQLAlchemy.
+"""Executes the queue's statements: as SQL text on SQLite's driver, through SQLAlchemy on other databases.
 
-SQLAlchemy takes several times as long to bring a statement to SQLite as SQLite takes to run it. So each
-statement is compiled once, to SQL with named parameters, and from then on handed to the driver's connection
-beneath the caller's session: the same connection, the same transaction, and observers see it as any other.
+SQLAlchemy needs several times as long to send a statement to SQLite as SQLite needs to run it. So each statement is
+compiled once, to SQL with named parameters, and then given to the driver's connection under the caller's session: the
+same connection, the same transaction, visible to observers like any other statement.
 
 Not covered: the statements themselves (`statements.py`), written once for all databases.
 """
@@ -33,7 +33,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A statement as SQLite's driver takes it, and which columns of its rows hold JSON."""
+    """A statement in the form that SQLite's driver takes, and which columns of its rows contain JSON."""
 
     sql: str
     json_columns: tuple[int, ...]
@@ -41,8 +41,8 @@ class Prepared:
 
 @cache
 def prepared(statement: QueueStatement) -> Prepared:
-    """`statement`, compiled for SQLite. Done once for each: they are constants of `statements.py`."""
-    from sqlalchemy.dialects import sqlite  # not needed to import this package
+    """`statement`, compiled for SQLite; once for each, since they are constants of `statements.py`."""
+    from sqlalchemy.dialects import sqlite  # here, so that importing this package does not import it
 
     compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
     columns = enumerate(statement.exported_columns)
@@ -50,7 +50,7 @@ def prepared(statement: QueueStatement) -> Prepared:
 
 
 def change(transaction: Transaction, statement: QueueStatement, **values: Any) -> int:
-    """Run a statement that changes rows; how many it changed."""
+    """Run a statement that changes rows; return how many it changed."""
     driver = transaction if isinstance(transaction, sqlite3.Connection) else _driver(transaction)
     if driver is None:
         return transaction.execute(statement, values).rowcount  # type: ignore[union-attr,call-overload]
@@ -58,7 +58,7 @@ def change(transaction: Transaction, statement: QueueStatement, **values: Any) -
 
 
 def first_row(transaction: Transaction, statement: QueueStatement, **values: Any) -> tuple[Any, ...] | None:
-    """Run a statement that returns one row or none. Of the columns only JSON is turned into Python's values."""
+    """Run a statement that returns one row or none. Only JSON columns are converted to Python values."""
     driver = transaction if isinstance(transaction, sqlite3.Connection) else _driver(transaction)
     if driver is None:
         return transaction.execute(statement, values).first()  # type: ignore[return-value,call-overload]
@@ -68,7 +68,7 @@ def first_row(transaction: Transaction, statement: QueueStatement, **values: Any
 
 
 def insert_one(session: Session, statement: Insert, **values: Any) -> int:
-    """Insert a row; its id."""
+    """Insert a row; return its id."""
     driver = _driver(session)
     if driver is None:
         with _naming_what_does_not_fit():
@@ -79,18 +79,18 @@ def insert_one(session: Session, statement: Insert, **values: Any) -> int:
 
 
 def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]], **shared: Any) -> None:
-    """Insert rows with one call of the driver, all or none; `shared` are the values that all of them have."""
+    """Insert rows with one call of the driver, all or none; `shared`: the values that all rows have in common."""
     driver = _driver(session)
     if driver is None:
         with _naming_what_does_not_fit():
             session.execute(statement, [shared | row for row in rows])
         return
     form, same = prepared(statement), _as_stored(shared)
-    driver.execute("SAVEPOINT insert_many")  # an index may refuse a row after others were inserted
+    driver.execute("SAVEPOINT insert_many")  # a unique index may refuse a row after others were inserted
     try:
         driver.executemany(form.sql, (same | row for row in rows))
     except sqlite3.Error as error:
-        if driver.in_transaction:  # a full disk has ended it already
+        if driver.in_transaction:  # SQLite has already rolled back if the disk is full
             driver.execute("ROLLBACK TO insert_many")
             driver.execute("RELEASE insert_many")
         raise explained(error, form.sql, rows) from error
@@ -98,12 +98,12 @@ def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]],
 
 
 def stored_in(transaction: Transaction, moment: datetime) -> datetime | str:
-    """A time as the statements of `transaction` take it, for one that goes into several."""
+    """A time in the form that `transaction` takes, converted once for several statements."""
     return stored_time(moment) if isinstance(transaction, sqlite3.Connection) else moment
 
 
 def stored_time(moment: datetime) -> str:
-    """A time as SQLite keeps it: text in UTC, always with microseconds, so that it sorts as the time does."""
+    """A time as SQLite stores it: text in UTC, always with microseconds, so that texts sort as the times do."""
     if moment.tzinfo is not UTC:
         if moment.tzinfo is None:
             raise ValueError(f"{moment!r} has no time zone: use datetime.now(UTC)")
@@ -114,18 +114,18 @@ def stored_time(moment: datetime) -> str:
 
 @lru_cache(maxsize=16)
 def _second(days: int, seconds: int) -> str:
-    """A second as text, up to the dot: thousands of times fall into the same one, and it takes longer than the rest."""
+    """A time as text up to the seconds' dot. Cached: it is the slow part, and thousands of times share one second."""
     return (_EPOCH + timedelta(days, seconds)).isoformat(" ")[:19] + "."
 
 
 def wrapped(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
-    """The driver's error as SQLAlchemy would raise it: callers expect its names."""
+    """The driver's error as SQLAlchemy would raise it: callers expect SQLAlchemy's exceptions."""
     return sqlalchemy_errors.DBAPIError.instance(sql, parameters, error, sqlite3.Error)
 
 
 @contextmanager
 def _naming_what_does_not_fit() -> Iterator[None]:
-    """A server refuses text where an index or a generated column of this database takes the payload for a number."""
+    """Raise PayloadError if a server's index or generated column cannot use this payload, such as text for an id."""
     try:
         yield
     except sqlalchemy_errors.DataError as error:
@@ -133,7 +133,7 @@ def _naming_what_does_not_fit() -> Iterator[None]:
 
 
 def explained(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
-    """The same, but DatabaseLocked, with what to do, where the caller's transaction cannot wait for another writer."""
+    """As wrapped(); but DatabaseLocked, with what to do, if the caller's transaction cannot wait for another writer."""
     hint = read_before_write(error)
     return DatabaseLocked(f"{error}; {hint}") if hint else wrapped(error, sql, parameters)
 
@@ -151,7 +151,7 @@ def _execute(driver: sqlite3.Connection, form: Prepared, values: dict[str, Any])
 
 
 def _as_stored(values: dict[str, Any]) -> dict[str, Any]:
-    """The same dictionary, its times as text. Modified in place; callers pass a fresh dict."""
+    """The same dictionary, with its times as text. Modified in place; callers pass a fresh dict."""
     for name, value in values.items():
         if isinstance(value, datetime):
             values[name] = stored_time(value)
@@ -161,11 +161,11 @@ def _as_stored(values: dict[str, Any]) -> dict[str, Any]:
 def _with_json(row: tuple[Any, ...], columns: Iterable[int]) -> tuple[Any, ...]:
     found = list(row)
     for column in columns:
-        if isinstance(found[column], str):  # SQLite makes a number of the JSON text of a number
+        if isinstance(found[column], str):  # SQLite stores the JSON text of a number as a number
             try:
                 found[column] = decoded(found[column])
             except (ValueError, RecursionError):
-                # Text that somebody wrote past us and that is no JSON goes on as text: the task's handler shall
-                # meet it, and not every worker at every claim.
+                # Text that is no JSON was written by raw SQL. It stays text, so that the task's handler fails, and not
+                # every worker at every claim.
                 continue
     return tuple(found)

@@ -1,4 +1,4 @@
-"""Which function handles which type of task, and the sugar that puts a function's arguments into the payload."""
+"""Which function handles which type of task; and functions that run in the background, their arguments as payload."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Handlers:
 
 
 def expect_ran(result: Any, what: str) -> None:
-    """Raise HandlerNotRun if calling `what` gave an awaitable or a generator: its code never ran.
+    """Raise HandlerNotRun if calling `what` returned an awaitable or a generator: its code never ran.
 
-    No registration can know that: the function may be wrapped. Any other result is ignored.
+    Registration cannot always detect this, because the function may be wrapped. Any other result is ignored.
     """
     kind = type(result)
     if isinstance(result, Awaitable | Generator | AsyncGenerator):
         if isinstance(result, Coroutine | Generator):
-            result.close()  # else Python warns that it was never awaited
+            result.close()  # otherwise Python warns that it was never awaited
         raise HandlerNotRun(
             f"{what} returned {kind.__name__!r}, so its code never ran; a plain function expected: "
             "call asyncio.run(…), or go through the generator, inside one"
@@ -66,7 +66,7 @@ def expect_ran(result: Any, what: str) -> None:
 
 
 class BackgroundFunction:
-    """A function that can be called as it is, or run in the background with its arguments as the payload."""
+    """A function that can be called as usual, or run in the background with its arguments as the payload."""
 
     def __init__(self, enqueue: Callable[..., Task], function: Callable[..., Any]) -> None:
         _expect_function(function)
@@ -74,24 +74,24 @@ class BackgroundFunction:
         self.function = function
         self.signature = inspect.signature(function)
         self.__name__, self.__doc__ = getattr(function, "__name__", ""), function.__doc__
-        if not self.__name__.isidentifier():  # such as <lambda>: all lambdas would be one type
+        if not self.__name__.isidentifier():  # such as <lambda>: all lambdas would share one type
             raise TypeError(f"{short(function)} found, a function with a name of its own expected: use def")
         for parameter in self.signature.parameters.values():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD, parameter.POSITIONAL_ONLY):
                 raise TypeError(f"{self.__name__}: {parameter} found; a payload needs parameters with plain names")
-
-    # Positional only: the function may have parameters named `self` and `session`.
 
     @property
     def place(self) -> str:
         """Where the function is defined; the same when a cell or a module is run again."""
         return f"{getattr(self.function, '__module__', '')}.{getattr(self.function, '__qualname__', self.__name__)}"
 
+    # Positional only: the function's own parameters may be called `self` and `session`.
+
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
 
     def run_in_background(self, session: Session, /, *args: Any, **kwargs: Any) -> Task:
-        """Enqueue a call with these arguments and return its task; TypeError if a name is wrong or missing."""
+        """Enqueue a call with these arguments and return its task; TypeError if the function does not take them."""
         arguments = self.signature.bind(*args, **kwargs).arguments
         return self._enqueue(session, self.__name__, arguments)
 
@@ -109,9 +109,9 @@ class BackgroundFunction:
 def _expect_function(function: Any) -> None:
     if not callable(function):
         raise TypeError(f"{short(function)} found, a function expected")
-    inner = getattr(function, "function", function)  # of a BackgroundFunction
+    inner = getattr(function, "function", function)  # inside a BackgroundFunction
     called = (inner, type(inner).__call__)
-    if any(map(_is_lazy, called)):  # where it can be known before the call; see expect_ran()
+    if any(map(_is_lazy, called)):  # what can be detected before the call; see expect_ran() for the rest
         raise TypeError(f"{short(function)} found, a plain function expected: call asyncio.run(…) inside one")
 
 

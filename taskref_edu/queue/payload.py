@@ -1,4 +1,4 @@
-"""What a payload may hold: JSON that SQLite and PostgreSQL both store and give back unchanged."""
+"""What a payload may contain: JSON that both SQLite and PostgreSQL store and return unchanged. Refuses all else."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ MAX_BYTES = 1 << 20  # 1 MiB of JSON text
 # PostgreSQL stores neither NUL nor half of a surrogate pair, as text or inside JSONB.
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON, NUL is an escape
-_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode  # made once: json.dumps() makes one a call
+_encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode  # json.dumps() creates one for each call
 _raw_decode = json.JSONDecoder().raw_decode
 LARGEST = 2**63 - 1
-MAX_DEPTH = 500  # levels; Python reads back somewhat more, SQLite's json_extract about twice as many
-_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # or a string, in which brackets are text
+MAX_DEPTH = 500  # levels; Python can read somewhat more, SQLite's json_extract about twice as many
+_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # a bracket, or a whole string, whose brackets do not count
 
 
 def clean(text: str) -> str:
-    """`text` with a question mark for each character that PostgreSQL could not store."""
+    """`text` with a question mark in place of each character that PostgreSQL cannot store."""
     return _NOT_TEXT.sub("?", text)
 
 
 def encoded(payload: Any, max_bytes: int = MAX_BYTES) -> str | None:
-    """`payload` as the JSON text to be stored, None for None; PayloadError if it is not JSON, or too much of it."""
+    """`payload` as the JSON text to store, None for None; PayloadError if it cannot be JSON, or is too large."""
     if payload is None:
         return None
     try:
@@ -50,10 +50,9 @@ def encoded(payload: Any, max_bytes: int = MAX_BYTES) -> str | None:
 
 
 def decoded(text: str | None) -> Any:
-    """What `encoded()` encoded, as it is read back: tuples have become lists, keys strings.
+    """The value that `encoded()` encoded, with lists for tuples and strings for keys. ValueError if it is no JSON.
 
-    ValueError for text that is no JSON. As json.loads(), which checks for blanks around the value first and takes
-    twice as long.
+    As json.loads(), in half the time: that one first looks for spaces around the value.
     """
     if text is None:
         return None
@@ -65,7 +64,7 @@ def decoded(text: str | None) -> Any:
 
 
 def _loses_a_key(payload: Any) -> bool:
-    """Whether two keys of one dictionary are the same text in JSON."""
+    """Whether two keys of one dictionary become the same text in JSON, such as 1 and "1"."""
     values = [payload]
     while values:
         value = values.pop()
@@ -92,7 +91,7 @@ def _depth(text: str) -> int:
 
 
 def _size(text: str) -> int | None:
-    """Bytes of `text`; None if it holds half of a surrogate pair."""
+    """The size of `text` in bytes; None if it contains half of a surrogate pair."""
     try:
         return len(text.encode())
     except UnicodeEncodeError:

@@ -1,10 +1,10 @@
-"""Find and repair what earlier code or hands have left in the tables: see RepairReport for the four kinds.
+"""Finds and repairs what earlier versions or manual changes left in the tables; RepairReport lists the four kinds.
 
-A reference is a column that the clearing trigger (`clearing_trigger.py`) watches: the orders' own, and each one that
-`TaskReference.install()` has set up. Any other foreign key to a task may be meant to last: it is named, and left alone.
-Tasks are moved by the queue's own verbs; references are cleared here.
+A reference is a column that a clearing trigger (`clearing_trigger.py`) clears: that of the orders, and those set up by
+`TaskReference.install()`. Any other foreign key to a task may be meant to last: it is reported, but left alone.
+Tasks change by the queue's own verbs; references are cleared here.
 
-Not covered: damage to the file itself; `taskref doctor FILE` checks it.
+Not covered: damage to the file itself, which `taskref doctor FILE` checks.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from .task_queue import TaskQueue
 TASK = Task.__table__  # type: ignore[attr-defined]
 ORDERS = Order.__table__  # type: ignore[attr-defined]
 SHOWN = 10  # rows of each kind that a report names
-MANY = 500  # values in one IN (…): databases bound their number
+MANY = 500  # values in one IN (…): databases limit their number
 
 
 _FOREIGN_KEYS = {  # the columns of a table that reference tasks
@@ -68,11 +68,11 @@ class BadReference:
 class RepairReport:
     """What was found; print it.
 
-    dangling: references to tasks that are not there. ended: references to tasks that have ended.
-    orphans: ids of live tasks that work on an object, and at which no object points.
-    expired: ids of running tasks whose lease is over. repaired: whether this was more than a dry run.
-    without_trigger: columns that reference a task, and that nothing clears when it ends. Not counted, since such a
-    reference may be meant to last.
+    dangling: references to tasks that do not exist. ended: references to tasks that have ended.
+    orphans: ids of live tasks that need an object to work on, but that no object references.
+    expired: ids of running tasks whose lease has expired. repaired: False after a dry run.
+    without_trigger: columns that reference a task and that no trigger clears when it ends. Not counted, because such
+    a reference may be meant to last.
     """
 
     dangling: tuple[BadReference, ...] = ()
@@ -128,17 +128,18 @@ class Reference:
 
 
 def repair(queue: TaskQueue, session: Session, *, types: Iterable[str] = (), dry_run: bool = True) -> RepairReport:
-    """Find what earlier code or hands have left in the tables, and repair it unless it is a dry run.
+    """Find what earlier versions or manual changes left in the tables, and repair it unless this is a dry run.
 
-    An orphan is a live task of type process_payment, or of further `types` whose tasks work on an object, at which no
-    object points (for a moment also one that is enqueued and referenced in two transactions, as in `as_written`).
+    An orphan is a live task that no object references, of type process_payment or of one of `types`: further types
+    whose tasks need an object. A task that is enqueued and referenced in two transactions, as in `as_written`, is one
+    for a moment.
     """
     expect(session, SESSIONS, "a session")
     if not dry_run:
         refuse_reading(session, "repair(dry_run=False)")
         session.flush()
     references, without_trigger = _references(session.connection())
-    # The orders of the lessons may be named in the payload; an application's types are its own.
+    # In the lessons' schemas, a payload may name the order; in schema "queue", payloads belong to the application.
     lessons = session.scalar(text("SELECT name FROM taskref_schema")) != "queue"
     payments = {PAYMENT} if lessons else set()
     report = RepairReport(
@@ -158,7 +159,7 @@ def _repair(queue: TaskQueue, session: Session, references: list[Reference], rep
     queue.reclaim(session)
     for task_id in report.orphans:
         queue.cancel(session, task_id)
-    for reference in references:  # last: what has ended just now lets go of its row, also where there is no trigger
+    for reference in references:  # last, so that it also clears references to tasks that were ended just now
         live = exists().where(TASK.c.id == reference.column, TASK.c.status.in_(LIVE))
         over = update(reference.table).where(reference.column.is_not(None), ~live)
         session.execute(over.values({reference.column: None}))
@@ -176,7 +177,7 @@ def _references(connection: SqlConnection) -> tuple[list[Reference], list[str]]:
     for schema, name, which in sorted(found, key=lambda one: (one[0] or "", *one[1:])):
         if inspector.has_table(name, schema):
             columns = {each["name"]: column(each["name"], each["type"]) for each in inspector.get_columns(name, schema)}
-            if which not in columns:  # another program's orders
+            if which not in columns:  # another program's table of that name
                 continue
             rows = table(name, *columns.values(), schema=schema)
             key = inspector.get_pk_constraint(name, schema)["constrained_columns"]
@@ -188,7 +189,7 @@ def _references(connection: SqlConnection) -> tuple[list[Reference], list[str]]:
 
 
 def _referring(session: Session, references: list[Reference], gone: bool) -> Iterator[BadReference]:
-    """The references to tasks that are gone, or else to tasks that have ended."""
+    """The references to tasks that are gone, or, without `gone`, to tasks that have ended."""
     for reference in references:
         named = exists().where(TASK.c.id == reference.column)
         ended = exists().where(TASK.c.id == reference.column, TASK.c.status.in_(ENDED))
@@ -198,9 +199,9 @@ def _referring(session: Session, references: list[Reference], gone: bool) -> Ite
 
 
 def _orphans(session: Session, references: list[Reference], types: set[str], payments: set[str]) -> list[int]:
-    """Live tasks of these types that no row references and whose payload names no order (a payment's may).
+    """Live tasks of these types that no row references, and whose payload, for `payments`, names no order.
 
-    Not those that were asked to stop already: nothing is left to do for them.
+    Without those that were asked to stop already: there is nothing left to repair.
     """
     unreferenced = and_(true(), *(~exists().where(reference.column == TASK.c.id) for reference in references))
     query = select(TASK.c.id, TASK.c.type, cast(TASK.c.payload, Text)).where(
@@ -215,10 +216,10 @@ def _orphans(session: Session, references: list[Reference], types: set[str], pay
 
 
 def _order_id(payload: str | None) -> int | None:
-    """The id in a payment's payload. As generous as SQLite: a handler may still find the order of "7"."""
+    """The order id in a payment's payload. As lenient as SQLite: a handler may find order 7 for "7"."""
     try:
         order_id = int(json.loads(payload or "null")["order_id"])
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):  # no JSON, or not of this form
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):  # no JSON, or JSON of another form
         return None
     return order_id if 0 <= order_id <= LARGEST_ID else None
 

@@ -1,4 +1,4 @@
-"""The task as its handler sees it: frozen values, and three ways to touch the database."""
+"""The task as its handler sees it: frozen values, and three ways to use the database."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class RunningTask:
     token: int
     queue: LeaseVerbs = field(repr=False, compare=False)
     max_attempts: int = field(repr=False)
-    # Filled once the handler has completed the task itself, so that the worker does not do it again.
+    # Not empty once the handler has completed the task itself; then the worker does not.
     completed: list[bool] = field(repr=False, compare=False)
 
     def __init__(
         self, id: int, type: str, payload: Any, attempt: int, token: int, queue: LeaseVerbs, max_attempts: int = 1
     ) -> None:
-        # The dataclass's own would set one value after the other past its guard: twice as long, for each task.
+        # The frozen dataclass's own __init__ sets each value by object.__setattr__(), which takes twice as long.
         self.__dict__.update(
             id=id,
             type=type,
@@ -60,8 +60,8 @@ class RunningTask:
     def completing(self) -> Iterator[Session]:
         """One write transaction for the handler's effect and the task's completion: both commit, or neither.
 
-        Its first statement proves the lease, so a stale holder is refused (StaleLease) before its effect,
-        and locks are taken task first, then object. Keep slow work out of it: it blocks every writer.
+        Its first statement proves the lease, so a stale holder is refused (StaleLease) before its effect, and locks
+        are taken in one sequence: first the task, then the object. Do nothing slow inside: it blocks every writer.
         """
         with writing(self.queue.engine) as session:
             self.queue.heartbeat(session, self)

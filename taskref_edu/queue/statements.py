@@ -1,7 +1,7 @@
-"""The statements of the queue, in one place, to be read as SQL.
+"""The queue's statements, in one place, to be read as SQL.
 
-Statuses stand in them as literals, not as parameters: a partial index serves `status = 'pending'`, and a
-bound `status = ?` about half as fast.
+Statuses are literals in them, not parameters: with `status = 'pending'` a partial index is about twice as fast as with
+`status = ?`.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ ZERO, ONE = literal_column("0", Integer()), literal_column("1", Integer())
 NOW = bindparam("now", type_=C.finished_at.type)
 UNTIL = bindparam("until", type_=C.lease_expires_at.type)
 THIS_TASK = C.id == bindparam("task_id")
-# The guard of the holder: nobody else has claimed the task, reclaimed it or ended it.
+# The holder's guard: nobody else has claimed, reclaimed or ended the task since.
 HELD = THIS_TASK & (C.status == RUNNING) & (C.lease_token == bindparam("token"))
 
 
 class JsonText(TypeDecorator[Any]):
-    """A payload that is JSON text already: the driver of SQLite takes it so, SQLAlchemy wants the value."""
+    """A payload that is JSON text already: SQLite's driver takes the text, SQLAlchemy wants the value."""
 
     impl = Json
     cache_ok = True
@@ -69,13 +69,13 @@ ENQUEUE = insert(TASK).values(
     created_at=NOW,
 )
 
-# SKIP LOCKED lets PostgreSQL's workers pass each other; SQLite has one writer at a time and ignores it.
+# SKIP LOCKED lets PostgreSQL's workers claim different tasks at once; SQLite, with one writer at a time, ignores it.
 _OLDEST_DUE = (
     select(C.id)
     .where(C.status == PENDING, C.available_at <= NOW)
     .order_by(C.available_at, C.id)
     .limit(ONE)
-    .offset(ZERO)  # SQLAlchemy writes one for SQLite anyway, as a parameter
+    .offset(ZERO)  # without it, SQLAlchemy adds one for SQLite, as a parameter
     .with_for_update(skip_locked=True)
     .scalar_subquery()
 )
@@ -110,7 +110,7 @@ CANCEL = (
 
 
 def _given_up(may_retry: ColumnElement[bool], later: ColumnElement[Any], error: ColumnElement[Any]) -> dict[str, Any]:
-    """How an attempt without success ends: cancelled if that was asked for, pending again, or failed."""
+    """The columns after an attempt without success: cancelled if that was requested, else pending again, or failed."""
     retry = C.cancel_requested_at.is_(None) & may_retry & (C.attempt < C.max_attempts)
     return {
         "status": case((C.cancel_requested_at.is_not(None), CANCELLED), (retry, PENDING), else_=FAILED),
@@ -139,7 +139,7 @@ _RETURNED = _given_up(
     NOW,
     literal_column("'the lease ran out: the worker died, or sent no heartbeat in time'", Text()),
 )
-# On a server, a task that its late holder completes just now is locked, and must not hold up the others.
+# On a server, the row of a task that its late holder is completing is locked; the reclaim must not wait for it.
 _EXPIRED_AND_FREE = select(C.id).where(_EXPIRED).with_for_update(skip_locked=True)
 RECLAIM = {
     "sqlite": update(TASK).where(_EXPIRED).values(_RETURNED),

@@ -1,8 +1,8 @@
 """The queue: the only module that changes a task's status.
 
-Each verb is one move of `models.TRANSITIONS` and one guarded UPDATE (`statements.py`, run by `transitions.py`). A verb
-of the holder (heartbeat, complete, fail, stop) names status and lease token in its guard, so that a holder whose lease
-is over changes nothing. No verb commits: the caller's transaction decides.
+Each verb is one transition of `models.TRANSITIONS` and one guarded UPDATE (`statements.py`, run by `transitions.py`).
+The guards of the holder's verbs (heartbeat, complete, fail, stop) name status and lease token, so that a holder whose
+lease is over changes nothing. No verb commits: the caller's transaction decides.
 
 Not covered: priorities, rate limits, periodic tasks.
 """
@@ -32,17 +32,17 @@ from .payload import MAX_BYTES, clean, decoded, encoded
 from .running_task import RunningTask
 from .transitions import expect_holder, read_state, stale_lease, transition, transition_by_holder
 
-MAX_ERROR = 2_000  # characters of an error that are kept
+MAX_ERROR = 2_000  # characters of an error that are stored
 
 
 class TaskQueue:
     """A queue of tasks in the database of `engine`.
 
     lease: seconds for which a claim holds without a heartbeat.
-    max_attempts: attempts that a task gets unless enqueue() says otherwise.
-    backoff: seconds before the first retry; doubled for each further one, up to `max_backoff`.
-    max_payload: bytes of JSON that a payload may have.
-    now, jitter: where time and randomness come from; jitter() returns a factor for the backoff.
+    max_attempts: attempts for each task, unless enqueue() is told otherwise.
+    backoff: seconds before the first retry; doubled for each further retry, up to `max_backoff`.
+    max_payload: the largest payload, in bytes of JSON.
+    now, jitter: the sources of time and randomness; jitter() returns a factor for the backoff.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class TaskQueue:
     ) -> Task:
         """Insert a task in the caller's transaction; return it, detached. It exists once the caller commits.
 
-        Raises PayloadError for what is not JSON, ReadOnlySession inside reading().
+        Raises PayloadError for a payload that is not JSON, ReadOnlySession inside reading().
         """
         refuse_reading(session, "enqueue")
         attempts = self.max_attempts if max_attempts is None else max_attempts
@@ -114,7 +114,7 @@ class TaskQueue:
         return _as_loaded(task_id, values, json)
 
     def enqueue_many(self, session: Session, type: str, payloads: Iterable[Any]) -> int:
-        """Insert a task for each payload in the caller's transaction; return how many. All are checked first."""
+        """Insert a task for each payload in the caller's transaction; return how many. All are checked before."""
         refuse_reading(session, "enqueue_many")
         if isinstance(payloads, str | bytes | dict):
             raise TypeError(f"{short(payloads)} found, a list of payloads expected")
@@ -132,7 +132,7 @@ class TaskQueue:
         """
         refuse_reading(session, "cancel")
         expect(task_id, (int, type(None)), "the id of a task")
-        can_be = task_id is not None and 0 < task_id <= LARGEST_ID  # None: of a reference that is empty
+        can_be = task_id is not None and 0 < task_id <= LARGEST_ID  # None: from an empty reference
         if can_be and transition(session, statements.CANCEL, task_id=task_id, now=self.now()):
             return True
         if not can_be or read_state(session, task_id) is None:
@@ -148,13 +148,13 @@ class TaskQueue:
         return self._claim(session, now, self._until(now))
 
     def complete_and_claim(self, session: Transaction, task: RunningTask) -> RunningTask | None:
-        """complete() and claim() with one look at the clock: what a worker does from one task to the next.
+        """complete() and claim() with one reading of the clock: what a worker does between two tasks.
 
         Raises StaleLease before the claim.
         """
         expect_holder(session, task)
         moment = self.now()
-        now = stored_in(session, moment)  # once for both
+        now = stored_in(session, moment)  # converted once for both
         if not change(session, statements.COMPLETE, now=now, task_id=task.id, token=task.token):
             raise stale_lease(task, read_state(session, task.id))
         return self._claim(session, now, self._until(moment))
@@ -168,16 +168,16 @@ class TaskQueue:
         transition_by_holder(session, statements.HEARTBEAT, task, until=self._until(self.now()))
 
     def complete(self, session: Transaction, task: RunningTask) -> None:
-        """Record success, even of a task that was asked to stop: a finished effect is not half undone.
+        """Record success, even of a task that was asked to stop: its effect is finished.
 
         Raises StaleLease.
         """
         transition_by_holder(session, statements.COMPLETE, task, now=self.now())
 
     def fail(self, session: Session, task: RunningTask, error: str, *, retry: bool = True) -> None:
-        """Record a failure: back to pending after the backoff, or failed if there is no attempt left.
+        """Record a failure: the task is pending again after the backoff, or failed if it has no attempt left.
 
-        A task that was asked to stop becomes cancelled instead of tried again. Raises StaleLease.
+        A task that was asked to stop becomes cancelled instead. Raises StaleLease.
         """
         expect_holder(session, task)
         expect(error, str, "the text of the error")
@@ -202,24 +202,24 @@ class TaskQueue:
     # Housekeeping
 
     def reclaim(self, session: Transaction) -> int:
-        """Return the tasks whose lease ran out to pending, or fail those without an attempt left; how many."""
+        """Make tasks with an expired lease pending again, or failed if they have no attempt left; return how many."""
         return transition(session, statements.RECLAIM[self.engine.dialect.name], now=self.now())
 
     def prune(self, session: Session, older_than: timedelta, *, limit: int = 10_000) -> int:
-        """Delete up to `limit` tasks that ended more than `older_than` ago; how many. Orders stay."""
+        """Delete up to `limit` tasks that ended more than `older_than` ago; return how many. Orders stay."""
         expect(older_than, timedelta, "a timedelta for older_than")
         expect_count("limit", limit, 0)
         expect_seconds("older_than", older_than.total_seconds())
         return transition(session, statements.PRUNE, before=self.now() - older_than, limit=limit)
 
     def counts(self, session: Session) -> dict[TaskStatus, int]:
-        """How many tasks have each status; every status is there."""
+        """The number of tasks in each status, zeros included."""
         expect(session, SESSIONS, "a session")
         found = dict(map(tuple, session.execute(statements.COUNTS)))
         return {status: found.get(status, 0) for status in TaskStatus}
 
     def next_due(self, session: Session) -> datetime | None:
-        """When the next pending task becomes due or the next lease runs out (perhaps in the past); or None."""
+        """When the next pending task becomes due or the next lease expires (perhaps in the past); None if neither."""
         expect(session, SESSIONS, "a session")
         return session.execute(statements.NEXT_DUE).scalar_one()
 
@@ -233,12 +233,12 @@ class TaskQueue:
 
 @lru_cache(maxsize=16)
 def _length(seconds: float) -> timedelta:
-    """A lease as a timedelta: making one takes longer than adding it."""
+    """A lease as a timedelta. Cached: creating one takes longer than adding it."""
     return timedelta(seconds=seconds)
 
 
 def _new_values(type: str, max_attempts: int, available_at: datetime | None, now: datetime) -> dict[str, Any]:
-    """The parameters of `statements.ENQUEUE`, but for the payload; TypeError or ValueError for careless arguments."""
+    """The parameters of `statements.ENQUEUE` except the payload; TypeError or ValueError for invalid arguments."""
     expect_name("type", type, LONGEST_TYPE)
     expect_count("max_attempts", max_attempts)
     due = now if available_at is None else in_utc("available_at", available_at)
@@ -246,7 +246,7 @@ def _new_values(type: str, max_attempts: int, available_at: datetime | None, now
 
 
 def _as_loaded(task_id: int, values: dict[str, Any], json: str | None) -> Task:
-    """The task as a query would have given it, detached. Task(…) would check each value once more, slowly."""
+    """The task as a query would return it, detached. Task(…) would validate each value once more, slowly."""
     mapper = _mapper()
     task = mapper.class_manager.new_instance()
     instance_dict(task).update(
@@ -265,12 +265,12 @@ def _as_loaded(task_id: int, values: dict[str, Any], json: str | None) -> Task:
         finished_at=None,
         error=None,
     )
-    # It has a row, and belongs to no session.
+    # With a key but without a session, the object is detached.
     instance_state(task).key = mapper.identity_key_from_primary_key((task_id,))
     return task
 
 
 @cache
 def _mapper() -> Mapper[Task]:
-    """What SQLAlchemy knows of the class; to ask anew takes as long as to make a task."""
+    """SQLAlchemy's mapper of the class. Cached: looking it up takes as long as creating a task."""
     return class_mapper(Task)

@@ -1,6 +1,6 @@
-"""How a verb moves a task: one guarded statement, and what to say where the guard found nothing to move.
+"""How a verb changes a task: one guarded statement, and the error if the guard matched no row.
 
-Apart from `TaskQueue` because its verbs, each a few lines, all go through this guard and share its errors.
+Apart from `TaskQueue` because all its verbs go through this guard and share its errors.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .running_task import RunningTask
 
 
 def read_state(transaction: Transaction, task_id: int) -> tuple[Any, ...] | None:
-    """Status, lease token and time of a request to cancel; None if there is no such task."""
+    """Status, lease token and time of the cancel request; None if there is no such task."""
     return first_row(transaction, statements.READ_STATE, task_id=task_id)
 
 
 def transition(transaction: Transaction, statement: QueueStatement, **values: Any) -> int:
-    """Run one guarded statement; how many tasks it moved. Copies that the session holds are read again."""
+    """Run one guarded statement; return how many tasks it changed. The session's copies of tasks are expired."""
     refuse_reading(transaction, "a change of a task")
     count = change(transaction, statement, **values)
     if not isinstance(transaction, sqlite3.Connection):
@@ -34,20 +34,20 @@ def transition(transaction: Transaction, statement: QueueStatement, **values: An
 
 
 def transition_by_holder(transaction: Transaction, statement: QueueStatement, task: RunningTask, **values: Any) -> None:
-    """Run the statement of a verb that is the holder's alone. Raises StaleLease if `task` holds the lease no longer."""
+    """Run the statement of a holder's verb. Raises StaleLease if `task` no longer holds the lease."""
     expect_holder(transaction, task)
     if not transition(transaction, statement, task_id=task.id, token=task.token, **values):
         raise stale_lease(task, read_state(transaction, task.id))
 
 
 def expect_holder(transaction: Transaction, task: RunningTask) -> None:
-    """Raise TypeError for careless arguments of a holder's verb."""
+    """Raise TypeError for invalid arguments of a holder's verb."""
     expect(transaction, SESSIONS, "a session")
     expect(task, RunningTask, "a task as claim() returns it, or as a handler gets it,")
 
 
 def stale_lease(task: RunningTask, row: tuple[Any, ...] | None) -> StaleLease:
-    """The error for a holder whose guard found nothing; `row` is what read_state() returns."""
+    """The error for a holder whose guard matched no row; `row` is what read_state() returns."""
     if row is None:
         found = "the task is gone"
     elif row[1] != task.token:
