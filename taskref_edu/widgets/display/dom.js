@@ -10,8 +10,11 @@ function make(tag, className = "", attributes = {}, ...children) {
   return element;
 }
 
+// The text node stays: a new one would make the browser compute its style and its place anew.
 function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
+  const node = element.firstChild;
+  if (node?.nodeType !== Node.TEXT_NODE || node.nextSibling) element.replaceChildren(text);
+  else if (node.data !== text) node.data = text;
 }
 
 function setOrRemove(element, name, value) {

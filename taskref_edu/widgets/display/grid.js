@@ -68,16 +68,18 @@ class Grid extends Columns {
     this.rows.clear();
   }
 
-  // Returns whether anything is new. Rows that come are sorted by id, and new ones are nearly always the last.
+  // Returns whether an arrow may be another. Rows that come are sorted by id, and new ones are nearly always the last.
   take(rows = [], gone = []) {
     for (const id of gone) {
       this.rows.delete(id);
       this.opened.delete(id);
     }
     let grown = gone.length > 0 || this.rows.size === 0;
-    let sorted = true;
+    let [sorted, turned] = [true, false];
     for (const row of rows) {
-      if (!this.rows.has(row[0])) {
+      const old = this.rows.get(row[0]);
+      if (old) turned ||= this.target(old) !== this.target(row);
+      else {
         grown = true;
         sorted &&= this.ids.length === 0 || row[0] > this.ids[this.ids.length - 1];
       }
@@ -91,8 +93,8 @@ class Grid extends Columns {
       this.index = new Map(this.ids.map((id, place) => [id, place]));
     }
     if (this.active !== null && !this.rows.has(this.active)) this.active = null;
-    this.changed = true;
-    return grown || rows.length > 0;
+    this.changed ||= grown || rows.length > 0;
+    return grown || turned;
   }
 
   setDetails(details) {
@@ -267,16 +269,19 @@ class Grid extends Columns {
 
   // Drawing
 
-  draw() {
-    const { scroller, ids } = this;
+  read() {
     if (!this.height) this.measure();
     this.grow();
+    this.scrollTop = this.scroller.scrollTop;
+  }
+
+  draw() {
+    const { scroller, ids } = this;
     const atEnd = this.atEnd && this.changed;
-    this.scrollTop = scroller.scrollTop;
     if (this.changed) {
       if (!this.many || !this.drawnOnce) this.drawCaption(); // else it lays out the lists at each change: tick() does it
       setOrRemove(scroller, "aria-rowcount", String(ids.length + 1));
-      this.none.hidden = ids.length > 0;
+      setOrRemove(this.none, "hidden", ids.length ? "" : null);
     }
     if (atEnd && this.top(ids.length) > (this.total ?? 0)) {
       this.after.style.height = `${this.top(ids.length)}px`; // room to scroll to the new end

@@ -5,6 +5,7 @@
 
 const FLASH = 20; // more rows than these change at once: no row is flashed
 const LIVE_EVERY = 3000; // milliseconds between two sentences for screen readers
+const CALM = 2000; // milliseconds without a change, after which the columns may become narrower
 const GUTTER = [42, 110]; // least and most pixels between the lists
 const LIVE = ["pending", "running"];
 // The columns that give way where there is little room, the first ones first.
@@ -37,6 +38,8 @@ class Picture {
     this.selected = null; // the order that clicks are about
     this.marks = []; // what the answer of a scenario points at
     this.dirty = false;
+    this.widest = { order: {}, task: {} }; // pixels of each column
+    this.patchedAt = Infinity; // Infinity: nothing has changed since the columns got their widths
     this.inbound = new Map(); // id of a target -> ids of the rows that point at it
     this.text = new TextWidth();
     this.build(title);
@@ -164,6 +167,7 @@ class Picture {
     const tasks = this.tasks.take(told.tasks, told.gone_tasks);
     if (told.counts) [this.orders.count, this.tasks.count] = told.counts;
     if (orders || tasks) this.connect();
+    this.patchedAt = performance.now();
     if (told.workers) this.setWorkers(told.workers);
     if (told.details) this.setDetails(told.details);
     if (told.events) this.timeline.add(told.events);
@@ -203,6 +207,7 @@ class Picture {
     });
     this.orders.tick(now);
     this.tasks.tick(now);
+    if (now - this.patchedAt > CALM) this.refit();
     if (now - this.lastSaid > LIVE_EVERY && this.number !== null) {
       const sentence = `${this.approach}: ${this.tasks.summary() || "no tasks"}`;
       if (this.live.textContent !== sentence) {
@@ -274,7 +279,16 @@ class Picture {
   measure() {
     if (!this.isThere()) return;
     for (const grid of [this.orders, this.tasks]) grid.measure();
+    const size = `${this.root.clientWidth} ${this.orders.rowHeight}`;
+    if (size === this.size) return this.draw(); // a list has grown
+    this.size = size;
     this.fitted = null;
+    this.refit();
+  }
+
+  refit() {
+    this.widest = { order: {}, task: {} };
+    this.patchedAt = Infinity;
     this.draw();
   }
 
@@ -294,18 +308,25 @@ class Picture {
       if (!this.isThere()) return;
       this.fit();
       this.follow();
+      // What is read comes before what is written: a read after a write makes the browser lay out the page in between.
+      for (const grid of [this.orders, this.tasks]) grid.read();
       this.orders.draw();
       this.tasks.draw();
       this.arrows.draw();
+      this.timeline.draw();
       if (this.revealMarked) this.showMarked();
     });
   }
 
   // Each column as wide as its widest word. Where all of them do not fit, some give way: never a status, an id or an
-  // arrow. Where not even these fit, the lists stand one above the other.
+  // arrow. Where not even these fit, the lists stand one above the other. While rows change, no column becomes narrower:
+  // each new width lays out all the rows.
   fit() {
     if (!this.fitted) this.text.use(this.orders.scroller);
     const needs = { order: this.orders.needs(), task: this.tasks.needs() };
+    for (const [kind, widths] of Object.entries(this.widest)) {
+      for (const name of Object.keys(needs[kind])) needs[kind][name] = widths[name] = Math.max(widths[name] ?? 0, needs[kind][name]);
+    }
     const key = JSON.stringify([needs, this.root.clientWidth]);
     if (key === this.fitted) return;
     this.fitted = key;

@@ -2,10 +2,13 @@
 // shows one order's.
 
 const LINES = 1000;
+const LINES_IN_SIGHT = 7;
 
 class Timeline {
   constructor(title) {
     this.events = [];
+    this.coming = []; // for the next frame
+    this.scrollTop = Infinity; // at the end
     this.list = make("div", "taskref-events", {
       role: "log", "aria-live": "off", tabindex: "0", "aria-label": `Timeline. ${title}`,
       "data-lm-suppress-shortcuts": "true",
@@ -28,7 +31,7 @@ class Timeline {
   }
 
   comeBack() {
-    this.list.scrollTop = Math.min(this.scrollTop ?? Infinity, this.list.scrollHeight);
+    this.list.scrollTop = Math.min(this.scrollTop, this.list.scrollHeight);
   }
 
   replace(events) {
@@ -40,7 +43,7 @@ class Timeline {
     if (!events.length) return;
     this.events.push(...events);
     this.events.splice(0, this.events.length - LINES);
-    this.append(events.filter((event) => this.fits(event)));
+    this.coming.push(...events.filter((event) => this.fits(event)));
   }
 
   fits([, , order]) {
@@ -49,19 +52,26 @@ class Timeline {
 
   redraw() {
     this.list.replaceChildren();
-    this.append(this.events.filter((event) => this.fits(event)));
+    this.coming = this.events.filter((event) => this.fits(event));
+    this.drawn = false;
+    this.draw();
   }
 
-  append(events) {
+  // The last thing in a frame: to scroll to the new end lays out what the frame has changed, once.
+  draw() {
+    if (this.drawn && !this.coming.length) return;
     const { list } = this;
-    const atEnd = this.isAtEnd();
-    list.append(...events.map(([at, text]) => {
+    list.append(...this.coming.slice(-LINES).map(([at, text]) => {
       return make("div", "", {}, make("span", "taskref-at", {}, `${at.toFixed(1)} s`), " ", make("span", "", {}, text));
     }));
-    while (list.children.length > LINES) list.firstChild.remove();
-    if (atEnd && events.length) list.scrollTop = list.scrollHeight;
-    write(this.count, list.children.length ? "" : "nothing has happened yet");
-    this.root.classList.toggle("taskref-empty", !list.children.length);
+    this.coming = [];
+    this.drawn = true;
+    const lines = list.children.length;
+    for (let line = LINES; line < lines; line++) list.firstChild.remove();
+    setOrRemove(list, "style", `--lines: ${Math.min(LINES_IN_SIGHT, lines)}`);
+    write(this.count, lines ? "" : "nothing has happened yet");
+    this.root.classList.toggle("taskref-empty", !lines);
+    if (this.scrollTop === Infinity) list.scrollTop = list.scrollHeight;
   }
 
   async copy() {
