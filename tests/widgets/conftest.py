@@ -48,7 +48,11 @@ class Hand:
 
     def worker(self, side: int = 0) -> str:
         """The worker's state as shown."""
-        return text_of(self.panel.views[side].worker.value).removeprefix("Worker: ")
+        lines = self.panel.views[side].worker.shown
+        seconds = ["" if one["seconds"] is None else f"{one['seconds']:.0f} s" for one in lines]
+        return "; ".join(
+            f"{one['shape']} {one['before']}{s}{one['after']}" for one, s in zip(lines, seconds, strict=True)
+        )
 
     def orders(self, side: int = 0) -> list[str]:
         return rows_of(self.panel.views[side].both_tables()[0])

@@ -7,24 +7,16 @@ live picture (`picture.py`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from ...approaches.classic import PAYMENT
 from ...models import LIVE
-from .rows import OrderRow, Rows, TaskRow, order_in
+from .rows import Rows, TaskRow, order_in
 
-SHAPES = {
-    "new": "□",
-    "paid": "✔",
-    "pending": "○",
-    "running": "▶",
-    "succeeded": "✔",
-    "failed": "✖",
-    "cancelled": "⊘",
-}
+SHAPES = {"new": "□", "paid": "✔", "pending": "○", "running": "▶", "succeeded": "✔", "failed": "✖", "cancelled": "⊘"}
 STATIC_STYLE = f"<style>{Path(__file__).with_name('static.css').read_text(encoding='utf-8')}</style>"
 LONGEST_TEXT = 200  # characters of a name, a payload or an error that are shown
 LONGEST_TABLE = 50  # rows: the table is kept in the notebook's file
@@ -32,28 +24,30 @@ LONGEST_TABLE = 50  # rows: the table is kept in the notebook's file
 
 def orders_table(rows: Rows, approach: str) -> str:
     """The orders; in the inverted approach each with the arrow to its task."""
+    inverted, lines = approach == "inverted", []
+    for order in rows.newest_orders(LONGEST_TABLE):
+        target = order.processing_task_id
+        arrow = ["" if target is None else _arrow(f"task {target}")] if inverted else []
+        lines.append(
+            [str(order.id), *arrow, _badge(order.status), _written(order.customer), shown(money(order.amount))]
+        )
     # The arrow stands next to the number: the rest may be out of sight in a narrow window.
-    arrow = ["its task"] if approach == "inverted" else []
-    heads = ["order", *arrow, "status", "customer", "amount"]
-    return _table(
-        "Orders", heads, (_order(order, approach) for order in rows.newest_orders(LONGEST_TABLE)), rows.order_count
-    )
+    heads = ["order", *(["its task"] if inverted else []), "status", "customer", "amount"]
+    return _table("Orders", heads, lines, rows.order_count)
 
 
 def tasks_table(rows: Rows, approach: str) -> str:
     """The tasks; in the classic approach each with the arrow to its order."""
-    arrow = ["works on"] if approach == "classic" else []
-    heads = ["task", *arrow, "status", "attempt", "type", "error"]
-    return _table(
-        "Tasks", heads, (_task(task, rows, approach) for task in rows.newest_tasks(LONGEST_TABLE)), rows.task_count
-    )
-
-
-def badge(word: str, shape: str, more: str = "") -> str:
-    """A state: its shape for those who see no colour, its word for everybody."""
-    kind = word if word in SHAPES else "other"
-    text = f"{word}{more}"
-    return f'<span class="taskref-badge taskref-{kind}"><span aria-hidden="true">{shape}</span> {shown(text)}</span>'
+    classic, lines = approach == "classic", []
+    for task in rows.newest_tasks(LONGEST_TABLE):
+        status = _badge(task.status, more_of(task.status, task.attempt, task.cancel_requested_at))
+        if not classic and is_orphan(task.id, task.type, task.status, rows):
+            status += " " + _broken("no order points here")
+        arrow = [_classic_arrow(task, rows)] if classic else []
+        attempt, error = f"{task.attempt} of {task.max_attempts}", _written(task.error) if task.error else ""
+        lines.append([str(task.id), *arrow, status, attempt, shown(task.type), error])
+    heads = ["task", *(["works on"] if classic else []), "status", "attempt", "type", "error"]
+    return _table("Tasks", heads, lines, rows.task_count)
 
 
 def shown(value: Any) -> str:
@@ -91,30 +85,16 @@ def is_orphan(task_id: int, kind: str, status: str, rows: Rows) -> bool:
     return kind == PAYMENT and status in LIVE and task_id not in rows.referenced
 
 
-def _order(order: OrderRow, approach: str) -> list[str]:
-    status = badge(order.status, SHAPES.get(order.status, "?"))
-    # <bdi>: a name with a right-to-left mark must not turn round the columns beside it.
-    cells = [status, f"<bdi>{shown(order.customer)}</bdi>", shown(money(order.amount))]
-    if approach == "inverted":
-        task_id = order.processing_task_id
-        cells.insert(0, "" if task_id is None else _arrow(f"task {task_id}"))
-    return [str(order.id), *cells]
+def _badge(status: str, more: str = "") -> str:
+    """A state: its shape for those who see no colour, its word for everybody."""
+    kind, shape = (status, SHAPES[status]) if status in SHAPES else ("other", "?")
+    text = shown(f"{status}{more}")
+    return f'<span class="taskref-badge taskref-{kind}"><span aria-hidden="true">{shape}</span> {text}</span>'
 
 
-def _task(task: TaskRow, rows: Rows, approach: str) -> list[str]:
-    cells = [_task_status(task), f"{task.attempt} of {task.max_attempts}", shown(task.type)]
-    cells.append(f"<bdi>{shown(task.error)}</bdi>" if task.error else "")
-    if approach == "classic":
-        cells.insert(0, _classic_arrow(task, rows))
-    elif is_orphan(task.id, task.type, task.status, rows):
-        cells[0] += " " + _broken("no order points here")
-    return [str(task.id), *cells]
-
-
-def _task_status(task: TaskRow) -> str:
-    return badge(
-        task.status, SHAPES.get(task.status, "?"), more_of(task.status, task.attempt, task.cancel_requested_at)
-    )
+def _written(text: str) -> str:
+    """What somebody wrote. <bdi>: a name with a right-to-left mark must not turn round the columns beside it."""
+    return f"<bdi>{shown(text)}</bdi>"
 
 
 def _classic_arrow(task: TaskRow, rows: Rows) -> str:
@@ -135,11 +115,9 @@ def _broken(text: str) -> str:
     return f'<span class="taskref-broken"><span aria-hidden="true">⚠</span> {text}</span>'
 
 
-def _table(caption: str, heads: Sequence[str], lines: Iterable[list[str]], count: int) -> str:
-    body = [_row(heads, cells) for cells in lines]
-    if not body:
-        body = [f'<tr><td colspan="{len(heads)}">none yet</td></tr>']
-    cut = f" (the newest {len(body)} of {count})" if count > len(body) else ""
+def _table(caption: str, heads: Sequence[str], lines: list[list[str]], count: int) -> str:
+    body = [_row(heads, cells) for cells in lines] or [f'<tr><td colspan="{len(heads)}">none yet</td></tr>']
+    cut = f" (the newest {len(lines)} of {count})" if count > len(lines) else ""
     head = "".join(f'<th scope="col"{_kind(name)}>{name}</th>' for name in heads)
     return (
         f'<table class="taskref-table taskref-{caption.lower()}"><caption>{caption}{cut}</caption>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -46,6 +47,7 @@ class TaskRow(NamedTuple):
 
 REFERENCE, PAYLOAD = OrderRow._fields.index("processing_task_id"), TaskRow._fields.index("payload")
 READ_ORDERS = f"SELECT {', '.join(OrderRow._fields)} FROM orders ORDER BY id DESC LIMIT {ROWS}"
+ORDERS_AS_TEXT = f"SELECT json_group_array(json_array({', '.join(OrderRow._fields)})) FROM ({READ_ORDERS})"
 READ_TASKS = f"SELECT {', '.join(TaskRow._fields)} FROM task ORDER BY id DESC LIMIT {ROWS}".replace(
     "payload", "CAST(payload AS TEXT)"
 )
@@ -113,6 +115,18 @@ def read(connection: Connection, before: Rows | None = None, same_orders: bool =
         referenced=references,
         targets=references.intersection(task_ids),
     )
+
+
+def orders_as_text(connection: Connection) -> str | None:
+    """The orders that are shown as one text: to compare it takes half of the time of fetching them.
+
+    None where a value is no JSON, a BLOB.
+    """
+    driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+    try:
+        return driver.execute(ORDERS_AS_TEXT).fetchone()[0]
+    except sqlite3.OperationalError:
+        return None
 
 
 def named_order(payload: Any) -> int | None:

@@ -7,26 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...worker.worker import Worker, WorkerStatus
-from .html_tables import shown
 
-STATE_SHAPES = {
-    "stopped": "■",
-    "idle": "○",
-    "busy": "▶",
-    "paused": "‖",
-    "blocked": "✖",
-    "unresponsive": "⚠",
-    "dead": "✝",
-}
+SHAPES = {"stopped": "■", "idle": "○", "busy": "▶", "paused": "‖", "blocked": "✖", "unresponsive": "⚠", "dead": "✝"}
 
 
 class WorkerLines:
-    """`value` is the lines as HTML, `shown` as the browser draws them: it counts the seconds by itself."""
+    """`shown` is the lines as the browser draws them: it counts the seconds by itself."""
 
     def __init__(self) -> None:
-        self.value = ""
         self.shown: list[dict[str, Any]] = []
-        self._statuses: list[WorkerStatus] = []
+        self._seen: list[tuple[str, int | None, str, str]] = []  # what the lines depend on, the time aside
 
     @property
     def holders(self) -> dict[int, str]:
@@ -35,25 +25,20 @@ class WorkerLines:
 
     def look(self, workers: Sequence[Worker]) -> bool:
         """Look at the workers; whether somebody's state is another than at the last look."""
-        statuses, before = [worker.status for worker in workers], self._statuses
-        now = time.monotonic()
-        names = ["Worker"] if len(statuses) == 1 else [f"Worker {number}" for number in range(1, len(statuses) + 1)]
-        self.value = "".join(map(worker_line, names, statuses, [now] * len(statuses)))
-        self._statuses = statuses
-        if [*map(_visible, statuses)] == [*map(_visible, before)]:
+        statuses = [worker.status for worker in workers]
+        seen = [(one.state, one.task.token if one.task else None, *_words(one)) for one in statuses]
+        if seen == self._seen:
             return False
-        self.shown = [_as_shown(name, status, now) for name, status in zip(names, statuses, strict=True)]
+        names = ["Worker"] if len(statuses) == 1 else [f"Worker {number}" for number in range(1, len(statuses) + 1)]
+        self._seen, self.shown = seen, [*map(_line, names, statuses)]
         return True
 
 
-def worker_line(name: str, status: WorkerStatus, now: float) -> str:
-    """One worker's line as HTML."""
+def _line(name: str, status: WorkerStatus) -> dict[str, Any]:
     before, after = _words(status)
-    words = f"{before}{now - status.since:.0f} s{after}" if status.task is not None else before
-    return (
-        f'<div class="taskref-worker">{name}: <span aria-hidden="true">{STATE_SHAPES[status.state]}</span>'
-        f' <strong class="taskref-state">{shown(words)}</strong></div>'
-    )
+    line = {"name": name, "state": status.state, "shape": SHAPES[status.state], "before": before[:300], "after": after}
+    seconds = round(time.monotonic() - status.since, 1) if status.task else None
+    return line | {"seconds": seconds, "task": status.task.id if status.task else None}
 
 
 def _words(status: WorkerStatus) -> tuple[str, str]:
@@ -63,23 +48,3 @@ def _words(status: WorkerStatus) -> tuple[str, str]:
         attempt = f", attempt {status.task.attempt}," if status.task.attempt > 1 else ""
         return f"{status.state} with task {status.task.id}{attempt} since ", then
     return (f"{status.state}: {status.error}" if status.state in ("blocked", "dead") else status.state), ""
-
-
-def _visible(status: WorkerStatus) -> tuple[object, ...]:
-    """What a line depends on, the time aside."""
-    token = None if status.task is None else status.task.token
-    return status.state, token, *_words(status)
-
-
-def _as_shown(name: str, status: WorkerStatus, now: float) -> dict[str, Any]:
-    before, after = _words(status)
-    busy = status.task is not None
-    return {
-        "name": name,
-        "state": status.state,
-        "shape": STATE_SHAPES[status.state],
-        "before": before[:300],
-        "seconds": round(now - status.since, 1) if busy else None,
-        "after": after,
-        "task": status.task.id if status.task is not None else None,
-    }

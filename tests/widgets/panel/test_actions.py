@@ -276,7 +276,7 @@ def test_two_workers_run_two_tasks_at_a_time__then_one(open_panel: OpenPanel):
     hand.click("start")
     hand.panel.set(workers=2)
     until(lambda: statuses(hand) == ["running", "running", "pending"])
-    until(lambda: hand.panel.views[0].worker.value.count("busy with task") == 2)
+    until(lambda: hand.worker().count("busy with task") == 2)
     hand.panel.set(workers=1)
     hand.reads("workers: 1")
     hand.click("cancel_all")
