@@ -1,1 +1,1 @@
-"""The two approaches, each as a sibling file with the same verbs; `diff classic.py inverted.py` is the lesson."""
+"""The two approaches, in sibling files with the same verbs: `diff classic.py inverted.py` shows the lesson."""

@@ -1,8 +1,8 @@
-"""The document's snippets, translated line by line, their faults included: each is marked FAULT.
+"""The document's snippets, translated line by line with their faults; each fault is marked FAULT.
 
-Every function takes an engine, and each statement commits by itself, as in Django outside `atomic()`. What the
-document calls `order.save()` is an UPDATE by id. Use it on a database opened with `schema="as_written"`: the
-indexes and the trigger of the others would fix some of the faults.
+Every function takes an engine, and each statement commits by itself, as in Django outside `atomic()`. The document's
+`order.save()` is an UPDATE by id. Use it on a database opened with `schema="as_written"`: the indexes and the trigger
+of the other schemas would fix some of the faults.
 
 Not covered: repairs. They are in `classic.py` and `inverted.py`.
 """
@@ -43,13 +43,13 @@ def save_reference(engine: Engine, order: Order, task_id: int | None) -> None:
 
 
 def _save_reference(session: Session, order: Order, task_id: int | None) -> None:
-    # Django's save() writes every column, SQLAlchemy only the changed one; here, too, only this one.
+    # Django's save() writes every column, SQLAlchemy only those that changed; this writes only the reference.
     session.execute(update(Order).where(col(Order.id) == order.id).values(processing_task_id=task_id))
     set_committed_value(order, "processing_task_id", task_id)
 
 
 def _load(engine: Engine, order: Order) -> Order:
-    """The order as the request that handles the click reads it: in a transaction that is over at once."""
+    """The order as the click's request reads it: in a transaction that ends at once."""
     with reading(engine) as session:
         return session.get_one(Order, order.id)
 
@@ -70,17 +70,17 @@ def classic_process_payment(task: RunningTask) -> None:
             order = session.get_one(Order, order_id)
     except KeyError:
         logger.error("Missing order_id in payload")
-        return  # FAULT: to return is to succeed. The payment is lost in silence.
+        return  # FAULT: returning means success. The payment is lost silently.
     _pay(task, order)
 
 
 def classic_enqueue_payment_once(engine: Engine, order: Order) -> Task | None:
     """Search the pending tasks; enqueue if none is found."""
     with reading(engine) as session:
-        # FAULT: status='pending' overlooks a task that is running.
+        # FAULT: status='pending' misses a task that is running.
         existing_tasks = session.exec(select(Task.id).where(*_payments_of(order), Task.status == TaskStatus.PENDING))
         exists = existing_tasks.first() is not None
-    # FAULT: between the search and the enqueue, somebody else may enqueue.
+    # FAULT: somebody else may enqueue between the search and the enqueue.
     if not exists:
         return enqueue(engine, PAYMENT, {"order_id": order.id})
     return None
@@ -89,7 +89,7 @@ def classic_enqueue_payment_once(engine: Engine, order: Order) -> Task | None:
 def classic_cancel_payment(engine: Engine, order: Order) -> int:
     """Search the tasks by payload; cancel each."""
     with reading(engine) as session:
-        # FAULT: no status, so every payment that this order ever had is found and cancelled again.
+        # FAULT: no filter by status, so it finds every payment that this order ever had, and cancels each.
         task_ids = session.exec(select(Task.id).where(*_payments_of(order))).all()
     return sum(cancel(engine, task_id) for task_id in task_ids if task_id)
 
@@ -97,10 +97,10 @@ def classic_cancel_payment(engine: Engine, order: Order) -> int:
 def classic_orders_in_process(engine: Engine) -> list[Order]:
     """Search the pending tasks; collect the ids; load these orders."""
     with reading(engine) as session:
-        # FAULT: status='pending' leaves out the order that is being paid right now.
+        # FAULT: status='pending' misses the order that is being paid right now.
         query = select(Task).where(Task.type == PAYMENT, Task.status == TaskStatus.PENDING)
         pending_tasks = session.exec(query).all()
-    # FAULT: a typo's get() puts None into the list; and a long list is too many SQL variables.
+    # FAULT: for a payload with a typo, get() puts None into the list; and a long list has too many SQL variables.
     order_ids = [(task.payload or {}).get("order_id") for task in pending_tasks]
     with reading(engine) as session:
         return list(session.exec(select(Order).where(col(Order.id).in_(order_ids))))
@@ -122,15 +122,15 @@ def inverted_process_payment(task: RunningTask) -> None:
     with task.reading() as session:
         order = session.exec(select(Order).where(Order.processing_task_id == task.id)).one()
     _pay(task, order)
-    # FAULT: nothing clears the reference. The order stays "in process", and cannot be paid again, for ever.
+    # FAULT: nothing clears the reference. The order stays "in process" forever, and can never be paid again.
 
 
 def inverted_enqueue_payment_once(engine: Engine, order: Order) -> Task | None:
     """Check the reference; enqueue if it is empty."""
     order = _load(engine, order)
-    # FAULT: between the check and the save, somebody else may check, too.
+    # FAULT: somebody else may check, too, between the check and the save.
     if not order.processing_task_id:
-        # FAULT: the document's atomic() is gone from here on; a crash or a fast worker in between finds an orphan.
+        # FAULT: from here on, the document has no atomic(): a crash in between leaves an orphan; a worker may find one.
         task = enqueue(engine, PAYMENT)
         save_reference(engine, order, task.id)
         return task
@@ -142,7 +142,7 @@ def inverted_cancel_payment(engine: Engine, order: Order) -> int:
     order = _load(engine, order)
     if order.processing_task_id:
         cancelled = cancel(engine, order.processing_task_id)
-        # FAULT: cleared even while the task runs on. The reference was the lock: the next click pays twice.
+        # FAULT: cleared even if the task is still running. The reference was the lock: the next click pays twice.
         save_reference(engine, order, None)
         return int(cancelled)
     return 0
@@ -155,7 +155,7 @@ def inverted_orders_in_process(engine: Engine) -> list[Order]:
 
 
 def _payments_of(order: Order) -> list[Any]:
-    # SQLite has no `payload__contains`; like containment, this does not confuse the orders 1 and 12.
+    # SQLite has no `payload__contains`. Like containment, and unlike LIKE, this does not confuse orders 1 and 12.
     return [Task.type == PAYMENT, func.json_extract(Task.payload, "$.order_id") == order.id]
 
 

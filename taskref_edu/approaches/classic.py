@@ -1,8 +1,8 @@
-"""Classic, at its best: the task references its order (`payload["order_id"]`); the order knows nothing of it.
+"""Classic, at its best: the task references its order (`payload["order_id"]`); the order knows nothing of the task.
 
-The payload is typed, and a unique index over the live tasks allows one payment at a time for an order.
-Compare `inverted.py`: the same verbs, written in the same sequence. Several tasks for an order, and work without an
-order, need no change here.
+The payload is typed, and a unique index over the live tasks allows one payment at a time for each order.
+Compare `inverted.py`: the same verbs in the same sequence. Several tasks for an order, and work without an order, need
+no change here.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .expectations import expect_payment, expect_session, expect_task
 
 
 class Payment(BaseModel):
-    """The payload of a payment: `{"order_id": 1}` and nothing else."""
+    """The payload of a payment: `{"order_id": 1}`, without further keys."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
     order_id: int = Field(ge=0, le=LARGEST_ID)
 
 
 def enqueue_payment(session: Session, queue: TaskQueue, order: Order) -> Task:
-    """Enqueue a payment of the order. Returns the task; IntegrityError if one is in process already."""
+    """Enqueue a payment of the order. Returns the task; raises IntegrityError if one is in process already."""
     expect_payment(session, queue, order)
     session.flush()  # a new order gets its id here
     if order.id is None:
@@ -67,7 +67,7 @@ def enqueue_payment_once(session: Session, queue: TaskQueue, order: Order) -> Ta
 
 
 def cancel_payment(session: Session, queue: TaskQueue, order: Order) -> int:
-    """Cancel the order's payments; how many tasks were cancelled or asked to stop."""
+    """Cancel the order's payments; return how many tasks were cancelled or asked to stop."""
     expect_payment(session, queue, order)
     task_ids = session.scalars(_live_payments(session, order)).all()
     return sum(queue.cancel(session, task_id) for task_id in task_ids)
@@ -96,7 +96,7 @@ def _live_payments(session: Session, order: Order) -> Select[Any]:
 
 
 def _is_live_payment() -> list[Any]:
-    # Written as the index writes it: a bound parameter in its place would not be served.
+    # Written exactly as in the index: with parameters instead of literals, SQLite would not use it.
     return [literal_column(f"type = '{PAYMENT}'"), literal_column(f"status IN ({sql_literals(LIVE)})")]
 
 

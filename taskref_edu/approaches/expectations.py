@@ -1,6 +1,6 @@
-"""What every verb of a payment expects; said before it writes anything.
+"""The argument checks of every payment verb, made before it writes anything.
 
-Shared by `classic.py`, `inverted.py` and `task_reference.py`, which then hold only what tells them apart.
+A module of its own so that `classic.py`, `inverted.py` and `task_reference.py` contain only what differs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..queue.task_queue import TaskQueue
 
 
 def expect_payment(session: Any, queue: Any, order: Any) -> None:
-    """Raise TypeError or ValueError unless these are a session, a queue, and an order whose id can be one."""
+    """Raise TypeError or ValueError unless these are a session, a queue, and an order with a possible id."""
     expect_session(session)
     expect(queue, TaskQueue, "a TaskQueue")
     expect(order, Order, "an order")

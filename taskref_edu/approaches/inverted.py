@@ -1,7 +1,7 @@
 """Inverted, at its best: the order references its task (`order.processing_task_id`); the task has no payload.
 
 The reference is set in the transaction that enqueues, and the database clears it when the task ends, so that
-`IS NOT NULL` means "in process". Compare `classic.py`: the same verbs, written in the same sequence.
+`IS NOT NULL` means "in process". Compare `classic.py`: the same verbs in the same sequence.
 
 Not covered: several tasks for an order, several orders for a task, work without an order.
 """
@@ -20,7 +20,7 @@ from .expectations import expect_payment, expect_session, expect_task
 
 
 def enqueue_payment(session: Session, queue: TaskQueue, order: Order) -> Task:
-    """Enqueue a payment and let the order reference it, whatever it referenced before. Returns the task.
+    """Enqueue a payment and let the order reference it, replacing any former reference. Returns the task.
 
     Raises OrphanTask if the order is not in the database: nothing would reference the task.
     """
@@ -29,7 +29,7 @@ def enqueue_payment(session: Session, queue: TaskQueue, order: Order) -> Task:
     task = queue.enqueue(session, PAYMENT)
     this_order = col(Order.id) == order.id
     if not _reference(session, order, task, this_order):
-        session.execute(delete(Task).where(col(Task.id) == task.id))  # the caller may catch this, and commit
+        session.execute(delete(Task).where(col(Task.id) == task.id))  # the caller may catch the error and commit
         raise OrphanTask(f"order {order.id} not found: add it to the session, or look it up again, then enqueue")
     return task
 
@@ -51,14 +51,14 @@ def enqueue_payment_once(session: Session, queue: TaskQueue, order: Order) -> Ta
         this_order_if_free = (col(Order.id) == order.id) & col(Order.processing_task_id).is_(None)
         if _reference(session, order, task, this_order_if_free):
             return task
-        if order.id is None:  # never added: no other task is in process, there is no row
+        if order.id is None:  # it was never added, so the UPDATE failed for lack of a row, not because of another task
             raise OrphanTask("order None not found: add it to the session, or look it up again, then enqueue")
-        savepoint.rollback()  # the loser's task must go, too
+        savepoint.rollback()  # so that no task is left without a reference
         return None
 
 
 def cancel_payment(session: Session, queue: TaskQueue, order: Order) -> int:
-    """Cancel the order's payment; how many tasks were cancelled or asked to stop (0 or 1)."""
+    """Cancel the order's payment; return how many tasks were cancelled or asked to stop (0 or 1)."""
     expect_payment(session, queue, order)
     task_id = session.exec(select(Order.processing_task_id).where(Order.id == order.id)).one_or_none()
     cancelled = int(task_id is not None and queue.cancel(session, task_id))
@@ -86,7 +86,7 @@ def process_payment(task: RunningTask) -> None:
 
 
 def _reference(session: Session, order: Order, task: Task, where: ColumnElement[bool]) -> bool:
-    """Let the order reference the task where the condition holds; whether it did.
+    """Set the reference if the condition holds; return whether it did.
 
     By UPDATE, not by assignment: the caller may have read the order in an earlier transaction.
     """

@@ -1,9 +1,9 @@
-"""The inverted approach as one reusable piece: for any column of any model.
+"""The inverted approach as a reusable class, for any column of any model.
 
     payments = TaskReference(Order.processing_task_id, "process_payment")
     payments.enqueue_once(session, queue, order)
 
-The verbs are those of `inverted.py`, and so are their promises; the same tests run over both.
+The verbs and their guarantees are those of `inverted.py`; the same tests run for both.
 
 Not covered: rows with a primary key of several columns.
 """
@@ -52,23 +52,23 @@ class TaskReference(Generic[Model]):
         self._id = key[0]
         try:
             self._kind: type = self._id.type.python_type
-        except NotImplementedError:  # a type of the caller's own
+        except NotImplementedError:  # the caller's own type
             self._kind = object
 
     @property
     def index_name(self) -> str:
-        """The index that install() creates; a tool for migrations leaves it alone."""
+        """The index that install() creates; tell your migration tool to leave it alone."""
         return self._place.index
 
     @property
     def trigger_name(self) -> str:
-        """The trigger that install() creates on the table of tasks."""
+        """The trigger that install() creates on the task table."""
         return self._place.trigger
 
     def install(self, engine: Engine) -> None:
-        """Create the column's index and its clearing trigger where they are missing; the table must be there.
+        """Create the column's index and its clearing trigger if they are missing; the table must exist.
 
-        May be called at each start of a program, while others write: it locks a table only to create something.
+        May be called at each start of a program while others write: it locks a table only to create something.
         Raises SchemaMissing without the table, NameTaken if another index or trigger has the name, TypeError on
         PostgreSQL for a column of 32 bits.
         """
@@ -85,17 +85,17 @@ class TaskReference(Generic[Model]):
         available_at: datetime | None = None,
         max_attempts: int | None = None,
     ) -> Task:
-        """Enqueue a task and let the row reference it, whatever it referenced before. Returns the task.
+        """Enqueue a task and let the row reference it, replacing any former reference. Returns the task.
 
-        available_at, max_attempts: as TaskQueue.enqueue() takes them.
+        available_at, max_attempts: as for TaskQueue.enqueue().
         Raises OrphanTask if the row is not in the database: nothing would reference the task. Raises SchemaMissing
-        without install(): nothing would clear the reference.
+        if install() was never called: nothing would clear the reference.
         """
         self._expect(session, queue, row)
         session.flush()  # a new row gets its id here
         task = queue.enqueue(session, self.type, payload, available_at=available_at, max_attempts=max_attempts)
         if not self._reference(session, row, task, self._is(row)):
-            session.execute(delete(Task).where(col(Task.id) == task.id))  # the caller may catch this, and commit
+            session.execute(delete(Task).where(col(Task.id) == task.id))  # the caller may catch the error and commit
             self._raise_if_missing(session, row)
         return task
 
@@ -127,11 +127,11 @@ class TaskReference(Generic[Model]):
             if self._reference(session, row, task, self._is(row) & self._column.is_(None)):
                 return task
             self._raise_if_missing(session, row)
-            savepoint.rollback()  # the loser's task must go, too
+            savepoint.rollback()  # so that no task is left without a reference
             return None
 
     def cancel(self, session: Session, queue: TaskQueue, row: Model) -> int:
-        """Cancel the row's task; how many were cancelled or asked to stop (0 or 1)."""
+        """Cancel the row's task; return how many were cancelled or asked to stop (0 or 1)."""
         self._expect(session, queue, row)
         task_id = session.scalars(select(self._column).where(self._is(row))).one_or_none()
         cancelled = int(task_id is not None and queue.cancel(session, task_id))
@@ -143,7 +143,7 @@ class TaskReference(Generic[Model]):
         """The rows with a pending or running task, by primary key."""
         expect_session(session)
         rows = session.scalars(select(self.model).where(self._column.is_not(None)))
-        return sorted(rows, key=self._key)  # not in SQL: ORDER BY would make SQLite walk the whole table
+        return sorted(rows, key=self._key)  # not in SQL: with ORDER BY, SQLite scans the whole table
 
     def _expect(self, session: Any, queue: Any, row: Any) -> None:
         expect_session(session)
@@ -169,7 +169,7 @@ class TaskReference(Generic[Model]):
         return trigger_exists(self.trigger_name, session.connection().dialect)
 
     def _reference(self, session: Session, row: Model, task: Task, where: ColumnElement[bool]) -> bool:
-        """Let the row reference the task where the condition holds; whether it did. By UPDATE: `row` may be old."""
+        """Set the reference if the condition holds; return whether it did. By UPDATE: `row` may be out of date."""
         change = update(self.model).where(where, self._installed(session)).values({self._column: task.id})
         moved = session.execute(change.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
         if moved:
@@ -179,7 +179,7 @@ class TaskReference(Generic[Model]):
         return bool(moved)
 
     def _raise_if_missing(self, session: Session, row: Model) -> None:
-        """Raise an error by name if the row is not in the database, or nothing would clear its reference."""
+        """Raise SchemaMissing if nothing would clear the reference, OrphanTask if the row is not in the database."""
         there = select(self._installed(session), exists().where(self._is(row)))
         installed, found = session.execute(there).one()
         if not installed:

@@ -27,20 +27,21 @@ from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from .backoff import Backoff
 
-# Nobody who configures no logging shall see records on stderr: in a notebook they would land in some other cell.
+# Without it, Python prints warnings to stderr if no logging is configured; in a notebook they appear in another cell.
 logger = logging.getLogger("taskref_edu.worker")
 logging.getLogger("taskref_edu").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What went wrong with an attempt: the error itself, and the text that a status shows."""
+    """What went wrong in an attempt: the error itself, and the text that a status shows."""
 
     error: BaseException
     text: str
 
 
-# A database that is locked, lost, full or read-only for a while: a finished handler's result must not be dropped.
+# Errors of a database that is locked, lost, full or read-only for a while. Recording the outcome is retried, because
+# the result of a finished handler must not be lost.
 WAITED_OUT = (
     DatabaseError,
     sqlalchemy_errors.OperationalError,
@@ -55,11 +56,11 @@ Blocked = Callable[[str], None]
 def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked: Blocked) -> Problem | None:
     """Run the handler and record the outcome; return what went wrong, None if nothing did.
 
-    complete: records the success of a task that has not recorded it itself.
-    blocked: is told why the outcome cannot be recorded yet.
+    complete: records the success, unless the handler has done so itself.
+    blocked: called with the reason why the outcome cannot be recorded yet.
 
-    Nothing that a handler raises gets out, SystemExit included, except a KeyboardInterrupt: that one is
-    meant for the program. Raises a database's error if the outcome cannot be recorded within a lease.
+    Catches whatever a handler raises, SystemExit included, except KeyboardInterrupt, which is meant for the program.
+    Raises the database's error if the outcome cannot be recorded within a lease.
     """
     try:
         _call(queue.handlers.of(task.type), task)
@@ -76,12 +77,12 @@ def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked
 
 
 def complete_alone(queue: TaskQueue, task: RunningTask, blocked: Blocked) -> Problem | None:
-    """Record success in a transaction of its own, however long that takes; return what went wrong, or None."""
+    """Record success in a transaction of its own, with retries for up to a lease; return what went wrong, or None."""
     return _record_with_retries(queue, lambda session: queue.complete(session, task), blocked)
 
 
 def describe(error: BaseException) -> str:
-    """`ValueError: no such card`, for any error, also one whose own text cannot be had."""
+    """`ValueError: no such card`, for any error, even if its __str__() fails."""
     try:
         text = str(error)
     except Exception as second:
@@ -90,7 +91,7 @@ def describe(error: BaseException) -> str:
 
 
 def _call(handler: Handler, task: RunningTask) -> None:
-    """Run the handler. A child that it has forked ends here: it must not go on as a second worker with this lease."""
+    """Run the handler. A child process that it forked ends here: it must not become a second worker with this lease."""
     depth = forks.depth
     try:
         result = handler(task)
@@ -112,7 +113,7 @@ def _end_child(error: BaseException | None) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(Exception):
             stream.flush()
-    os._exit(code)  # no cleaning up: files and connections are the parent's
+    os._exit(code)  # no clean-up: files and connections belong to the parent
 
 
 def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: Blocked) -> Problem:
@@ -133,12 +134,12 @@ def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: 
 def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
     try:
         queue.stop(session, task)
-    except StaleLease:  # or nobody had asked: then raising TaskCancelled is a failure as any other
+    except StaleLease:  # perhaps nobody asked it to stop; then TaskCancelled is a failure like any other
         queue.fail(session, task, "TaskCancelled: raised by the handler, though nobody asked the task to stop")
 
 
 def _record_with_retries(queue: TaskQueue, record: Record, blocked: Blocked) -> Problem | None:
-    """Record the outcome, however long the database is locked, as long as the lease can hold."""
+    """Record the outcome; retry while the database is locked, for up to a lease."""
     until, backoff = time.monotonic() + queue.lease, Backoff()
     while True:
         try:

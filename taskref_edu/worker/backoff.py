@@ -1,9 +1,11 @@
-"""How long to wait before a database that did not answer is asked again.
+"""How long to wait before trying a database again that did not answer.
+
+Not covered: how long a failed task waits for its next attempt (`TaskQueue.delay`).
 
 A locked file concerns one worker: a short, constant delay. A server that is down concerns all its workers: the delay
-doubles, up to a bound, with jitter, so that they do not come back all at once.
+doubles, up to a limit, with jitter, so that they do not all reconnect at once.
 
-Apart from the worker's loop because the PostgreSQL listener reconnects by the same delays.
+Apart from the worker's loop because the PostgreSQL listener reconnects with the same delays.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ SHORTEST, LONGEST = 0.25, 8.0  # seconds
 
 
 class Backoff:
-    """The delays of one caller that tries again."""
+    """The delays between one caller's attempts."""
 
     def __init__(self) -> None:
         self._next = SHORTEST
@@ -30,5 +32,5 @@ class Backoff:
         return pause * random.uniform(0.5, 1.0)
 
     def reset(self) -> None:
-        """It has answered."""
+        """Start with the shortest delay again: the database has answered."""
         self._next = SHORTEST

@@ -1,8 +1,8 @@
-"""Claiming a worker's tasks, and recording the success of those it has finished.
+"""Claims a worker's tasks, and records the success of finished ones.
 
-A worker that goes on completes one task and claims the next in one transaction: each completion is durable before the
-next task starts, as with two transactions, but SQLite begins and commits once. A crash before the commit leaves the
-finished task running until its lease ends; a crash after it leaves the next one: two transactions can leave both, too.
+A worker completes one task and claims the next in one transaction: as with two transactions, each completion is durable
+before the next task starts, but SQLite begins and commits only once. A crash before the commit leaves the finished task
+running until its lease ends; a crash after it leaves the next one so. Two transactions could leave either, too.
 
 Not covered: running the task (`attempt.py`).
 """
@@ -27,13 +27,13 @@ from .attempt import Problem, describe
 
 
 class ReclaimTimer:
-    """Says when to return dead workers' tasks: whenever nothing is due, and four times in a lease."""
+    """Decides when to reclaim dead workers' tasks: whenever nothing is due, and four times in a lease."""
 
     def __init__(self) -> None:
         self._reclaimed_at = 0.0
 
     def is_due(self, queue: TaskQueue, claimed: RunningTask | None) -> bool:
-        """Whether to do it now; if so, the time starts anew."""
+        """Whether to reclaim now; if so, the time starts again."""
         if claimed is not None and time.monotonic() - self._reclaimed_at <= queue.lease / 4:
             return False
         self._reclaimed_at = time.monotonic()
@@ -43,8 +43,8 @@ class ReclaimTimer:
 class TaskFetcher:
     """Claims from one queue; used by one thread, as a context manager.
 
-    On SQLite it keeps a connection until the block ends, and talks to its driver: a session for each transaction would
-    take several times as long as the transaction itself.
+    On SQLite it keeps one connection of the driver until the block ends: a session for each transaction would take
+    several times as long as the transaction itself.
     """
 
     def __init__(self, queue: TaskQueue, timer: ReclaimTimer | None = None) -> None:
@@ -64,7 +64,7 @@ class TaskFetcher:
             return self._next(transaction, self._queue.claim(transaction))
 
     def complete(self, task: RunningTask, *, and_claim: bool) -> tuple[Problem | None, RunningTask | None]:
-        """Record the success of `task`, perhaps take the next one: what went wrong with the first, and the second."""
+        """Record the success of `task`; with `and_claim` take the next one. Returns what went wrong, and the next task."""
         with self._kept or writing(self._queue.engine) as transaction:
             try:
                 if not and_claim:
@@ -76,7 +76,7 @@ class TaskFetcher:
                 return problem, self._next(transaction, self._queue.claim(transaction)) if and_claim else None
 
     def close(self) -> None:
-        """Give back the connection; the next transaction takes another one."""
+        """Return the connection to the pool; the next transaction takes another one."""
         if self._kept is not None:
             self._kept.close()
 
@@ -87,7 +87,7 @@ class TaskFetcher:
 
 
 class KeptConnection:
-    """A connection that is kept; each `with` is one write transaction on it, as writing() is on a session."""
+    """A connection kept for many transactions; each `with` block is one write transaction, as with writing()."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -121,7 +121,7 @@ class KeptConnection:
             raise name from error
 
     def close(self) -> None:
-        """Give it back to the pool, which rolls back what is open."""
+        """Return it to the pool, which rolls back an open transaction."""
         if self._pooled is not None:
             self._pooled.close()
             self._pooled = None

@@ -1,4 +1,4 @@
-"""A thread for each worker that extends the lease of the running task, and notices that it was asked to stop."""
+"""A thread for each worker that extends the lease of the running task, and notices if the task was asked to stop."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats every third of a lease while `task` is set. A task shorter than one tick costs no statement.
+    """Extends the lease every third of its length while `task` is set. A task shorter than one tick costs no statement.
 
-    Its thread runs while somebody is inside `with heartbeat:`. `silent` keeps it from beating, as if its process had
-    died or stood still; the lease then runs out.
+    Its thread runs while somebody is inside `with heartbeat:`. While `silent` is set, it sends nothing, as if the process
+    had died or were suspended, and the lease expires.
     """
 
     def __init__(self, queue: TaskQueue, name: str) -> None:
@@ -51,7 +51,7 @@ class Heartbeat:
                 return
             self._ended.set()
             thread = self._thread
-        thread.join()  # whoever stops a worker may then close its database
+        thread.join()  # after stopping a worker, the caller may close its database
 
     def _loop(self, ended: threading.Event) -> None:
         last, beat_at = None, 0.0
@@ -68,7 +68,7 @@ class Heartbeat:
             except (DatabaseError, sqlalchemy_errors.SQLAlchemyError) as error:
                 logger.info("heartbeat of task %s not sent, next try in %.1f s: %s", task.id, self._tick, error)
             except StaleLease as error:
-                logger.info("%s", error)  # the handler meets the same at its next checkpoint or completion
+                logger.info("%s", error)  # the handler gets the same error at its next checkpoint or completion
                 last = None
 
     def _look(self, task: RunningTask) -> None:

@@ -1,10 +1,10 @@
-"""Notifies this process's workers of commits by others on PostgreSQL: one connection to a database that LISTENs.
+"""Wakes this process's workers when another process commits a task on PostgreSQL: one connection that LISTENs.
 
-A trigger on `task` NOTIFYs (see `schema.py`), so that a raw SQL client wakes the workers, too. A notification is a
-hint: the listener may be reconnecting, or a pooler in between may swallow it. So a worker reads by itself as well,
-seldom while the listener hears, often while it does not.
+A trigger on `task` sends NOTIFY (`schema.py`), so a raw SQL client wakes the workers, too. A notification is only a
+hint: the listener may be reconnecting, or a pooler may drop it. So workers also poll the database: rarely while the
+listener is connected, often while it is not.
 
-Not covered: waking one worker alone. Each process is told of each commit, and its idle workers all read.
+Not covered: waking a single worker. Each process gets each notification, and all its idle workers read.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ..schema import CHANNEL
 from .backoff import Backoff
 
 logger = logging.getLogger(__name__)
-TICK = 0.5  # seconds for which the thread may outlive its last user
-SELDOM, OFTEN = 5.0, 0.5  # seconds between two reads of an idle worker: while the listener hears, while it does not
+TICK = 0.5  # seconds; the thread ends at most this long after its last user
+SELDOM, OFTEN = 5.0, 0.5  # seconds between an idle worker's polls: while the listener is connected, while it is not
 _listeners: dict[tuple[str, int], Listener] = {}
 _lock = threading.Lock()
 
 
 class Listener:
-    """Sets the commit signals of this process for commits that enqueued something; on a thread of its own."""
+    """Sets this process's commit signals for each commit that enqueued a task; on a thread of its own."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -39,11 +39,11 @@ class Listener:
 
     @property
     def interval(self) -> float:
-        """Seconds after which an idle worker reads by itself."""
+        """Seconds after which an idle worker polls the database."""
         return SELDOM if self._hears else OFTEN
 
     def release(self) -> None:
-        """Give it back; the last one to do so ends it."""
+        """One user fewer; without users, its thread ends."""
         with _lock:
             self._users -= 1
             if not self._users:
@@ -63,9 +63,9 @@ class Listener:
                 with closing(self._connect()) as connection:
                     backoff.reset()
                     self._listen(connection)
-            except Exception as error:  # lost, or not given: nothing depends on it but the time to the next task
+            except Exception as error:  # connection lost or refused: the workers only learn later of the next task
                 self._hears = False
-                notify(self._engine)  # what was lost for the listener may be lost for the workers
+                notify(self._engine)  # notifications may have been lost with the connection
                 pause = backoff.delay_after(error)
                 logger.info("not listening, next try in %.1f s: %s", pause, error)
                 self._ended.wait(pause)
@@ -73,24 +73,24 @@ class Listener:
     def _connect(self) -> Any:
         pooled = self._engine.raw_connection()
         driver = pooled.driver_connection
-        pooled.detach()  # it stays out for long, and the pool is for transactions
+        pooled.detach()  # it is kept for long; the pool's connections are for transactions
         return driver
 
     def _listen(self, connection: Any) -> None:
         connection.autocommit = True
         connection.execute(f"LISTEN {CHANNEL}")
         self._hears = True
-        notify(self._engine)  # for what was committed before
+        notify(self._engine)  # for tasks committed before LISTEN
         while not self._ended.is_set():
             for _ in connection.notifies(timeout=TICK):
                 notify(self._engine)
 
 
 def listener_of(engine: Engine) -> Listener:
-    """The listener of this process for the engine's database, to be given back with release()."""
+    """This process's listener for the engine's database; call release() when done."""
     with _lock:
         return _listeners.setdefault(_key(engine), Listener(engine))._use()
 
 
 def _key(engine: Engine) -> tuple[str, int]:
-    return str(engine.url), os.getpid()  # a forked child inherits the entry, and not the thread
+    return str(engine.url), os.getpid()  # a forked child inherits the entry but not the thread

@@ -1,7 +1,7 @@
-"""How an idle worker learns at once that there is work, and costs next to nothing while there is none.
+"""How an idle worker learns at once that there is work, at almost no cost while there is none.
 
-An event is set by commits of this process (`commit_signal.py`), and on PostgreSQL by those of others, too
-(`postgresql_listener.py`). For other processes on SQLite `PRAGMA data_version` is polled.
+Commits of this process set an event (`commit_signal.py`); on PostgreSQL, so do those of other processes
+(`postgresql_listener.py`). On SQLite, `PRAGMA data_version` is polled for commits of other processes.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ..queue.task_queue import TaskQueue
 from .postgresql_listener import OFTEN, Listener, listener_of
 
 FILE_INTERVAL = 0.5  # seconds between two checks of the file
-SHORTEST_IN_VAIN, LONGEST_IN_VAIN = 0.01, 0.25  # seconds between two claims while what is due is locked
-LONGEST_WAIT = 60.0  # seconds after which the database is read even if nothing seems to have changed
+SHORTEST_IN_VAIN, LONGEST_IN_VAIN = 0.01, 0.25  # seconds between two claims while the due tasks are locked
+LONGEST_WAIT = 60.0  # seconds after which the tasks are read even if nothing seems to have changed
 
 
 class WakeUp:
-    """Waits for work on one queue. Not shared between threads, but for `signal`, which anybody may set."""
+    """Waits for work on one queue. For one thread only, except `signal`, which any thread may set."""
 
     def __init__(self, queue: TaskQueue, poll: float) -> None:
         self.signal = commit_signal(queue.engine)
@@ -33,13 +33,13 @@ class WakeUp:
         self._is_file = file_of(queue.engine) is not None
         self._listens = can_listen(queue.engine)
         self._poll = poll
-        self._probe: Any = None  # SQLite: a connection that is asked for the file's version
+        self._probe: Any = None  # on SQLite: the connection that polls the file's version
         self._listener: Listener | None = None
         self._checked_file = 0.0
-        self._in_vain = 0  # waits in a row after which something was due
+        self._in_vain = 0  # how many times in a row a task was due and could not be claimed
 
     def wait(self, interrupted: Callable[[], bool]) -> None:
-        """Return when a task may be due, a lease may have run out, or `interrupted()`.
+        """Return when a task may be due, a lease may have expired, or `interrupted()` is true.
 
         Raises DatabaseGone if the file was deleted or replaced.
         """
@@ -55,14 +55,14 @@ class WakeUp:
                 return  # the claim that follows reads the tasks anyway
 
     def check_file(self) -> None:
-        """Raise DatabaseGone if the file is not the one that was opened; checks every half second while it is."""
+        """Raise DatabaseGone if the file is no longer the one that was opened; checks at most twice a second."""
         if not self._is_file or time.monotonic() - self._checked_file < FILE_INTERVAL:
             return
         expect_same_file(self._queue.engine, self._connected())
         self._checked_file = time.monotonic()
 
     def close(self) -> None:
-        """Give back the connection that watches, or listens."""
+        """Release the polling connection and the listener."""
         if self._listener is not None:
             self._listener.release()
             self._listener = None
@@ -71,16 +71,17 @@ class WakeUp:
             self._probe = None
 
     def _wait_in_vain(self) -> None:
-        """Something is due, and nothing could be claimed. Once: it has become due just now, so claim again at once.
+        """Wait after a claim that found nothing although a task is due; longer each time.
 
-        Again and again: on a server, somebody else holds a lock on its row, perhaps for long.
+        The first time, the task has just become due, so the next claim follows at once. After that, on a server,
+        another transaction holds a lock on the task's row, perhaps for long.
         """
         if self._in_vain:
             self.signal.wait(min(LONGEST_IN_VAIN, SHORTEST_IN_VAIN * 2**self._in_vain))
         self._in_vain += 1
 
     def _waited(self, version: int | None, until: float) -> bool:
-        """Wait for the signal, a commit of another process, or the time; whether it was the signal."""
+        """Wait for the signal, a commit of another process, or the time `until`; whether it was the signal."""
         while not self.signal.wait(min(self._interval(), max(0.0, until - time.monotonic()))):
             self.check_file()
             if time.monotonic() >= until or self._version() != version or version is None:
@@ -88,7 +89,7 @@ class WakeUp:
         return True
 
     def _interval(self) -> float:
-        """Seconds between two looks at the database."""
+        """Seconds between two polls of the database."""
         if self._is_file:
             return self._poll
         if not self._listens:

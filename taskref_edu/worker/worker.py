@@ -1,7 +1,7 @@
 """The worker: claim a task, run its handler, record how it ended; on a thread, or one step at a time.
 
-Nothing that a handler or the database does ends the thread: a handler's error fails the attempt, a database
-that is locked or gone is reported and tried again. A handler runs outside any transaction of ours.
+Neither a handler nor the database can end the thread: a handler's error fails the attempt; a locked or missing
+database is reported and tried again. A handler runs outside any transaction of ours.
 
 Not covered: several handlers at a time (start more workers). Waiting is in `wakeup.py`, the lease in `heartbeat.py`.
 """
@@ -26,16 +26,16 @@ from .claims import ReclaimTimer, TaskFetcher
 from .heartbeat import Heartbeat
 from .wakeup import WakeUp
 
-# stopped: no thread. blocked: the database does not answer. unresponsive: a task was asked to stop and goes on,
-# or stop() ran out of time. dead: the thread ended, and nobody stopped it.
+# stopped: no thread. blocked: the database does not answer. unresponsive: a task was asked to stop but goes on, or
+# stop() timed out. dead: the thread ended although nobody stopped it.
 State = Literal["stopped", "idle", "busy", "paused", "blocked", "unresponsive", "dead"]
 
 
 @dataclass(frozen=True)
 class WorkerStatus:
-    """What a worker is doing: `since` is a time of time.monotonic(), `error` the latest one that it met.
+    """What a worker is doing: `since` is a time of time.monotonic(), `error` the latest error.
 
-    `pausing`, `stopping`: it was asked to, and does so once the task that it runs has ended.
+    `pausing`, `stopping`: it was asked to, and will do so when its present task has ended.
     """
 
     state: State
@@ -53,8 +53,8 @@ SWITCH_INTERVAL = 0.001  # seconds
 class ShorterSwitchInterval:
     """Python's switch interval, shortened while any worker's thread runs.
 
-    Python lets a computing thread keep the interpreter for 5 ms each time another one wants it, and an enqueue wants
-    it about ten times: a handler that computes would delay everybody else noticeably.
+    By default, a thread that computes keeps the interpreter for 5 ms each time another thread wants it. An enqueue
+    wants it about ten times, so a handler that computes would delay everybody else noticeably.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class ShorterSwitchInterval:
         """One thread less; the last one restores the interval that the first one found."""
         with self._lock:
             self._users -= 1
-            if not self._users and sys.getswitchinterval() == self._set:  # else somebody has set another one meanwhile
+            if not self._users and sys.getswitchinterval() == self._set:  # unless somebody else has changed it since
                 sys.setswitchinterval(self._before)
 
 
@@ -85,8 +85,8 @@ _shorter_switch_interval = ShorterSwitchInterval()
 class Worker:
     """Runs the tasks of one queue, one at a time.
 
-    poll: seconds between two looks at a file for commits of other processes.
-    patience: seconds after which a task that was asked to stop and goes on is called unresponsive.
+    poll: seconds between two polls of a file for commits of other processes.
+    patience: seconds after which the worker is called unresponsive if its task was asked to stop and goes on.
 
     A subclass may override two methods: `working()` and `finished()`.
     """
@@ -103,10 +103,10 @@ class Worker:
         self.heartbeat = Heartbeat(queue, name)
         self._wake_up = WakeUp(queue, poll)
         self._reclaim_timer = ReclaimTimer()
-        self._next: RunningTask | None = None  # claimed together with the last completion, not yet begun
+        self._next: RunningTask | None = None  # claimed together with the last completion, not started yet
         self._stopping = threading.Event()
         self._pausing = threading.Event()
-        # Set by the thread itself: pause() may come after its look at `_pausing`, and then it claims once more.
+        # Set by the thread itself: if pause() comes just after it checked `_pausing`, it still claims one more task.
         self._paused = threading.Event()
         self._task: RunningTask | None = None
         self._since = time.monotonic()
@@ -117,7 +117,7 @@ class Worker:
     # Control, from any thread
 
     def start(self) -> None:
-        """Start the thread; nothing happens if it runs. Raises WorkerBusy if a stopped one still holds a task."""
+        """Start the thread, unless it runs. Raises WorkerBusy if a thread that was stopped still runs a task."""
         if self._thread is not None and self._thread.is_alive():
             if self._stopping.is_set():
                 raise WorkerBusy(f"{self._thread.name} was stopped and is still in {self._task}: start another Worker")
@@ -127,16 +127,16 @@ class Worker:
         self._stop_timed_out = self._blocked = False
         self._error = None
         self._thread = threading.Thread(target=self._loop, name=self.name, daemon=True)
-        _shorter_switch_interval.begin()  # here, not on the thread: whoever has called start() can rely on it
+        _shorter_switch_interval.begin()  # here, not on the thread, so that it is in effect when start() returns
         try:
             self._thread.start()
-        except BaseException:  # no more threads to be had
+        except BaseException:  # the system allows no more threads
             _shorter_switch_interval.end()
             self._thread = None
             raise
 
     def stop(self, timeout: float = 5.0) -> bool:
-        """Let the thread end after the task it runs; whether it has ended within `timeout` seconds (0: just ask)."""
+        """Let the thread end after its present task; whether it ended within `timeout` seconds (0: do not wait)."""
         expect_seconds("timeout", timeout)
         self._stopping.set()
         self._wake_up.signal.set()
@@ -148,7 +148,7 @@ class Worker:
         return not alive
 
     def pause(self) -> None:
-        """Claim no further task until resume(); the one that runs goes on."""
+        """Claim no further task until resume(); a running task goes on."""
         self._pausing.set()
         self._wake_up.signal.set()
 
@@ -166,7 +166,7 @@ class Worker:
 
     @property
     def status(self) -> WorkerStatus:
-        """A snapshot, for showing."""
+        """A snapshot of what the worker is doing, for display."""
         task = self._task
         pausing, stopping = self._pausing.is_set(), self._stopping.is_set()
         return WorkerStatus(self._state(task), task, self._since, self._done, self._error, pausing, stopping)
@@ -174,31 +174,32 @@ class Worker:
     # Work, on the calling thread
 
     def step(self) -> bool:
-        """Claim and run one task on this thread; False if none was due. The lease gets no heartbeat here.
+        """Claim and run one task on the calling thread; False if none was due. There is no heartbeat.
 
         Raises WorkerBusy while the worker's own thread runs a task or may claim one.
         """
         return bool(self._run_here(limit=1))
 
     def run_until_idle(self) -> int:
-        """Run tasks on this thread until none is due; how many. Does not wait for retries that are due later.
+        """Run tasks on the calling thread until none is due; return how many. Does not wait for retries due later.
 
-        No heartbeat either; raises as step() does.
+        There is no heartbeat. Raises as step() does.
         """
         return self._run_here(limit=None)
 
     # For subclasses
 
     def working(self) -> AbstractContextManager[object]:
-        """Entered by each thread that runs this worker's tasks, left when it has run them: its own, and that of step().
+        """Entered by each thread that runs this worker's tasks: its own, and that of step(). Left when they have run.
 
         Override it to set something up for that thread.
         """
         return nullcontext()
 
     def finished(self, task: RunningTask, error: BaseException | None) -> None:
-        """Called after each attempt, with what went wrong: the handler's error, or StaleLease for a result that came
-        too late. Override it to be told.
+        """Called after each attempt; error: the handler's, or StaleLease for a result that came too late, or None.
+
+        Override it to be notified.
         """
 
     # Inside
@@ -222,7 +223,7 @@ class Worker:
                         self._iteration(fetcher)
                         self._blocked = False
                         backoff.reset()
-                    except BaseException as error:  # promise: nothing ends this thread but stop()
+                    except BaseException as error:  # only stop() may end this thread
                         delay = backoff.delay_after(error)
                         self._report_blocked(f"{describe(error)} (next try in {delay:.1f} s)")
                         self._wake_up.close()
@@ -239,12 +240,12 @@ class Worker:
         elif task := self._take(fetcher):
             self._run(task, fetcher, goes_on=lambda: not self._pause_requested())
         else:
-            self._blocked = False  # the database has answered; the wait below may be long
+            self._blocked = False  # the database has answered, and the wait below may be long
             self._wake_up.wait(self._pause_requested)
 
     def _wait_while_paused(self) -> None:
         """Claim nothing until resume() or stop()."""
-        self._blocked = False  # the file is there, and nothing else is asked of the database
+        self._blocked = False  # while paused, only the file is checked
         self._paused.set()
         try:
             while self._pausing.is_set() and not self._stopping.is_set():
@@ -266,7 +267,7 @@ class Worker:
             try:
                 problem, self._next = fetcher.complete(task, and_claim=goes_on())
                 return problem
-            except Exception:  # locked, gone, a claim that cannot be: the completion is what must not be lost
+            except Exception:  # the database is locked or gone, or the claim failed: the completion must not be lost
                 return complete_alone(self.queue, task, self._report_blocked)
 
         self._task, self._since = task, time.monotonic()
@@ -286,7 +287,7 @@ class Worker:
         self._error, self._blocked = why, True
 
     def _is_paused(self) -> bool:
-        """Whether the thread claims nothing; one that was asked to pause and holds no task gets a moment for it."""
+        """Whether the thread is paused; if it was asked to pause and holds no task, this waits a moment for it."""
         return self._pausing.is_set() and not self._task and self._paused.wait(SHORTEST)
 
     def _pause_requested(self) -> bool:
@@ -294,7 +295,7 @@ class Worker:
 
     def _state(self, task: RunningTask | None) -> State:
         if self._thread is None or not self._thread.is_alive():
-            if task:  # inside step()
+            if task:  # a step() is running
                 return "busy"
             return "stopped" if self._thread is None or self._stopping.is_set() else "dead"
         if task and (self._stop_timed_out or self._ignores_cancel(task)):
