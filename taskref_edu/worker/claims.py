@@ -64,7 +64,7 @@ class TaskFetcher:
             return self._next(transaction, self._queue.claim(transaction))
 
     def complete(self, task: RunningTask, *, and_claim: bool) -> tuple[Problem | None, RunningTask | None]:
-        """Record the success of `task`; with `and_claim` take the next one. Returns what went wrong, and the next task."""
+        """Record the success of `task`; with `and_claim`, take the next. Returns what went wrong, and the next task."""
         with self._kept or writing(self._queue.engine) as transaction:
             try:
                 if not and_claim:

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 class Heartbeat:
     """Extends the lease every third of its length while `task` is set. A task shorter than one tick costs no statement.
 
-    Its thread runs while somebody is inside `with heartbeat:`. While `silent` is set, it sends nothing, as if the process
-    had died or were suspended, and the lease expires.
+    Its thread runs while somebody is inside `with heartbeat:`. While `silent` is set, it sends nothing, as if its
+    process had died or were suspended, and the lease expires.
     """
 
     def __init__(self, queue: TaskQueue, name: str) -> None:
