@@ -1,4 +1,4 @@
-"""The instruments that notebooks and checks share. Needs the extra `lab`."""
+"""The instruments that notebooks and exercises' checks share. Needs the extra `lab`."""
 
 from .cost import measure
 from .explorer.explore import explore

@@ -1,11 +1,11 @@
-"""How a cost grows: a chart with logarithms on both axes, and its numbers as a table beneath.
+"""How a cost grows: a chart with logarithmic axes, and its numbers in a table below.
 
     growth("VM steps for one list", x="orders", series={"classic": {100: 1_967, 1_000: 7_367}}, alt="…")
 
-The picture is SVG inside HTML. Its text and axes take the page's own colour, so it reads the same in a light and in
-a dark theme. A line has its name at its end, a marker of its own, and a colour that the colour-blind can tell apart.
+The chart is SVG inside HTML. Its text and axes take the page's colour, so it is readable in light and dark themes. Each
+line is labelled at its end, with its own marker and a colour that colour-blind readers can distinguish.
 
-Not covered: more than five lines, and other kinds of charts. Matplotlib is imported when a chart is drawn.
+Not covered: more than five lines, other kinds of charts. Matplotlib is imported only when a chart is drawn.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 from .tables import Table
 
-# After Okabe and Ito: each with a contrast of 3:1 or more on white and on JupyterLab's dark background.
+# Based on Okabe and Ito's colours; each has a contrast of at least 3:1 on white and on JupyterLab's dark background.
 LOOKS = [
     ("#0072B2", "o", "-"),
     ("#D55E00", "s", "--"),
@@ -27,9 +27,9 @@ LOOKS = [
     ("#A05EB5", "D", "--"),
     ("#808080", "v", ":"),
 ]
-PAGE = "#010203"  # stands for the page's own colour while matplotlib draws
+PAGE = "#010203"  # a placeholder for the page's colour while matplotlib draws
 WIDTH, HEIGHT = 8.2, 4.0  # inches; the page scales it
-APART = 0.065  # of the axis's height: so far must two names at the lines' ends be from each other
+APART = 0.065  # the smallest distance of two labels, as a part of the axis's height
 
 Series = Mapping[str, Mapping[int, float]]
 
@@ -45,7 +45,7 @@ class Chart:
 
     @property
     def table(self) -> Table:
-        """The numbers: a row for each line, a column for each place."""
+        """The numbers: a row for each line, a column for each x."""
         places = sorted({place for points in self.series.values() for place in points})
         return Table(
             {self.x: name, **{f"{place:,}": _number(points.get(place)) for place in places}}
@@ -62,7 +62,7 @@ class Chart:
 
 
 def growth(title: str, *, x: str, series: Series, alt: str) -> Chart:
-    """Draw how each series grows with x. alt: in words, what the picture shows."""
+    """Draw how each series grows with x. alt: a description for readers who cannot see the chart."""
     if not 1 <= len(series) <= len(LOOKS):
         raise ValueError(f"{len(series)} series found, 1 to {len(LOOKS)} expected")
     if any(not points or min(*points, *points.values()) <= 0 for points in series.values()):
@@ -78,7 +78,7 @@ def _svg(title: str, x: str, series: Series, alt: str) -> str:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    # Text stays text; ids begin with the title, so that two charts on a page do not share clips and markers.
+    # Text stays text in the SVG. Ids start with the title, so that two charts on a page do not share clips and markers.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif", "font.size": 11}):
         figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
         axes = figure.add_subplot()
@@ -105,7 +105,7 @@ def _draw(axes: Any, series: Series) -> None:
 
 
 def _name_lines(axes: Any, series: Series) -> None:
-    """Each name at its line's end, moved up where two would lie on each other."""
+    """Write each name at its line's end, moved up if it would overlap another."""
     height = -1.0
     for end, name, place in sorted(_ends(axes, series)):
         height = max(end, height + APART)
@@ -122,7 +122,7 @@ def _name_lines(axes: Any, series: Series) -> None:
 
 
 def _ends(axes: Any, series: Series) -> Iterator[tuple[float, str, int]]:
-    """How high each line ends, as a part of the axis's height; its name; where it ends."""
+    """For each line: the height of its end as a part of the axis's height, its name, and its last x."""
     for name, points in series.items():
         place = max(points)
         display = axes.transData.transform((place, points[place]))
@@ -130,7 +130,7 @@ def _ends(axes: Any, series: Series) -> Iterator[tuple[float, str, int]]:
 
 
 def _for_the_page(svg: str, alt: str) -> str:
-    """The picture as it stands inside a page: scaled to it, in its colours, with words for those who hear it."""
+    """The SVG for use inside a page: scaled to its width, in its colours, with the description for screen readers."""
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     box = re.search(r'viewBox="[^"]+"', svg)
     opening = (

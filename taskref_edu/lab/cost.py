@@ -1,10 +1,10 @@
 """What a piece of work costs SQLite: statements, steps of its virtual machine, rows. The same on every machine.
 
-A time tells how busy the machine was; the steps tell how the work grows. They are counted by SQLite's progress
-handler, and those of a trigger or a foreign key belong to the statement that caused them.
+A time depends on how busy the machine is; the number of steps shows how the work grows. SQLite's progress handler
+counts them; those of a trigger or a foreign key belong to the statement that caused them.
 
-Not covered: BEGIN, COMMIT, what the disk does, and the steps of preparing a statement, which newer versions of
-SQLite report as well. A step is not a unit of time, and its number may differ between two versions of SQLite.
+Not covered: BEGIN, COMMIT, disk access, and the steps of preparing a statement, which newer versions of SQLite report
+as well. A step is not a unit of time, and the number of steps may differ between versions of SQLite.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from .sqltrace import Statement, Statements, filled_in, plan_of
 
 @dataclass(frozen=True)
 class Cost:
-    """statements: how many. rows: read by the caller. changes: rows written, by triggers and foreign keys, too.
+    """statements: how many. rows: read by the caller. changes: rows written, also by triggers and foreign keys.
 
-    plan: SQLite's query plans, a line each. sql: the statements themselves.
+    plan: SQLite's query plans, line by line. sql: the statements themselves.
     """
 
     statements: int
@@ -52,10 +52,10 @@ class Cost:
 
 
 def measure(engine: Engine, f: Callable[[Session], Any]) -> Cost:
-    """The cost of `f(session)` in a write transaction that is rolled back: measured twice, it costs the same.
+    """The cost of `f(session)` in a write transaction that is rolled back, so that it can be measured again.
 
-    Objects that `f` changed are flushed, and counted. Inside capture_sql() its questions to SQLite would count, too:
-    the statements are in the cost anyway. Raises TypeError for an engine that is no SQLite file's.
+    Objects that `f` changed are flushed, and count. Do not use it inside capture_sql(), whose own queries would count;
+    `sql` has the statements anyway. Raises TypeError unless the engine is that of a SQLite file.
     """
     observers = observers_of(engine)
     with writing(engine) as session:
@@ -72,7 +72,7 @@ def measure(engine: Engine, f: Callable[[Session], Any]) -> Cost:
 
 
 class Meter:
-    """Counts what one connection does. Steps also fall due after a statement returned: while its rows are read."""
+    """Counts the work of one connection. Steps are also taken after execute() has returned, while rows are fetched."""
 
     def __init__(self, connection: Connection) -> None:
         self.steps = self.rows = self.changes = 0
@@ -104,8 +104,8 @@ class Meter:
         self.steps += 1
 
     def _begins(self, _sql: str) -> None:
-        # Called once a statement is prepared and begins to run. Whether it had to be prepared depends on what ran
-        # before, so the steps of that do not count. Triggers call this again: only the first call matters.
+        # Called when a prepared statement starts to run. Whether it had to be prepared depends on what ran before, so
+        # the steps of preparing do not count. Triggers cause further calls: only the first one matters.
         if self._prepared_at is not None:
             self.steps, self._prepared_at = self._prepared_at, None
 

@@ -1,6 +1,6 @@
-"""More models for notebooks and checks, beside Order: a table cannot be defined in a cell that is run twice.
+"""More models for notebooks and checks, besides Order. In a module, because a cell that defines a table runs only once.
 
-They stand in for models of yours; everything that makes a parcel a parcel is left out.
+They stand for models of your own, reduced to an id and the references to tasks.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ TASK_ID = Task.__table__.c.id  # type: ignore[attr-defined]
 
 
 def task_id_column(name: str | None = None) -> Column[int]:
-    """A column that references a task: nullable, and emptied when the task is deleted."""
+    """A column that references a task: nullable, and set to NULL when the task is deleted."""
     key = ForeignKey(TASK_ID, ondelete="SET NULL")
     return Column(name, BigId, key, nullable=True) if name else Column(BigId, key, nullable=True)
 
 
 class Parcel(SQLModel, table=True):
-    """Something with two kinds of background work: a label to be printed, and a pick-up to be booked."""
+    """An object with two kinds of background work: printing a label, and booking a pick-up."""
 
     __tablename__ = "parcel"  # pyright: ignore[reportAssignmentType]
     metadata: ClassVar[MetaData] = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -34,7 +34,7 @@ class Parcel(SQLModel, table=True):
 
 
 class Invoice(SQLModel, table=True):
-    """A model with names that nobody expects: pasted into an SQL text, they would end it."""
+    """A model with malicious names: pasted into SQL without quoting, they would end the statement."""
 
     __tablename__ = 'invoice"; DROP TABLE orders; --'  # pyright: ignore[reportAssignmentType]
     metadata: ClassVar[MetaData] = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -1,9 +1,10 @@
-"""Many orders, made by bulk SQL: to measure how a query grows without waiting for its set-up.
+"""Many orders, created by bulk SQL, to measure how a query grows without waiting for the set-up.
 
-Each order is tied to its payment both ways: the task's payload names the order, and as long as the payment is in
-process, the order references the task. So both approaches look for the same orders in one database.
+Each order is linked to its payment both ways: the task's payload names the order, and while the payment is in process,
+the order references the task. So both approaches search for the same orders in one database. A module of its own,
+because notebooks and benchmarks need it without the shop's verbs.
 
-Not covered: history that differs from order to order; orders that were never asked to be paid.
+Not covered: orders with different histories; orders whose payment was never requested.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ FROM new""")
 
 
 def many_orders(count: int, live: int, schema: SchemaName = "as_written") -> Engine:
-    """A new database with so many orders, the last `live` of them in process: half pending, half running."""
+    """A new database with `count` orders, the last `live` of them in process: half pending, half running."""
     if not 0 <= live <= count:
         raise ValueError(f"{live} live of {count} orders found; from none to all of them expected")
     engine = open_database(schema=schema)
@@ -44,7 +45,7 @@ def many_orders(count: int, live: int, schema: SchemaName = "as_written") -> Eng
 
 
 def add_orders(session: Session, count: int, *, live: bool) -> None:
-    """Append so many orders, in process or paid long ago; order and task have the same id."""
+    """Append `count` orders, in process or already paid; an order and its task have the same id."""
     first = session.execute(text("SELECT coalesce(max(id), 0) + 1 FROM orders")).scalar_one()
     values = {"first": first, "last": first + count - 1, "live": live, "now": "2030-01-01 12:00:00.000000"}
     for statement in (_TASKS, _ORDERS) if count else ():

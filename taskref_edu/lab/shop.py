@@ -1,7 +1,8 @@
-"""The same shop four times: each approach as the document writes it, and at its best, behind the same verbs.
+"""The same shop four times: each approach, as the document writes it and at its best, behind the same verbs.
 
-An order is named by its id, and each verb is a request of its own: what it knows of an order it has read earlier.
-Not covered the worker's thread.
+Orders are named by their ids. Each verb is a separate request, which works with an order that it has read earlier.
+
+Not covered: the worker's thread.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ BEST: dict[Approach, Any] = {"classic": classic, "inverted": inverted}
 
 
 def schema_of(how: How, side: Approach) -> SchemaName:
-    """As written gets two bare tables; at its best each side gets its own indexes, trigger and constraints."""
+    """The schema for a shop: as written, two bare tables; at its best, the approach's indexes, trigger, constraints."""
     return "as_written" if how == "as written" else side
 
 
@@ -41,7 +42,7 @@ def add_orders(engine: Engine, ids: Iterable[int] = range(11, 16)) -> None:
 
 
 class Shop:
-    """One of the four shops; with `engine`, on a database that is there, else on one of its own with five orders."""
+    """One of the four shops: on the given engine's database, or on a database of its own with five orders."""
 
     def __init__(self, how: How, side: Approach, engine: Engine | None = None) -> None:
         self.how: How = how
@@ -59,7 +60,7 @@ class Shop:
         return getattr(BEST[self.side], name)
 
     def pay(self, id: int) -> Task:
-        """Enqueue a payment, whatever there is already."""
+        """Enqueue a payment, even if there is one already."""
         return self._request("enqueue_payment", id)
 
     def pay_once(self, id: int) -> Task | None:
@@ -71,7 +72,7 @@ class Shop:
         return self._request("cancel_payment", id)
 
     def in_process(self) -> list[int]:
-        """The ids of the orders in process, as this shop sees it."""
+        """The ids of the orders in process, according to this shop."""
         listed = self.verb("orders_in_process")
         if self.how == "as written":
             return sorted(order.id for order in listed(self.engine))
@@ -79,7 +80,7 @@ class Shop:
             return [order.id for order in listed(session)]
 
     def order_for(self, session: Session, task: Any) -> Order:
-        """The worker's look-up; as written, it is one line inside the document's handler."""
+        """The worker's lookup; as written, it is one line inside the document's handler."""
         if self.how == "at their best":
             return BEST[self.side].order_for(session, task)
         if self.side == "classic":
@@ -87,7 +88,7 @@ class Shop:
         return session.exec(select(Order).where(Order.processing_task_id == task.id)).one()
 
     def work(self) -> None:
-        """Run what is due."""
+        """Run the tasks that are due."""
         Worker(self.queue).run_until_idle()
 
     def pay_up_to(self, status: TaskStatus | str, id: int) -> None:
@@ -109,7 +110,7 @@ class Shop:
             return len(live_payments(session))
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database's connections."""
         self.engine.dispose()
 
     def _request(self, name: str, id: int) -> Any:
@@ -126,7 +127,7 @@ def live_payments(session: Session) -> list[int | None]:
 
 
 def code_lines(*definitions: Any) -> int:
-    """How many lines of code these functions and classes have; docstrings, comments, blank lines do not count."""
+    """How many lines of code these functions and classes have, without docstrings, comments and blank lines."""
     count = 0
     for definition in definitions:
         node = ast.parse(getsource(definition)).body[0]

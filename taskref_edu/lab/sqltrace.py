@@ -1,6 +1,6 @@
-"""Every statement that reaches SQLite, as SQL that could be pasted into a shell, with its query plan on request.
+"""Captures every statement that reaches SQLite, as SQL that you can paste into a shell; with its query plan on request.
 
-Not covered: the statements that triggers run (SQLite runs those by itself), and connections opened elsewhere.
+Not covered: statements inside triggers, which SQLite runs itself; connections opened elsewhere.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..database.observed_connection import Connection
 from ..database.sqlite_engine import observers_of
 from .explorer.statement_kinds import REFUSED, is_many
 
-# Text, names and comments, in which a question mark is no parameter; or a parameter.
+# Matches strings, names and comments, in which a question mark is not a parameter; or a parameter.
 _TOKEN = re.compile(
     r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`[^`]*`|\[[^\]]*\]|--[^\n]*|/\*.*?\*/|(\?\d*|[:@$]\w+)", re.DOTALL
 )
@@ -28,9 +28,9 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement: `sql` has the parameters filled in; `template` and `parameters` are what the driver was given.
+    """One statement: `sql` has the parameters filled in; `template` and `parameters` are what the driver got.
 
-    plan: SQLite's query plan, a line each, where it was asked for. error: what SQLite answered, if it refused.
+    plan: SQLite's query plan, line by line, if requested. error: SQLite's error, if it refused the statement.
     """
 
     sql: str
@@ -43,12 +43,12 @@ class Statement:
         return "\n".join([self.sql, *self.notes()])
 
     def notes(self) -> list[str]:
-        """Its plan and its error, a line each."""
+        """Its plan and its error, line by line."""
         return [f"  | {line}" for line in self.plan] + ([f"  ! {self.error}"] if self.error else [])
 
 
 class Statements(list[Statement]):
-    """The statements of a capture, in order; prints as a table, and shows as one in a notebook."""
+    """The statements of a capture, in the sequence in which they ran; shown as a table, in print and in a notebook."""
 
     def __repr__(self) -> str:
         lines = []
@@ -69,7 +69,7 @@ class Statements(list[Statement]):
 def capture_sql(engine: Engine, *, plans: bool = False, all_threads: bool = False) -> Iterator[Statements]:
     """Collect the statements that reach SQLite during the block, BEGIN, COMMIT and ROLLBACK included.
 
-    plans: ask SQLite for the plan of each. all_threads: also those of other threads than the caller's.
+    plans: also get SQLite's plan for each. all_threads: include statements of other threads than the caller's.
     Raises TypeError for an engine that cannot be observed.
     """
     statements = Statements()
@@ -99,7 +99,7 @@ class _Capture:
 
 
 def filled_in(connection: sqlite3.Connection, sql: str, parameters: Any) -> str:
-    """`sql` with its parameters in place, each written as SQLite's own quote() writes it on `connection`."""
+    """`sql` with its parameters filled in, each as SQLite's own quote() writes it."""
     rows = parameters if is_many(parameters) else [parameters]
     named = isinstance(rows[0], Mapping)
     literals = [_quoted(connection, value) for value in (rows[0].values() if named else rows[0])]
@@ -122,12 +122,12 @@ def filled_in(connection: sqlite3.Connection, sql: str, parameters: Any) -> str:
 def _quoted(connection: sqlite3.Connection, value: Any) -> str:
     try:
         return sqlite3.Cursor(connection).execute("SELECT quote(?)", (value,)).fetchone()[0]
-    except REFUSED:  # a value that SQLite does not take: the statement itself will be refused
+    except REFUSED:  # SQLite does not accept this value: the statement itself will fail
         return repr(value)
 
 
 def plan_of(connection: sqlite3.Connection, sql: str, parameters: Any) -> tuple[str, ...]:
-    """SQLite's query plan for `sql`, indented as its tree; empty for what has none. Nobody observes the question."""
+    """SQLite's query plan for `sql`, indented as a tree; empty if it has none. Observers do not see this query."""
     try:
         cursor = sqlite3.Cursor(connection)
         rows = cursor.execute("EXPLAIN QUERY PLAN " + sql, parameters[0] if is_many(parameters) else parameters)
@@ -143,7 +143,7 @@ def plan_of(connection: sqlite3.Connection, sql: str, parameters: Any) -> tuple[
 
 def _row(number: int, statement: Statement, with_plan: bool) -> str:
     error = f"<br><strong>refused:</strong> {escape(statement.error)}" if statement.error else ""
-    # JupyterLab breaks the words of a <pre> anywhere; a plan is read by its words.
+    # By default JupyterLab breaks a <pre> inside words, which makes a plan hard to read.
     style = "margin:0;white-space:pre-wrap;word-break:normal"
     text = escape(chr(10).join(statement.plan))
     plan = f"<td style='text-align:left'><pre style='{style}'>{text}</pre></td>" if with_plan else ""

@@ -1,6 +1,7 @@
-"""Rows of a result as a small table: aligned text in a terminal, a plain table in a notebook.
+"""The rows of a result as a small table: aligned text in a terminal, a plain HTML table in a notebook.
 
-Not covered sorting, scrolling and thousands of rows. A truth value is shown as a word.
+A module of its own, because it needs no extra: charts, benchmarks and notebooks show their numbers with it.
+Not covered: sorting, scrolling, thousands of rows.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from typing import Any
 
 
 class Table(list[dict[str, Any]]):
-    """A list of dicts, one a row, that shows itself; the columns are the keys of all rows, in their order."""
+    """A list of dicts, one for each row, that shows itself; the columns are the keys of all rows, as first met."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]] = ()) -> None:
         super().__init__(dict(row) for row in rows)
 
     @property
     def columns(self) -> list[str]:
-        """The heads of the columns."""
+        """The columns' headings."""
         return list(dict.fromkeys(key for row in self for key in row))
 
     def __str__(self) -> str:

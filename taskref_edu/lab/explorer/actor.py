@@ -1,8 +1,8 @@
-"""An actor: somebody's unmodified function, stopped before each of its steps.
+"""An actor: an unmodified function that is stopped before each of its steps.
 
-It observes the connections of its own engine. Before a step it hands control to the explorer; when it is resumed
-the statement runs, or has to wait and the actor is stopped again. A killed actor's connections are closed under
-its feet, as those of a killed process are; Python's `finally` still runs, but reaches no database.
+It observes the connections of its own engine. Before a step it hands control to the explorer. When it is resumed, the
+statement runs; or the statement has to wait, and the actor is stopped again. A killed actor's connections are closed,
+as those of a killed process are; Python's `finally` still runs, but reaches no database.
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ class Step:
 
 
 class Recorder(Protocol):
-    """Somebody who is told what an actor does."""
+    """Receives what an actor does."""
 
     def free(
         self, actor: Actor, connection: Connection, statement: Classified, sql: str, run: Callable[[], Any]
     ) -> Any:
-        """A statement that is no step: call `run`, and return what it returns."""
+        """A statement that is not a step: call `run`, and return its result."""
         ...
 
     def stands(self, actor: Actor, step: Step) -> None:
-        """The actor has come to a step."""
+        """The actor has reached a step."""
         ...
 
     def ran(self, actor: Actor, step: Step, cursor: Any, error: BaseException | None) -> None:
-        """The step was run."""
+        """The step has run."""
         ...
 
 
 class ActorGreenlet(greenlet):
-    """Calls `act` whenever it is begun; a new greenlet for each schedule would cost as much as a step.
+    """Calls `act` each time begin() is called; a new greenlet for each schedule would cost as much as a step.
 
-    actor: how the audit hook knows whose code runs. explorer: the greenlet that lets the actor go.
+    actor: tells the audit hook whose code is running. explorer: the greenlet that resumes the actor.
     """
 
     def __init__(self, actor: object, act: Callable[[], object]) -> None:
@@ -74,7 +74,7 @@ class ActorGreenlet(greenlet):
         self._act = act
 
     def begin(self) -> None:
-        """Call the function, as far as its first step."""
+        """Call the function, and run it up to its first step."""
         self.gr_context = None  # no context variable outlives its schedule
         self.switch()
 
@@ -120,7 +120,7 @@ class Actor:
     # The explorer's side
 
     def start(self) -> None:
-        """Run the function as far as its first step, with a connection open."""
+        """Run the function up to its first step, with a connection already open."""
         self._reset()
         if self._life.dead:
             self._life = ActorGreenlet(self, self._call)
@@ -129,25 +129,25 @@ class Actor:
         self._life.begin()
 
     def advance(self) -> bool:
-        """Run the step that it stands before, and on to the next one; False if it has to wait."""
+        """Run the next step, and go on to the one after it; False if the step has to wait."""
         self.waiting = False
         self._life.switch()
         return not self.waiting
 
     def must_wait(self) -> bool:
-        """Whether it is certain without trying that its step has to wait."""
+        """Whether its step certainly has to wait; False means: try."""
         step = self.step
         return step is not None and self._locks.must_wait(step.connection, step.kind)
 
     def die(self) -> None:
-        """Die as a process does: transactions end without a COMMIT, locks are free, no code reaches the database."""
+        """Die as a process does: transactions end without COMMIT, locks are released, no code reaches the database."""
         self.dead = self.ended = True
         undo_unfinished(self._cursors)
         self.renew()
         self._life.throw(ActorKilled)
 
     def tidy(self) -> None:
-        """After the function has ended: leave nothing of it on the connections."""
+        """After the function has ended: reset what it left on the connections."""
         self.ran = None  # its error's traceback may keep a cursor open, and with it a read transaction
         left_open = self.engine.pool.checkedout() or any(in_transaction(each) for each in self.connections)  # type: ignore[attr-defined]
         if (
@@ -158,14 +158,14 @@ class Actor:
             self.renew()
 
     def renew(self) -> None:
-        """Close every connection; the next schedule opens new ones."""
+        """Close all connections; the next schedule opens new ones."""
         close_for_good(self.connections, self._cursors)
         self.connections.clear()
         self._savepoints.clear()
         self.engine.dispose()
 
     def leave(self) -> None:
-        """After the exploration: leave neither a connection nor a greenlet behind."""
+        """After the exploration: close the connections and end the greenlet."""
         self.renew()
         if self.ended and self._life:
             self._life.throw()
@@ -192,19 +192,19 @@ class Actor:
         self.connections.append(connection)
 
     def connects(self) -> None:
-        """Called before any connection is opened by this actor's code."""
+        """Called before this actor's code opens any connection."""
         if self.dead:
             raise ActorKilled
         if not observers_of(self.engine).connecting:
             self._fail("opened a connection of its own", "use the engine that it is given, or its raw_connection()")
 
     def borrows(self, _pool: Any) -> None:
-        """Called before its code uses a connection of somebody else's pool."""
+        """Called before its code uses a connection from a pool that is not its own."""
         advice = "pass it the engine that it is given; docs/test-your-own-code.md shows how"
         self._fail("used another engine than its own", advice)
 
     def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
-        """Stop before a step until the explorer lets it happen."""
+        """Stop before a step until the explorer allows it."""
         current = getcurrent()
         if current is not self._life:
             return self._around_elsewhere(current, run)
@@ -286,7 +286,7 @@ class Actor:
 
 
 class DeadConnection(Connection):
-    """What the connection of a killed actor becomes. Rolling it back or closing it again is harmless."""
+    """The class of a killed actor's connection. Rolling it back or closing it again is harmless."""
 
     in_transaction = False  # type: ignore[assignment]
 
@@ -301,7 +301,7 @@ class DeadConnection(Connection):
 
 
 def undo_unfinished(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
-    """Have SQLite undo autocommitted writes that still have rows to return: closed, they would commit."""
+    """Undo autocommitted writes that still have rows to return: closing their cursors would commit them."""
     for cursor in filter(None, (reference() for reference in cursors)):
         with suppress(sqlite3.Error):  # it says that it was interrupted, or is closed
             cursor.connection.interrupt()
@@ -309,7 +309,7 @@ def undo_unfinished(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
 
 
 def close_for_good(connections: Iterable[Connection], cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
-    """Close the connections, whoever still holds them; `cursors` are theirs."""
+    """Close the connections, even if something still references them; `cursors`: their cursors."""
     # With a cursor open somewhere, as in a traceback, SQLite would only pretend to close, and keep the locks.
     for cursor in filter(None, (reference() for reference in cursors)):
         with suppress(sqlite3.ProgrammingError):  # its connection is closed already

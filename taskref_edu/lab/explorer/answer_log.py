@@ -1,8 +1,9 @@
-"""What the database answers to each actor, written down in terms that are the same in every run.
+"""What the database answers to each actor, recorded in terms that are the same in every run.
 
-A recorder is attached to the actors: it is told of each statement before and after it, and of every row that is
-fetched. Values that differ from run to run, such as times and uuids, are called after the statement that first sent
-them. Not covered: what an actor learns from anywhere but its connections.
+The recorder is attached to the actors: it gets each statement before and after it runs, and each row that is fetched.
+Values that differ from run to run, such as times and UUIDs, are named after the statement that first sent them.
+
+Not covered: what an actor learns other than through its connections.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ VALUES = (str, bytes, float, int)
 
 
 class RecordedCursor(ObservedCursor):
-    """A cursor that tells of the rows that are fetched from it, and of their end."""
+    """A cursor that reports the rows fetched from it, and when there are no more."""
 
     seen: Callable[[RecordedCursor, list[Any], bool], None]
 
@@ -62,7 +63,7 @@ class RecordedCursor(ObservedCursor):
 
 
 def tell_rows(cursor: Any, seen: Callable[[RecordedCursor, list[Any], bool], None]) -> bool:
-    """Have `seen` told of each row fetched from this cursor; False if that is impossible."""
+    """Have `seen` called for the rows fetched from this cursor; False if that is impossible."""
     if not isinstance(cursor, ObservedCursor):
         return False
     cursor.__class__ = RecordedCursor
@@ -72,10 +73,10 @@ def tell_rows(cursor: Any, seen: Callable[[RecordedCursor, list[Any], bool], Non
 
 @dataclass
 class Learnt:
-    """What was learnt about the actors and holds for the next attempt.
+    """What was learnt about the actors, to be used in the next attempt.
 
-    unstable: parameters that differ from run to run, by SQL and place. savepoints: there are some in transactions
-    that write, so that what such a transaction goes back to matters.
+    unstable: parameters that differ from run to run, by SQL and position. savepoints: whether transactions that write
+    use savepoints; then the content to which such a transaction rolls back matters.
     """
 
     unstable: set[tuple[str, Any]] = field(default_factory=set)
@@ -83,11 +84,11 @@ class Learnt:
 
 
 class LearntMore(Exception):
-    """Something new was learnt: begin again, knowing it."""
+    """Something new was learnt about the actors: start again with it."""
 
 
 class AnswerLog:
-    """The answers of one run, by actor (as its index)."""
+    """The answers in one run, by the actor's index."""
 
     def __init__(self, exploration: Exploration, learnt: Learnt) -> None:
         self._learnt = learnt
@@ -96,7 +97,7 @@ class AnswerLog:
         self.begin()
 
     def begin(self) -> None:
-        """A new run."""
+        """Start a new run."""
         actors = range(len(self._index))
         self._log: list[list[Any]] = [[] for _ in actors]
         self._cursors = [0 for _ in actors]
@@ -106,7 +107,7 @@ class AnswerLog:
         self.names: dict[Any, str] = {}  # of values that differ from run to run
 
     def take(self, index: int) -> str:
-        """What this actor was told since the last time."""
+        """What this actor was answered since the last call."""
         told, self._log[index] = repr(self._log[index]), []
         return told
 
@@ -173,7 +174,7 @@ class AnswerLog:
     # Values that differ from run to run
 
     def plain(self, value: Any) -> Any:
-        """The value, or what is called so in every run."""
+        """The value, or its name if it differs from run to run."""
         if self.names and type(value) in VALUES:
             value = self.names.get(value, value)
             if type(value) is str and len(value) > 30 and value[0] != "~":
@@ -183,14 +184,14 @@ class AnswerLog:
         return value
 
     def rows(self, rows: Iterable[Any]) -> list[tuple[Any, ...]]:
-        """Rows, with the names of such values."""
+        """Rows, with names in place of values that differ from run to run."""
         if not self.names:
             return [tuple(row) for row in rows]
         get = self.names.get
         return [tuple(get(value, value) if type(value) in VALUES else value for value in row) for row in rows]
 
     def parameters(self, index: int, name: str) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
-        """The parameters, by place, of the actor's next step, and the names that were made here. name: of the state."""
+        """The parameters of the actor's next step, by position, and the names created for them. name: the state's."""
         found, created, step = [], [], self.next[index]
         if step is None:
             return [], ()

@@ -1,6 +1,6 @@
-"""How long an exploration may go on: so many real runs or seconds, until something breaks, until you stop it.
+"""How long an exploration may go on: a number of real runs or seconds, until something breaks, or until you stop it.
 
-Apart from `Limits`, which stay as they are: this one counts. Apart from the bar, which only shows.
+Apart from `Limits`, which are constant, while a budget counts; and from the progress bar, which only displays.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Progress = Callable[[int], object]
 
 
 class Budget:
-    """What is left of an exploration's bounds. reason: why it is used up, in words; "" while it is not."""
+    """Counts an exploration's runs and seconds. reason: why it must stop, in words; "" while it may go on."""
 
     def __init__(
         self, runs: int, seconds: float | None, stop_at_first: bool, progress: Progress | None, bar: Bar
@@ -30,7 +30,7 @@ class Budget:
         self._bar = bar
 
     def ran(self, broken: bool) -> None:
-        """One more schedule was run for real."""
+        """Count one more schedule that was run for real."""
         self.runs += 1
         asked = self._progress is not None and self._progress(self.runs) is True
         if broken and self._stop_at_first:
@@ -42,7 +42,7 @@ class Budget:
         self.look()
 
     def look(self) -> bool:
-        """Whether it is used up; shows how far the exploration is."""
+        """Whether the exploration must stop. Updates the progress bar."""
         if time.monotonic() > self._end:
             self.reason = self.reason or f"{self._seconds:g} seconds have passed (seconds= allows more)"
         if self._bar.passed(self.runs):

@@ -1,8 +1,8 @@
-"""The database that every schedule starts from: prepared once, then restored by copying rows.
+"""The database from which every schedule starts: prepared once, then restored by copying rows.
 
-Copying rows leaves the schema as it is, so that connections keep their prepared statements; the backup API would
-have them all prepared again. Foreign keys are off and triggers silent meanwhile, and AUTOINCREMENT's counters
-are copied, too. Where an actor has changed the schema or a setting of the file, the whole file is copied back.
+Copying rows does not touch the schema, so connections keep their prepared statements; after the backup API, all would
+be prepared again. Meanwhile foreign keys are off and triggers do nothing; AUTOINCREMENT's counters are copied, too.
+If an actor has changed the schema or a setting of the file, the whole file is copied back.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TABLES = (
 
 
 class SnapshotDatabase:
-    """A database file, and the snapshot that it is restored from."""
+    """A database file, and the snapshot from which it is restored."""
 
     def __init__(self, setup: Callable[[Engine], object] | None, schema: SchemaName | None, journal: Journal) -> None:
         if journal not in ("wal", "delete"):
@@ -54,11 +54,11 @@ class SnapshotDatabase:
         self._copying = [sql for table in self.tables() for sql in self._copy(table)]
 
     def engine(self) -> Engine:
-        """A new engine on the file. It never waits for a lock: the explorer does."""
+        """A new engine on the file. It never waits for a lock: the explorer handles waiting."""
         return sqlite_engine(self.path, synchronous="OFF", timeout=0, journal=self._journal, may_vanish=False)
 
     def restore(self) -> bool:
-        """Make every table what it was after the setup; False if that took the whole file: the schema had changed."""
+        """Restore the rows of every table; False if the schema had changed, so that the whole file was restored."""
         if self._schema_version() != self._version:
             self.restore_file()
             return False
@@ -70,20 +70,20 @@ class SnapshotDatabase:
         return True
 
     def restore_file(self) -> None:
-        """Make the whole file what it was after the setup, schema and settings included."""
+        """Restore the whole file to its state after the setup, schema and settings included."""
         with closing(sqlite3.connect(self._snapshot)) as snapshot:
             snapshot.backup(self.observer)
         self._version = self._schema_version()
 
     def rows(self, connection: sqlite3.Connection | None = None) -> Rows:
-        """The rows of all tables as `connection` sees them; by default, as somebody new does."""
+        """The rows of all tables as `connection` sees them; by default, as a new connection does."""
         cursor = sqlite3.Cursor(connection or self.observer)
         cursor.row_factory = sqlite3.Row  # type: ignore[assignment]
         names = [name for name in self.tables(cursor) if not name.startswith("sqlite_")]
         return {name: [dict(row) for row in cursor.execute(f"SELECT * FROM main.{quoted(name)}")] for name in names}
 
     def times(self) -> set[str]:
-        """The names of the columns that hold a date or a time: they differ from run to run."""
+        """The names of the columns with dates or times, whose values differ from run to run."""
         columns = (column for table in self.tables() for column in self.columns(table))
         return {name for _, name, kind, *_ in columns if "DATE" in kind.upper() or "TIME" in kind.upper()}
 
@@ -93,11 +93,11 @@ class SnapshotDatabase:
         return dict(rows.fetchall())
 
     def functions(self) -> frozenset[str]:
-        """The SQL functions that SQLite brings along."""
+        """SQLite's built-in SQL functions."""
         return frozenset(row[0] for row in self.observer.execute("SELECT name FROM pragma_function_list WHERE builtin"))
 
     def defers_foreign_keys(self) -> bool:
-        """Whether a COMMIT may be refused for what its transaction did."""
+        """Whether a COMMIT may fail because of a deferred foreign key."""
         return any(
             "DEFERR" in str(row[0]).upper() for row in self.observer.execute("SELECT sql FROM main.sqlite_master")
         )
@@ -142,7 +142,7 @@ class SnapshotDatabase:
         return [row[0] for row in rows]
 
     def columns(self, table: str) -> list[tuple[Any, ...]]:
-        """What SQLite says of each column: number, name, type, not null, default, place in the key, hidden."""
+        """SQLite's facts about each column: number, name, type, not null, default, position in the key, hidden."""
         return self.observer.execute(f"PRAGMA main.table_xinfo({quoted(table)})").fetchall()
 
     def _copy(self, table: str) -> list[str]:

@@ -3,13 +3,15 @@
 TaskrefError
 └── LabError
     ├── ActorNeverEnds       too many steps, or no step for too long
-    ├── PastTheExplorer      SQL that the explorer does not see: another connection, engine or thread
+    ├── PastTheExplorer      SQL that the explorer cannot see: another connection, engine or thread
     ├── NoSuchSchedule       a schedule to replay that cannot happen
-    ├── NotRepeatable        the same schedule, run twice, went two ways
-    └── Deadlock             everybody waits; recorded as an outcome of the schedule, not raised
+    ├── NotRepeatable        the same schedule, run twice, took two different courses
+    ├── CannotMerge          states cannot be merged; caught: every schedule is run instead
+    ├── CannotWriteTest      a function has no name by which a test could import it
+    └── Deadlock             every actor waits; recorded as the outcome of the schedule, not raised
 
 BaseException
-└── ActorKilled              what a killed actor meets at every call to the database
+└── ActorKilled              raised by every database call of a killed actor
 """
 
 from __future__ import annotations
@@ -20,11 +22,11 @@ from ...errors import TaskrefError
 
 
 class LabError(TaskrefError):
-    """An exploration cannot go on."""
+    """An exploration cannot continue."""
 
 
 class ActorNeverEnds(LabError):
-    """An actor sent too many statements, or none for too long, without ending."""
+    """An actor sent too many statements without ending, or none for too long."""
 
 
 class PastTheExplorer(LabError):
@@ -40,11 +42,11 @@ class NoSuchSchedule(LabError):
 
 
 class NotRepeatable(LabError):
-    """An actor did not repeat what it had done after the same steps: it depends on time, chance or memory."""
+    """An actor did something else after the same steps than before: it depends on time, randomness or memory."""
 
 
 class CannotMerge(LabError):
-    """What an actor does depends on more than the states show: every schedule has to be run."""
+    """An actor depends on more than the states contain, so every schedule has to be run."""
 
 
 class CannotWriteTest(LabError):

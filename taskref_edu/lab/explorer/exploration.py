@@ -1,4 +1,4 @@
-"""The stage of an exploration: actors on one database, let go one step at a time."""
+"""The run-time of an exploration on SQLite: its actors and their database, advanced one step at a time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OnStep = Callable[[Actor, bool], None]  # the actor that made a step, and whethe
 class Exploration:
     """The actors of an exploration and their database. Use it in a `with` block.
 
-    crash: the index of the actor that may die. A move is an actor's letter, or DIES for the death of that actor.
+    crash: the index of the actor that may die. A move is an actor's letter, or DIES if that actor dies.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Exploration:
         return [actor for actor in self.actors if not actor.ended]
 
     def start(self) -> Outcome:
-        """Restore the database and call every function as far as its first step."""
+        """Restore the database, and run every function up to its first step."""
         if any(actor.disturbed for actor in self.actors):
             self.database.restore_file()  # a setting of the file may have been among it
         elif not self.database.restore():
@@ -92,16 +92,16 @@ class Exploration:
         return Outcome("")
 
     def may_go(self, actor: Actor) -> bool:
-        """False if it is certain without trying that the actor's step has to wait."""
+        """False if the actor's step certainly has to wait; True means: try."""
         return not actor.ended and not actor.must_wait()
 
     def moves(self) -> list[str]:
-        """Who may go on, in alphabetical order; one that has to wait may be among them."""
+        """The moves that may be possible, in alphabetical order; some may turn out to have to wait."""
         found = [actor.letter for actor in self.actors if self.may_go(actor)]
         return [*found, DIES] if self.crash is not None and not self.crash.ended else found
 
     def go(self, move: str, outcome: Outcome) -> bool:
-        """Let an actor make its step, or die; False if it has to wait, or has ended."""
+        """Make a move: an actor's step, or its death; False if the actor has to wait, or has ended."""
         dies = move == DIES
         actor = self.mover(move)
         if actor.ended:
@@ -119,35 +119,35 @@ class Exploration:
         return True
 
     def mover(self, move: str) -> Actor:
-        """Whose move it is. Raises KeyError for one that is nobody's."""
+        """The actor of a move. Raises KeyError if there is none."""
         if move == DIES and self.crash is not None:
             return self.crash
         return self._by_letter[move]
 
     def kill(self, actor: Actor) -> None:
-        """End the actor, wherever it stands."""
+        """End the actor, wherever it is stopped."""
         if not actor.ended:
             self._let(actor, actor.die)
 
     def give_up(self, outcome: Outcome) -> None:
-        """End a schedule in which everybody waits."""
+        """End a schedule in which every actor waits."""
         waiting = "; ".join(self.why_waiting(actor) for actor in self.going)
         for actor in self.going:
             self.kill(actor)
             actor.error = Deadlock(waiting)
 
     def why_waiting(self, actor: Actor) -> str:
-        """Whom the actor waits for, and with which SQL."""
+        """For whom the actor waits, and with which SQL."""
         sql = actor.step.sql if actor.step else "no step"
         return f"{actor.letter} waits for {self.holder_before(actor)} ({sql})"
 
     def holder_before(self, actor: Actor) -> str:
-        """Whom the actor waits for."""
+        """For whom the actor waits."""
         holders = [other.letter for other in self.actors if self.locks.writer in other.connections]
         return "itself" if holders == [actor.letter] else " and ".join(holders) or "whoever reads"
 
     def end(self, outcome: Outcome) -> Outcome:
-        """Collect errors and results once all have ended."""
+        """Collect errors and results after all actors have ended."""
         for actor in self.actors:
             if actor.error is not None:
                 outcome.errors[actor.letter] = actor.error
@@ -158,7 +158,7 @@ class Exploration:
         return outcome
 
     def interrupt(self) -> None:
-        """Stop the SQL that the current actor runs."""
+        """Stop the current actor's SQL."""
         for connection in self._current.connections:
             with suppress(sqlite3.Error):  # closed meanwhile
                 connection.interrupt()
@@ -201,7 +201,7 @@ class Exploration:
 
 
 def check_functions(functions: Sequence[Function]) -> None:
-    """Raise TypeError or ValueError for what is no list of functions, one for each letter."""
+    """Raise TypeError or ValueError unless these are functions, no more than there are letters."""
     if callable(functions) or not isinstance(functions, Sequence):
         raise TypeError(f"actors: {functions!r} found; a list of functions expected, such as [f, g]")
     if not 1 <= len(functions) <= len(ascii_uppercase):

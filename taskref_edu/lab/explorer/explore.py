@@ -4,9 +4,9 @@
     print(found)                 # counts first, then the breaking schedule with the fewest switches
     found.replay("ABBA")         # any schedule, with the rows after each step
 
-A step is a statement that reaches SQLite. BEGIN [DEFERRED], SAVEPOINT, RELEASE and PRAGMA are none; BEGIN IMMEDIATE
-is one. COMMIT and ROLLBACK are steps where the transaction holds the write lock, and always with a rollback journal;
-elsewhere they belong to the step before. Code between two steps belongs to the step before, too.
+A step is a statement that reaches SQLite. BEGIN [DEFERRED], SAVEPOINT, RELEASE and PRAGMA are not steps; BEGIN
+IMMEDIATE is one. COMMIT and ROLLBACK are steps if the transaction holds the write lock, and always with a rollback
+journal; otherwise they belong to the preceding step, as does code between two steps.
 
 Not covered: races between Python variables, other files, and threads.
 """
@@ -48,25 +48,25 @@ def explore(
     patience: float = Limits.patience,
     progress: Progress | None = None,
 ) -> ExplorationResult:
-    """Ask after every interleaving of the actors' steps, each from the same start, what is broken.
+    """Run every interleaving of the actors' steps, each from the same start, and check what is broken after it.
 
-    actors: functions f(engine); each gets an engine of its own on the same file. They must depend on the database
-        alone: every schedule calls them anew.
+    actors: functions f(engine); each gets its own engine on the same database. They must depend on the database only:
+        every schedule calls them again.
     invariant: invariant(session), (session, errors) or (session, errors, results) returns a list of what is broken.
         errors and results are dicts by the actor's letter: the exceptions, and what the other actors returned.
-    setup: setup(engine), run once on a fresh file; schema: whose tables that file has, None for no table.
-    url: of a PostgreSQL server, postgresql+psycopg://…: on a scratch database there, made and dropped. None: a SQLite
-        file. journal: of that file.
-    schedules: run only these, as far as each can be followed; for a test that keeps a schedule.
-    merge: where there are many schedules, run for real only those that lead to something unknown, and conclude the
-        others from the states that they pass. False: run every one.
-    max_runs (for real), seconds, stop_at_first: where to stop; the result says what was not explored.
-    max_steps (of one actor), patience (seconds between two steps): what is taken for an actor that never ends.
-    progress: called with the number of runs after each one; to return True is to stop there.
+    setup: setup(engine), run once on a new database; schema: which tables that database has, None for no table.
+    url: a PostgreSQL server, postgresql+psycopg://…; a scratch database is created there and dropped. None: a SQLite
+        file. journal: the journal mode of that file.
+    schedules: run only these, each as far as it can be followed; for a test that keeps a schedule.
+    merge: if there are many schedules, run for real only those that lead to something unknown, and derive the others
+        from the states that they pass through. False: run every schedule.
+    max_runs (real ones), seconds, stop_at_first: when to stop; the result says what was not explored.
+    max_steps (of one actor), patience (seconds between two steps): beyond these, an actor counts as never ending.
+    progress: called with the number of runs after each run; return True to stop.
 
-    After half a second a notebook shows a bar and a terminal a line; an interrupt then ends the exploration after the
-    schedule that runs, and the result says so. An actor that waits for a Python lock of another actor's is stuck:
-    `patience` ends it on the main thread of a POSIX system; elsewhere only a restart of the process does.
+    After half a second a notebook shows a bar and a terminal a line. From then on, an interrupt ends the exploration
+    after the current schedule, and the result says so. An actor that waits for a Python lock that another actor holds
+    never continues: `patience` ends it on the main thread of a POSIX system; elsewhere, restart the process.
     Raises ActorNeverEnds, PastTheExplorer, NotRepeatable; an actor's own exception is part of the result.
     """
     question = Question(actors, invariant, setup, schema=schema, journal=journal, url=url)

@@ -1,14 +1,14 @@
-"""The crash lab: kill an unmodified function before each of its steps, recover, and ask what is broken.
+"""The crash lab: kill an unmodified function before each of its steps, recover, and check what is broken.
 
     lost = explore_crashes(pay, setup=one_order, recover=reclaim_and_run, invariant=paid_once)
     print(lost)
 
-A crash closes the actor's connections between two statements: what it committed stays, what it had not is gone, its
-locks are free. A function of n steps has n crash points, "before step k". With other actors, every crash point is
-tried in every interleaving; in a schedule, `x` is the moment of death: "AAxBB". On a server there is one more at each
-COMMIT, `y`: it was sent, and the answer never came.
+A crash closes the actor's connections between two statements: committed changes stay, uncommitted ones are gone, its
+locks are released. A function of n steps has n crash points, "before step k". With other actors, every crash point is
+tried in every interleaving; in a schedule, `x` marks the crash: "AAxBB". On a server, each COMMIT has one more crash
+point, `y`: the COMMIT was sent, but its answer never arrived.
 
-Not covered: power cuts and torn pages, which are SQLite's own business.
+Not covered: power cuts and torn pages, which are SQLite's own responsibility.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .wording import counted, short_sql
 
 @dataclass
 class Point:
-    """A crash point: the SQL that the actor did not come to run, and how many schedules there are and break."""
+    """A crash point: the SQL that was never run, how many schedules have it, and how many of these break."""
 
     sql: str
     count: int = 0
@@ -60,7 +60,7 @@ class Crashes(ExplorationResult):
         return dict(sorted(found.items()))
 
     def as_test(self, schedule: str | None = None) -> str:
-        """A pytest case for all crash points: they are few, and a repair may move them. Raises CannotWriteTest."""
+        """A pytest case for all crash points: there are few, and a repair may move them. Raises CannotWriteTest."""
         return self.question.test_of_crashes()
 
     def _headline(self) -> str:
@@ -100,12 +100,12 @@ def explore_crashes(
     patience: float = Limits.patience,
     progress: Progress | None = None,
 ) -> Crashes:
-    """Kill one actor before each of its steps, recover, and ask what is broken.
+    """Kill one actor before each of its steps, recover, and check what is broken.
 
-    actors: one function f(engine), or several of which the one of index `crash` dies: then every crash point is
-        tried in every interleaving with the others, which live.
-    recover: recover(engine), run when all have ended; what it raises counts as broken.
-    The other arguments are those of explore(), as are the errors.
+    actors: one function f(engine), or several of which the one with index `crash` dies; then every crash point is
+        tried in every interleaving with the others, which survive.
+    recover: recover(engine), run when all actors have ended; an exception from it counts as broken.
+    The other arguments and the errors are those of explore().
     """
     functions: list[Callable[..., object]] = [actors] if callable(actors) else list(actors)
     if not 0 <= crash < len(functions):

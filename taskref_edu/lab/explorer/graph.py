@@ -1,8 +1,8 @@
 """All schedules of an exploration as one graph: a state for each situation, an edge for each step.
 
 A schedule is a path from state 0 to a state without edges. Schedules that pass through the same situation share its
-state, so millions of them fit into a few hundred states; counts are sums over paths. A walk that runs every schedule
-builds the same structure as a tree. Children always come after their parents in `states`.
+state, so millions of them fit into a few hundred states; counts are sums over paths. If every schedule is run for real,
+the graph is a tree. Children always come after their parents in `states`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ LISTED = 20  # schedules that a long list shows
 
 
 class State:
-    """A situation. At an end: what is broken, and the actors' errors, in words.
+    """A situation. At the end of a schedule: what is broken, and the actors' errors, in words.
 
-    all, broken, erring, sound: how many schedules go on from here, by how they end.
-    unexplored: ways to go on that nobody has tried, because a bound was reached.
+    all, broken, erring, sound: how many schedules continue from here, by how they end.
+    unexplored: continuations that were not tried, because a bound was reached.
     """
 
     __slots__ = ("all", "broken", "edges", "erring", "errors", "failed", "problems", "sound", "unexplored")
@@ -40,7 +40,7 @@ class State:
 
 
 class Graph:
-    """The states, the start first. deaths: where the crashing actor can die, the number and the SQL of its step."""
+    """The states, the start first. deaths: where the crashing actor can die, with the number and SQL of its step."""
 
     def __init__(self) -> None:
         self.states = [State()]
@@ -59,7 +59,7 @@ class Graph:
         return path
 
     def count_paths(self) -> None:
-        """Sum up the schedules of each state that is no end; call it once all are there."""
+        """Sum up the schedules of each state that is not an end; to be called after all were added."""
         for state in reversed(self.states):
             if state.edges:
                 state.edges = dict(sorted(state.edges.items()))
@@ -71,11 +71,11 @@ class Graph:
 
     @property
     def start(self) -> State:
-        """Where every schedule begins."""
+        """Where every schedule starts."""
         return self.states[0]
 
     def walk(self, schedule: str) -> list[int]:
-        """The states that a schedule passes, the start included. Raises KeyError if there is no such path."""
+        """The states that a schedule passes through, the start included. Raises KeyError if there is no such path."""
         path = [0]
         for letter in schedule:
             path.append(self.states[path[-1]].edges[letter])
@@ -97,7 +97,7 @@ class Graph:
         return sum(ways * state.unexplored for ways, state in zip(self.paths_to(), self.states, strict=True))
 
     def texts(self) -> tuple[Counter[str], Counter[str]]:
-        """In how many schedules each problem comes, and each error."""
+        """In how many schedules each problem occurs, and each error."""
         problems, errors = Counter[str](), Counter[str]()
         for ways, state in zip(self.paths_to(), self.states, strict=True):
             if state.all and not state.edges:
@@ -111,11 +111,11 @@ class Graph:
         return set(frozenset.intersection(*ends)) if ends else set()
 
     def letters(self) -> set[str]:
-        """Who makes a step anywhere."""
+        """Who makes any step at all."""
         return {letter for state in self.states for letter in state.edges}
 
     def shortest(self) -> str | None:
-        """The breaking schedule with the fewest switches, then the shortest, then the first in the alphabet."""
+        """The breaking schedule with the fewest switches; of these the shortest, then the first in the alphabet."""
         # For each state, by the letter with which it goes on: the best rest of a schedule.
         best: list[dict[str, tuple[int, int, str]]] = [{} for _ in self.states]
         for number in reversed(range(len(self.states))):
@@ -132,7 +132,7 @@ class Graph:
 
 
 class Schedules(Sequence[str]):
-    """Schedules of a graph in alphabetical order, made when they are asked for: there may be billions."""
+    """Schedules of a graph in alphabetical order, computed on demand: there may be billions."""
 
     def __init__(self, graph: Graph, which: Which = "all") -> None:
         self._graph = graph
@@ -193,7 +193,7 @@ class Schedules(Sequence[str]):
 
 
 class Texts(Mapping[str, tuple[str, ...]]):
-    """By schedule: what is broken after it, or its actors' errors; only those that have some."""
+    """What is broken after a schedule, or its actors' errors, by schedule; only schedules that have some."""
 
     def __init__(self, graph: Graph, of: Literal["problems", "errors"]) -> None:
         self._graph = graph

@@ -1,4 +1,7 @@
-"""What each actor knows, as a number: one for each history of answers, and of one that has ended what may be asked."""
+"""Numbers what each actor knows: one number for each history of answers.
+
+Of an actor that has ended only what the invariant may ask counts: its error and its result.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from .wording import error_text
 
 
 class LocalStates:
-    """Numbers the local states, and compares them with what actors do later. takes: the invariant's arguments."""
+    """Numbers the local states, and compares them with later runs. takes: how many arguments the invariant has."""
 
     def __init__(
         self, exploration: Exploration, log: AnswerLog, learnt: Learnt, takes: int, known: list[Local]
@@ -70,7 +73,10 @@ class LocalStates:
         return ("end", who, error, result, seen)
 
     def compare(self, index: int, local: Local) -> None:
-        """Whether the actor stands where it stood after the same answers in another run."""
+        """Compare the actor with another run in which it got the same answers.
+
+        Raises CannotMerge if it does something else, LearntMore if only values differ.
+        """
         actor, step = self._exploration.actors[index], self._log.next[index]
         if actor.ended != local.ended:
             raise CannotMerge(f"{actor.letter} ended in one run, and not in another, after the same answers")

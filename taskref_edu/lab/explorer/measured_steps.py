@@ -1,6 +1,7 @@
-"""What a step does, as SQLite shows it: measured on the connections, before and after it.
+"""What a step does, measured on SQLite's connections before and after it; nothing is modelled.
 
-What was committed, who reads and who holds the write lock, whose snapshot is new. Nothing is modelled.
+Measured are: what was committed, who reads, who holds the write lock, and whose snapshot is new.
+Not covered: what counts as a step (`statement_kinds.py`).
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ from .step_effects import (
 class MeasuredSteps:
     """Measures the steps of one exploration.
 
-    writable: by actor, the tables that its transaction may have changed after its step. learnt_savepoints: just now,
-    that there are some.
+    writable: by actor, the tables that its transaction may have changed after its step. learnt_savepoints: whether this
+    measurement found the first savepoint.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class MeasuredSteps:
         log.savepoint = self._at_savepoint
 
     def versions(self, state: Situation, index: int) -> tuple[int, dict[int, int]]:
-        """Numbers that change where something is committed: for everybody, and for the step's own snapshot."""
+        """Numbers that change with each commit: as everybody sees it, and as the step's own snapshot does."""
         local = self._memory.locals[state.locals[index]]
         own = {
             number: _data_version(connection)
@@ -163,7 +164,7 @@ class MeasuredSteps:
         return found
 
     def committed(self) -> int:
-        """The number of what is committed now."""
+        """The number of the content that is committed now."""
         return self._memory.contents.number(self.content(self._observer, self._exploration.database.tables()))
 
     def data_version(self) -> int:
@@ -171,7 +172,7 @@ class MeasuredSteps:
         return _data_version(self._observer)
 
     def of_death(self, state: Situation, index: int, before: int) -> tuple[tuple[tuple[str, int], ...], bool]:
-        """What became committed when this actor died; before: the data version until then."""
+        """What was committed by this actor's death; before: the data version until then."""
         commits = self.data_version() != before
         written = sorted(written_by(state, index, None)) if commits else ()
         return tuple(self.content(self._observer, written).items()), commits

@@ -1,8 +1,8 @@
-"""The graph of all schedules, while only a few of them are run.
+"""The graph of all schedules, although only a few of them are run.
 
-The graph is walked in memory over the remembered effects of steps; a schedule is run for real only where an effect or a
-verdict is missing. Each run compares what happens on its way with what is remembered; whatever does not fit raises
-CannotMerge. Then, and where a statement's effect depends on more than rows, every schedule has to be run.
+The graph is built in memory from the remembered effects of steps; a schedule is run for real only if an effect or a
+verdict is missing. Each run compares what happens with what is remembered, and raises CannotMerge if they differ.
+Then every schedule has to be run, as if a statement's effect depends on more than rows.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def check_some(trial: Trial, graph: Graph, budget: Budget) -> None:
 
 
 class Merging:
-    """Finds out what is missing, by real runs, until the graph is whole."""
+    """Completes the graph: finds out by real runs what is still unknown."""
 
     def __init__(self, trial: Trial, log: AnswerLog, learnt: Learnt, budget: Budget) -> None:
         self._trial, self._log, self._learnt, self._budget = trial, log, learnt, budget
@@ -101,7 +101,7 @@ class Merging:
         self._memory.locals[self._dead].ended = True
 
     def run_twice(self) -> None:
-        """The same schedule twice: what differs, differs from run to run."""
+        """Run the same schedule twice: values that differ between the two differ from run to run."""
         self._run("")
         self._run(self._first_schedule())
 
@@ -223,7 +223,7 @@ class Merging:
     # The graph
 
     def graph(self) -> Graph:
-        """Walk through all states, depth first, and run for real where something is missing."""
+        """Visit all states, depth first, with a real run wherever something is unknown."""
         assert self._begun is not None
         edges: dict[Situation, list[tuple[str, Situation]]] = {}
         self._unexplored: dict[Situation, int] = {}

@@ -1,6 +1,6 @@
-"""What is agreed on before an exploration, and how one schedule of it went.
+"""The limits of an exploration, and the outcome of one schedule.
 
-On the ground of the room: SQLite's side and the server's both build on it, and know nothing of each other.
+A module of its own, because the explorers for SQLite and for a server share it and do not import each other.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ DIES_IN_COMMIT = "y"  # on a server: after its COMMIT was sent, and before the a
 
 @dataclass(frozen=True)
 class Limits:
-    """Where an exploration stops.
+    """When an exploration stops.
 
-    runs: how many schedules are run at most. steps: how many one actor may take.
-    patience: seconds that an actor may take from one step to the next.
+    runs: the largest number of schedules to run. steps: the largest number of steps for one actor.
+    patience: the most seconds between two steps of an actor.
     """
 
     runs: int = 20_000
@@ -27,7 +27,7 @@ class Limits:
 
 @dataclass
 class Outcome:
-    """How one schedule went: the actors' errors and return values, by letter; the SQL that one died before."""
+    """The outcome of one schedule: errors and results by the actor's letter; crashed: the SQL before which one died."""
 
     schedule: str
     errors: dict[str, BaseException] = field(default_factory=dict)
@@ -35,6 +35,6 @@ class Outcome:
     crashed: str | None = None
 
     def forget(self) -> None:
-        """Let go of tracebacks: their frames would keep sessions and cursors alive."""
+        """Drop the tracebacks: their frames would keep sessions and cursors alive."""
         for error in self.errors.values():
             error.__traceback__ = error.__context__ = error.__cause__ = None

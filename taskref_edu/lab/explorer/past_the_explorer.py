@@ -1,9 +1,10 @@
-"""What the explorer would not see, refused by name: other connections and engines, and code that runs later or never.
+"""Refuses what the explorer could not see: other connections and engines, and code that runs later or never.
 
-The audit hook sees every `sqlite3.connect` of the process, the pool's event every connection that a pool hands out.
-Python cannot remove a hook, so there is one of each, added at the first exploration; outside of one they do nothing.
+An audit hook sees every `sqlite3.connect` of the process, a pool event every connection that a pool hands out. Python
+cannot remove an audit hook, so there is one of each, added at the first exploration; between explorations they do
+nothing.
 
-Not covered: a connection that was taken from its pool before the exploration began, and other threads.
+Not covered: a connection that was taken from its pool before the exploration started; other threads.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ class Guarded(Protocol):
     """An actor."""
 
     def connects(self) -> None:
-        """Called before any connection is opened by this actor's code."""
+        """Called before this actor's code opens any connection."""
         ...
 
     def borrows(self, pool: Any) -> None:
-        """Called before its code uses a connection of a pool that is not the explorer's own on SQLite."""
+        """Called before its code uses a connection of any pool but the explorer's own on SQLite."""
         ...
 
 
 def begin_guarding() -> None:
-    """Refuse, from now on, connections that an actor opens or borrows past its engine."""
+    """From now on, refuse connections that an actor opens or borrows other than by its engine."""
     global _guarding, _installed
     with _lock:
         _guarding += 1
@@ -49,14 +50,14 @@ def begin_guarding() -> None:
 
 
 def end_guarding() -> None:
-    """The end of one exploration."""
+    """One exploration has ended."""
     global _guarding
     with _lock:
         _guarding -= 1
 
 
 def refuse_later(who: str, value: Any) -> None:
-    """Raise PastTheExplorer for a result that is code which has not run yet."""
+    """Raise PastTheExplorer if a result is code that has not run yet, such as a generator."""
     kind = (
         "a coroutine"
         if inspect.isawaitable(value)

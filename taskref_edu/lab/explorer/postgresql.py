@@ -1,8 +1,8 @@
 """Every interleaving of unmodified functions on a PostgreSQL server: real connections, real locks.
 
-As on SQLite, a schedule is a string of letters. A small letter is a statement that had to wait for a lock: in "AABbA"
-B waits, and goes on by itself when A has ended. A deadlock is ended by the server after a moment, with an error.
-Every schedule is run for real. The database is a scratch one, made and dropped.
+As on SQLite, a schedule is a string of letters. A lower-case letter is a statement that had to wait for a lock: in
+"AABbA" B waits, and goes on by itself when A has ended. The server ends a deadlock after a moment, with an error. Every
+schedule is run for real, on a scratch database that is created and dropped.
 
 Not covered: raw driver connections (`engine.raw_connection()`), SERIALIZABLE (its victims depend on timing).
 """
@@ -88,7 +88,7 @@ class ServerTrial(InvariantCheck):
         return outcome
 
     def trace(self, schedule: str) -> Trace:
-        """Run the schedule once more, and write down what happens."""
+        """Run the schedule once more, and record what happens."""
         names = {letter: name_of(each) for letter, each in zip(ascii_uppercase, self._functions, strict=False)}
         trace = Trace(schedule, names, times=frozenset(self.database.times()))
         self.database.restore()
@@ -110,7 +110,7 @@ class ServerTrial(InvariantCheck):
         return trace
 
     def rows_of(self, actor: ServerActor) -> tuple[Any, bool]:
-        """The rows after a step: as the actor's own transaction sees them where it has written."""
+        """The rows after a step; if the actor's transaction has written, as that transaction sees them."""
         if actor.at_gate and actor.wrote and actor.connection is not None and is_open(actor.connection):
             return self.database.rows(actor.connection), False
         return self.database.rows(), True
@@ -120,9 +120,9 @@ class ServerTrial(InvariantCheck):
     def run(
         self, prefix: str, on_step: OnStep | None = None, line_of: LineOf | None = None
     ) -> tuple[Outcome, list[str]]:
-        """Follow the prefix, then always the first who can go on; the other ways to go on.
+        """Follow the prefix, then always the first actor that can go on. Returns the outcome, and the other choices.
 
-        line_of: from an actor's function and its frame to the line that sends a step.
+        line_of: returns the line that sends a step, for an actor's function and its frame.
         """
         self.database.restore()
         moved, outcome, others = threading.Condition(), Outcome(""), list[str]()
@@ -209,7 +209,7 @@ class ServerTrial(InvariantCheck):
                 )
 
     def waits(self, actor: ServerActor) -> bool:
-        """Whether the server says that the actor's statement waits for somebody's lock."""
+        """Whether the server reports that the actor's statement waits for a lock."""
         return bool(actor.pid and self.database.connection.execute(BLOCKED, {"pid": actor.pid}).scalar_one())
 
     def whom(self, actor: ServerActor) -> str:
@@ -254,7 +254,7 @@ class ServerTrial(InvariantCheck):
 
 
 class ServerWalk:
-    """Every schedule of a trial, each once. If an actor may die: every one in which it does."""
+    """Every schedule of a trial, each once. If an actor may die: every schedule in which it does."""
 
     def __init__(self, trial: ServerTrial) -> None:
         self._trial = trial
@@ -272,7 +272,7 @@ class ServerWalk:
                 yield outcome
 
     def mark_untried(self, graph: Graph) -> None:
-        """Note in the graph of what was run where there are ways to go on that are still to be tried."""
+        """Record in the graph where choices were left untried."""
         for branch in self._stack:
             with suppress(KeyError):  # of a schedule in which nobody died
                 graph.states[graph.walk(branch[:-1])[-1]].unexplored += 1

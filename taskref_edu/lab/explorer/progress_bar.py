@@ -1,8 +1,8 @@
-"""How far a long exploration is, and how to stop it: a bar in a notebook, a line in a terminal, elsewhere nothing.
+"""Shows the progress of a long exploration and lets you stop it: a bar in a notebook, a line in a terminal.
 
-It appears after half a second and is gone at the end. While it is there, an interrupt (■ in JupyterLab, Control-C in
-a terminal) lets the schedule end that runs, and the exploration with it; a second one interrupts at once. A button in
-the notebook would not do: its click waits until the cell has ended.
+It appears after half a second and disappears at the end. While it is shown, an interrupt (■ in JupyterLab, Control-C in
+a terminal) ends the exploration after the current schedule; a second one interrupts at once. A button in the notebook
+would not work: its click is handled only after the cell has ended.
 
 Not covered: explorations on other threads than the main one.
 """
@@ -27,7 +27,7 @@ _whole_only = False
 
 @contextmanager
 def whole_only() -> Iterator[None]:
-    """Inside, an interrupt is an interrupt: half an exploration must not be judged as if it were a whole one."""
+    """Inside, an interrupt raises KeyboardInterrupt: half an exploration must not be judged as if it were complete."""
     global _whole_only
     before, _whole_only = _whole_only, True
     try:
@@ -44,7 +44,7 @@ class _Place(Protocol):
 
 
 class Bar:
-    """Shows how many schedules have been run for real. share: the part that is done, as far as can be told."""
+    """Shows how many schedules have been run for real. share: returns the estimated part that is done."""
 
     def __init__(self, share: Callable[[], float] | None = None) -> None:
         self.stopped = False
@@ -65,7 +65,7 @@ class Bar:
             self._place.clear()
 
     def passed(self, count: int) -> bool:
-        """So many schedules have been run; whether to stop here."""
+        """`count` schedules have been run; returns whether to stop."""
         now = time.monotonic()
         if now >= self._next:
             self._next = now + EVERY

@@ -1,4 +1,4 @@
-"""What an exploration was asked, and a pytest case that asks it again."""
+"""The arguments of an exploration, and the text of a pytest case that runs it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an exploration found: the counts, the breaking schedules, and the one that is easiest to follow."""
+"""The result of an exploration: the counts, the breaking schedules, and the one that is easiest to follow."""
 
 from __future__ import annotations
 
@@ -38,11 +38,12 @@ def switches(schedule: str) -> int:
 
 
 class ExplorationResult:
-    """The result of explore(); prints as text, shows as a map and lanes in a notebook.
+    """The result of explore(). Prints as text; a notebook shows it as a map and lanes.
 
-    count: schedules. broken: those after which something is broken. errors: those in which an actor got one.
-    problems, error_texts: what it was, by schedule. runs: how many were run for real; the others pass through states
-    that those have shown. left: how many, at least, were not explored because a bound was reached.
+    count: how many schedules. broken: those after which something is broken. errors: those in which an actor got an
+    error. problems, error_texts: what was broken and which errors, by schedule. runs: how many schedules were run for
+    real; the others pass only through states known from those. left: how many, at least, were not explored because a
+    bound was reached.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class ExplorationResult:
 
     @cached_property
     def waiting(self) -> list[str]:
-        """On a server: the schedules in which somebody has to wait, those with the fewest switches first."""
+        """On a server: the schedules in which an actor has to wait, those with the fewest switches first."""
         waits = [s for s in Schedules(self.graph) if any(c.islower() and c not in (DIES, DIES_IN_COMMIT) for c in s)]
         return sorted(waits, key=lambda schedule: (switches(schedule), len(schedule), schedule))
 
@@ -98,12 +99,12 @@ class ExplorationResult:
 
     @property
     def complete(self) -> bool:
-        """Whether every schedule was explored; False if a bound was reached or somebody stopped it."""
+        """Whether every schedule was explored; False if a bound was reached or you stopped it."""
         return self.left == 0
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is broken after any schedule, none was left out, and every actor was really at work."""
+        """Whether nothing is broken after any schedule, no schedule was left out, and every actor made a step."""
         return self.complete and not self.problems and not self.doubts
 
     @cached_property
@@ -114,7 +115,7 @@ class ExplorationResult:
 
     @cached_property
     def doubts(self) -> list[str]:
-        """Why nothing is proven although nothing broke, a sentence each."""
+        """Why nothing is proven although nothing broke: a sentence for each reason."""
         if not self._whole:
             return []  # it may be just these schedules
         said = [
@@ -136,9 +137,9 @@ class ExplorationResult:
         return self.graph.shortest()
 
     def replay(self, schedule: str) -> Trace:
-        """Run this schedule again, from a fresh setup; return who did what, and the rows after each step.
+        """Run this schedule again, after a fresh setup; return who did what, and the rows after each step.
 
-        The rows are the same every time but for columns that hold times. Raises NoSuchSchedule.
+        The rows are the same every time, except in columns with times. Raises NoSuchSchedule.
         """
         with self._open_trial() as trial:
             trace = trial.trace(schedule)
@@ -146,17 +147,17 @@ class ExplorationResult:
         return trace
 
     def recording(self, *, file: str | None = None, code: str | None = None) -> dict[str, Any]:
-        """What the player draws, as JSON: docs/recording.md describes it.
+        """What the player draws, as JSON; docs/recording.md describes the format.
 
-        file: of the code whose lines are noted beside the steps that they sent, by default each actor's own.
-        code: its source, to be shown beside the lanes.
+        file: the file whose line numbers are recorded for the steps, by default each actor's own.
+        code: that file's source, to be shown beside the lanes.
         """
         if file is None and code is None:
             return self._recording
         return record(self, self._described(), file=file) | ({"code": code} if code is not None else {})
 
     def recording_of(self, schedules: Sequence[str]) -> dict[str, Any]:
-        """The recording of these schedules alone, or of their beginnings."""
+        """The recording of these schedules only, or of prefixes of schedules."""
         return Recorder(self.observe(schedules), [], self._described()).facts()
 
     def svg(self, schedule: str | None = None) -> str:
@@ -167,10 +168,10 @@ class ExplorationResult:
     def observe(
         self, schedules: Iterable[str] | None = None, most: int = 2_000, *, file: str | None = None
     ) -> Observations:
-        """Run the graph's edges once more, at most so many, to see what happens on each; for showing it.
+        """Run up to `most` edges of the graph once more, to observe for display what happens on each.
 
-        schedules: only the edges of these. file: whose lines are noted, by default each actor's own. The
-        graph of the observations is one of merged states where that is possible, however few the schedules are.
+        schedules: only the edges of these. file: whose line numbers are recorded, by default each actor's own. The
+        graph of the observations has merged states if possible, however few schedules there are.
         """
         with self._open_trial() as trial:
             graph = self._merged(trial) if isinstance(trial, Trial) else self.graph
@@ -186,9 +187,9 @@ class ExplorationResult:
             return self.graph
 
     def as_test(self, schedule: str | None = None) -> str:
-        """A pytest case for this schedule (by default the shortest breaking one): it fails until the code is repaired.
+        """A pytest case for this schedule, by default the shortest breaking one: it fails until the code is repaired.
 
-        Raises CannotWriteTest where a function has no name by which a test could import it.
+        Raises CannotWriteTest if a function has no name by which a test could import it.
         """
         schedule = schedule or self.shortest
         if schedule is None:
@@ -196,9 +197,9 @@ class ExplorationResult:
         return self.question.test_of(schedule, self.problems.get(schedule, ("nothing broke",)))
 
     def assert_holds(self, errors: Literal["allow", "refuse"] = "allow") -> None:
-        """Raise AssertionError, with all that was found as its text, unless this holds.
+        """Raise AssertionError, with everything that was found as its text, unless the invariant holds.
 
-        errors: "refuse" where no actor may get an error in any schedule.
+        errors: "refuse" if no actor may get an error in any schedule.
         """
         if errors not in ("allow", "refuse"):
             raise ValueError(f"errors={errors!r} found, 'allow' or 'refuse' expected")

@@ -1,4 +1,4 @@
-"""From a trial to the graph of its schedules: all of them, or those that somebody names."""
+"""Builds the graph of an exploration's schedules: runs all of them, or merges equal states, or runs those named."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MANY = 200  # schedules: from here on it pays to merge states
 
 @dataclass(frozen=True)
 class Explored:
-    """What was explored: the graph, the number of real runs, why it ended early, why states were not merged."""
+    """What was explored. runs: how many for real. reason: why it ended early. not_merged: why states are not merged."""
 
     graph: Graph
     runs: int
@@ -35,7 +35,7 @@ class Explored:
 
 
 def trial_of(question: Question, limits: Limits) -> AnyTrial:
-    """The trial that answers a question: on a SQLite file, or on a server."""
+    """The trial for a question: on a SQLite file, or on a server."""
     if question.url is not None:
         return ServerTrial(question, limits)
     exploration = Exploration(
@@ -50,7 +50,7 @@ def trial_of(question: Question, limits: Limits) -> AnyTrial:
 
 
 def run_all(trial: AnyTrial, budget: Budget, bar: Bar, merge: bool) -> Explored:
-    """Run every schedule; where they are many, merge equal states instead."""
+    """Run every schedule; if there are many, merge equal states instead."""
     walk, graph, not_merged = trial.walk(), Graph(), ""
     bar.share = lambda: walk.share
     for outcome in walk:

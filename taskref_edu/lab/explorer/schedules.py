@@ -1,8 +1,8 @@
-"""Which schedules are run: every one once, or one that is asked for.
+"""Runs schedules on SQLite: each one once, or a given one.
 
-A schedule is the sequence of completed steps, as a string of the actors' letters. The walk goes through the tree of
-all schedules depth first. It goes back to a branch by running everything from the start again: the database is
-restored, the functions are called anew, and the same choices lead to the same place.
+A schedule is the sequence of completed steps, as a string of the actors' letters. The tree of all schedules is visited
+depth first. To return to a branch, everything runs from the start again: the database is restored, the functions are
+called again, and the same choices lead to the same state.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REPEATABLE = "let the functions depend on the database only, not on time, chance
 
 
 class AllSchedules:
-    """Every schedule, in alphabetical order. If an actor may die: every one in which it does."""
+    """Every schedule, in alphabetical order. If an actor may die: every schedule in which it does."""
 
     def __init__(self, exploration: Exploration) -> None:
         self._exploration = exploration
@@ -38,7 +38,7 @@ class AllSchedules:
                 return
 
     def mark_untried(self, graph: Graph) -> None:
-        """Note in the graph of what was run where there are moves that are still to be tried."""
+        """Record in the graph where moves were left untried."""
         number = 0
         for options in self._path:
             graph.states[number].unexplored = len(options) - 1
@@ -46,9 +46,9 @@ class AllSchedules:
 
     @property
     def share(self) -> float:
-        """About which part of all schedules has been walked: exact for actors in a straight line that never wait.
+        """The estimated part of all schedules that has been run; exact for actors without branches that never wait.
 
-        A branch is taken to be as large as its actor's part of the steps that were left there.
+        The estimate assumes that a branch is as large as its actor's share of the steps that were left there.
         """
         left = Counter(options[0] for options in self._path)
         done, here = 0.0, 1.0

@@ -1,6 +1,6 @@
-"""A database of its own on a PostgreSQL server, restored before every schedule, dropped at the end.
+"""A scratch database on a PostgreSQL server: restored before every schedule, dropped at the end.
 
-Not covered: an actor that changes the schema, and data outside of this database.
+Not covered: actors that change the schema; data outside this database.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TIMES = "SELECT column_name FROM information_schema.columns WHERE data_type ~ '^
 
 
 class ScratchDatabase:
-    """Created on the server of `url`, with its tables and its setup. connection: the explorer's own, autocommitted."""
+    """A database on the server of `url`, with tables and setup. connection: the explorer's own, in autocommit mode."""
 
     def __init__(self, url: str, setup: Callable[[Engine], object] | None, schema: SchemaName | None) -> None:
         self._server = server_engine(make_url(url)).execution_options(isolation_level="AUTOCOMMIT")
@@ -95,7 +95,7 @@ class ScratchDatabase:
         self._restoring = "; ".join([*parts, "COMMIT"])
 
     def restore(self) -> None:
-        """Make every table what it was after the setup."""
+        """Restore every table to its rows after the setup."""
         try:
             # All at once: one way to the server and back.
             self.connection.connection.driver_connection.execute(self._restoring.encode())  # type: ignore[union-attr]
@@ -103,7 +103,7 @@ class ScratchDatabase:
             raise LabError(f"the scratch database was not restored ({error}): a superuser's role is needed") from None
 
     def rows(self, connection: Connection | None = None) -> Rows:
-        """The rows of all tables as `connection` sees them; by default, as somebody new does."""
+        """The rows of all tables as `connection` sees them; by default, as a new connection does."""
         driver: Any = (connection or self.connection).connection.driver_connection
         found = {}
         for short, name in self._tables.items():
@@ -112,7 +112,7 @@ class ScratchDatabase:
         return found
 
     def times(self) -> set[str]:
-        """The names of the columns that hold a date or a time."""
+        """The names of the columns with dates or times."""
         return set(self.connection.execute(text(TIMES)).scalars())
 
     def keys(self) -> dict[str, str]:
@@ -124,7 +124,7 @@ class ScratchDatabase:
         return {row[0]: row[1] for row in self.connection.exec_driver_sql(REFERENCES)}
 
     def answer_to(self, statement: str, parameters: Any) -> list[list[Any]] | None:
-        """What a SELECT is told now, by somebody who changes and locks nothing; None where that is refused."""
+        """What a SELECT would return now, asked without changing or locking anything; None if that is refused."""
         execute = self.connection.exec_driver_sql
         execute("BEGIN READ ONLY")
         try:

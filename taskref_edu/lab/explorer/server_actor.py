@@ -1,7 +1,7 @@
-"""An actor on a server: a function on a thread, which stops at a gate before each of its statements.
+"""An actor on a server: a function on a thread that stops at a gate before each of its statements.
 
-Its connections are real ones; the server itself says whom a statement waits for. A killed actor's socket is shut, as
-a killed process's is: before a statement, or after COMMIT was sent and before its answer came.
+Its connections are real ones; the server itself reports for whom a statement waits. A killed actor's socket is closed,
+as a killed process's is: before a statement, or after COMMIT was sent and before its answer arrived.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PARAMETER = re.compile(r"%\((\w+)\)s(?:::\w+(?: WITH(?:OUT)? TIME ZONE)?)?")
 
 @dataclass(frozen=True)
 class Answered:
-    """What the server answered to a statement. columns: None where it is no question."""
+    """The server's answer to a statement. columns: None if the statement returns no rows."""
 
     statement: str
     parameters: Any
@@ -41,12 +41,12 @@ class Answered:
 
     @property
     def may_be_asked_again(self) -> bool:
-        """Whether somebody else may ask it without locking anything."""
+        """Whether another connection can send it again without locking anything."""
         return self.statement.lstrip().upper().startswith("SELECT") and LOCKING.search(self.statement) is None
 
 
 class ServerActor(threading.Thread):
-    """One function in one schedule. moved: notified whenever an actor comes to its gate, or ends."""
+    """One function in one schedule. moved: notified whenever an actor reaches its gate, or ends."""
 
     def __init__(self, letter: str, function: Callable[..., Any], engine: Engine, moved: threading.Condition) -> None:
         super().__init__(name=f"actor {letter}", daemon=True)
@@ -82,11 +82,11 @@ class ServerActor(threading.Thread):
 
     @property
     def is_moving(self) -> bool:
-        """Whether its statement, or the code after it, goes on."""
+        """Whether its statement, or the code after it, is running."""
         return not self.at_gate and not self.ended
 
     def let_go(self, fate: str = "") -> None:
-        """Let it make its step, or die."""
+        """Let it make its step, or die; fate: DIES or DIES_IN_COMMIT."""
         with self.moved:
             self.fate, self.at_gate = fate, False
             self.moved.notify_all()
@@ -135,7 +135,7 @@ class ServerActor(threading.Thread):
 
 
 def put_gates(engine: Engine) -> None:
-    """Have actors stop before each statement on this engine; other threads pass."""
+    """Make actors stop before each statement on this engine; other threads do not stop."""
     event.listen(engine, "before_cursor_execute", _before_statement)
     event.listen(engine, "after_cursor_execute", _after_statement)
     event.listen(engine, "commit", _before_commit)
@@ -166,7 +166,7 @@ def _after_statement(
 
 
 def is_open(connection: Connection) -> bool:
-    """Whether a transaction is open on the server, in which nothing has failed."""
+    """Whether a transaction is open on the server, and no statement in it has failed."""
     driver: Any = connection.connection.driver_connection
     return driver.info.transaction_status.name == "INTRANS"
 

@@ -1,10 +1,10 @@
-"""Who waits: exactly where SQLite would call its busy handler.
+"""Decides who has to wait for a lock: exactly when SQLite would call its busy handler.
 
-That is only while the connection has no read transaction open; otherwise SQLITE_BUSY goes to the caller at once,
-and SQLITE_BUSY_SNAPSHOT always does. Connections are opened with no timeout; waiting is to try again after
-somebody else's step. In rollback-journal mode a commit waits, too, until nobody reads.
+SQLite does so only while the connection has no read transaction open; otherwise the caller gets SQLITE_BUSY at once, as
+always with SQLITE_BUSY_SNAPSHOT. Connections are opened without a timeout; to wait is to try again after another
+actor's step. In rollback-journal mode a commit also waits, until nobody reads.
 
-Not covered: that a commit which waits for readers keeps new readers away meanwhile (rollback journal only).
+Not covered: a commit that waits for readers keeps new readers out meanwhile (rollback journal only).
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def in_transaction(connection: sqlite3.Connection) -> bool:
 
 
 def waits(connection: sqlite3.Connection, error: sqlite3.Error) -> bool:
-    """Whether SQLite would have waited, had it been given time, instead of raising this error."""
+    """Whether SQLite, given a timeout, would have waited instead of raising this error."""
     code = error.sqlite_errorcode
     busy = code & _PRIMARY == sqlite3.SQLITE_BUSY and code != sqlite3.SQLITE_BUSY_SNAPSHOT
     return busy and not is_reading(connection)
 
 
 class Locks:
-    """The locks on one database file, as far as they can be told without trying."""
+    """The locks on one database file, as far as they are known without trying."""
 
     def __init__(self, rollback_journal: bool, connections: Callable[[], Iterable[sqlite3.Connection]]) -> None:
         self.rollback_journal = rollback_journal
@@ -53,7 +53,7 @@ class Locks:
         self._writer: sqlite3.Connection | None = None
 
     def ran(self, connection: sqlite3.Connection, kind: Kind, error: BaseException | None = None) -> None:
-        """Take note of what a statement did to the locks."""
+        """Record what a statement did to the locks."""
         if not in_transaction(connection):
             if self._writer is connection:
                 self._writer = None
@@ -68,7 +68,7 @@ class Locks:
         return self._writer
 
     def must_wait(self, connection: sqlite3.Connection, kind: Kind) -> bool:
-        """Whether a step of this kind would wait: "yes" is certain; where it says "no", trying tells."""
+        """Whether a step of this kind would wait. True is certain; False means: try, SQLite decides."""
         if self._writer is None and not self.rollback_journal:
             return False
         writer = self.writer

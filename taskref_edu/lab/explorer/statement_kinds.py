@@ -1,6 +1,6 @@
-"""What a step is: which statements the explorer stops at, which of them take the write lock, which tables they open.
+"""What counts as a step: at which statements the explorer stops, which take the write lock, which tables they open.
 
-SQLite itself tells: by the instructions of the statement's program, those of triggers and foreign keys included.
+SQLite itself provides the answer: the statement's bytecode, which includes that of triggers and foreign keys.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Kind(Enum):
 class Tables(NamedTuple):
     """The tables that a statement opens, and those of them that it may change.
 
-    reads: None if that may be any table. numbers_rows: it gives new rows their rowid. depends: on what else its
-    outcome depends, or what else it changes, in words.
+    reads: None if it may be any table. numbers_rows: whether it assigns rowids to new rows. depends: what else its
+    outcome depends on, or what else it changes, in words.
     """
 
     reads: tuple[str, ...] | None = ()
@@ -69,7 +69,7 @@ class Tables(NamedTuple):
 
 
 class Classified(NamedTuple):
-    """A statement's kind, and whether it leaves something behind on its connection."""
+    """A statement's kind, and whether it has a lasting effect on its connection."""
 
     kind: Kind
     lingers: bool = False  # a setting, a temporary table, an attached file
@@ -81,7 +81,7 @@ class Classified(NamedTuple):
 class Classifier:
     """Classifies statements, each text once.
 
-    root_pages: the table of each root page of the file. functions: those that SQLite brings along.
+    root_pages: the table of each root page of the file. functions: SQLite's built-in functions.
     """
 
     def __init__(self, root_pages: Mapping[int, str], functions: frozenset[str]) -> None:
@@ -90,7 +90,7 @@ class Classifier:
         self._functions = functions - CHANGING_FUNCTIONS
 
     def of(self, connection: sqlite3.Connection, sql: str, parameters: Any) -> Classified:
-        """What `sql` is. Asks `connection` for its program, past all observers."""
+        """The class of `sql`. Gets its bytecode from `connection`, bypassing all observers."""
         known = self._known.get(sql)
         if known is None:
             known = _by_words(sql)

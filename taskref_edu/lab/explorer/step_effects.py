@@ -1,9 +1,9 @@
-"""What each step does, remembered: an actor's step is measured once in each situation that it can depend on.
+"""Remembers what each step does: a step is measured once for each situation on which its effect can depend.
 
 The effect of a step is a function of (1) its actor's local state, which is the history of all that the database has
 answered to it, (2) the rows of the tables that its statement opens, as its connection sees them, and (3) the locks of
-others where it wants one. That is the key under which it is remembered. Actors depend on the database alone, so that
-the same key leads to the same effect, in whatever schedule it comes.
+others, if it needs one. These form the key under which the effect is remembered. Actors depend on the database only, so
+the same key has the same effect in every schedule.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .statement_kinds import Kind, Tables
 
 
 class NextStep(NamedTuple):
-    """What an actor stands before: on which of its connections, and which statement."""
+    """The step that an actor makes next: on which of its connections, and which statement."""
 
     connection: int
     kind: Kind
@@ -24,7 +24,7 @@ class NextStep(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A transaction that reads: the content that it sees, and whether nothing was committed since."""
+    """A transaction that reads: the content that it sees, and whether that is still the latest commit."""
 
     connection: int
     content: int
@@ -51,7 +51,7 @@ class Situation(NamedTuple):
 
 
 class Local:
-    """All that an actor knows; one for each history of answers. Of one that has ended: what the invariant may ask."""
+    """What an actor knows: one for each history of answers. If the actor has ended: what the invariant may ask."""
 
     __slots__ = (
         "created", "ended", "error", "holds", "names", "number", "parameters", "reads", "step", "steps", "transactions",
@@ -76,19 +76,19 @@ class Local:
 
 
 class Kept(NamedTuple):
-    """After a step, a connection's snapshot is what it was."""
+    """After a step, a connection still has its former snapshot."""
 
     connection: int
 
 
 class Fresh(NamedTuple):
-    """After a step, a connection reads, and its snapshot is what is committed now."""
+    """After a step, a connection reads, and its snapshot is the latest commit."""
 
     connection: int
 
 
 class Wrote(NamedTuple):
-    """After a step, a connection holds the lock; tables: all that it has written, or with `more` what is added."""
+    """After a step, a connection holds the write lock; tables: all that it has written; with `more`, what is new."""
 
     connection: int
     tables: tuple[tuple[str, int], ...]
@@ -96,7 +96,7 @@ class Wrote(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """What a step did. committed: the tables that its transaction wrote, as they are now, if that was committed."""
+    """What a step did. committed: if the step committed, the tables that its transaction wrote, as they are now."""
 
     local: int
     answers: str
@@ -109,7 +109,7 @@ WAITS = Effect(-1, "", (), False, ())  # instead of an effect: the step has to w
 
 
 class Contents:
-    """Contents of the database as numbers: equal numbers, equal rows."""
+    """Numbers the contents of the database: equal numbers mean equal rows."""
 
     def __init__(self) -> None:
         self.known: list[dict[str, int]] = []  # by number: the number of each table's rows
@@ -127,7 +127,7 @@ class Contents:
         return found
 
     def names(self, content: int) -> frozenset[str]:
-        """The changing values in a content."""
+        """The values in a content that differ from run to run."""
         found = self._names.get(content)
         if found is None:
             rows = self.known[content].values()
@@ -148,7 +148,7 @@ class Effects:
         self._savepoints = savepoints
 
     def key(self, state: Situation, index: int) -> Any:
-        """All that the effect of this actor's step can depend on."""
+        """Everything on which the effect of this actor's step can depend."""
         local = self.locals[state.locals[index]]
         step = local.step
         assert step is not None
@@ -240,26 +240,26 @@ class Effects:
         return tuple([name for name in ages if name in living])
 
     def death_key(self, state: Situation, index: int) -> Any:
-        """What the death of an actor can change depends on this."""
+        """Everything on which the effect of this actor's death can depend."""
         return (state.locals[index], state.views[index])
 
     def death_known(self, state: Situation, index: int) -> bool:
-        """Whether it is known what happens to what this actor has written."""
+        """Whether it is known what happens to this actor's uncommitted writes."""
         writes = any(isinstance(view, Writing) for view in state.views[index])
         return not writes or self.death_key(state, index) in self.deaths
 
     def after_death(self, state: Situation, index: int, dead: int) -> Situation:
-        """The state in which this actor is dead; `dead` is its local state then."""
+        """The state after this actor's death; `dead`: its local state then."""
         committed, commits = self.deaths.get(self.death_key(state, index), ((), False))
         return self.after(state, index, Effect(dead, "", committed, commits, ()))
 
 
 def written_by(state: Situation, index: int, step: NextStep | None) -> set[str]:
-    """The tables that this actor has written and not committed, its next step included."""
+    """The tables that this actor has written but not committed, its next step included."""
     views = (view for view in state.views[index] if isinstance(view, Writing))
     return {table for view in views for table, _ in view.tables} | (set(step.tables.writes) if step else set())
 
 
 def known_names(*values: Any) -> frozenset[str]:
-    """The changing values in any of these."""
+    """The values in any of these that differ from run to run."""
     return frozenset().union(*(names_in(value) for value in values))

@@ -1,4 +1,4 @@
-"""One schedule, written down: who ran which SQL, and the rows after each step."""
+"""The record of one schedule: who ran which SQL, and the rows after each step."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .wording import error_text
 class TraceStep:
     """One step: the actor's letter, its SQL with the parameters filled in, and every table's rows after it.
 
-    committed: whether others see these rows, too; if not, they are what the actor's own transaction sees.
+    committed: True if others see these rows, too; False if only the actor's own transaction does.
     """
 
     actor: str
@@ -41,7 +41,7 @@ class TraceStep:
 
 @dataclass(repr=False)
 class Trace:
-    """A schedule with the rows before it and after each step. Times differ from one replay to the next."""
+    """A schedule with the rows before it and after each step. Times differ between replays."""
 
     schedule: str
     names: dict[str, str]

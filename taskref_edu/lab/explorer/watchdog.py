@@ -1,8 +1,8 @@
-"""What keeps an exploration finite: no actor that never ends.
+"""Stops an actor that never ends.
 
-The watchdog stops Python code and running SQL; on the main thread of a POSIX system also an actor that sleeps, or
-waits for a Python lock which another actor holds: a signal wakes it. It cannot stop a call into other C code that does
-not return, nor a loop around a call that swallows every BaseException.
+The watchdog stops Python code and running SQL. On the main thread of a POSIX system it sends a signal, so it also stops
+an actor that sleeps, or waits for a Python lock that another actor holds. It cannot stop a call into other C code that
+does not return, nor a loop around a call that swallows every BaseException.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def stuck_at(stuck: Hung) -> str:
 
 
 class Turns(Protocol):
-    """What the watchdog looks at."""
+    """What the watchdog watches."""
 
     turn: int  # rises whenever an actor is let go on
     running: bool
@@ -40,9 +40,9 @@ class Turns(Protocol):
 
 
 class Watchdog:
-    """Raises `error` in the thread that it was started on when one turn takes longer than `patience` seconds.
+    """Raises `error` in the thread that created it when one turn takes longer than `patience` seconds.
 
-    Several may watch one thread: an exercise's limit, and around each turn of an exploration inside it another.
+    Several may watch one thread, such as an exercise's time limit and, inside it, an exploration's.
     """
 
     def __init__(self, turns: Turns, patience: float, error: type[BaseException] = Hung) -> None:
@@ -90,11 +90,11 @@ class Watchdog:
             self._former(number, frame)
 
     def cancel(self) -> None:
-        """Take back an error that has not been raised yet."""
+        """Withdraw an error that has not been raised yet."""
         if self.fired_at >= 0 and not self._by_signal:
             raise_in_thread(self._victim, None)
 
 
 def raise_in_thread(thread: int, error: type[BaseException] | None) -> None:
-    """Raise in another thread at its next bytecode; None takes back what was not raised yet."""
+    """Raise an error in another thread at its next bytecode; None withdraws one that was not raised yet."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), error and ctypes.py_object(error))

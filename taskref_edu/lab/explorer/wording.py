@@ -1,6 +1,6 @@
-"""Words for errors, counts and SQL, short enough for a line.
+"""Errors, counts and SQL as text, short enough for one line.
 
-One place, so that verdicts, results, and the texts of other rooms call the same error by the same name.
+A module of its own, so that results, verdicts and other rooms describe the same error in the same words.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ REFUSED = {
 
 
 def error_text(error: BaseException) -> str:
-    """The error on one line: its type, its first line, and the database's own name for it."""
+    """The error on one line: its type, the first line of its message, and the database's own name for it."""
     cause = getattr(error, "orig", None) or error
     first_line = str(cause).strip().split("\n")[0]
     text = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
@@ -47,7 +47,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def short_sql(sql: str, width: int = 90) -> str:
-    """SQL on one line: lists of columns left out, the end cut off at `width`."""
+    """SQL on one line, without lists of columns, cut at `width` characters."""
     line = re.sub(r"\s+", " ", sql).strip()
     line = re.sub(r"^SELECT (?!DISTINCT)[^()']{25,}? FROM ", "SELECT … FROM ", line)
     line = re.sub(r"^(INSERT INTO \S+) \([^)]*\) VALUES", r"\1 … VALUES", line)
