@@ -30,7 +30,7 @@ def test_on_sqlite(tmp_path: Path) -> None:
     assert "9 passed, 9 skipped" in run_page(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.xdist_group("postgresql")
 def test_on_both(tmp_path: Path, postgresql_url: str) -> None:
     assert "18 passed" in run_page(tmp_path, TEST_DATABASE_URL=postgresql_url)

@@ -16,7 +16,7 @@ from taskref_edu.exercises.exercise import names
 from taskref_edu.exercises.outcomes import Verdict
 
 FOLDER = Path(__file__).parent / "answers"
-# In every run, because each of these was once judged wrongly; the others take minutes.
+# In every run, because each of these was once judged wrongly; the others are nightly.
 QUICK = {
     "1.1": "right_9 wrong_5 wrong_7 wrong_13",
     "2.2": "wrong_9",
@@ -43,7 +43,7 @@ EVERY = [path for id in names() for path in sorted((FOLDER / id).glob("*.py"))]
 
 def _param(path: Path) -> object:
     quick = path.stem in QUICK.get(path.parent.name, "").split()
-    return pytest.param(path, id=f"{path.parent.name}/{path.stem}", marks=[] if quick else pytest.mark.slow)
+    return pytest.param(path, id=f"{path.parent.name}/{path.stem}", marks=[] if quick else pytest.mark.nightly)
 
 
 @pytest.mark.parametrize("path", [_param(path) for path in EVERY])
