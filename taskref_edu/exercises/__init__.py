@@ -18,6 +18,7 @@ from . import notebook_hook
 from .check import check_answer
 from .commands import check, hint, mine, progress, reset, solution
 from .predictions import guess, reveal
+from .recall import recall
 
 __all__ = [
     "check",
@@ -27,6 +28,7 @@ __all__ = [
     "hint",
     "mine",
     "progress",
+    "recall",
     "reset",
     "reveal",
     "solution",

@@ -16,7 +16,8 @@ from .loader import Attempt, load
 from .markdown import Note
 from .outcomes import Outcome, Verdict
 from .progress import Progress
-from .scoreboard import Scoreboard, scoreboard
+from .scoreboard import scoreboard
+from .series_map import SeriesMap, SmallMap, series_map, small_map
 
 
 def check(id: str) -> Outcome:
@@ -101,11 +102,12 @@ def offer_cell(text: str) -> bool:
     return True
 
 
-def progress() -> Scoreboard:
-    """Every exercise and where you stand."""
+def progress(notebook: str = "") -> SeriesMap | SmallMap:
+    """Where you stand: the map of the series, or of one notebook, such as "03", with the way on."""
     kept = Progress()
-    known = kept.read()["exercises"]
-    return scoreboard(known, kept.take_notes())
+    known = kept.read()
+    whole = series_map(scoreboard(known["exercises"], kept.take_notes()), known["guesses"])
+    return small_map(whole, notebook) if notebook else whole
 
 
 def mine(id: str) -> Callable[..., Any]:

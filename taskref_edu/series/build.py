@@ -20,13 +20,17 @@ from ..exercises.exercise import Exercise, find, names
 from ..exercises.loader import imports_of, is_attempted
 from ..exercises.notebook_files import BadNotebook, code_cells, ids_meant, read_notebook
 from ..exercises.notebook_files import source as text_of
+from ..exercises.outline import OUTLINE
 from ..exercises.predictions import EXPLANATIONS
 from ..exercises.progress import write_whole
 from ..former_names import rewritten
+from .minutes import minutes_of, with_minutes
 from .notebook import CodeOf, mark_of, solution_of, stub_of, to_notebook, to_text
+from .outline import outline
 from .rules import problems
 from .source import BadSource, Source, read_source, sources
 
+PAGES = ("authoring/README.md", "docs/teaching.md", "README.md", "docs/tour.md")  # with tables of minutes
 BUILT = re.compile(r"\d\d_\w+\.ipynb")
 Answers = dict[str, str]  # exercise id -> the learner's cell
 
@@ -77,17 +81,27 @@ def build(root: Path, names: Sequence[str] = ()) -> list[Written]:
     found = [read_source(path) for path in chosen(root / "authoring", names)]
     everything = {path: answers_in(path) for path in sorted(folder.glob("*.ipynb"))}
     backup = root / ".taskref" / "backup" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
-    _write_explanations(root, found)
+    _write_data(root, found)
+    _write_minutes(root)
     return [_write(source, folder / f"{source.name}.ipynb", everything, backup) for source in found]
 
 
-def _write_explanations(root: Path, found: Sequence[Source]) -> None:
-    """Keep the explanations of these sources as the package's data, where reveal() finds them."""
-    path = root / "taskref_edu" / "exercises" / EXPLANATIONS.name
-    if not path.parent.is_dir():
-        return
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    write_whole(path, explanations(found, known))
+def _write_data(root: Path, found: Sequence[Source]) -> None:
+    """Keep as the package's data what reveal(), recall() and progress() show of these sources."""
+    folder = root / "taskref_edu" / "exercises"
+    if folder.is_dir():
+        for name, text_with, none in ((EXPLANATIONS.name, explanations, {}), (OUTLINE.name, outline, [])):
+            path = folder / name
+            known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else none
+            write_whole(path, text_with(found, known))
+
+
+def _write_minutes(root: Path) -> None:
+    """Fill in the minutes wherever a page of the repository has them in a table."""
+    minutes = {source.number: minutes_of(source) for source in map(read_source, sources(root / "authoring"))}
+    for path in (root / page for page in PAGES):
+        if path.exists() and (text := path.read_text(encoding="utf-8")) != (new := with_minutes(text, minutes)):
+            write_whole(path, new)
 
 
 def explanations(found: Sequence[Source], known: dict[str, str]) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..exercises.exercise import Exercise, find
+from .minutes import minutes_of
 from .source import Block, Source, headings
 
 Cell = dict[str, Any]
@@ -35,14 +36,21 @@ def to_notebook(source: Source, code_of: CodeOf = stub_of) -> dict[str, Any]:
     """The notebook of a source, each exercise's cell with the text that `code_of` gives it."""
     identify = _Identities()
     cells = [_cell("markdown", first_cell(source), "title")]
+    recalled = False
     for block in source.blocks:
         if block.kind == "exercise":
             cells += _exercise(find(block.head), code_of)
+        elif block.kind == "recall":  # one cell shows all: which ones it asks depends on what the learner got wrong
+            cells += [] if recalled else [_cell("code", RECALL.format(source.number), "recall")]
+            recalled = True
         elif block.kind != "explain":  # reveal() shows it, so that no answer stands below its question
             cells.append(_plain(block, identify))
+    cells.append(_cell("code", PROGRESS.format(source.number), "progress"))
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
 
 
+RECALL = 'from taskref_edu.exercises import recall\n\nrecall("{}")'
+PROGRESS = 'from taskref_edu.exercises import progress\n\nprogress("{}")'
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -57,7 +65,7 @@ def to_text(notebook: dict[str, Any]) -> str:
 def first_cell(source: Source) -> str:
     """Title, question, minutes and objectives, from the frame."""
     lines = [f"# {source.number} · {source.frame.get('title', source.name)}", ""]
-    lines += [f"**{source.frame.get('question', '')}**", "", f"About {source.frame.get('minutes', '?')} minutes."]
+    lines += [f"**{source.frame.get('question', '')}**", "", f"About {minutes_of(source)} minutes."]
     if source.objectives:
         lines += ["Afterwards you can:", "", *(f"- {_lower(text)}" for text in source.objectives.values())]
     return "\n".join(lines)
@@ -73,13 +81,7 @@ def _plain(block: Block, identify: _Identities) -> Cell:
         options = dict(block.options)
         name = options.pop("name", None)
         return _cell("code", block.text, identify.code(name), options)
-    if block.kind == "recall":
-        return _cell("markdown", _recall(block), identify.recall())
     return _cell("markdown", block.text, identify.prose(block))
-
-
-def _recall(block: Block) -> str:
-    return f"**Recall.** {block.head}\n\n<details><summary>Answer</summary>\n\n{block.text}\n\n</details>"
 
 
 def _exercise(exercise: Exercise, code_of: CodeOf) -> list[Cell]:
@@ -117,9 +119,6 @@ class _Identities:
         if found:
             self._section = slug(found[-1])
         return self._next("text")
-
-    def recall(self) -> str:
-        return self._next("recall")
 
     def code(self, name: object) -> str:
         return slug(str(name)) if name else self._next("code")

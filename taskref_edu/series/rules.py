@@ -24,10 +24,11 @@ from .cell_rules import (
     prose_is_short,
     wording,
 )
+from .minutes import minutes_of
 from .notebook import slug, to_notebook
 from .source import BadSource, Block, Source, headings, read_source
 
-MINUTES = range(15, 46)
+MINUTES, FIRST_MINUTES = range(20, 46), range(5, 16)
 TAKE_HOME, LATER = "To take home", "What we left for later"
 FIRST = "00"  # the notebook without exercises
 
@@ -61,16 +62,20 @@ def problems(paths: Iterable[Path]) -> list[Problem]:
 
 
 def frame_is_complete(source: Source) -> Found:
-    """Title, question and minutes stand in the front matter."""
-    for key in ("title", "question", "minutes"):
+    """Title and question stand in the front matter; the minutes are computed."""
+    for key in ("title", "question"):
         if not source.frame.get(key):
             yield 1, f"the front matter has no {key}"
-    minutes = source.frame.get("minutes")
-    allowed = [5] if source.number == FIRST else MINUTES
-    if minutes and minutes not in allowed:
-        yield 1, f"minutes: {minutes!r} found, {allowed[0]} to {allowed[-1]} expected"
-    if unknown := source.frame.keys() - {"title", "question", "minutes", "objectives", "jupytext", "kernelspec"}:
+    if unknown := source.frame.keys() - {"title", "question", "objectives", "jupytext", "kernelspec"}:
         yield 1, f"the front matter has unknown keys: {', '.join(sorted(unknown))}"
+
+
+def length_fits(source: Source) -> Found:
+    """By words, run time, predictions and exercises, 20 to 45 minutes; the first notebook at most 15."""
+    minutes, allowed = minutes_of(source), FIRST_MINUTES if source.number == FIRST else MINUTES
+    if minutes not in allowed:
+        advice = "split or cut it" if minutes > allowed[-1] else "merge it with another"
+        yield 1, f"{minutes} minutes found, {allowed[0]} to {allowed[-1]} expected: {advice}"
 
 
 def objectives_have_exercises(source: Source) -> Found:
@@ -167,11 +172,11 @@ def no_assert(source: Source) -> Found:
 
 
 def ends_with_one_sentence(source: Source) -> Found:
-    """The last two headings: what to take home, and what was left for later."""
+    """The last two headings: what was left for later, and what to take home."""
     last = source.blocks[-2:] if len(source.blocks) > 1 else [Block("prose", "", 1)] * 2
-    for block, heading in zip(last, (TAKE_HOME, LATER), strict=True):
+    for block, heading in zip(last, (LATER, TAKE_HOME), strict=True):
         if block.kind != "prose" or [text for _, text, _ in headings(block)] != [heading]:
-            yield block.line, f"the last two cells are prose with the headings ## {TAKE_HOME} and ## {LATER}"
+            yield block.line, f"the last two cells are prose with the headings ## {LATER} and ## {TAKE_HOME}"
 
 
 def exercises_stop_nobody(source: Source) -> Found:
@@ -216,6 +221,7 @@ def cell_ids_differ(source: Source) -> Found:
 
 RULES: Sequence[Rule] = (
     frame_is_complete,
+    length_fits,
     objectives_have_exercises,
     two_recall_items,
     guesses_come_first,

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from taskref_edu.exercises.exercise import catalog
+from taskref_edu.series.minutes import minutes_of
 from taskref_edu.series.source import Source, read_source, sources
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ def minutes(text: str) -> int:
 
 def test_the_minutes_of_each_notebook() -> None:
     listed = {row[0]: minutes(row[1]) for row in table("notebook")}
-    assert listed == {f"{source.number} {source.frame['title']}": source.frame["minutes"] for source in series()}
+    assert listed == {f"{source.number} {source.frame['title']}": minutes_of(source) for source in series()}
 
 
 def test_the_paths_keep_their_time_and_no_part_takes_longer_than_the_whole() -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from taskref_edu.series.minutes import MEASURED
+
 SOURCE = """---
 title: Two arrows
 question: Which way?
-minutes: 20
 objectives:
   1-follow: Find the order of a task.
 ---
@@ -57,15 +58,15 @@ Two is the sum.
 print(total)
 ```
 
-## To take home
-
-One and one is two.
-
-+++
-
 ## What we left for later
 
 Much.
+
++++
+
+## To take home
+
+One and one is two.
 """
 
 
@@ -78,6 +79,7 @@ class Series:
         self.notebook = root / "notebooks" / "01_two_arrows.ipynb"
         self.source.parent.mkdir()
         self.source.write_text(SOURCE)
+        (self.source.parent / MEASURED).write_text('{"01": {"seconds": 600.0}}')  # a short notebook that runs long
 
     def change(self, old: str, new: str) -> None:
         """Replace `old`, which must be there, in the source."""

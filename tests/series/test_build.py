@@ -51,20 +51,20 @@ def test_what_the_build_writes(series: Series) -> None:
         ("title", "markdown"),
         ("begin-text-1", "markdown"),
         ("look-text-1", "markdown"),
-        ("look-recall-1", "markdown"),
-        ("look-recall-2", "markdown"),
+        ("recall", "code"),
         ("look-code-1", "code"),
         ("look-code-2", "code"),
         ("the-sum", "code"),
         ("exercise-1-1-goal", "markdown"),
         ("exercise-1-1", "code"),
         ("look-code-3", "code"),
-        ("to-take-home-text-1", "markdown"),
         ("what-we-left-for-later-text-1", "markdown"),
+        ("to-take-home-text-1", "markdown"),
+        ("progress", "code"),
     ]
     assert notebook.metadata.kernelspec.name == "python3"
     assert "jupytext" not in notebook.metadata
-    assert notebook.cells[7].metadata == {"tags": ["hide-input"]}
+    assert notebook.cells[6].metadata == {"tags": ["hide-input"]}
     assert not any(cell.get("outputs") for cell in notebook.cells)
 
 
@@ -99,11 +99,39 @@ def test_goal_and_stub_are_the_catalogs(series: Series) -> None:
     assert find("1.1").goal.strip() in found["exercise-1-1-goal"]
 
 
-def test_recall_answers_are_folded(series: Series) -> None:
+def test_one_cell_shows_the_recall_items_and_the_last_one_the_way_on(series: Series) -> None:
     build(series.root)
-    text = cells(series.notebook)["look-recall-1"]
-    assert text.startswith("**Recall.** Who commits?")
-    assert "<details>" in text.partition("The caller.")[0]
+    text = series.notebook.read_text()
+    assert cells(series.notebook)["recall"].endswith('recall("01")')
+    assert cells(series.notebook)["progress"].endswith('progress("01")')
+    assert "The caller." not in text
+    assert "Who commits?" not in text
+
+
+def test_questions_and_answers_are_package_data(series: Series) -> None:
+    package = series.root / "taskref_edu" / "exercises"
+    package.mkdir(parents=True)
+    series.change("More prose.", "More prose.\n\nIs it\ntwo?")
+    series.change("{recall} Who claims?", "{recall} Who claims it?")
+    build(series.root)
+    (entry,) = json.loads((package / "outline.json").read_text())
+    assert (entry["number"], entry["minutes"], entry["exercises"]) == ("01", 20, ["1.1"])
+    assert entry["guesses"] == {"01-a": "Is it two?"}
+    assert entry["recall"][1] == {"question": "Who claims it?", "answer": "The worker."}
+
+
+def test_the_minutes_are_filled_in_wherever_a_table_has_them(series: Series) -> None:
+    page = series.root / "authoring" / "README.md"
+    page.write_text(
+        "| | notebook | minutes |\n|---|---|---|\n| 01 | Two arrows | 99 | x |\n| 02 | Other | 7 |\n\n| 01 | 99 |\n"
+    )
+    build(series.root)
+    assert page.read_text().splitlines()[2:] == [
+        "| 01 | Two arrows | 20 | x |",
+        "| 02 | Other | 7 |",
+        "",
+        "| 01 | 99 |",
+    ]
 
 
 def test_a_second_build_changes_nothing(series: Series) -> None:
@@ -281,9 +309,9 @@ def test_the_command(series: Series, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert "01_two_arrows.ipynb: written" in capsys.readouterr().out
     assert cli.run(cli.parser(), ["build", "--check"]) == 0
     assert "no problem in 1 sources" in capsys.readouterr().out
-    series.change("minutes: 20", "minutes: 200")
+    series.change("title: Two arrows\n", "")
     assert cli.run(cli.parser(), ["build", "--check", "01"]) == 1
-    assert "01_two_arrows.md:1: minutes: 200 found, 15 to 45 expected" in capsys.readouterr().out
+    assert "01_two_arrows.md:1: the front matter has no title" in capsys.readouterr().out
     assert cli.run(cli.parser(), ["build", "--solutions", "solved"]) == 0
     assert (series.root / "solved" / "01_two_arrows.ipynb").exists()
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from taskref_edu.series.cell_rules import count_words
+from taskref_edu.series.minutes import MEASURED
 from taskref_edu.series.rules import RULES, problems
 
 from .conftest import Series
@@ -13,38 +16,38 @@ from .conftest import Series
 SLIPS = [
     ("title: Two arrows\n", "", "1: the front matter has no title"),
     ("question: Which way?\n", "", "1: the front matter has no question"),
-    ("minutes: 20", "minutes: 50", "1: minutes: 50 found, 15 to 45 expected"),
-    ("minutes: 20", "minutes: 20\ncolour: red", "1: the front matter has unknown keys: colour"),
+    ("question:", "minutes: 20\nquestion:", "1: the front matter has unknown keys: minutes"),
+    ("question:", "colour: red\nquestion:", "1: the front matter has unknown keys: colour"),
     ("  1-follow: F", "  1-other: Something.\n  1-follow: F", "1: objective 1-other has no exercise"),
     ("  1-follow: F", "  1-other: F", "exercise 1.1 names the objective 1-follow: not listed"),
     ("{exercise} 1.1", "{exercise} 9.9", "exercise 9.9 is not in the catalog"),
     ("objectives:\n  1-follow: Find the order of a task.\n", "", "1: the front matter has no objectives"),
     ("```{recall} Who claims?\nThe worker.\n```\n", "", "1: 1 recall items found, 2 expected"),
-    ("{recall} Who claims?", "{recall}", "21: a recall item needs its question"),
+    ("{recall} Who claims?", "{recall}", "20: a recall item needs its question"),
     ('guess("01-a", None)', "guess", "1: no guess found"),
     ('guess("01-a"', 'guess("02-a"', "an id of this notebook begins with 01-"),
-    ('reveal("01-a", total)', "", "30: guess '01-a' is never revealed"),
-    ('guess("01-a", None)', 'reveal("01-a", 1); guess("01-a", None)', "30: reveal '01-a' stands above its guess"),
-    ("## Look", "# Look", "13: # Look: the build writes the only H1"),
-    ("## Look", "### Look", "13: ### Look: level 3 follows level 1"),
+    ('reveal("01-a", total)', "", "29: guess '01-a' is never revealed"),
+    ('guess("01-a", None)', 'reveal("01-a", 1); guess("01-a", None)', "29: reveal '01-a' stands above its guess"),
+    ("## Look", "# Look", "12: # Look: the build writes the only H1"),
+    ("## Look", "### Look", "12: ### Look: level 3 follows level 1"),
     ("## Look", "Look", "an exercise is a heading of level 3: put a ## above it"),
-    ("More prose.", "![](https://example.org/a.svg)", "15: figure https://example.org/a.svg: alt text '' found"),
-    ("More prose.", "\n<img src='a.svg'>", "16: <img src='a.svg'>: no alt text"),
-    ("More prose.", "![Two arrows that meet](../docs/a.svg)", "15: link ../docs/a.svg leads nowhere"),
-    ("The caller.", "[here](02_missing.ipynb#part)", "18: link 02_missing.ipynb#part leads nowhere"),
+    ("More prose.", "![](https://example.org/a.svg)", "14: figure https://example.org/a.svg: alt text '' found"),
+    ("More prose.", "\n<img src='a.svg'>", "15: <img src='a.svg'>: no alt text"),
+    ("More prose.", "![Two arrows that meet](../docs/a.svg)", "14: link ../docs/a.svg leads nowhere"),
+    ("The caller.", "[here](02_missing.ipynb#part)", "17: link 02_missing.ipynb#part leads nowhere"),
     ("total = 1 + 1", "total = 1 + 1\n" + "x = 1\n" * 9, "a code cell of 11 lines found, 10 expected"),
-    ("{recall} Who claims?", "{recall} Who calls `claim`?", "25: this code cell was read as prose"),
+    ("{recall} Who claims?", "{recall} Who calls `claim`?", "24: this code cell was read as prose"),
     ("total = 1 + 1", "total = 1 +", "syntax error"),
     ("print(total)", "assert total == 2", "an assert found: what a notebook claims is asserted in"),
-    ("## What we left for later", "## The end", "the headings ## To take home and ## What we left for later"),
-    ("## To take home", "## The end", "the headings ## To take home and ## What we left for later"),
+    ("## What we left for later", "## The end", "the headings ## What we left for later and ## To take home"),
+    ("## To take home", "## The end", "the headings ## What we left for later and ## To take home"),
     ('guess("01-a", None)', 'choices = [1, 2]\nguess("01-a", None, choices=choices)', "a guess stands with other code"),
     ('guess("01-a", None)', 'guess("01-b", None)', "guess '01-b' found, '01-a' expected: the letters follow the page"),
     ("{explain} 01-a", "{explain} 01-b", "explain 01-b: no reveal('01-b', …) found above it"),
     ("Two is the sum.", "", "explain 01-a: no text found"),
     ("Two is the sum.", "word " * 81, "an explanation of 81 words found, 80 expected"),
-    ("More prose.", "Every click looks whether it is free.", "15: 'looks whether' found: say check whether"),
-    ("The caller.", "34 of 36 orders of events.", "18: 'orders of events' found: say interleaving or sequence"),
+    ("More prose.", "Every click looks whether it is free.", "14: 'looks whether' found: say check whether"),
+    ("The caller.", "34 of 36 orders of events.", "17: 'orders of events' found: say interleaving or sequence"),
     ("Two is the sum.", "How often is Ann charged?", "'How often is' found: say how many times"),
     ("Two is the sum.", "[a](nowhere.md)", "link nowhere.md leads nowhere"),
     ("print(total)", "print(total)\norder_of(1, 2)", "order_of is defined by an exercise"),
@@ -67,6 +70,15 @@ def test_a_slip_is_found(series: Series, old: str, new: str, said: str) -> None:
     series.change(old, new)
     found = [f"{problem.line}: {problem.text}" for problem in problems([series.source])]
     assert any(said in one for one in found), found
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, "10 minutes found"), (2_400, "50 minutes found")])
+def test_a_notebook_takes_20_to_45_minutes__by_what_was_counted_and_measured(
+    series: Series, seconds: int, said: str
+) -> None:
+    (series.source.parent / MEASURED).write_text(json.dumps({"01": {"seconds": seconds}}))
+    (problem,) = problems([series.source])
+    assert f"{said}, 20 to 45 expected" in str(problem)
 
 
 def test_three_cells_may_be_long_and_no_fourth(series: Series) -> None:
@@ -94,7 +106,7 @@ def test_links_that_lead_somewhere(series: Series) -> None:
 
 
 def test_the_first_notebook_needs_no_exercise(series: Series) -> None:
-    text = series.source.read_text().replace("01-a", "00-a").replace("minutes: 20", "minutes: 5")
+    text = series.source.read_text().replace("01-a", "00-a")
     text = text.replace("objectives:\n  1-follow: Find the order of a task.\n", "")
     text = text.replace("```{exercise} 1.1\n```\n", "").replace("```{recall} Who claims?\nThe worker.\n```\n", "")
     first = series.root / "authoring" / "00_start_here.md"

@@ -19,7 +19,6 @@ ANSWER = find("1.1").cell(find("1.1").solution.replace(".one()", ".one()  # my a
 SOURCE = """---
 title: Trial
 question: Does it survive?
-minutes: 20
 objectives:
   1-follow: Follow.
 ---

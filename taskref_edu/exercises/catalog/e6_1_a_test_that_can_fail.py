@@ -253,6 +253,7 @@ EXERCISE = Exercise(
     id="6.1",
     title="A test that can fail",
     objective="6-test",
+    core=True,
     goal="""
 Write `holds(session)`, an invariant of the inverted approach: a list of texts, one for each thing that is broken.
 

@@ -1,0 +1,50 @@
+"""The series as the exercises know it: which notebooks there are, and what each asks. `taskref build` writes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ..errors import TaskrefError
+
+OUTLINE = Path(__file__).with_name("outline.json")
+
+
+class UnknownNotebook(TaskrefError):
+    """No notebook of the series has this number."""
+
+
+@dataclass(frozen=True)
+class NotebookOutline:
+    """One notebook. guesses: each prediction's question by its id. recall: its two fixed questions with answers."""
+
+    number: str
+    name: str
+    title: str
+    question: str
+    minutes: int
+    exercises: Sequence[str]
+    guesses: Mapping[str, str]
+    recall: Sequence[Mapping[str, str]]
+
+    @property
+    def file(self) -> str:
+        """As a sibling notebook links to it."""
+        return f"{self.name}.ipynb"
+
+
+@cache
+def notebooks() -> list[NotebookOutline]:
+    """The notebooks of the series, in its sequence."""
+    return [NotebookOutline(**one) for one in json.loads(OUTLINE.read_text(encoding="utf-8"))]
+
+
+def position(number: str) -> int:
+    """The place of a notebook in the series. Raises UnknownNotebook."""
+    numbers = [one.number for one in notebooks()]
+    if number not in numbers:
+        raise UnknownNotebook(f"notebook {number!r} not found; there are {', '.join(numbers)}")
+    return numbers.index(number)

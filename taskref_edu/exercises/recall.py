@@ -1,0 +1,89 @@
+"""Two questions at the top of a notebook: what went wrong in the one before, else the two that its author chose.
+
+A prediction that the experiment refuted comes back, and an exercise that took more than two tries. Each question has
+its answer folded away; nothing is graded or kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from .exercise import UnknownExercise, find
+from .markdown import text_of
+from .outcomes import Verdict
+from .outline import NotebookOutline, notebooks, position
+from .predictions import explanation_of
+from .progress import Progress
+
+ASKED = 2  # questions in a notebook
+TRIES = 2  # an exercise that took more comes back
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question with its answer; why says that it is asked again."""
+
+    question: str
+    answer: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Recall:
+    """The questions of a notebook; shows itself with the answers folded away, in a terminal in full."""
+
+    items: tuple[Item, ...]
+
+    def __str__(self) -> str:
+        parts = [f"Recall. {item.why}{item.question}\n{text_of(item.answer)}" for item in self.items]
+        return "\n\n".join(parts) or "Nothing to recall."
+
+    __repr__ = __str__
+
+    def _repr_markdown_(self) -> str:
+        return "\n\n".join(
+            f"**Recall.** {escape(item.why, quote=False)}{item.question}"
+            f"\n\n<details><summary>Answer</summary>\n\n{item.answer}\n\n</details>"
+            for item in self.items
+        )
+
+
+def recall(notebook: str) -> Recall:
+    """The questions at the top of a notebook, such as "03". Raises UnknownNotebook."""
+    place = position(notebook)
+    known = Progress().read()
+    again = list(_missed(notebooks()[place - 1], known)) if place else []
+    fixed = [Item(one["question"], one["answer"]) for one in notebooks()[place].recall]
+    return Recall(tuple([*again, *fixed][:ASKED]))
+
+
+def _missed(before: NotebookOutline, known: Mapping[str, Mapping[str, Any]]) -> Iterator[Item]:
+    link = f"[{before.number} {before.title}]({before.file})"
+    for id, question in before.guesses.items():
+        entry = known["guesses"].get(id, {})
+        if question and "answer" in entry and entry["answer"] != entry["guess"]:
+            answer = f"`{entry['answer']}`. {explanation_of(id)}\n\n{link}"
+            yield Item(question, answer, f"You guessed {entry['guess']!r} ({id}). Once more: ")
+    for id in before.exercises:
+        tries = tries_of(known["exercises"].get(id, {}))
+        if tries > TRIES:
+            try:
+                exercise = find(id)
+            except UnknownExercise:  # of an earlier version of the series
+                continue
+            question = f"How do you do this? {objective_of(exercise.goal)}"
+            yield Item(question, f"{exercise.discussion.strip()}\n\n{link}", f"Exercise {id} took you {tries} tries. ")
+
+
+def tries_of(entry: Mapping[str, Any]) -> int:
+    """How many different answers were checked until one passed, that one included."""
+    outcomes = [kept.get("outcome") for kept in entry.get("attempts", [])]
+    return outcomes.index(Verdict.PASSED) + 1 if Verdict.PASSED in outcomes else len(outcomes)
+
+
+def objective_of(goal: str) -> str:
+    """The first paragraph of an exercise's goal."""
+    return goal.strip().partition("\n\n")[0].replace("\n", " ")

@@ -1,0 +1,71 @@
+"""How long a notebook takes: computed, so that no page promises half of it.
+
+Words to read at 200 a minute (prose, questions and answers, explanations, goals, code), the measured run time, one
+minute for each prediction, four for each exercise and six for a core one, rounded up to five. The run time is
+measured by `tools/measure_notebooks.py`, which writes it to `authoring/run_seconds.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..exercises.exercise import find, names
+from .cell_rules import count_words
+from .source import Source
+
+WORDS_A_MINUTE, PREDICTION, EXERCISE, CORE, STEP = 200, 1, 4, 6, 5
+MEASURED = "run_seconds.json"
+GUESS = re.compile(r"""^guess\(["'](\d\d-\w)["']""", re.MULTILINE)
+NUMBERED = re.compile(r"\| *(\d\d)\b")
+
+
+def minutes_of(source: Source) -> int:
+    """The minutes that the notebook takes a learner who predicts and writes every exercise."""
+    found = [find(id) for id in source.exercise_ids if id in names()]
+    exact = words_of(source) / WORDS_A_MINUTE + seconds_of(source) / 60 + PREDICTION * len(guesses_of(source))
+    exact += sum(CORE if exercise.core else EXERCISE for exercise in found)
+    return STEP * math.ceil(exact / STEP)
+
+
+def words_of(source: Source) -> int:
+    """The words that the notebook gives to read, those of its code too."""
+    goals = [find(id).goal for id in source.exercise_ids if id in names()]
+    read = [f"{block.head} {block.text}" for block in source.blocks if block.kind in ("prose", "recall", "explain")]
+    code = [block.text for block in source.blocks if block.kind == "code"]
+    return sum(map(count_words, [*read, *goals])) + sum(len(text.split()) for text in code)
+
+
+def guesses_of(source: Source) -> list[str]:
+    """The ids of the notebook's predictions, by the sequence of the page."""
+    return [id for block in source.blocks if block.kind == "code" for id in GUESS.findall(block.text)]
+
+
+def seconds_of(source: Source) -> float:
+    """How long its cells ran when they were measured; 0 for a notebook that never was."""
+    return _measured(source.path.parent / MEASURED).get(source.number, 0.0)
+
+
+def _measured(path: Path) -> Mapping[str, float]:
+    if not path.exists():
+        return {}
+    return {number: one["seconds"] for number, one in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def with_minutes(text: str, minutes: Mapping[str, int]) -> str:
+    """A page with the column `minutes` of its tables of notebooks filled in anew; other tables stay as they are."""
+    lines, column = text.splitlines(keepends=True), None
+    for place, line in enumerate(lines):
+        cells = line.split("|")
+        if not line.startswith("|"):
+            column = None
+        elif column is None:
+            heads = [cell.strip() for cell in cells]
+            column = heads.index("minutes") if "minutes" in heads else -1
+        elif column > 0 and (found := NUMBERED.match(line)) and found[1] in minutes:
+            cells[column] = f" {minutes[found[1]]} "
+            lines[place] = "|".join(cells)
+    return "".join(lines)

@@ -1,0 +1,120 @@
+"""What went wrong in a notebook comes back at the top of the next one, and the map shows where a learner stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from taskref_edu.exercises import guess, progress, recall, reveal
+from taskref_edu.exercises.exercise import find
+from taskref_edu.exercises.loader import Attempt
+from taskref_edu.exercises.outcomes import Outcome, Verdict
+from taskref_edu.exercises.outline import UnknownNotebook, notebooks
+from taskref_edu.exercises.progress import Progress
+from taskref_edu.exercises.series_map import CLAIMS, VERDICT, bar_text
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKREF_HOME", str(tmp_path))
+
+
+def try_it(id: str, *verdicts: Verdict) -> None:
+    for number, verdict in enumerate(verdicts):
+        Progress().record(Attempt(id, f"answer {number}", ()), Outcome(id, "", verdict, "", ""))
+
+
+FAILED, PASSED = Verdict.FAILED, Verdict.PASSED
+
+
+def test_without_a_miss_the_two_fixed_questions() -> None:
+    fixed = [one["question"] for one in notebooks()[4].recall]
+    assert [item.question for item in recall("04").items] == fixed
+    guess("03-a", 2)
+    reveal("03-a", 2)
+    try_it("3.1", FAILED, PASSED)
+    assert [item.question for item in recall("04").items] == fixed
+
+
+def test_a_missed_prediction_comes_back_in_the_next_notebook_and_only_there() -> None:
+    guess("03-a", 1)
+    reveal("03-a", 2)
+    first, second = recall("04").items
+    assert first.question == "How many times does classic, as written, charge Ann's card?"
+    assert "You guessed 1 (03-a)." in first.why
+    assert first.answer.startswith("`2`. Twice, and with no race at all")
+    assert "(03_duplicates.ipynb)" in first.answer
+    assert second.question == notebooks()[4].recall[0]["question"]
+    assert not any(item.why for item in recall("05").items)
+
+
+def test_an_exercise_of_more_than_two_tries_comes_back__and_at_most_two_questions() -> None:
+    try_it("3.3", FAILED, FAILED, PASSED, PASSED)
+    for id in ("03-a", "03-e"):
+        guess(id, 1)
+        reveal(id, 2)
+    assert len(recall("04").items) == 2
+    Progress().change("guesses", "03-e", lambda entry: entry.clear())
+    exercise = recall("04").items[1]
+    assert exercise.why == "Exercise 3.3 took you 3 tries. "
+    assert find("3.3").discussion.strip()[:40] in exercise.answer
+
+
+def test_answers_are_folded_in_a_notebook_and_printed_in_a_terminal() -> None:
+    shown = recall("04")
+    answer = shown.items[0].answer
+    assert "<details>" in shown._repr_markdown_().partition(answer)[0]
+    assert answer in str(shown)
+    with pytest.raises(UnknownNotebook, match="notebook '4' not found; there are 00, 01"):
+        recall("4")
+
+
+def test_every_notebook_has_its_two_questions_and_every_prediction_its_question() -> None:
+    assert [len(recall(one.number).items) for one in notebooks()] == [0] + [2] * (len(notebooks()) - 1)
+    asked = {id: question for one in notebooks() for id, question in one.guesses.items()}
+    assert [id for id, question in asked.items() if "?" not in question] == []
+
+
+def test_the_map_fills() -> None:
+    whole = progress()
+    assert "0 of 29 exercises passed (★ core); 0 of 61 predictions" in str(whole)
+    assert not any(share for _, share in whole.claims())
+    for one in notebooks():
+        for id in one.exercises:
+            try_it(id, PASSED)
+        for id in one.guesses:
+            Progress().change("guesses", id, lambda entry: entry.update(guess=1, answer=1))
+    whole = progress()
+    assert [share for _, share in whole.claims()] == [1.0] * len(CLAIMS)
+    assert "29 of 29 exercises passed (★ core); 61 of 61 predictions compared, 61 of them right" in str(whole)
+    html = whole._repr_html_()
+    assert all(f'href="{one.name}.ipynb"' in html and f"{one.number} {one.title}" in html for one in notebooks())
+    assert all(claim in html for claim, _ in CLAIMS)
+
+
+def test_a_claim_fills_with_the_notebooks_that_try_it() -> None:
+    assert {number for _, evidence in CLAIMS for number in (*evidence, VERDICT)} <= {one.number for one in notebooks()}
+    guess("01-a", 1)
+    reveal("01-a", 1)
+    shares = dict(progress().claims())
+    assert 0 < shares["2 simpler worker functions"] == shares["A classic is simpler at first"] < 0.5
+    assert shares["4 natural prevention of duplicates"] == 0
+
+
+def test_the_end_of_a_notebook_shows_the_way_on() -> None:
+    small = progress("03")
+    assert "Next: 04 Cancelling (04_cancelling.ipynb)" in str(small)
+    assert 'href="04_cancelling.ipynb"' in small._repr_html_()
+    assert "you are here" in small._repr_html_()
+    assert "That was the last notebook." in progress("11")._repr_html_()
+    assert "3.3 ·" in str(small)
+    try_it("3.3", PASSED)
+    assert "3.3 ✔" in str(progress("03"))
+
+
+@pytest.mark.parametrize(
+    ("share", "bar"), [(0, "□□□□□"), (0.01, "▪□□□□"), (0.5, "■■▪□□"), (0.99, "■■■■▪"), (1, "■■■■■")]
+)
+def test_a_bar_of_letters(share: float, bar: str) -> None:
+    assert bar_text(share) == bar
