@@ -27,6 +27,7 @@ from .trial import Trial
 from .wording import error_text
 
 ENDS = ("COMMIT", "END", "ROLLBACK", "RELEASE")
+MOST_ASKED = 4  # SELECTs of an actor that are asked again after each step
 
 
 @dataclass
@@ -62,14 +63,14 @@ class SeenStep:
 class SeenState:
     """One state, by letters: what open transactions that write see, where actors stand, who waits for whom.
 
-    now: what an actor's latest SELECT would answer to somebody new, where that is not what it was told.
+    now: by letter and SQL, what an actor's latest SELECTs would answer to somebody new, where they were told otherwise.
     """
 
     rows: Rows
     open: dict[str, Rows]
     next: dict[str, str]
     waits: dict[str, str]
-    now: dict[str, Answer]
+    now: dict[str, dict[str, Answer]]
     ended: str
 
 
@@ -143,7 +144,7 @@ def _describe_tables(trial: Trial, seen: Observations) -> None:
 
 @dataclass
 class _Asked:
-    """An actor's latest SELECT: what it was told, and what somebody new is told now."""
+    """A SELECT of an actor: what it was told, and what somebody new is told now."""
 
     sql: str
     parameters: Any
@@ -157,6 +158,7 @@ class _Watching:
     def __init__(self, trial: Trial, file: str | None) -> None:
         self._trial, self._exploration = trial, trial.exploration
         self._database = trial.exploration.database
+        self._times = self._database.times()
         self._files = {actor: file or file_of(actor.function) for actor in self._exploration.actors}
         self._begin()
 
@@ -166,7 +168,7 @@ class _Watching:
         self._lines: dict[Actor, int | None] = dict.fromkeys(actors)
         self._open: dict[Actor, bool] = dict.fromkeys(actors, False)
         self._ran: dict[Actor, SeenStep] = {}
-        self._asked: dict[Actor, _Asked] = {}
+        self._asked: dict[Actor, dict[str, _Asked]] = {actor: {} for actor in actors}
 
     # The recorder
 
@@ -195,7 +197,7 @@ class _Watching:
             answer = seen.answer = Answer([column[0] for column in cursor.description])
             tell_rows(cursor, lambda _cursor, rows, _ended: answer.rows.extend(list(row) for row in rows))
             if step.kind is Kind.READ:
-                self._asked[actor] = _Asked(step.sql, step.parameters, answer)
+                keep_latest(self._asked[actor], seen.sql, _Asked(step.sql, step.parameters, answer))
 
     # A run
 
@@ -253,28 +255,45 @@ class _Watching:
             },
             next={actor.letter: self._filled(actor.step) for actor in going if actor.step},
             waits={a.letter: self._exploration.holder_before(a) for a in going if not self._exploration.may_go(a)},
-            now={actor.letter: answer for actor in going if (answer := self._out_of_date(actor, mover)) is not None},
+            now={actor.letter: answers for actor in going if (answers := self._out_of_date(actor, actor is mover))},
             ended="".join(actor.letter for actor in actors if actor.ended),
         )
 
-    def _out_of_date(self, actor: Actor, mover: Actor | None) -> Answer | None:
-        """What the actor's latest SELECT answers now, if somebody else has changed that."""
-        asked = self._asked.get(actor)
-        if asked is None:
-            return None
-        try:
-            now = [list(row) for row in self._database.observer.execute(asked.sql, asked.parameters)]
-        except sqlite3.Error:
-            return None
-        was = asked.told.rows if asked.now is None else asked.now
-        asked.now = now
-        if actor is mover and now != was:
-            del self._asked[actor]  # its own doing
-            return None
-        return Answer(asked.told.columns, now) if now != asked.told.rows else None
+    def _out_of_date(self, actor: Actor, moved: bool) -> dict[str, Answer]:
+        """What the actor's latest SELECTs answer now, where somebody else has changed that."""
+        found = {}
+        for sql, asked in list(self._asked[actor].items()):
+            try:
+                now = [list(row) for row in self._database.observer.execute(asked.sql, asked.parameters)]
+            except sqlite3.Error:
+                continue
+            was, asked.now = asked.told.rows if asked.now is None else asked.now, now
+            if moved and now != was:
+                del self._asked[actor][sql]  # its own doing
+            elif differ(asked.told.columns, now, asked.told.rows, self._times):
+                found[sql] = Answer(asked.told.columns, now)
+        return found
 
     def _filled(self, step: Step) -> str:
         return filled_in(self._database.observer, step.sql, step.parameters)
+
+
+def keep_latest(asked: dict[str, Any], sql: str, one: Any) -> None:
+    """Note a SELECT as the latest one; of more than MOST_ASKED the oldest goes."""
+    asked.pop(sql, None)
+    asked[sql] = one
+    if len(asked) > MOST_ASKED:
+        del asked[next(iter(asked))]
+
+
+def differ(columns: list[str], rows: list[list[Any]], others: list[list[Any]], times: set[str]) -> bool:
+    """Whether two answers differ; of a time only whether it is there."""
+    timed = [name in times for name in columns]
+
+    def bare(given: list[list[Any]]) -> list[list[Any]]:
+        return [[(value is None) if time else value for value, time in zip(row, timed, strict=True)] for row in given]
+
+    return bare(rows) != bare(others)
 
 
 def file_of(function: Callable[..., Any]) -> str:

@@ -17,12 +17,13 @@ from decimal import Decimal
 from types import FrameType
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 from .errors import ActorKilled, LabError, PastTheExplorer
 from .outcome import DIES_IN_COMMIT
 from .past_the_explorer import refuse_later
 from .question import name_of
+from .wording import error_text
 
 NO_STEP = ("SAVEPOINT", "RELEASE")
 LOCKING = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?(KEY\s+)?(UPDATE|SHARE)\b", re.IGNORECASE)
@@ -61,6 +62,7 @@ class ServerActor(threading.Thread):
         self.line_of: Callable[[FrameType | None], int | None] | None = None
         self.line: int | None = None  # that sent it
         self.answer: Answered | None = None  # to it
+        self.refused = ""  # the error that it got
         self.result: Any = None
         self.error: BaseException | None = None
         self.fault: LabError | None = None
@@ -114,7 +116,7 @@ class ServerActor(threading.Thread):
             self.at_gate = True
             self.moved.notify_all()
             self.moved.wait_for(lambda: not self.at_gate)
-        self.opened, self.line, self.answer = opened, line, None
+        self.opened, self.line, self.answer, self.refused = opened, line, None, ""
         if self.fate:
             self._die(connection, driver)
         self.steps += 1
@@ -138,6 +140,7 @@ def put_gates(engine: Engine) -> None:
     """Make actors stop before each statement on this engine; other threads do not stop."""
     event.listen(engine, "before_cursor_execute", _before_statement)
     event.listen(engine, "after_cursor_execute", _after_statement)
+    event.listen(engine, "handle_error", _refused)
     event.listen(engine, "commit", _before_commit)
     event.listen(engine, "rollback", _before_rollback)
 
@@ -163,6 +166,12 @@ def _after_statement(
             rows = [list(row) for row in cursor.fetchall()]
             cursor.scroll(0, "absolute")  # they are in memory, and its code has not fetched any
         actor.answer = Answered(statement, parameters, columns, rows, max(0, cursor.rowcount))
+
+
+def _refused(context: ExceptionContext) -> None:
+    actor = threading.current_thread()
+    if isinstance(actor, ServerActor):
+        actor.refused = error_text(context.sqlalchemy_exception or context.original_exception)
 
 
 def is_open(connection: Connection) -> bool:

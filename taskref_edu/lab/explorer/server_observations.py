@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from .graph import Graph, Schedules
-from .observations import Answer, Observations, SeenState, SeenStep, file_of, line_in
+from .observations import Answer, Observations, SeenState, SeenStep, differ, file_of, keep_latest, line_in
 from .outcome import DIES, DIES_IN_COMMIT
 from .postgresql import ServerTrial
 from .server_actor import Answered, ServerActor, is_open
@@ -42,7 +42,8 @@ class _Following:
     def __init__(self, trial: ServerTrial, seen: Observations, schedule: str, path: list[int]) -> None:
         self._trial, self._seen, self._schedule, self._path = trial, seen, schedule, path
         self._place = 0
-        self._asked: dict[str, tuple[Answered, list[list[Any]]]] = {}  # by letter: the latest SELECT, its answer now
+        # By letter and SQL: the latest SELECTs, and their answers now.
+        self._asked: dict[str, dict[str, tuple[Answered, list[list[Any]]]]] = {}
 
     def run(self, file: str | None) -> None:
         """Run it, and note what is new."""
@@ -68,6 +69,8 @@ class _Following:
         step.after = actor.is_moving or (actor.at_gate and actor.connection is not None and is_open(actor.connection))
         if not actor.is_moving and actor.answer is not None:
             self._note_answer(actor.letter, step, actor.answer)
+        if not actor.is_moving and actor.refused:
+            step.error = actor.refused
         self._seen.steps.setdefault((self._path[place], self._schedule[place]), step)
         self._seen.states.setdefault(self._path[place + 1], self._state(actor.letter))
 
@@ -77,7 +80,7 @@ class _Following:
         if step.kind == "write":
             step.changed = answer.changed
         if answer.may_be_asked_again:
-            self._asked[letter] = answer, answer.rows
+            keep_latest(self._asked.setdefault(letter, {}), step.sql, (answer, answer.rows))
 
     def _state(self, mover: str) -> SeenState:
         trial, actors = self._trial, self._trial.actors
@@ -88,18 +91,19 @@ class _Following:
             open={letter: rows for letter, (rows, committed) in opened.items() if not committed},
             next={actor.letter: actor.sql for actor in actors if not actor.ended},
             waits={actor.letter: trial.whom(actor) for actor in actors if actor.is_moving and not actor.dead},
-            now={letter: now for letter in going if (now := self._out_of_date(letter, mover)) is not None},
+            now={letter: now for letter in going if (now := self._out_of_date(letter, letter == mover))},
             ended="".join(actor.letter for actor in actors if actor.ended),
         )
 
-    def _out_of_date(self, letter: str, mover: str) -> Answer | None:
-        """What the actor's latest SELECT is told now, if somebody else has changed that."""
-        asked, was = self._asked.get(letter, (None, []))
-        if asked is None or asked.columns is None:
-            return None
-        now = self._trial.database.answer_to(asked.statement, asked.parameters)
-        if now is None or (letter == mover and now != was):
-            del self._asked[letter]  # its own doing
-            return None
-        self._asked[letter] = asked, now
-        return Answer(asked.columns, now) if now != asked.rows else None
+    def _out_of_date(self, letter: str, moved: bool) -> dict[str, Answer]:
+        """What the actor's latest SELECTs are told now, where somebody else has changed that."""
+        found, mine = {}, self._asked.get(letter, {})
+        for sql, (asked, was) in list(mine.items()):
+            now = self._trial.database.answer_to(asked.statement, asked.parameters)
+            if asked.columns is None or now is None or (moved and now != was):
+                del mine[sql]  # its own doing, or nobody may ask
+                continue
+            mine[sql] = asked, now
+            if differ(asked.columns, now, asked.rows, self._seen.times):
+                found[sql] = Answer(asked.columns, now)
+        return found

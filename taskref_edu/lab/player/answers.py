@@ -46,7 +46,7 @@ class Answers:
         self.recording = recording
         states, steps = recording.facts["states"], recording.facts["steps"]
         given = [step["came"] for step in steps if "cols" in step.get("came", {})]
-        given += [answer for state in states for answer in state.get("now", {}).values()]
+        given += [answer for state in states for asked in state.get("now", {}).values() for answer in asked.values()]
         self._rows: dict[tuple[str, ...], list[Sequence[Any]]] = {}
         for came in given:
             self._rows.setdefault(tuple(came["cols"]), []).extend(came["rows"])
@@ -65,6 +65,14 @@ class Answers:
             return Answer(self.recording.one(table, came["id"]))
         changed = came.get("changed", 0)
         return Answer("1 row changed" if changed == 1 else f"{changed} rows changed", weak=changed > 0)
+
+    def news(self, step: Facts, came: Mapping[str, Any]) -> str:
+        """What a SELECT would answer now, in the column that differs from what it was told."""
+        told, answer = step["came"], self.words(step, came)
+        if len(told["rows"]) == len(came["rows"]) == 1 and answer.value == self.words(step, told).value:
+            pairs = zip(came["cols"], told["rows"][0], came["rows"][0], strict=True)
+            return next((f"{name} = {shown(new)}" for name, old, new in pairs if old != new), answer.value)
+        return answer.value
 
     def _rows_in_words(self, step: Facts, came: Mapping[str, Any], table: str) -> Answer:
         if len(came["rows"]) != 1:
@@ -102,7 +110,7 @@ def threads(recording: Recording, moments: Sequence[Moment]) -> list[Thread]:
         if act is None and (by in over or anew):
             continue
         last = act if act is not None else len(moments)
-        stale = next((m.number for m in moments[moment.number + 1 : last] if by in m.state.get("now", {})), None)
+        stale = next((m.number for m in moments[moment.number + 1 : last] if recording.now(m, moment)), None)
         commit = recording.commit_of(moments, act) if act is not None else None
         found.append(Thread(by, moment.number, act, commit, stale))
     return found

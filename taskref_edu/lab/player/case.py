@@ -60,12 +60,33 @@ class Case:
     @cached_property
     def writings(self) -> list[Writing]:
         """Every change of a row by a step that writes, in the sequence of the steps."""
-        return [
+        found = [
             Writing(m.number, m.by, change, self.recording.commit_of(self.moments, m.number))
             for m in self.moments[1:]
             if m.kind == "write" and m.by
-            for change in self.recording.changes(self.moments, m.number)
+            for change in self._changes(m)
         ]
+        known = {(w.commit, w.row) for w in found}
+        for moment in (m for m in self.moments[1:] if m.kind == "commit"):
+            changes = self.recording.changes(self.moments, moment.number)
+            unseen = (change for change in changes if (moment.number, (change.table, change.key)) not in known)
+            found += [Writing(self._writer(moment, c.table), moment.by, c, moment.number) for c in unseen]
+        return sorted(found, key=lambda w: w.at)
+
+    def _writer(self, commit: Moment, table: str) -> int:
+        """The statement that wrote to a table what only its COMMIT shows, where nobody may look into a transaction."""
+        mine = (m for m in self.moments[1 : commit.number] if m.by == commit.by and m.kind == "write")
+        return max((m.number for m in mine if self.table(m.number) == table), default=commit.number)
+
+    def _changes(self, moment: Moment) -> list[Change]:
+        """What a statement changed; where it had to wait, as soon as its actor sees it."""
+        by, later = moment.by, self.moments[moment.number :]
+        if by not in moment.state.get("waits", {}):
+            return self.recording.changes(self.moments, moment.number)
+        done = next((m for m in later if by not in m.state.get("waits", {})), None)
+        if done is None or by not in done.state.get("open", {}):
+            return []
+        return self.recording.changed(done.state["rows"], done.state["open"][by])
 
     def before(self, number: int, *, but: str) -> list[Writing]:
         """What others than this actor had committed before a step."""
@@ -87,7 +108,7 @@ class Case:
 
     def makes_false(self, number: int, thread: Thread) -> bool:
         """Whether this step changed what the reading actor's SELECT would answer."""
-        before, after = (self.moments[n].state.get("now", {}).get(thread.by) for n in (number - 1, number))
+        before, after = (self.recording.now(self.moments[n], self.moments[thread.read]) for n in (number - 1, number))
         return after is not None and after != before
 
     def sql(self, number: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .answers import Thread
-from .recording import Change, Moment, Recording
+from .recording import LIVE, Change, Moment, Recording
 from .short_sql import Clause
 
 Piece = tuple[str, str]  # text, and how it is set: "kw", "table", or ""
@@ -48,7 +48,7 @@ def blocked(moments: Sequence[Moment], number: int, letter: str) -> str:
 
 
 def notes(
-    recording: Recording, moments: Sequence[Moment], found: Sequence[Thread], now: dict[str, dict[str, str]]
+    recording: Recording, moments: Sequence[Moment], found: Sequence[Thread], now: dict[str, dict[str, dict[str, str]]]
 ) -> dict[tuple[int, str], tuple[str, str]]:
     """What stands in the gaps of a lane, by step and letter: `out of date: now 2`, `waits for B’s lock`."""
     notes: dict[tuple[int, str], tuple[str, str]] = {}
@@ -61,7 +61,8 @@ def notes(
             waiting = holder
     for thread in found:
         if thread.stale is not None and moments[thread.stale].by != thread.by:
-            value = now.get(str(moments[thread.stale].index), {}).get(thread.by, "")
+            sql = str((moments[thread.read].step or {})["sql"])
+            value = now.get(str(moments[thread.stale].index), {}).get(thread.by, {}).get(sql, "")
             notes[thread.stale, thread.by] = (f"out of date: now {value}".rstrip(), "bad")
     return notes
 
@@ -85,7 +86,9 @@ def cell(value: Any) -> str:
 
 
 def marks(recording: Recording, moment: Moment) -> dict[tuple[str, Any], str]:
-    """Rows that something is wrong with: orphans and dangling references, by table and key."""
+    """Rows that something is wrong with, by table and key: tasks that have not ended and that nothing references, and
+    references to rows that are gone.
+    """
     rows, tables = recording.rows(moment.state["rows"]), recording.facts["tables"]
     found: dict[tuple[str, Any], str] = {}
     targets: dict[str, str] = {}
@@ -97,7 +100,7 @@ def marks(recording: Recording, moment: Moment) -> dict[tuple[str, Any], str]:
                 pointed.add((target, row[column]))
                 if (target, row[column]) not in rows:
                     found[table, key] = f"✕ dangling: {recording.one(target, row[column])} is gone"
-    for at in rows:
-        if at[0] in targets and at not in pointed:
+    for at, row in rows.items():
+        if at[0] in targets and at not in pointed and row.get("status") in LIVE:
             found[at] = f"◌ orphan: no {targets[at[0]]} points at it"
     return found

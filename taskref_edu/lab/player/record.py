@@ -20,6 +20,7 @@ MOST_STATES = 400  # of a graph that is recorded whole
 MOST_RUNS = 400  # of schedules that are listed one by one
 MOST_CLASSES = 200  # of ends that are listed where there are more schedules than that
 LONGEST = 500  # characters of a value that are kept
+A_TIME = "a time"
 _TIME = re.compile(r"'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.(?!0+\b)\d{4,}(?:\+\d\d:?\d\d)?'")
 ONE = {"orders": "order", "tasks": "task", "children": "child", "people": "person"}
 
@@ -42,6 +43,8 @@ class Recorder:
 
     def __init__(self, seen: Observations, runs: Sequence[tuple[str, int]], describe: Mapping[str, Any]) -> None:
         self.seen, self.runs, self.describe = seen, runs, describe
+        self.telling = telling_times(seen)
+        self.hidden = seen.times - self.telling
         self.tables: dict[str, dict[str, Any]] = {}
         self.sql, self.rows, self.steps, self.states = Numbered(), Numbered(), Numbered(), Numbered()
 
@@ -77,9 +80,10 @@ class Recorder:
                     for name, to in self.seen.references.items()
                     if name.startswith(f"{table}.")
                 }
-                columns = [name for name in items[0] if name not in self.seen.times]
+                columns = [name for name in items[0] if name not in self.hidden]
+                times = [name for name in columns if name in self.telling]
                 info = {"one": one_of(table), "cols": columns, "key": self.seen.keys.get(table), "refs": mine}
-                self.tables[table] = info
+                self.tables[table] = info | ({"times": times} if times else {})
 
     def _state(self, number: int, numbers: Mapping[int, int]) -> dict[str, Any]:
         """A state with its steps to others; at an end what is broken, after the recovery if there was one."""
@@ -105,7 +109,10 @@ class Recorder:
         if state.waits:
             found["waits"] = {x: [by, self.sql.of(without_times(state.next[x]))] for x, by in state.waits.items()}
         if state.now:
-            found["now"] = {x: self._answer(answer) for x, answer in state.now.items()}
+            found["now"] = {
+                x: {str(self.sql.of(without_times(sql))): self._answer(answer) for sql, answer in answers.items()}
+                for x, answers in state.now.items()
+            }
         return found | ({"ended": state.ended} if state.ended else {})
 
     def _from_start(self) -> list[Any]:
@@ -132,16 +139,19 @@ class Recorder:
         return {**found, "kind": step.kind, **told, "tx": [step.before or "BEGIN" in step.pre, step.after]}
 
     def _answer(self, answer: Answer) -> dict[str, Any]:
-        kept = [place for place, name in enumerate(answer.columns) if name not in self.seen.times]
-        rows = [[plain(row[place]) for place in kept] for row in answer.rows]
-        return {"cols": [answer.columns[place] for place in kept], "rows": rows}
+        kept = [(place, name) for place, name in enumerate(answer.columns) if name not in self.hidden]
+        rows = [[self._value(name, row[place]) for place, name in kept] for row in answer.rows]
+        return {"cols": [name for _, name in kept], "rows": rows}
 
     def _rows(self, rows: Rows) -> list[int]:
         return [
-            self.rows.of([table, *(plain(row[name]) for name in self.tables[table]["cols"])])
+            self.rows.of([table, *(self._value(name, row[name]) for name in self.tables[table]["cols"])])
             for table, items in rows.items()
             for row in items
         ]
+
+    def _value(self, column: str, value: Any) -> Any:
+        return A_TIME if column in self.telling and value is not None else plain(value)
 
 
 class Numbered:
@@ -156,6 +166,21 @@ class Numbered:
         if number == len(self.all):
             self.all.append(value)
         return number
+
+
+def telling_times(seen: Observations) -> set[str]:
+    """The columns of times that say something by being set: the rest of the row does not tell whether they are."""
+    found: set[str] = set()
+    ways: dict[str, set[tuple[bool, ...]]] = {}
+    for state in [*seen.states.values(), *(state for state, _ in seen.recovered.values())]:
+        for table, row in ((t, row) for rows in (state.rows, *state.open.values()) for t in rows for row in rows[t]):
+            names = [name for name in row if name in seen.times]
+            others = ways.setdefault(repr((table, [row[name] for name in row if name not in names])), set())
+            mine = tuple(row[name] is not None for name in names)
+            for other in others - {mine}:
+                found |= {name for name, one, two in zip(names, mine, other, strict=True) if one != two}
+            others.add(mine)
+    return found
 
 
 def record(found: Explored, describe: Mapping[str, Any], *, file: str | None = None) -> dict[str, Any]:

@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import Any
 
-VERSION = 1
+from .short_sql import Clause, clauses
+
+VERSION = 2
 KINDS = ("schedules", "crashes")
 DIES, RECOVERS = "x", "r"
+LIVE = ("pending", "running")  # the statuses of a task that has not ended
 RANKS = {"bad": 0, "err": 1, "good": 2}
 _TABLE = re.compile(r"\b(?:FROM|UPDATE|INTO)\s+[\"`]?(\w+)", re.IGNORECASE)
 
@@ -99,6 +102,7 @@ class Recording:
         check(self.facts)
         self.letters = list(self.facts["actors"])
         self.crashes = self.facts["kind"] == "crashes"
+        self.times = frozenset(name for info in self.facts["tables"].values() for name in info.get("times", ()))
         self.runs = [self.ended(run["s"], run.get("n", 1)) for run in self.facts["runs"]]
         if not self.crashes:
             self.runs.sort(key=lambda r: (RANKS[r.outcome], r.switches, len(r.schedule), r.schedule))
@@ -125,6 +129,15 @@ class Recording:
         """How this schedule ended."""
         state = self.moments(schedule)[-1].state
         return Run(schedule, tuple(state.get("broken", ())), tuple(state.get("errors", ())), count)
+
+    def clauses(self, step: Facts) -> tuple[Clause, ...]:
+        """A step's statement, shortened."""
+        return clauses(self.sql(step), self.times)
+
+    def now(self, moment: Moment, read: Moment) -> Facts | None:
+        """What somebody new would be told to a read's SELECT at a moment; None if still the same, as far as known."""
+        asked = moment.state.get("now", {}).get(read.by, {})
+        return asked.get(str(read.step["sql"])) if read.step else None
 
     def sql(self, step: Facts) -> str:
         """The full SQL of a step."""
@@ -178,18 +191,27 @@ class Recording:
         """What a step did to the rows, as its own actor sees them."""
         if not number:
             return []
-        by = moments[number].by
-        before = self.rows(self.seen(moments[number - 1], by))
-        if by not in moments[number].state.get("open", {}):
-            before = self.rows(moments[number - 1].state["rows"])
-        after = self.rows(self.seen(moments[number], by))
-        found = []
-        for (table, key), row in after.items():
-            was = before.pop((table, key), None)
+        by, now = moments[number].by, moments[number].state
+        before = self.seen(moments[number - 1], by) if by in now.get("open", {}) else moments[number - 1].state["rows"]
+        return self.changed(before, self.seen(moments[number], by))
+
+    def changed(self, before: Sequence[int], after: Sequence[int]) -> list[Change]:
+        """What tells two lists of rows apart."""
+        old, found = self.rows(before), []
+        for (table, key), row in self.rows(after).items():
+            was = old.pop((table, key), None)
             columns = () if was is None else tuple(name for name in row if row[name] != was[name])
             if was is None or columns:
                 found.append(Change(table, key, was, row, columns))
-        return found + [Change(table, key, row, None) for (table, key), row in before.items()]
+        return found + [Change(table, key, row, None) for (table, key), row in old.items()]
+
+    def refusal(self, moments: Sequence[Moment], number: int) -> str:
+        """The error to show at a step: it was refused, or its actor ended here with one not yet shown; "" if none."""
+        step, by = moments[number].step or {}, moments[number].by
+        if step.get("error"):
+            return str(step["error"])
+        shown = any(m.by == by and m.step and m.step.get("error") == step.get("ends") for m in moments[:number])
+        return f"ends with {step['ends']}" if step.get("ends") and not shown else ""
 
     def commit_of(self, moments: Sequence[Moment], number: int) -> int | None:
         """The step that made a step's writing visible to others: its COMMIT, or the step itself."""

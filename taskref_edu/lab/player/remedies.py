@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from .case import Why
 
+LOCKED = "a lock before the SELECT (SQLite: BEGIN IMMEDIATE; a server: SELECT … FOR UPDATE)"
 REMEDIES = {
-    "same answer": "Check and write in one step: a write transaction that starts before the SELECT (BEGIN IMMEDIATE),"
-    " or one UPDATE whose WHERE repeats the check, with a look at the number of rows that it changed.",
-    "same answer, adding": "A UNIQUE constraint refuses the second row whoever checked; or start the write transaction"
-    " before the SELECT (BEGIN IMMEDIATE).",
+    "same answer": f"Check and write in one step: {LOCKED}, or one UPDATE whose WHERE repeats the check, with a look"
+    " at the number of rows that it changed.",
+    "same answer, adding": f"A UNIQUE constraint refuses the second row whoever checked; or {LOCKED}.",
     "write skew": "Start the write transaction before the SELECT (BEGIN IMMEDIATE; SERIALIZABLE on a server):"
     " what was read must still hold at the COMMIT.",
     "lost update": "Let the database compute it (SET n = n + 1), or compare a version in the UPDATE’s WHERE and"
@@ -19,6 +19,12 @@ REMEDIES = {
     " changed.",
     "killed": "Commit what belongs together in one transaction.",
     "refused": "Start the write transaction before the SELECT (BEGIN IMMEDIATE): then it waits instead of failing.",
+    "deadlock": "Lock the rows in the same sequence everywhere, for example by id; and run a transaction again that"
+    " the database ended.",
+    "serialization": "Run the refused transaction again, from its SELECT on; or lock the row as it is read (SELECT …"
+    " FOR UPDATE): then it waits instead of failing.",
+    "unique": "Take the refusal for the answer “somebody was first”: INSERT … ON CONFLICT DO NOTHING, with a look at"
+    " the number of rows.",
 }
 
 

@@ -1,13 +1,14 @@
 """SQL shortened by meaning, never by length: verb, table, the values that matter, and the whole WHERE.
 
 What goes: a long list of columns, the names and housekeeping values of an INSERT, assignments of times, a prefix
-that names the only table, OFFSET 0. A date in a condition becomes its time of day.
+that names the only table, OFFSET 0, the inside of a CASE that is assigned. A date in a condition becomes its time of
+day.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ _TOKEN = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|[()]|[^\s'\"()]+|\s+")
 _KEYWORD = re.compile("|".join(rf"{name.replace(' ', chr(92) + 's+')}(?!\w)" for name in CLAUSES), re.IGNORECASE)
 _TIME = re.compile(r"'\d{4}-\d\d-\d\d[ T](\d\d:\d\d)(?::\d\d)?(?:\.\d+)?(?:\+\d\d:?\d\d|Z)?'")
 _TABLES = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO)\s+\"?(\w+)", re.IGNORECASE)
+_NO_OFFSET = re.compile(r"(\bLIMIT \d+) OFFSET 0\b", re.IGNORECASE)
 _IS_TIME = re.compile(r"‹now›|'\d\d:\d\d'")
 WRITES_INTO = ("FROM", "UPDATE", "INSERT INTO", "INSERT OR IGNORE INTO", "INSERT OR REPLACE INTO", "DELETE FROM")
 
@@ -34,9 +36,10 @@ class Clause(NamedTuple):
 
 
 @lru_cache(maxsize=2_000)
-def clauses(sql: str) -> tuple[Clause, ...]:
-    """The statement as clauses, each shortened."""
+def clauses(sql: str, kept: frozenset[str] = frozenset()) -> tuple[Clause, ...]:
+    """The statement as clauses, each shortened. kept: columns of times whose assignments stay."""
     line = " ".join(sql.split()).rstrip("; ")
+    line = _NO_OFFSET.sub(r"\1", line)
     line = _TIME.sub(r"'\1'", line.replace(f"'{NOW}'", "‹now›").replace(NOW, "‹now›"))
     if len(tables := set(_TABLES.findall(line))) == 1:
         name = tables.pop()
@@ -54,19 +57,24 @@ def clauses(sql: str) -> tuple[Clause, ...]:
         elif keyword == "VALUES":
             shortened.append(Clause("", _values(text, columns), "values"))
         elif keyword == "SET":
-            shortened.append(Clause(keyword, ", ".join(_assignments(text)), "set"))
+            shortened.append(Clause(keyword, ", ".join(_assignments(text, kept)), "set"))
         elif keyword in ("SELECT", "RETURNING"):
             shortened.append(Clause(keyword, _columns(text), "" if keyword == "SELECT" else "returning"))
         elif keyword in WRITES_INTO:
             shortened.append(Clause(keyword, text, "table"))
-        elif not (keyword == "OFFSET" and text == "0"):
+        else:
             shortened.append(Clause(keyword, text, keyword.lower().replace(" ", "-")))
     return tuple(shortened)
 
 
 def short_sql(sql: str) -> str:
     """The shortened statement on one line."""
-    return " ".join(f"{clause.keyword} {clause.text}".strip() for clause in clauses(sql))
+    return one_line(clauses(sql))
+
+
+def one_line(found: Sequence[Clause]) -> str:
+    """Clauses on one line."""
+    return " ".join(f"{clause.keyword} {clause.text}".strip() for clause in found)
 
 
 def split_list(text: str) -> list[str]:
@@ -127,7 +135,13 @@ def _values(text: str, columns: list[str]) -> str:
     return f"({', '.join(kept or [value for value, _ in texts])})"
 
 
-def _assignments(text: str) -> list[str]:
-    found = split_list(text)
-    telling = [part for part in found if not _IS_TIME.search(part.partition("=")[2])] or found
-    return [re.sub(r"= \((.*)\)$", r"= \1", re.sub(r"\s*=\s*", " = ", part, count=1)) for part in telling]
+def _assignments(text: str, kept: frozenset[str]) -> list[str]:
+    found = [[side.strip() for side in part.partition("=")[::2]] for part in split_list(text)]
+    telling = [(name, value) for name, value in found if name in kept or not _IS_TIME.search(value)] or found
+    return [f"{name} = {_assigned(value)}" if value else name for name, value in telling]
+
+
+def _assigned(value: str) -> str:
+    """What is assigned; of a CASE only that it is one: what it came to stands in the row."""
+    bare = re.sub(r"^\((.*)\)$", r"\1", value)
+    return "CASE … END" if re.match(r"CASE\b.*\bEND$", bare, re.IGNORECASE) else bare

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 from .answers import Answers, threads
 from .layout import Piece, cell, marks, notes, wrapped
 from .recording import Moment, Recording, Run
-from .short_sql import clauses
-from .story import ICONS, ending, headline
+from .story import ICONS, bare_error, ending, headline
 from .svg import Place, arrow, broken, head_lines, line, rect, sheet, text
 from .why import why
 from .words import columns, words
@@ -135,9 +134,9 @@ class Still:
             left = "its transaction is rolled back" if step.get("undone") else "no transaction is open"
             return [[(f"✕ {moment.by} is killed here", "bad bold")], [(f"  {left}", "quiet")]]
         room = int((self.lane - 44) / MONO)
-        lines = wrapped(clauses(self.recording.sql(step)), room)
-        if step.get("error"):
-            said = broken(step["error"].partition(": ")[2] or step["error"], room - 2)
+        lines = wrapped(self.recording.clauses(step), room)
+        if error := self.recording.refusal(self.moments, moment.number):
+            said = broken(error if step.get("ends") and not step.get("error") else bare_error(error), room - 2)
             return [*lines, *([(f"{'✕' if n == 0 else ' '} {part}", "bad bold")] for n, part in enumerate(said))]
         if answer := self.answers.of(step):
             key = self.why is not None and moment.number in self.why.key
@@ -150,7 +149,8 @@ class Still:
                     (f" {cell(answer.value)} " if key else cell(answer.value), style),
                 ]
             )
-        late = next((t for t in self.threads if t.act == moment.number and t.stale is not None), None)
+        key = self.why.key if self.why else ()
+        late = next((t for t in self.threads if t.act == moment.number and t.stale is not None and t.read in key), None)
         if late is not None and self.run.outcome == "bad":
             lines.append([(f"too late: relies on step {late.read}", "bad bold")])
         return lines

@@ -10,7 +10,7 @@ from .answers import Answers, threads
 from .layout import cell, marks, notes, row_words, wrapped
 from .recording import Moment, Recording, Run
 from .remedies import remedy
-from .short_sql import clauses, short_sql
+from .short_sql import one_line
 from .why import why
 from .words import columns, words
 
@@ -99,10 +99,10 @@ def _step(recording: Recording, moments: Sequence[Moment], moment: Moment, width
             "✕ killed here",
             "  " + ("its transaction is rolled back" if step.get("undone") else "no transaction open"),
         ]
-    lines = ["".join(text for text, _ in line) for line in wrapped(clauses(recording.sql(step)), width)]
+    lines = ["".join(text for text, _ in line) for line in wrapped(recording.clauses(step), width)]
     answer = Answers(recording).of(step)
-    if step.get("error"):
-        return [*lines, f"  ✕ {step['error']}"]
+    if error := recording.refusal(moments, moment.number):
+        return [*lines, f"  ✕ {error}"]
     lines += [f"  → {answer}"] if answer else []
     open_ = "" if moment.by not in moment.state.get("open", {}) else "  (not committed yet)"
     return lines + ([f"{line}{open_}" for line in told] if moment.kind == "write" else [])
@@ -128,8 +128,8 @@ def steps_table(recording: Recording, schedule: str) -> str:
         changes = [
             row_words(recording, c, columns(recording, c.table)) for c in recording.changes(moments, moment.number)
         ]
-        what = "is killed" if step.get("dies") else short_sql(recording.sql(step))
-        came = step.get("error") or str(Answers(recording).of(step) or "")
+        what = "is killed" if step.get("dies") else one_line(recording.clauses(step))
+        came = recording.refusal(moments, moment.number) or str(Answers(recording).of(step) or "")
         cells = (moment.by or "recovery", what, came, "; ".join(changes))
         rows.append(
             f'<tr><th scope="row">{moment.number}</th>{"".join(f"<td>{escape(text)}</td>" for text in cells)}</tr>'

@@ -12,15 +12,10 @@ from typing import Any
 
 from .answers import Thread, shown
 from .case import Case, Part, Why, Writing, at, commit, sentence, who
-from .recording import Moment, Recording, Run
-from .short_sql import assignments, short_sql, verb
+from .recording import LIVE, Moment, Recording, Run
+from .refusals import refused
+from .short_sql import assignments, one_line, verb
 
-LIVE = ("pending", "running")
-BUSY = {
-    "SQLITE_BUSY_SNAPSHOT": "what {} has read is out of date, and SQLite refuses its write",
-    "SQLITE_BUSY": "a transaction that has read may not wait for a lock, so SQLite refuses it",
-}
-OUT_OF_DATE = ("SQLITE_BUSY_SNAPSHOT", "unique constraint", "could not serialize")
 Pattern = Callable[[Case], Why | None]
 
 
@@ -255,42 +250,6 @@ def _overwritten(case: Case, thread: Thread, mine: Writing) -> tuple[Writing, st
 BROKEN: list[Pattern] = [second_after_cancel, started_too_early, stale_holder, same_answer, write_skew, lost_update]
 
 
-def refused(case: Case) -> Why | None:
-    """An actor got an error because it had read before it wanted to write."""
-    failed = next((m for m in case.moments if m.step and m.step.get("error")), None)
-    if failed is None or failed.step is None:
-        return None
-    error, x = failed.step["error"], who(failed.by)
-    if "deadlock" in error.lower():
-        text = "{A} and another actor each waited for the other’s lock: the database ended {A} {step}."
-        return sentence("refused", (failed.number,), text, A=x, step=at(failed.number))
-    reads = [m.number for m in case.moments[: failed.number] if m.by == failed.by and m.kind == "read"]
-    if not reads:
-        return None
-    committed = [w for w in case.before(failed.number, but=failed.by) if (w.commit or 0) > reads[-1]]
-    name = error.rpartition("(")[2].rstrip(")")
-    known = {"A": x, "read": at(reads[-1]), "fails": ("b", f"Nothing breaks, but {failed.by} fails.")}
-    if committed and any(word.lower() in error.lower() for word in OUT_OF_DATE):
-        reason = BUSY.get(name, "what {} has read is out of date, and its write is refused").format(failed.by)
-        text = f"{{A}} read {{answer}} {{read}}; then {{B}} committed {{commit}}: {reason}. {{fails}}"
-        last = committed[-1]
-        return sentence("refused", (reads[-1],), text, B=who(last.by), commit=at(last.commit or 0), answer=case.answered(reads[-1]), **known)  # fmt: skip # noqa: E501
-    writer = _writer_before(case, failed)
-    if name == "SQLITE_BUSY" and writer is not None:
-        text = f"{{A}} has read {{read}} and wants to write while {{B}} is writing {{wrote}}: {BUSY[name]}. {{fails}}"
-        return sentence("refused", (reads[-1],), text, B=who(writer.by), wrote=at(writer.number), **known)
-    return None
-
-
-def _writer_before(case: Case, failed: Moment) -> Moment | None:
-    """The step by which another actor, whose transaction is still open, took the write lock."""
-    for moment in reversed(case.moments[1 : failed.number]):
-        if moment.by != failed.by and moment.kind in ("write", "begin"):
-            ended = case.recording.commit_of(case.moments, moment.number)
-            return moment if ended is None or ended > failed.number else None
-    return None
-
-
 def killed(case: Case) -> Why | None:
     """An actor was killed: what it had committed by then, and what the recovery made of it."""
     dead = next((m for m in case.moments if m.step and m.step.get("dies")), None)
@@ -309,7 +268,7 @@ def killed(case: Case) -> Why | None:
         tuple(w.at for w in left[-1:]),
         text + "{recovery}",
         A=who(dead.by),
-        sql=("code", short_sql(case.sql(dead.number))),
+        sql=("code", one_line(case.recording.clauses(dead.step))),
         step=at(dead.number),
         rows=("b", " and ".join(case.recording.one(*row) for row in rows)),
         commits=at(*(w.commit or 0 for w in left)),

@@ -6,7 +6,7 @@ from typing import Any
 
 from .answers import Answer, Answers
 from .case import Part
-from .recording import Facts, Recording, Run
+from .recording import LIVE, Facts, Recording, Run
 from .remedies import remedy
 from .short_sql import clauses
 from .why import why
@@ -19,18 +19,19 @@ def words(recording: Recording) -> dict[str, Any]:
     """The words beside the facts: statements, answers, sentences, the columns worth a place.
 
     sql: for each statement its clauses [keyword, text, role]. answers: for each step [value, column, weak] or null.
-    now: by state and letter, what the latest SELECT would answer. why: by schedule [sentence, key steps, remedy],
-    the remedy as an index into `remedies`, or -1.
+    now: by state, letter and SQL, what a SELECT would answer now. why: by schedule [sentence, key steps, remedy],
+    the remedy as an index into `remedies`, or -1. live: the statuses in which a task needs a row that points at it.
     """
     answers = Answers(recording)
     facts = recording.facts
     remedies: list[str] = []
     return {
-        "sql": [[list(clause) for clause in clauses(sql)] for sql in facts["sql"]],
+        "sql": [[list(clause) for clause in clauses(sql, recording.times)] for sql in facts["sql"]],
         "answers": [_packed(answers.of(step)) for step in facts["steps"]],
         "now": _now(recording, answers),
         "why": {run.schedule: _why(recording, run, remedies) for run in recording.runs},
         "remedies": remedies,
+        "live": LIVE,
         "columns": {table: columns(recording, table) for table in facts["tables"]},
         "first": recording.opened,
     }
@@ -62,20 +63,22 @@ def _packed(answer: Answer | None) -> list[Any] | None:
     return answer and [answer.value, answer.column, *([1] if answer.weak else [])]
 
 
-def _now(recording: Recording, answers: Answers) -> dict[str, dict[str, str]]:
+def _now(recording: Recording, answers: Answers) -> dict[str, dict[str, dict[str, str]]]:
     """What each out-of-date SELECT would answer now, in words."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, dict[str, str]]] = {}
     reads = _reads_by_state(recording)
     for place, state in enumerate(recording.facts["states"]):
-        for letter, came in state.get("now", {}).items():
-            if step := reads.get((place, letter)):
-                found.setdefault(str(place), {})[letter] = answers.words(step, came).value
+        for letter, asked in state.get("now", {}).items():
+            for sql, came in asked.items():
+                if step := reads.get((place, letter, int(sql))):
+                    found.setdefault(str(place), {}).setdefault(letter, {})[sql] = answers.news(step, came)
     return found
 
 
-def _reads_by_state(recording: Recording) -> dict[tuple[int, str], Facts]:
-    """By state and letter, the latest SELECT on some way there: states tell apart what each actor has read."""
-    facts, found = recording.facts, {}
+def _reads_by_state(recording: Recording) -> dict[tuple[int, str, int], Facts]:
+    """By state, letter and SQL the latest such SELECT on some way there: states tell apart what each actor has read."""
+    facts = recording.facts
+    reads: list[dict[tuple[str, int], Facts]] = [{} for _ in facts["states"]]
     seen, queue = {0}, [0]
     while queue:
         at = queue.pop()
@@ -84,13 +87,10 @@ def _reads_by_state(recording: Recording) -> dict[tuple[int, str], Facts]:
                 continue
             seen.add(target)
             queue.append(target)
-            for other in recording.letters:
-                if (before := found.get((at, other))) is not None:
-                    found[target, other] = before
             step = facts["steps"][number]
-            if "rows" in step.get("came", {}) and step.get("kind") == "read":
-                found[target, letter] = step
-    return found
+            told = "rows" in step.get("came", {}) and step.get("kind") == "read"
+            reads[target] = reads[at] | ({(letter, step["sql"]): step} if told else {})
+    return {(place, *key): step for place, found in enumerate(reads) for key, step in found.items()}
 
 
 def _why(recording: Recording, run: Run, remedies: list[str]) -> list[Any]:

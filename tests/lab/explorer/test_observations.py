@@ -61,7 +61,8 @@ def test_who_waits_and_whose_answer_is_out_of_date() -> None:
     waits, stale = (seen.states[seen.graph.walk(schedule)[-1]] for schedule in ("AABA", "ABBBBB"))
     assert seen.states[seen.graph.walk("AAB")[-1]].waits == {"B": "A"}
     assert waits.waits == {}
-    assert [row[-1] for row in stale.now["A"].rows] == [1]
+    (now,) = stale.now["A"].values()
+    assert [row[-1] for row in now.rows] == [1]
     assert stale.ended == "B"
 
 

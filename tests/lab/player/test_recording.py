@@ -90,8 +90,8 @@ def change(*path: Any) -> Callable[[dict[str, Any]], None]:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (without("states"), "recording without 'states' found; version 1 has one: record it again"),
-        (change("v", 2), "recording version 2 found, 1 expected: record it again"),
+        (without("states"), "recording without 'states' found; version 2 has one: record it again"),
+        (change("v", 1), "recording version 1 found, 2 expected: record it again"),
         (change("kind", "films"), "kind 'films' found, one of schedules, crashes expected"),
         (change("states", []), "state 0, the start, is expected"),
         (change("states", 0, "rows", [999]), "state 0 has a row that the recording does not hold"),

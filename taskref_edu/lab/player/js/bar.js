@@ -78,7 +78,7 @@ class Foot {
     const rows = path.slice(1).map(({ step, answer }, i) => {
       const changes = rec.changes(path, i + 1).map((c) => textOf(inWords(rec, c))).join("; ");
       const what = step.dies ? "is killed" : step.by ? oneLine(rec, step.sql) : rec.recover || "recovery";
-      const came = step.error || (answer ? `${answer[1] ? `${answer[1]} = ` : ""}${answer[0]}` : "");
+      const came = rec.refusal(path, i + 1) || (answer ? `${answer[1] ? `${answer[1]} = ` : ""}${answer[0]}` : "");
       return h("tr", {}, h("th", { scope: "row" }, i + 1), [step.by || "recovery", what, came, changes].map((text) => h("td", {}, text)));
     });
     const head = ["step", "actor", "statement", "what came back", "rows changed"].map((text) => h("th", { scope: "col" }, text));

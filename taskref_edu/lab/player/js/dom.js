@@ -19,11 +19,23 @@ function h(tag, props = {}, ...kids) {
 }
 
 const who = (letter) => h("span", { cls: `who lane-${letter}` }, letter);
+const MOST = 60; // characters of a value that are shown in a cell; all of it is in the cell's title
 const shown = (value) => (value == null ? "NULL" : String(value));
+const full = (value) => (shown(value).length > MOST ? shown(value) : null);
+const brief = (value) => (full(value) ? `${shown(value).slice(0, MOST - 1)}…` : shown(value));
+const inCell = (value) => h("span", { cls: "val" }, brief(value));
 const number = (n) => n.toLocaleString("en");
 const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 const switches = (s) => [...s.replace("x", "").toUpperCase()].filter((c, i, all) => i && c !== all[i - 1]).length;
-const wbr = (text) => text.split(/(?<=_)/).flatMap((part, i) => (i ? [h("wbr"), part] : [part]));
+// A column's name in lines of some eleven characters, broken at its underscores.
+const heading = (name) => {
+  const lines = [""];
+  for (const part of name.split(/(?<=_)/)) {
+    if (lines.at(-1) && lines.at(-1).length + part.length > 11) lines.push("");
+    lines.push(lines.pop() + part);
+  }
+  return lines.flatMap((line, i) => (i ? [h("br"), line] : [line]));
+};
 const listed = (parts) =>
   parts.flatMap((part, i) => (i === 0 ? [part] : i === parts.length - 1 ? [" and ", part] : [", ", part]));
 const textOf = (nodes) => nodes.flat(9).map((node) => node?.textContent ?? node ?? "").join("");

@@ -13,8 +13,11 @@ class Lanes {
     for (let i = 1; i <= n; i++) if (path[i].step.by) this.place(i, at);
     for (const b of rec.brackets(path)) this.put(h("div", { cls: `tx lane-${b.by}${this.later(b.from)}${b.torn ? " torn" : b.open ? " open" : ""}` }), `${this.row(b.from)} / ${this.row(b.to) + 1}`, b.by);
     this.threads = rec.threads(path);
+    this.gaps = new Map();
+    this.slots(this.threads);
     for (const thread of this.threads) this.thread(thread);
     for (const letter of rec.letters) this.waits(letter);
+    for (const notes of this.gaps.values()) this.notes(notes);
     for (let i = 1; i <= n; i++) if (path[i].step.by) this.step(i);
     if (rec.whole && rec.letters.length === 1) this.never();
     if (playing) this.upcoming();
@@ -52,11 +55,12 @@ class Lanes {
   step(i) {
     const { rec, at } = this.player, { step, answer } = this.path[i];
     if (step.dies) return this.put(cutLine(step), this.row(i), step.by);
-    const edge = step.kind === "begin" || step.kind === "commit" ? ` ${step.kind} edge` : "";
-    const key = this.player.why[1].includes(i), late = this.player.ended?.out !== "good" && this.threads.find((t) => t.to === i && !t.open && t.stale !== null);
+    const edge = step.kind === "begin" ? " begin edge" : ["commit", "rollback"].includes(step.kind) ? " commit edge" : "";
+    const key = this.player.why[1].includes(i), late = this.player.ended?.out !== "good" && this.threads.find((t) => t.to === i && !t.open && t.stale !== null && this.player.why[1].includes(t.from));
     const body = [statement(rec, step.sql)];
-    if (step.error) body.push(h("div", { cls: "res fail" }, h("span", { cls: "v" }, errorText(step.error))), step.post?.length ? h("div", { cls: "sql edge" }, h("span", { cls: "kw" }, step.post.at(-1))) : null);
-    else if (answer) body.push(h("div", { cls: `res${key ? " key" : ""}` }, answer[1] ? [answer[1], " "] : "", answer[2] ? answer[0] : h("span", { cls: "v" }, answer[0])));
+    const refusal = rec.refusal(this.path, i);
+    if (answer && !step.error) body.push(h("div", { cls: `res${key ? " key" : ""}` }, answer[1] ? [answer[1], " "] : "", answer[2] ? answer[0] : h("span", { cls: "v" }, answer[0])));
+    if (refusal) body.push(h("div", { cls: "res fail" }, h("span", { cls: "v" }, refusal)), step.error && step.post?.length ? h("div", { cls: "sql edge" }, h("span", { cls: "kw" }, step.post.at(-1))) : null);
     if (late && !step.error) body.push(h("div", { cls: "late" }, `too late: relies on step ${late.from}’s ${late.value}`));
     return this.put(h("div", { cls: `st lane-${step.by}${edge}${i === at ? " now" : ""}${this.later(i)}`, "data-i": i, title: rec.sqlOf(step) }, body), this.row(i), step.by);
   }
@@ -68,29 +72,56 @@ class Lanes {
     for (const [a, b, stale] of halves)
       for (const [x, y] of a <= at && at < b ? [[a, at], [at + 1, b]] : [[a, b]]) parts.push([x, y, stale]);
     if (t.to === t.from && !t.open) return;
-    parts.forEach(([x, y, stale], k) => this.put(h("div", { cls: `rail lane-${t.by}${k ? "" : " first"}${k === parts.length - 1 && !t.open ? " last" : ""}${stale ? " stale" : ""}${this.later(x)}` }), `${this.row(x)} / ${this.row(y) + 1}`, t.by));
+    const place = `--slot:${t.slot};--slots:${t.slots}`;
+    parts.forEach(([x, y, stale], k) => this.put(h("div", { style: place, cls: `rail lane-${t.by}${k ? "" : " first"}${k === parts.length - 1 && !t.open ? " last" : ""}${stale ? " stale" : ""}${this.later(x)}` }), `${this.row(x)} / ${this.row(y) + 1}`, t.by));
     const free = (k) => k > t.from && (k < t.to || (t.open && k <= t.to)) && this.path[k]?.step.by !== t.by;
     let first = t.from + 1;
     while (first <= t.to && !free(first)) first++;
-    if (rec.letters.length > 1 && free(first) && first !== t.stale && !rec.blocked(this.path, first, t.by))
-      this.put(h("div", { cls: `note lane-${t.by}${this.later(first)}` }, `${t.by} still has `, h("code", {}, t.value)), this.row(first), t.by);
-    if (t.stale !== null && free(t.stale)) {
-      const now = rec.words.now[this.path[t.stale].id]?.[t.by];
-      this.put(h("div", { cls: `note bad lane-${t.by}${this.later(t.stale)}${t.stale === at ? " fresh" : ""}` }, "out of date: now ", h("code", {}, now)), this.row(t.stale), t.by);
+    if (rec.letters.length > 1 && free(first) && first !== t.stale && !rec.blocked(this.path, first, t.by)) this.gap(first, t.by).held.push(t.value);
+    if (t.stale !== null && free(t.stale)) this.gap(t.stale, t.by).now.push(rec.words.now[this.path[t.stale].id]?.[t.by]?.[t.sql]);
+  }
+
+  // Threads that run beside each other in one lane: each has a place of its own at the lane's edge.
+  slots(threads) {
+    for (const letter of this.player.rec.letters) {
+      const mine = threads.filter((t) => t.by === letter), ends = [];
+      for (const t of mine) {
+        const free = ends.findIndex((end) => end <= t.from);
+        t.slot = free < 0 ? ends.length : free;
+        ends[t.slot] = t.to;
+      }
+      for (const t of mine) t.slots = ends.length;
     }
   }
 
   // Where an actor that has begun stands before a lock that another one holds.
   waits(letter) {
     const { rec } = this.player, n = this.path.length - 1;
-    const notes = new Set(this.threads.filter((t) => t.by === letter).map((t) => t.stale));
     for (let i = 2, from = null; i <= n + 1; i++) {
       if (i <= n && rec.blocked(this.path, i, letter)) { from ??= i; continue; }
       if (from === null) continue;
       this.put(h("div", { cls: `wait-bar lane-${letter}${this.later(from)}` }), `${this.row(from)} / ${this.row(i)}`, letter);
-      if (!notes.has(from)) this.put(h("div", { cls: `note wait lane-${letter}${this.later(from)}` }, `waits for ${this.path[from - 1].state.waits[letter][0]}’s lock`), this.row(from), letter);
+      this.gap(from, letter).waits = this.path[from - 1].state.waits[letter][0];
       from = null;
     }
+  }
+
+  // What stands in the gaps of a lane: all of it in one item for each step, so that no two meet in a cell.
+  gap(i, letter) {
+    const key = `${i} ${letter}`;
+    if (!this.gaps.has(key)) this.gaps.set(key, { i, letter, held: [], now: [], waits: null });
+    return this.gaps.get(key);
+  }
+
+  notes({ i, letter, held, now, waits }) {
+    const codes = (values) => listed([...new Set(values)].map((value) => h("code", {}, value)));
+    const note = (cls, ...kids) => h("div", { cls: `note${cls}` }, kids);
+    const kids = [
+      waits && note(" wait", `waits for ${waits}’s lock`),
+      held.length > 0 && note("", `${letter} still has `, codes(held)),
+      now.length > 0 && note(` bad${i === this.player.at ? " fresh" : ""}`, "out of date: now ", codes(now)),
+    ];
+    this.put(h("div", { cls: `notes lane-${letter}${this.later(i)}` }, kids), this.row(i), letter);
   }
 
   // What a killed actor did not come to run.

@@ -10,6 +10,8 @@ globalThis.taskrefPlayerLink ??= (model) => {
   });
 };
 
+const bySql = (now, sql) => Object.fromEntries(Object.entries(now).map(([x, asked]) => [x, Object.fromEntries(Object.entries(asked).map(([i, came]) => [sql(+i), came]))]));
+
 // Add what another recording knows of the steps after a schedule.
 function graft(rec, more, schedule) {
   const at = { sql: rec.sql.length, rows: rec.rows.length, steps: rec.steps.length, states: rec.states.length };
@@ -23,12 +25,13 @@ function graft(rec, more, schedule) {
   rec.states.push(...more.states.map((state) => ({
     ...state, rows: rows(state.rows),
     ...(state.open && { open: Object.fromEntries(Object.entries(state.open).map(([x, list]) => [x, rows(list)])) }),
+    ...(state.now && { now: bySql(state.now, sql) }),
     ...(state.waits && { waits: Object.fromEntries(Object.entries(state.waits).map(([x, [by, i]]) => [x, [by, sql(i)]])) }),
     ...(state.go && { go: go(state.go) }),
   })));
   rec.words.sql.push(...more.words.sql);
   rec.words.answers.push(...more.words.answers);
-  for (const [i, now] of Object.entries(more.words.now)) rec.words.now[+i + at.states] = now;
+  for (const [i, now] of Object.entries(more.words.now)) rec.words.now[+i + at.states] = bySql(now, sql);
   rec.words.columns = { ...more.words.columns, ...rec.words.columns };
   Object.assign(rec.words.why, more.words.why);
   let there = at.states;

@@ -9,6 +9,7 @@ class Player {
     this.playing = !!this.options.game;
     this.run = (this.options.schedule && this.rec.run(this.options.schedule)) || this.rec.first();
     this.full = false;
+    this.helps = true;
     this.root = host.attachShadow({ mode: "open" });
     this.root.adoptedStyleSheets = [sheet()];
     this.parts = { map: new ScheduleMap(this), bar: new Bar(this), foot: new Foot(this) };

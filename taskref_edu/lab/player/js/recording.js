@@ -64,6 +64,13 @@ class Recording {
   }
   name(i) { const { table, key } = this.row(i); return `${table} ${key}`; }
 
+  // The error to show at step i: it was refused, or its actor ended here with an error that is not yet shown.
+  refusal(path, i) {
+    const { by, error, ends } = path[i].step;
+    if (error) return errorText(error);
+    return ends && !path.slice(1, i).some(({ step }) => step.by === by && step.error === ends) ? `ends with ${ends}` : "";
+  }
+
   // The step that made the writing of step i visible to others.
   commitOf(path, i) {
     for (let k = i; k < path.length; k++) {
@@ -87,8 +94,8 @@ class Recording {
       const act = (writes.find(([s]) => this.tableOf(s) === table) || ((done || anew) && writes.at(-1)) || [])[1];
       if (act == null && (done || anew)) return [];
       const to = act ?? path.length - 1;
-      const stale = path.findIndex((p, k) => k > i && k < (act ?? path.length) && p.state.now?.[by]);
-      return [{ by, from: i, to, open: act == null, stale: stale < 0 ? null : stale, value: answer[0], failed: !!path[to].step.error }];
+      const stale = path.findIndex((p, k) => k > i && k < (act ?? path.length) && p.state.now?.[by]?.[step.sql]);
+      return [{ by, sql: step.sql, from: i, to, open: act == null, stale: stale < 0 ? null : stale, value: answer[0], failed: !!path[to].step.error }];
     });
   }
 

@@ -31,8 +31,8 @@ class Side {
     const body = all.filter((row) => row.table === t).map((row) => {
       const was = committed.get(row.key), mine = owner && (!was || cols.some((c) => was.at[c] !== row.at[c]));
       const change = this.changed.find((c) => c.id === `${t} ${row.key}` && !c.gone);
-      const lonely = rec.pointedAt.has(t) && !pointed.has(row.key), maker = lonely && this.makerOf(t, row.key);
-      const lost = lonely && (!maker || state.ended?.includes(maker)), pointer = this.pointerTo(t);
+      const lonely = rec.pointedAt.has(t) && rec.words.live.includes(row.at.status) && !pointed.has(row.key);
+      const lost = lonely && this.isLost(t, row.key), pointer = this.pointerTo(t);
       const broken = Object.entries(info.refs).find(([c, to]) => row.at[c] != null && !all.some((other) => other.table === to && other.key === row.at[c]));
       const tags = [
         broken && h("span", { cls: "tag lost" }, `✕ dangling: ${rec.one(broken[1], row.at[broken[0]])} is gone`),
@@ -42,13 +42,13 @@ class Side {
       const cls = `lane-${mine ? owner : step?.by || "A"}${mine ? " mine" : ""}${change && !change.was ? " born" : ""}${lost ? " lost" : ""}`;
       const cells = cols.map((c) => {
         const changed = change?.was && change.cols.includes(c);
-        return h("td", { cls: `${row.at[c] == null ? "null" : ""}${changed ? " chg" : ""}` }, shown(row.at[c]), changed && h("span", { cls: "was" }, "was ", h("s", {}, shown(change.was.at[c]))));
+        return h("td", { cls: `${row.at[c] == null ? "null" : ""}${changed ? " chg" : ""}`, title: full(row.at[c]) }, inCell(row.at[c]), changed && h("span", { cls: "was" }, "was ", h("s", {}, brief(change.was.at[c]))));
       });
       return [h("tr", { cls, "data-row": `${t} ${row.key}` }, cells), tags.length ? h("tr", { cls: `${cls} tags` }, h("td", { colspan: cols.length }, h("div", {}, tags))) : null];
     });
-    const gone = this.changed.filter((c) => c.gone && c.was.table === t).map((c) => h("tr", { cls: "gone" }, cols.map((col) => h("td", {}, h("s", {}, shown(c.was.at[col]))))));
+    const gone = this.changed.filter((c) => c.gone && c.was.table === t).map((c) => h("tr", { cls: "gone" }, cols.map((col) => h("td", {}, h("span", { cls: "val" }, h("s", {}, brief(c.was.at[col])))))));
     const none = h("tr", {}, h("td", { colspan: cols.length, cls: "null none" }, "no row"));
-    return h("div", {}, h("table", { cls: "tbl" }, h("caption", {}, t), h("thead", {}, h("tr", {}, cols.map((c) => h("th", { scope: "col" }, wbr(c))))), h("tbody", {}, body.length || gone.length ? [body, gone] : none)));
+    return h("div", {}, h("table", { cls: "tbl" }, h("caption", {}, t), h("thead", {}, h("tr", {}, cols.map((c) => h("th", { scope: "col" }, heading(c))))), h("tbody", {}, body.length || gone.length ? [body, gone] : none)));
   }
 
   pointerTo(t) {
@@ -56,12 +56,15 @@ class Side {
     return rec.one(from);
   }
 
-  makerOf(t, key) {
-    for (let k = this.player.at; k > 0; k--) {
-      const { step } = this.path[k];
-      if (this.player.rec.changes(this.path, k).some((c) => !c.was && c.row.table === t && c.row.key === key)) return step.by;
+  // Whether nobody will point at a row any more: somebody did, or the actor that made it has ended.
+  isLost(t, key) {
+    const { rec, at } = this.player, { path } = this;
+    for (let k = at; k > 0; k--) {
+      const changes = rec.changes(path, k);
+      if (changes.some((c) => c.was && Object.entries(rec.tables[c.was.table].refs).some(([col, to]) => to === t && c.was.at[col] === key))) return true;
+      if (changes.some((c) => !c.was && c.row.table === t && c.row.key === key)) return !!path[at].state.ended?.includes(path[k].step.by);
     }
-    return null;
+    return true;
   }
 
   // The arrows are the only thing that is measured.
@@ -84,11 +87,12 @@ class Side {
   }
 
   arrow(svg, base, from, to, cls, shift) {
-    const a = from.getBoundingClientRect(), b = to.getBoundingClientRect();
-    if (b.left < a.right + 16) return; // one below the other: the number in the cell has to do
-    const x1 = a.right - base.left + 1, x2 = b.left - base.left - 3, y1 = a.top - base.top + 16 + shift, y2 = b.top - base.top + 16, m = (x1 + x2) / 2;
-    svg.append(h("path", { cls: `arrow ${cls}`, d: `M${x1} ${y1} C${m} ${y1} ${m} ${y2} ${x2 - 6} ${y2}` }), h("polygon", { cls: `tip ${cls}`, points: `${x2},${y2} ${x2 - 9},${y2 - 5} ${x2 - 9},${y2 + 5}` }));
-    const cy = (y1 + y2) / 2;
+    const a = from.getBoundingClientRect(), b = to.getBoundingClientRect(), beside = b.left >= a.right + 16;
+    const y1 = a.top - base.top + 16 + shift, y2 = b.top - base.top + 16, cy = (y1 + y2) / 2;
+    // One table below the other: the arrow runs in the margin on their left.
+    const x1 = beside ? a.right - base.left + 1 : a.left - base.left - 1, x2 = b.left - base.left - 3;
+    const m = beside ? (x1 + x2) / 2 : Math.min(x1, x2) - 9 - shift / 2, reach = beside ? m : Math.min(x1, x2) - 12 - shift;
+    svg.append(h("path", { cls: `arrow ${cls}`, d: `M${x1} ${y1} C${reach} ${y1} ${reach} ${y2} ${x2 - 6} ${y2}` }), h("polygon", { cls: `tip ${cls}`, points: `${x2},${y2} ${x2 - 9},${y2 - 5} ${x2 - 9},${y2 + 5}` }));
     if (cls === "gone") for (const s of [1, -1]) svg.append(h("line", { cls: "x", x1: m - 5, y1: cy - 5 * s, x2: m + 5, y2: cy + 5 * s }));
   }
 }

@@ -34,6 +34,11 @@ const outcome = (run) => run.broken?.join("; ") || run.errors?.join("; ") || "ho
 
 // Step i in a sentence or two.
 function said(rec, path, i, begin) {
+  const what = saysStep(rec, path, i, begin), { ends, error } = path[i].step || {};
+  return ends && !error ? [what, " ", who(path[i].step.by), " ends here with ", h("b", {}, ends), "."] : what;
+}
+
+function saysStep(rec, path, i, begin) {
   const { step, state, answer } = path[i], x = step && who(step.by), others = rec.letters.length > 1;
   if (!step) return [begin];
   const found = rec.changes(path, i), changes = found.map((c) => inWords(rec, c));
@@ -41,6 +46,7 @@ function said(rec, path, i, begin) {
   if (!step.by) return [h("code", {}, rec.recover || "recovery"), " runs", changes.length ? [": ", listed(changes), "."] : " and changes nothing."];
   if (step.dies) return [x, " is killed. ", step.undone ? "Its open transaction is rolled back." : "It had no transaction open: what it has committed stays."];
   if (step.error) return [x, " is refused: ", h("b", {}, errorText(step.error)), ". ", REFUSED[errorName(step.error)] || "", step.ends ? " It ends here." : ""];
+  if (state.waits?.[step.by]) return [x, " has to wait for ", who(state.waits[step.by][0]), "’s lock."];
   if (step.kind === "read") return [x, ` reads ${target(rec, step)} and gets `, answer?.[1] ? [h("code", {}, answer[1]), " = "] : "", h("b", {}, answer ? answer[0] : "nothing"), "."];
   if (step.kind === "begin") return [x, " takes the write lock.", others ? " Others can still read; to write they have to wait." : ""];
   if (step.kind === "commit") return [x, " commits", changes.length ? [others ? ". Now everyone sees it: " : ": ", listed(seen), "."] : ", and changes nothing."];
@@ -56,7 +62,7 @@ function inWords(rec, c, noun) {
   if (c.gone) return noun ? [row, " is gone"] : ["removes ", row];
   if (!c.was) return noun ? ["a new row, ", row] : ["adds ", row];
   const cols = c.cols.filter((col) => rec.words.columns[c.row.table].includes(col));
-  return [noun ? "" : "changes ", row, ": ", listed((cols.length ? cols : c.cols).map((col) => [h("code", {}, col), " ", shown(c.was.at[col]), " → ", h("b", {}, shown(c.row.at[col]))]))];
+  return [noun ? "" : "changes ", row, ": ", listed((cols.length ? cols : c.cols).map((col) => [h("code", {}, col), " ", brief(c.was.at[col]), " → ", h("b", {}, brief(c.row.at[col]))]))];
 }
 
 // `order 7`, where the statement names its key; else the table.

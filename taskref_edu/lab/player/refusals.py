@@ -1,0 +1,164 @@
+"""Why nothing broke and an actor got an error all the same: patterns of `why.py` for the database's refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .case import Case, Part, Why, Writing, at, sentence, who
+from .recording import Moment
+from .short_sql import verb
+
+BUSY = {
+    "SQLITE_BUSY_SNAPSHOT": "what {} has read is out of date, and SQLite refuses its write",
+    "SQLITE_BUSY": "a transaction that has read may not wait for a lock, so SQLite refuses it",
+}
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The statement that the database refused, and the error. Where it waited first, the error came later."""
+
+    moment: Moment
+    error: str
+
+    @property
+    def by(self) -> str:
+        return self.moment.by
+
+    @property
+    def fails(self) -> Part:
+        return ("b", f"Nothing breaks, but {self.by} fails.")
+
+
+def refused(case: Case) -> Why | None:
+    """An actor got an error: a deadlock, or it had read before it wanted to write."""
+    found = _refusal(case)
+    if found is None or not any(text.startswith(f"{found.by}: ") for text in case.run.errors):
+        return None  # of a deadlock the server may end another one each time
+    patterns: list[Callable[[Case, Refused], Why | None]] = [deadlock, snapshot, busy, out_of_date]
+    return next((why for pattern in patterns if (why := pattern(case, found))), None)
+
+
+def _refusal(case: Case) -> Refused | None:
+    for moment in case.moments[1:]:
+        step = moment.step or {}
+        if error := step.get("error"):
+            return Refused(moment, error)
+        if error := step.get("ends"):
+            return Refused(_refused_before(case, moment), error)
+    return None
+
+
+def _refused_before(case: Case, end: Moment) -> Moment:
+    """The statement whose refusal ended an actor: after it a server lets one only roll back."""
+    earlier = [m for m in case.moments[1 : end.number] if m.by == end.by]
+    return earlier[-1] if end.kind == "rollback" and earlier else end
+
+
+def deadlock(case: Case, refusal: Refused) -> Why | None:
+    """Each waits for a lock of the other, and the server ends one."""
+    if "DeadlockDetected" not in refusal.error:
+        return None
+    waiting = next((found for m in reversed(case.moments) if (found := _circle(case, m, refusal.by))), None)
+    if waiting is None:
+        return None
+    clauses: list[Part] = []
+    for place, (letter, holder, number) in enumerate(waiting):
+        lead = "" if place == 0 else " and " if place == len(waiting) - 1 else ", "
+        verb_ = " waited for " if place == 0 else " for "
+        clauses += [lead, who(letter), verb_, who(holder), "’s lock " if place == 0 else "’s ", *at(number)]
+    template = "{waits}: a deadlock, and the database ended {A}. {fails}"
+    return sentence("deadlock", (), template, waits=clauses, A=who(refusal.by), fails=refusal.fails)
+
+
+def _circle(case: Case, moment: Moment, first: str) -> list[tuple[str, str, int]] | None:
+    """Who waits for whom, around to the first again, and since which step; None unless they do at this moment."""
+    waits, found, letter = moment.state.get("waits", {}), [], first
+    while letter not in [one for one, _, _ in found]:
+        if letter not in waits or len(holder := waits[letter][0]) != 1:
+            return None
+        steps = [m.number for m in case.moments[1 : moment.number + 1] if m.by == letter]
+        found.append((letter, holder, steps[-1]))
+        letter = holder
+    return found if letter == first else None
+
+
+def snapshot(case: Case, refusal: Refused) -> Why | None:
+    """SQLite: somebody has committed since the transaction read."""
+    if not refusal.error.endswith("(SQLITE_BUSY_SNAPSHOT)") or (read := _last_read(case, refusal)) is None:
+        return None
+    last = _committed_since(case, refusal, read)
+    return last and _outdated(case, refusal, read, last, BUSY["SQLITE_BUSY_SNAPSHOT"].format(refusal.by))
+
+
+def out_of_date(case: Case, refusal: Refused) -> Why | None:
+    """A constraint or a server's isolation refuses a write whose actor's answer is out of date by then."""
+    known = {"UNIQUE constraint": "unique", "unique constraint": "unique", "could not serialize": "serialization"}
+    pattern = next((name for words, name in known.items() if words in refusal.error), None)
+    read = _last_read(case, refusal) if pattern else None
+    last = _committed_since(case, refusal, read) if read is not None else None
+    if pattern is None or read is None or last is None or not _was_outdated(case, refusal, read):
+        return None
+    what = verb(case.sql(refusal.moment.number))
+    return _outdated(case, refusal, read, last, f"what {refusal.by} has read is out of date, and its {what} is refused", pattern)  # fmt: skip # noqa: E501
+
+
+def _outdated(case: Case, refusal: Refused, read: int, last: Writing, reason: str, pattern: str = "refused") -> Why:
+    return sentence(
+        pattern,
+        (read,),
+        f"{{A}} read {{answer}} {{read}}; then {{B}} committed {{commit}}: {reason}{{refused}}. {{fails}}",
+        A=who(refusal.by),
+        answer=case.answered(read),
+        read=at(read),
+        B=who(last.by),
+        commit=at(last.commit or 0),
+        refused=[] if pattern == "refused" else [" ", *at(refusal.moment.number)],
+        fails=refusal.fails,
+    )
+
+
+def busy(case: Case, refusal: Refused) -> Why | None:
+    """SQLite: somebody else is writing."""
+    read, writer = _last_read(case, refusal), _writer_before(case, refusal.moment)
+    if not refusal.error.endswith("(SQLITE_BUSY)") or read is None or writer is None:
+        return None
+    return sentence(
+        "refused",
+        (read,),
+        "{A} has read {read} and wants to write while {B} is writing {wrote}: {reason}. {fails}",
+        reason=BUSY["SQLITE_BUSY"],
+        A=who(refusal.by),
+        read=at(read),
+        B=who(writer.by),
+        wrote=at(writer.number),
+        fails=refusal.fails,
+    )
+
+
+def _last_read(case: Case, refusal: Refused) -> int | None:
+    reads = [m.number for m in case.moments[: refusal.moment.number] if m.by == refusal.by and m.kind == "read"]
+    return reads[-1] if reads else None
+
+
+def _committed_since(case: Case, refusal: Refused, read: int) -> Writing | None:
+    """The last writing that others have committed since this read, before the refusal was told."""
+    told = next((m.number for m in case.moments if m.step and m.by == refusal.by and m.step.get("ends")), 0)
+    end = max(told, refusal.moment.number)
+    since = [w for w in case.before(end, but=refusal.by) if (w.commit or 0) > read]
+    return since[-1] if since else None
+
+
+def _was_outdated(case: Case, refusal: Refused, read: int) -> bool:
+    later: Sequence[Moment] = case.moments[read + 1 :]
+    return any(case.recording.now(m, case.moments[read]) for m in later if refusal.by not in m.state.get("ended", ""))
+
+
+def _writer_before(case: Case, failed: Moment) -> Moment | None:
+    """The step by which another actor, whose transaction is still open, took the write lock."""
+    for moment in reversed(case.moments[1 : failed.number]):
+        if moment.by != failed.by and moment.kind in ("write", "begin"):
+            ended = case.recording.commit_of(case.moments, moment.number)
+            return moment if ended is None or ended > failed.number else None
+    return None
