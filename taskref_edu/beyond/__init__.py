@@ -1,4 +1,4 @@
-"""Beyond one machine: a PostgreSQL for learners, and the pattern on Procrastinate. Needs the extra `beyond`."""
+"""Beyond one machine: a PostgreSQL server for learners, and the pattern on Procrastinate. Needs the extra `beyond`."""
 
 from .embedded_postgresql import start_postgres
 

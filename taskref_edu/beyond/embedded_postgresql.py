@@ -1,11 +1,11 @@
-"""A real PostgreSQL for a lesson or a test: from a wheel, in a temporary folder, stopped at exit.
+"""A real PostgreSQL server for a lesson or a test: from a wheel, in a temporary folder, stopped at exit.
 
     engine = open_database(start_postgres())
 
-No service, no port, no password: the server belongs to this process and listens on a socket in its folder.
-TEST_DATABASE_URL names a server of your own to use in its place.
+No service, no port, no password: the server belongs to this process and listens on a socket in its folder. To use a
+server of your own instead, set TEST_DATABASE_URL.
 
-Not covered: servers that are to stay.
+Not covered: servers that outlive the process.
 """
 
 from __future__ import annotations
@@ -28,38 +28,39 @@ from ..database.postgresql_engine import server_engine
 from ..errors import CannotOpen, MissingExtra, install_line
 
 OVERRIDE = "TEST_DATABASE_URL"
-PREFIX = "taskref-pg-"  # then the number of the process that the server belongs to
+PREFIX = "taskref-pg-"  # followed by the id of the process to which the server belongs
 _lock = threading.Lock()
 _shared: EmbeddedServer | None = None
 
 
 class EmbeddedServer:
-    """PostgreSQL on data of its own, gone at exit; stop() and start() it to see what a failure does."""
+    """A PostgreSQL server on data of its own, removed at exit; stop() and start() simulate a failure."""
 
     def __init__(self) -> None:
-        # Not below the home folder of root, whose server runs as another user, and short: a socket's path is limited.
+        # Not below root's home folder, because root's server runs as another user; short, because a socket's path is
+        # limited.
         folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
         self._server = _wheel().get_server(folder, cleanup_mode="delete")
         self.url: str = self._server.get_uri(driver="psycopg")
 
     def start(self) -> None:
-        """Start it again, on the same data and URL."""
+        """Start it again, with the same data and URL."""
         self._server.start()
 
     def stop(self) -> None:
-        """Stop it; connections end, what was committed stays."""
+        """Stop it; connections break, committed data stays."""
         self._server.stop()
 
     def close(self) -> None:
-        """Stop it now, not at exit, and remove its data."""
+        """Stop it now instead of at exit, and remove its data."""
         self._server.cleanup()
 
 
 def start_postgres() -> str:
-    """The URL of a fresh, empty database on a server that this process starts once, and stops at exit.
+    """The URL of a new, empty database on a server that this process starts once, and stops at exit.
 
-    With TEST_DATABASE_URL set, the database is created on that server, and dropped at exit.
-    Raises MissingExtra where the packages are not installed, ServerNotReached for a wrong TEST_DATABASE_URL.
+    If TEST_DATABASE_URL is set, the database is created on that server, and dropped at exit.
+    Raises MissingExtra if packages are missing, ServerNotReached for a wrong TEST_DATABASE_URL.
     """
     if url := os.environ.get(OVERRIDE):
         return _create_database(url, drop=True)
@@ -72,7 +73,7 @@ def start_postgres() -> str:
 
 
 def _remove_orphans() -> None:
-    """Stop the servers of processes that were killed, and so could not do it, and remove their data."""
+    """Stop the servers of processes that were killed before they could do so, and remove their data."""
     module = _wheel()
     import psutil  # comes with the wheel
 
@@ -80,11 +81,11 @@ def _remove_orphans() -> None:
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
         if not owner.isdecimal() or psutil.pid_exists(int(owner)):
             continue
-        with contextlib.suppress(Exception):  # another user's, or gone meanwhile: no reason not to start ours
+        with contextlib.suppress(Exception):  # another user's, or gone meanwhile: ours can still start
             started = folder / "postmaster.pid"
             if started.exists():
                 if "postgres" not in psutil.Process(int(started.read_text().split()[0])).name():
-                    continue  # another machine's or container's, with the same folder
+                    continue  # it belongs to another machine or container that shares the folder
                 version = module.pgdata_version(folder)
                 module.get_server(folder, cleanup_mode=None, postgres_version=version).stop()
             shutil.rmtree(folder)

@@ -1,10 +1,11 @@
-"""Experiments that need a PostgreSQL: run where there is one, else shown from a run that was recorded.
+"""Experiments that need PostgreSQL: run if there is a server, otherwise shown from a recorded run.
 
     server()                        # starts one, or says what is missing and how to get it
-    waited = on_server(how_long)    # what how_long(url) returned: now, or in the recorded run
+    waited = on_server(how_long)    # what how_long(url) returns, now or in the recorded run
 
-What an experiment returns is JSON, so that both look the same; the key is the function's name. With
-TASKREF_RECORD=file.json each result is also written there: `tools/record_09.py` makes `recorded_09.json` so.
+An experiment returns JSON, so both look the same; the key is the function's name. With TASKREF_RECORD=file.json each
+result is also written there, which is how `tools/record_09.py` creates `recorded_09.json`.
+
 Not covered: installing anything.
 """
 
@@ -31,11 +32,11 @@ _database: Server | None = None
 
 
 class Unavailable(TaskrefError):
-    """This system cannot do what an experiment needs; its recorded outcome can be read all the same."""
+    """This system cannot run an experiment; the recorded outcome can still be shown."""
 
 
 class Server:
-    """A fresh database on a server; or none, and the reason. Prints as what a learner needs to know."""
+    """A new database on a server; or the reason why there is none. Prints as what a learner needs to know."""
 
     def __init__(self, url: str = "", version: str = "", reason: str = "") -> None:
         self.url, self.version, self.reason = url, version, reason
@@ -52,7 +53,7 @@ class Server:
 
 
 def server() -> Server:
-    """Start a PostgreSQL for this notebook, with a fresh database; a Server without URL where that cannot be."""
+    """Start a PostgreSQL server for this notebook, with a new database; a Server without URL if that is impossible."""
     global _database
     importlib.invalidate_caches()  # packages may have been installed since the kernel started
     try:
@@ -61,13 +62,13 @@ def server() -> Server:
             raise MissingExtra(f"{', '.join(missing)} not installed")
         url = start_postgres()
         _database = Server(url, _version(url))
-    except Exception as error:  # whatever keeps it from starting, the notebook goes on with what was recorded
+    except Exception as error:  # whatever prevents the start, the notebook goes on with the recorded run
         _database = Server(reason=str(error) if isinstance(error, TaskrefError) else f"{type(error).__name__}: {error}")
     return _database
 
 
 def on_server(experiment: Callable[[str], Any]) -> Any:
-    """What experiment(url) returns, as JSON has it; where it cannot be run, what it returned when it was recorded."""
+    """What experiment(url) returns, as JSON keeps it; if it cannot run here, what it returned when it was recorded."""
     name = experiment.__name__
     database = _database or server()
     if database.url:
@@ -91,7 +92,7 @@ def _recorded() -> dict[str, Any]:
 
 
 def _record(name: str, result: Any, version: str) -> None:
-    """Add it to the record that is being made, if one is."""
+    """Add the result to the recording, if one is being made."""
     if not (where := os.environ.get(RECORD)):
         return
     path = Path(where)

@@ -1,6 +1,6 @@
-"""What notebooks of earlier versions import: explore() on a server, under its former name and with its former result.
+"""For notebooks of earlier versions: explore() on a server, with its former name and its former result.
 
-Not covered: anything new; write explore(…, url=…) from `taskref_edu.lab`.
+A module of its own, so that it can go when those notebooks are gone. In new code, write explore(…, url=…).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..lab.tables import Table
 
 
 class OnServer:
-    """The result, as it was: `outcomes` says by schedule what is broken, or ""."""
+    """The result in its former shape. outcomes: what is broken, by schedule, or ""."""
 
     def __init__(self, found: ExplorationResult) -> None:
         self.found, self.count = found, found.count

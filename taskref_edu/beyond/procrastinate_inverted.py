@@ -9,8 +9,9 @@
     procrastinate.run_until_idle(queue)                     # or, on as many machines as you like, with
                                                             # `queue` in shop.py: procrastinate --app shop.queue worker
 
-`queue` is Procrastinate's App, a job its Job. Compare `inverted.py`: the same verbs in the same order.
-Not covered: the same as there, and Procrastinate's own locks and queues.
+`queue` is Procrastinate's App, a job is its Job. Compare `inverted.py`: the same verbs in the same sequence.
+
+Not covered: what `inverted.py` does not cover; Procrastinate's own locks and queues.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ _JOBS = JobManager(IN_TRANSACTION)
 
 
 def enqueue_payment(session: Session, queue: App, order: Order) -> jobs.Job:
-    """Enqueue a payment and let the order reference it, whatever it referenced before. Returns the job.
+    """Enqueue a payment and let the order reference it, replacing any former reference. Returns the job.
 
     Raises OrphanTask if the order is not in the database: nothing would reference the job.
     """
@@ -69,12 +70,12 @@ def enqueue_payment_once(session: Session, queue: App, order: Order) -> jobs.Job
         this_order_if_free = (col(Order.id) == order.id) & col(Order.processing_task_id).is_(None)
         if _reference(session, order, job, this_order_if_free):
             return job
-        savepoint.rollback()  # the loser's job must go, too
+        savepoint.rollback()  # so that no job is left without a reference
         return None
 
 
 def cancel_payment(session: Session, queue: App, order: Order) -> int:
-    """Cancel the order's payment; how many jobs were cancelled or asked to stop (0 or 1)."""
+    """Cancel the order's payment; return how many jobs were cancelled or asked to stop (0 or 1)."""
     job_id = session.exec(select(Order.processing_task_id).where(Order.id == order.id)).one_or_none()
     cancelled = int(job_id is not None and _JOBS.cancel_job_by_id(job_id, abort=True, connection=driver(session)))
     if order in session:
@@ -88,7 +89,7 @@ def orders_in_process(session: Session) -> list[Order]:
 
 
 def process_payment(context: JobContext) -> None:
-    """Pay the order, if this job is still the one that it references."""
+    """Pay the order, if it still references this job."""
     with reading(engine_of(context)) as session:
         order = order_for(session, context.job)
     checkpoint(context)
@@ -103,7 +104,7 @@ def process_payment(context: JobContext) -> None:
 
 
 class Retry(RetryStrategy):
-    """Up to MAX_ATTEMPTS, later each time; never where trying again cannot help."""
+    """Retries up to MAX_ATTEMPTS, with growing delays; no retry if it cannot help."""
 
     def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision | None:
         if isinstance(exception, PermanentFailure):
@@ -112,9 +113,9 @@ class Retry(RetryStrategy):
 
 
 def open_queue(engine: Engine, charge: Callable[[Order], object] = lambda order: None) -> App:
-    """Procrastinate's App on the engine's database, with the payment registered; creates the tables that are missing.
+    """Procrastinate's App on the engine's database, with the payment registered; creates missing tables.
 
-    charge: what a payment does outside the database, such as asking a bank. Raises what install() raises.
+    charge: the payment's effect outside the database, such as a call to a bank. Raises as install() does.
     """
     install(engine)
     where = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -134,10 +135,10 @@ def schedule_upkeep(
     rescue_at: str = "* * * * *",
     prune_at: str = "17 3 * * *",
 ) -> None:
-    """Let the workers of the queue rescue the jobs of dead ones, and prune old jobs. Procrastinate does neither itself.
+    """Let the queue's workers rescue the jobs of dead workers, and prune old jobs. Procrastinate itself does neither.
 
-    stalled_after: seconds without a heartbeat after which a worker is taken for dead; it beats three times in that.
-    rescue_at, prune_at: when, as in cron; a sixth field is for seconds.
+    stalled_after: seconds without a heartbeat after which a worker counts as dead; it sends three in that time.
+    rescue_at, prune_at: when, in cron's format; a sixth field is for seconds.
     """
     queue.worker_defaults.update(update_heartbeat_interval=stalled_after / 3, stalled_worker_timeout=stalled_after)
 
@@ -147,7 +148,7 @@ def schedule_upkeep(
         for job in await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=stalled_after):
             if job.attempts + 1 < MAX_ATTEMPTS:
                 await queue.job_manager.retry_job(job)
-            else:  # it may be what kills its workers
+            else:  # this job may be what kills its workers
                 await queue.job_manager.finish_job(job, jobs.Status.FAILED, delete_job=False)
 
     @queue.periodic(cron=prune_at)
@@ -159,7 +160,7 @@ def schedule_upkeep(
 
 
 def run_until_idle(queue: App) -> None:
-    """Run jobs until none is due. On a thread of its own: a notebook has an event loop already."""
+    """Run jobs until none is due; on a thread of its own, because a notebook already runs an event loop."""
     with ThreadPoolExecutor(1) as thread:
         thread.submit(queue.run_worker, wait=False, install_signal_handlers=False).result()
 
@@ -170,7 +171,7 @@ def _defer(session: Session, queue: App) -> jobs.Job:
 
 
 def _reference(session: Session, order: Order, job: jobs.Job, where: ColumnElement[bool]) -> bool:
-    """Let the order reference the job where the condition holds; whether it did. By UPDATE: `order` may be old."""
+    """Set the reference if the condition holds; return whether it did. By UPDATE: `order` may be out of date."""
     moved = session.execute(update(Order).where(where).values(processing_task_id=job.id)).rowcount  # type: ignore[attr-defined]
     if moved:
         set_committed_value(order, "processing_task_id", job.id)

@@ -1,10 +1,10 @@
-"""The lease that Procrastinate does not have: who claimed a job last may write and report, nobody else.
+"""A lease for Procrastinate, which has none: only the worker that claimed a job last may write and report.
 
-Procrastinate's worker reports a job's end by the job's id alone. A worker that was stopped, missed for dead and
-continued can so end a job that another one has begun anew. What tells the two apart stands in the job's row:
-`attempts` rises with each retry, and `worker_id` is the one who claimed it last. Together they are the lease token.
+Procrastinate's workers report a job's end by the job's id alone. So a worker that was suspended, taken for dead and
+then resumed can end a job that another worker has started again. The job's row tells the two apart: `attempts` rises
+with each retry, and `worker_id` names the latest worker. Together they are the lease token.
 
-Not covered: a handler's effects outside this database; they need an idempotency key.
+Not covered: a handler's effects outside this database, which need an idempotency key.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from .procrastinate_schema import JobRow
 
 logger = logging.getLogger(__name__)
 
-# Never opened: it only serves calls that bring the connection of the caller's transaction with them.
+# Never opened: it only serves calls that pass the connection of the caller's transaction.
 IN_TRANSACTION = SyncPsycopgConnector()
 HOLD = """SELECT id FROM procrastinate_jobs WHERE id = %(job_id)s AND status = 'doing'
     AND attempts = %(attempts)s AND worker_id IS NOT DISTINCT FROM %(worker_id)s FOR UPDATE"""
 
 
 class FencedJobManager(manager.JobManager):
-    """Procrastinate's job manager, which drops the report of a worker that no longer holds the job."""
+    """Procrastinate's job manager; it drops reports of workers that no longer hold the job."""
 
     connector: PsycopgConnector
 
@@ -47,13 +47,13 @@ class FencedJobManager(manager.JobManager):
         queue: str | None = None,
         lock: str | None = None,
     ) -> None:
-        """Let the job be tried again if the caller still holds it."""
+        """Schedule a retry of the job if the caller still holds it."""
         new = {"new_priority": priority, "new_queue_name": queue, "new_lock": lock}
         await self._if_held(job, sql.queries["retry_job"], retry_at=retry_at or datetime.now(UTC), **new)
 
     async def _if_held(self, job: jobs.Job, query: Any, **arguments: Any) -> None:
         ask = self.connector.execute_query_all_async_with_connection
-        async with self.connector.pool.connection() as connection:  # one transaction, so that the lock holds
+        async with self.connector.pool.connection() as connection:  # one transaction, to keep the lock
             token = {"job_id": job.id, "attempts": job.attempts, "worker_id": job.worker_id}
             if await ask(connection, query=HOLD, **token):
                 await ask(connection, query=query, job_id=job.id, **arguments)
@@ -70,8 +70,9 @@ def engine_of(context: JobContext) -> Any:
 def completing(context: JobContext) -> Iterator[Session]:
     """One write transaction for the handler's effect and the job's end: both commit, or neither does.
 
-    Its first statement locks the job and proves the lease, so a stale holder is refused (StaleLease) before its
-    effect, and locks are taken job first, then object. The worker's own report, later, finds the job ended.
+    Its first statement locks the job and proves the lease, so a stale holder is refused (StaleLease) before its effect,
+    and locks are taken in one sequence: first the job, then the object. The worker's own report then finds the job
+    ended.
     """
     job = context.job
     with writing(engine_of(context)) as session:
@@ -96,6 +97,6 @@ def checkpoint(context: JobContext) -> None:
 
 
 def driver(session: Session) -> Any:
-    """The driver's connection under the session, whose pending changes have been sent."""
+    """The driver's connection under the session, after flushing its pending changes."""
     session.flush()
     return session.connection().connection.driver_connection

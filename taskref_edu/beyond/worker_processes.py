@@ -1,12 +1,12 @@
-"""Real worker processes of Procrastinate, to be killed, stopped and woken: `procrastinate --app shop.queue worker`.
+"""Real worker processes of Procrastinate to kill, suspend and resume: `procrastinate --app shop.queue worker`.
 
     workers = WorkerProcesses(url, "ABC")  # three processes, each a worker; they need a second to start
     workers.click(11)                      # an order, with the job that pays it
-    victim = workers.first_to_charge()     # it stands in the slow part of its handler, until it is released
+    victim = workers.first_to_charge()     # it stays in the slow part of its handler until it is released
     workers.kill(victim)                   # SIGKILL
 
-They end when they are closed, when others are started, and at the latest when this process ends.
-`fence(False)`: from then on Procrastinate as it comes, without the lease token of `procrastinate_lease.py`.
+They end when they are closed, when others are started, or at the latest when this process ends. After `fence(False)`
+they run Procrastinate unchanged, without the lease token of `procrastinate_lease.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .experiments import Unavailable
 
 PROCESS_TIMEOUT = 30.0  # seconds
 STALE = "StaleLease: "
-# A worker whose notebook is gone ends, too. Not one that is stopped: close() is for that.
+# A worker ends, too, when its notebook's process is gone; a suspended one cannot, so close() ends it.
 SHOP = """
 import os, threading, time
 from contextlib import contextmanager
@@ -83,7 +83,7 @@ _running: list[WorkerProcesses] = []
 
 
 class NotInTime(TaskrefError):
-    """The workers did not do what was waited for; the message has the end of their logs."""
+    """The workers did not do in time what was waited for; the message has the end of their logs."""
 
 
 class WorkerProcesses:
@@ -110,7 +110,7 @@ class WorkerProcesses:
                 self.shop.enqueue_payment(session, self.queue, order)
 
     def hold(self, *letters: str) -> None:
-        """From now on, what these workers charge does not end."""
+        """From now on, these workers' charges do not finish."""
         for letter in letters:
             (self.folder / f"hold-{letter}").touch()
 
@@ -119,12 +119,12 @@ class WorkerProcesses:
         (self.folder / "no-fence").unlink(missing_ok=True) if on else (self.folder / "no-fence").touch()
 
     def release(self, *letters: str) -> None:
-        """Let them end what they are charging, and what they charge later."""
+        """Let these workers' charges finish, present and later ones."""
         for letter in letters:
             (self.folder / f"hold-{letter}").unlink(missing_ok=True)
 
     def charging(self) -> list[str]:
-        """The workers that stand in the slow part of their handler."""
+        """The workers that are in the slow part of their handler."""
         return sorted(path.name[-1] for path in self.folder.glob("charging-*"))
 
     def first_to_charge(self) -> str:
@@ -133,11 +133,11 @@ class WorkerProcesses:
         return self.charging()[0]
 
     def wait_until_another_charges(self, letter: str) -> None:
-        """Return once somebody else than this worker is charging."""
+        """Return as soon as another worker is charging."""
         self._wait(lambda: {*self.charging()} - {letter}, f"another worker than {letter} charging")
 
     def charges(self) -> list[str]:
-        """The ids of the orders that were charged, one for each charge begun."""
+        """The ids of the charged orders, one for each charge that was started."""
         kept = self.folder / "charges"
         return kept.read_text(encoding="utf-8").split() if kept.exists() else []
 
@@ -148,22 +148,22 @@ class WorkerProcesses:
         return self.rows()
 
     def kill(self, letter: str) -> None:
-        """SIGKILL: the process ends at once, and nothing of it runs any more."""
+        """SIGKILL: the process ends at once; no code of it runs any more."""
         self.processes[letter].kill()
         self.processes[letter].wait()
         (self.folder / f"charging-{letter}").unlink(missing_ok=True)
 
     def stop(self, letter: str) -> None:
-        """SIGSTOP: the process stands still, as on a laptop that sleeps. Raises NotHere on Windows."""
+        """SIGSTOP: the process is suspended, as on a sleeping laptop. Raises Unavailable on Windows."""
         self._signal(letter, "SIGSTOP")
 
     def wake(self, letter: str) -> None:
-        """SIGCONT, and its charge ends: it goes on where it stood, and knows of nothing."""
+        """SIGCONT, and its charge finishes: it continues where it was suspended, unaware of the time in between."""
         self.release(letter)
         self._signal(letter, "SIGCONT")
 
     def outcome_of_write(self, letter: str) -> str:
-        """What happened to the write of a worker that was woken: "it paid the order", or the refusal in its log."""
+        """What happened to the write of a resumed worker: "it paid the order", or the refusal in its log."""
 
         def refusals() -> list[str]:
             return [line for line in self._log(letter).splitlines() if STALE in line]
@@ -232,6 +232,6 @@ class WorkerProcesses:
 
 @atexit.register
 def close_all() -> None:
-    """End the workers of every crew that is still there."""
+    """End all worker processes that still run."""
     for crew in list(_running):
         crew.close()

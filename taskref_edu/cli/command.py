@@ -1,8 +1,7 @@
 """The `taskref` command.
 
-A subcommand is a function here and one call of `add`: its name, its help (the docstring) and its
-exit code come from the function. What a subcommand needs is imported inside it, so that none pays
-for another.
+A subcommand is a function here and one call of `add`: the function provides its name, its help (the docstring) and its
+exit code. A subcommand's imports are inside its function, so that the others start without them.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ def add(
     """A subcommand for the function; with `passes_on`, unknown arguments reach it as `arguments.rest`."""
     command = commands.add_parser(
         function.__name__,
-        help=(function.__doc__ or function.__name__).splitlines()[0],  # python -OO takes the docstrings away
+        help=(function.__doc__ or function.__name__).splitlines()[0],  # python -OO removes docstrings
         description=function.__doc__,
         allow_abbrev=False,
     )
@@ -139,13 +138,13 @@ def run(taskref: argparse.ArgumentParser, argv: Sequence[str] | None = None) -> 
 
 def main() -> int:
     """The command itself: returns its exit code."""
-    for stream in (sys.stdout, sys.stderr):  # not every pipe has ✔ and ★, and a learner's text may hold anything
+    for stream in (sys.stdout, sys.stderr):  # not every encoding has ✔ and ★, and a learner's text may contain anything
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
         code = run(parser())
         sys.stdout.flush()
-    except BrokenPipeError:  # `taskref progress | head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains again at its exit
+    except BrokenPipeError:  # the reader has closed the pipe, as in `taskref progress | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python reports it again at exit
         return 0
     return code

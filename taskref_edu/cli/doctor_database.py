@@ -1,6 +1,7 @@
-"""What `taskref doctor DB` looks at: the file's pages, then what earlier code or hands have left in its tables.
+"""What `taskref doctor DB` checks: the file's pages, then what earlier versions or manual changes left in its tables.
 
-A dry run unless it is told to repair. Not covered: saving what is in a damaged file, which SQLite's `.recover` does.
+A dry run unless it is told to repair. Apart from `doctor_environment.py`, because it checks data, not an installation,
+and can change something. Not covered: saving data from a damaged file (the remedy names the commands).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ DAMAGES = 5  # that are shown
 
 
 def run(where: str, types: Iterable[str], repair: bool) -> int:
-    """Look at a database, and fix its tables if asked; 0 if it is, or now is, as it should be. Raises CannotOpen."""
+    """Check a database, and repair its tables if asked; 0 if all is well, or has been repaired. Raises CannotOpen."""
     engine = open_database(where, create=False)
     try:
         pages = _pages(engine)

@@ -1,7 +1,8 @@
-"""What `taskref doctor` looks at: everything that the lab stands on, each problem with its remedy.
+"""What `taskref doctor` checks: everything that the lab needs, each problem with its remedy.
 
-The checks try things instead of asking about them: a statement is run, a file is written, a worker runs a task.
-A database is looked at in `doctor_database.py`. Not covered: whether the browser shows it (`taskref lab` does).
+The checks try things out instead of asking about them: they run a statement, write a file, let a worker run a task.
+
+Not covered: a database (`doctor_database.py`); whether the browser displays the lab (`taskref lab` shows that).
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ FRONT_ENDS = {"@jupyter-widgets/jupyterlab-manager": "ipywidgets", "anywidget": 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found; `remedy` says what to do about a problem, None that all is well."""
+    """What one check found; `remedy`: what to do about the problem, None if all is well."""
 
     found: str
     remedy: str | None = None
@@ -54,7 +55,7 @@ def run(checks: Iterable[Callable[[], Finding]] | None = None) -> int:
     for check in CHECKS if checks is None else checks:
         try:
             finding = check()
-        except Exception as error:  # a check that fails is a finding, too
+        except Exception as error:  # a check that raises is a finding, too
             finding = Finding(f"{check.__name__}: {type(error).__name__}: {error}", "fix that, then try again")
         problems += finding.remedy is not None
         print(finding, flush=True)
@@ -66,7 +67,7 @@ def run(checks: Iterable[Callable[[], Finding]] | None = None) -> int:
 
 
 def wrapped(head: str, text: str) -> list[str]:
-    """The text after its head, in lines of at most 80 columns; a long path is not torn."""
+    """The text after its heading, in lines of at most 80 columns; a long path is not broken."""
     indent = " " * len(head)
     return textwrap.wrap(
         text, WIDTH, initial_indent=head, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
@@ -138,7 +139,7 @@ def server() -> Finding:
 
 
 def temporary_files() -> Finding:
-    """The folder of temporary files: the notebooks' databases are there."""
+    """The folder of temporary files, where the notebooks' databases are."""
     folder = tempfile.gettempdir()
     remedy = "set TMPDIR to a folder on a local disk that you may write to"
     try:
@@ -155,7 +156,7 @@ def temporary_files() -> Finding:
 
 
 def package(name: str) -> Callable[[], Finding]:
-    """A check of one package of the extra `lab`: installed, and of a version that we work with."""
+    """A check of one package of the extra `lab`: whether it is installed, in a version that works."""
 
     def check() -> Finding:
         try:
@@ -172,7 +173,7 @@ def package(name: str) -> Callable[[], Finding]:
 
 
 def wanted_versions(name: str):  # type: ignore[no-untyped-def] # a SpecifierSet, of a package that may be missing
-    """The versions of a package that our own metadata asks for; None if that cannot be told."""
+    """The versions of a package that our own metadata requires; None if that is unknown."""
     try:
         from packaging.requirements import Requirement
     except ImportError:
@@ -182,7 +183,7 @@ def wanted_versions(name: str):  # type: ignore[no-untyped-def] # a SpecifierSet
 
 
 def kernel() -> Finding:
-    """The kernel that notebooks get: this environment's."""
+    """The kernel that notebooks get: it must be this environment's."""
     try:
         from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
     except ImportError:
@@ -199,7 +200,7 @@ def kernel() -> Finding:
 
 
 def front_end() -> Finding:
-    """The browser's half of the widgets: prebuilt extensions of JupyterLab, found and not disabled."""
+    """The widgets' browser part: JupyterLab's prebuilt extensions, found and not disabled."""
     try:
         from jupyter_core.paths import jupyter_path
         from jupyterlab_server.config import get_page_config
@@ -238,7 +239,7 @@ def progress() -> Finding:
     except ImportError as error:
         return Finding(f"no exercises: {error}", INSTALL)
     folder = home().absolute()
-    there = next(place for place in (folder, *folder.parents) if place.exists())  # only looked at: nothing is made
+    there = next(place for place in (folder, *folder.parents) if place.exists())  # checks only; creates nothing
     try:
         tempfile.TemporaryFile(dir=there).close()
     except OSError as error:

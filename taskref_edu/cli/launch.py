@@ -1,8 +1,9 @@
 """Opens JupyterLab on the first notebook: what `taskref lab` does.
 
-It finds the folder, refuses what JupyterLab would answer with a traceback or would pass over in
-silence, and adds the few settings that a first start needs, for this start alone: nothing is
-written into the user's own settings. Not covered: installing JupyterLab (`tools/setup.py`).
+It finds the folder, refuses what JupyterLab would answer with a traceback or silently ignore, and adds the few settings
+that a first start needs, for this start only: the user's own settings are not changed.
+
+Not covered: installing JupyterLab (`tools/setup.py`).
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ class CannotStart(TaskrefError):
 
 
 def start(arguments: Sequence[str]) -> int:
-    """Run JupyterLab with the arguments until it is stopped; returns its exit code."""
+    """Run JupyterLab with the arguments until it stops; return its exit code."""
     if importlib.util.find_spec("jupyterlab") is None:
         raise CannotStart("found no JupyterLab beside this package, needs the extra `lab`: run `make lab`.")
     clone = find_root()
     require_writable(clone)
     require_free_port(arguments)
     os.environ.update(environment(os.environ))
-    os.environ.pop("PYTHONOPTIMIZE", None)  # the kernels would have it, too, and run no assert
+    os.environ.pop("PYTHONOPTIMIZE", None)  # the kernels would inherit it, and skip every assert
     from jupyterlab.labapp import LabApp
 
     return LabApp.launch_instance([*options(clone), *as_root(arguments), *arguments]) or 0
 
 
 def find_root() -> Path:
-    """The clone, which must have its notebooks."""
+    """The clone; raises CannotStart if its notebooks are missing."""
     folder = root()
     if not (folder / FIRST_NOTEBOOK).is_file():
         raise CannotStart(f"found no {FIRST_NOTEBOOK} in {folder}: run it inside a clone of the repository.")
@@ -47,7 +48,7 @@ def find_root() -> Path:
 
 
 def require_writable(root: Path) -> None:
-    """Refuse a folder where no answer could be saved. Tried by writing: a disk may be read-only."""
+    """Refuse a folder in which no answer could be saved. Checked by writing, because a disk may be read-only."""
     try:
         tempfile.TemporaryFile(dir=root).close()
     except OSError as error:
@@ -58,15 +59,16 @@ def require_writable(root: Path) -> None:
 
 
 def require_free_port(arguments: Sequence[str]) -> None:
-    """Refuse a port asked for by number that is taken; JupyterLab would pass on to another one.
+    """Refuse a port that the user named if it is in use: JupyterLab would silently choose another one.
 
-    Without a number JupyterLab looks for a free one by itself."""
+    Without a number, JupyterLab looks for a free port itself.
+    """
     asked = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     asked.add_argument("--port", "--ServerApp.port", type=int, dest="port")
     asked.add_argument("--ip", "--ServerApp.ip", default="localhost", dest="ip")
     try:
         found, _ = asked.parse_known_args(arguments)
-    except argparse.ArgumentError:  # not a number: JupyterLab says so itself
+    except argparse.ArgumentError:  # not a number: JupyterLab reports it
         return
     if found.port is None:
         return
@@ -81,11 +83,11 @@ def require_free_port(arguments: Sequence[str]) -> None:
 
 
 def is_taken(host: str, port: int) -> bool:
-    """Whether somebody listens on the port, seen as the server will: by binding to it."""
+    """Whether the port is in use, checked as the server will: by binding to it."""
     host = {"localhost": "127.0.0.1", "*": "", "0.0.0.0": ""}.get(host, host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        if os.name != "nt":  # there it would allow a port that is in use
+        if os.name != "nt":  # on Windows, this option would allow a port that is in use
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -95,8 +97,11 @@ def is_taken(host: str, port: int) -> bool:
 
 
 def environment(current: os._Environ[str] | dict[str, str]) -> dict[str, str]:
-    """Variables for this start: no news pop-up and no look-up of updates unless the user's settings
-    ask for them, and this environment's kernel before one of the same name in the user's home."""
+    """Environment variables for this start.
+
+    No news pop-up and no check for updates unless the user's settings ask for them; and this environment's kernel takes
+    precedence over one of the same name in the user's home.
+    """
     ours = str(Path(__file__).with_name("jupyter_config"))
     path = [folder for folder in current.get("JUPYTER_CONFIG_PATH", "").split(os.pathsep) if folder]
     found = {"JUPYTER_CONFIG_PATH": os.pathsep.join([*path, ours]), "JUPYTER_PREFER_ENV_PATH": "1"}
@@ -104,7 +109,7 @@ def environment(current: os._Environ[str] | dict[str, str]) -> dict[str, str]:
 
 
 def home_problem() -> str:
-    """Why Jupyter's folders cannot be in the home folder; empty where they can."""
+    """Why Jupyter's folders cannot be in the home folder; empty if they can."""
     home = Path.home()
     try:
         with tempfile.NamedTemporaryFile(dir=home) as file:
@@ -115,7 +120,7 @@ def home_problem() -> str:
 
 
 def own_folders(current: os._Environ[str] | dict[str, str]) -> dict[str, str]:
-    """Folders in place of those in a home that cannot be used, as far as the user has named none."""
+    """Folders to use instead of those in an unusable home folder, unless the user has named some."""
     place = Path(tempfile.gettempdir()) / f"taskref-home-{getattr(os, 'getuid', lambda: 0)()}"
     place.mkdir(mode=0o700, exist_ok=True)
     names = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR", "MPLCONFIGDIR")
@@ -123,8 +128,11 @@ def own_folders(current: os._Environ[str] | dict[str, str]) -> dict[str, str]:
 
 
 def options(clone: Path) -> list[str]:
-    """Serve the whole folder and open the first notebook, with or without a browser; of the log only what matters,
-    so that the address stands last. A preferred folder of the user's own, outside, would stop the start."""
+    """Options that serve the whole folder and open the first notebook, with or without a browser.
+
+    The log shows only what matters, so that the address comes last. The preferred folder is overridden, because one
+    outside the served folder prevents the start.
+    """
     return [
         f"--ServerApp.root_dir={clone}",
         f"--ServerApp.preferred_dir={clone}",
@@ -135,7 +143,7 @@ def options(clone: Path) -> list[str]:
 
 
 def as_root(arguments: Sequence[str]) -> list[str]:
-    """`--allow-root` where it is needed, and one line that says so."""
+    """`--allow-root` if it is needed; then prints a line that says so."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or "--allow-root" in arguments:
         return []
     print(

@@ -1,12 +1,12 @@
-"""Exercises that check themselves: in a notebook by running the cell, in a terminal by pytest or `taskref check`.
+"""Exercises that check themselves: in a notebook when the cell runs, in a terminal by pytest or `taskref check`.
 
     from taskref_edu.exercises import exercise
 
     @exercise("1.1")
     def order_of(session, task): ...
 
-Importing this inside IPython installs the check after each cell; elsewhere it does nothing.
-`check_answer(id, source)` checks a text without a notebook.
+Importing this inside IPython installs a check after each cell; elsewhere it installs nothing.
+`check_answer(id, source)` checks an answer's text without a notebook.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def exercise(id: str) -> Callable[[F], F]:
-    """Decorator: the function below answers exercise `id`. The function itself is returned as it is."""
+    """Decorator: the function below answers exercise `id`. Returns the function unchanged."""
     if not isinstance(id, str):
         raise TypeError(f'{id!r} found, an id in quotes expected: write @exercise("1.1")')
     notebook_hook.note_use(id)

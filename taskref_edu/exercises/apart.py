@@ -1,9 +1,10 @@
-"""Check an attempt in a process of its own: for an exercise whose answers may end the process that they run in.
+"""Checks an attempt in a child process: for exercises whose answers may end the process in which they run.
 
-The child checks as a notebook would, and sends the outcome back as JSON. If it ends before that, the answer ended it.
-Between the two stands a shell, so that not even a signal to the child's parent reaches the caller. Python and its
-imports take longer than the check: `start_early` starts the next child before it is needed. Not contained: what grading
-contains, such as memory and files.
+The child checks as a notebook would, and returns the outcome as JSON. If it ends before that, the answer ended it. A
+shell runs between the two, so that not even a signal to the child's parent reaches the caller. Python and its imports
+take longer than the check, so `start_early` starts the next child before it is needed.
+
+Not covered: limits on memory and files, which grading sets.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from .exercise import Exercise
 from .loader import Attempt
 from .outcomes import Outcome, Verdict
 
-CHILD = "TASKREF_CHECKED_APART"  # set in the child, which checks right there
-STARTING = 30.0  # seconds for Python and its imports, on a machine that has much to do
+CHILD = "TASKREF_CHECKED_APART"  # set in the child, which must check the attempt itself
+STARTING = 30.0  # seconds for Python and its imports, on a busy machine
 ON_POSIX = os.name == "posix"
 SHELL = ["/bin/sh", "-c", '"$@"; exit $?', "check"]
 
 
 def is_apart(exercise: Exercise) -> bool:
-    """Whether this exercise is to be checked in another process than this one."""
+    """Whether this exercise must be checked in another process."""
     return exercise.apart and CHILD not in os.environ
 
 
-_waiting: list[subprocess.Popen[str]] = []  # the child that was started early, if there is one
+_waiting: list[subprocess.Popen[str]] = []  # the child that was started early, if any
 
 
 def start_early(exercise: Exercise) -> None:
-    """Start the child for the next check of this exercise, unless one waits; it ends with this process."""
+    """Start the child for the next check of this exercise, unless one is waiting; it ends with this process."""
     if is_apart(exercise) and not any(process.poll() is None for process in _waiting):
         _end_waiting()
         _waiting.append(_started())
@@ -63,7 +64,7 @@ def _started() -> subprocess.Popen[str]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """End the child and what it started."""
+    """End the child and the processes that it started."""
     with suppress(OSError):
         os.killpg(process.pid, signal.SIGKILL) if ON_POSIX else process.kill()
     process.wait()

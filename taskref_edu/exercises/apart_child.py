@@ -1,6 +1,6 @@
-"""The child of `apart.py`: reads an attempt, checks it, writes its outcome.
+"""The child process of `apart.py`: reads an attempt, checks it, writes its outcome.
 
-A module of its own, because `check.py` needs `apart.py`, and this needs `check.py`.
+A module of its own, because it imports `check.py`, which imports `apart.py`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from .outcomes import Outcome
 def main() -> None:
     """In the child: the attempt from standard input, its outcome to standard output."""
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what the answer prints must not get in between
+    os.dup2(2, 1)  # what the answer prints must not get into the outcome
     if not (sent := sys.stdin.read()):
-        return  # started early, and the caller ended without a check
+        return  # it was started early, and the caller ended without a check
     given = json.loads(sent)
     attempt = Attempt(**{**given, "imports": tuple(given["imports"]), "elsewhere": frozenset(given["elsewhere"])})
     outcome = check_attempt(attempt)
@@ -27,7 +27,7 @@ def main() -> None:
     said |= {"facts": [(heading, str(fact)) for heading, fact in outcome.facts], "notes": list(outcome.notes)}
     json.dump(said, answer)
     answer.flush()
-    os._exit(0)  # threads that the answer left behind do not keep us
+    os._exit(0)  # without waiting for threads that the answer left running
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Check one attempt: load it, run the exercise's checks over it, say how it ended.
+"""Checks one attempt: loads it, runs the exercise's checks, and returns the outcome.
 
-The notebook's hook, pytest and the terminal all come here, so they agree. Nothing is shown or kept here.
-Not covered: the learner's progress (`progress.py`) and where attempts come from (`notebook_hook.py`,
-`notebook_files.py`).
+The notebook's hook, pytest and the terminal all call this, so they agree. Nothing is displayed or stored here.
+
+Not covered: the learner's progress (`progress.py`); where attempts come from (`notebook_hook.py`, `notebook_files.py`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OPTIMIZE = "Unset PYTHONOPTIMIZE, restart the kernel or the terminal, and check 
 
 @dataclass
 class Run:
-    """What a run of the checks left behind: those that passed, and the one that did not with its error."""
+    """The result of running the checks: those that passed, and the one that failed with its error."""
 
     passed: list[Check]
     failing: Check | None = None
@@ -46,20 +46,20 @@ class Run:
 
 
 def check_answer(exercise_id: str, source: str) -> Outcome:
-    """Check the text of an answer by itself, as if it were the only cell of a notebook.
+    """Check the text of an answer, as if it were the only cell of a notebook.
 
-    The text is what a learner would type: imports if it needs any, helpers, and the exercise's function; the line
-    `@exercise(…)` is added unless it is there. Raises UnknownExercise.
+    The text is what a learner would type: imports, helper functions, and the exercise's function. The line
+    `@exercise(…)` is added if it is missing. Raises UnknownExercise.
     """
     exercise = find(exercise_id)
     if exercise.id not in ids_in(source):
-        with contextlib.suppress(*UNREADABLE):  # without the function: the attempt says so
+        with contextlib.suppress(*UNREADABLE):  # if the function is missing, the check reports it
             source = exercise.cell(source)
     return check_attempt(attempt_from(exercise.id, source, ()), exercise)
 
 
 def check_attempt(attempt: Attempt, exercise: Exercise | None = None) -> Outcome:
-    """Check the attempt against its exercise (the catalog's, unless one is given). Raises only UnknownExercise."""
+    """Check the attempt against its exercise, by default the catalog's. Raises only UnknownExercise."""
     exercise = exercise or find(attempt.id)
     if sys.flags.optimize:
         found, step = (
@@ -81,7 +81,7 @@ def check_attempt(attempt: Attempt, exercise: Exercise | None = None) -> Outcome
 
 
 def not_attempted(exercise: Exercise) -> Outcome:
-    """The outcome of a cell that is still its stub."""
+    """The outcome of a cell that still contains its stub."""
     next_step = f'Write the body of `{exercise.function}` and run the cell; `hint("{exercise.id}")` helps.'
     return Outcome(
         exercise.id, exercise.title, Verdict.NOT_ATTEMPTED, "The function is still as it was given.", next_step
@@ -89,7 +89,7 @@ def not_attempted(exercise: Exercise) -> Outcome:
 
 
 def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
-    """Run the checks within their time, and undo what the attempt did to the process."""
+    """Run the checks within their time limit, and undo what the attempt did to the process."""
     run = Run([])
     with (
         whole_only(),
@@ -99,7 +99,7 @@ def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
     ):
         try:
             Limited(exercise.seconds).run(lambda: _run(attempt, exercise, run))
-        except BaseException as error:  # whatever learners raise, sys.exit() too, is an outcome
+        except BaseException as error:  # whatever the learner's code raises is an outcome, even SystemExit
             run.error = error
     run.printed = process.printed.lines
     notes = [*process.notes, *(f"The code replaced `{name}`; it was put back." for name in patched)]
@@ -116,7 +116,7 @@ def _run(attempt: Attempt, exercise: Exercise, run: Run) -> None:
 
 
 def _run_check(attempt: Attempt, exercise: Exercise, run: Run, check: Check) -> None:
-    """One check. The answer is loaded anew: what it keeps in its module must not carry over from one to the next."""
+    """Run one check. The answer is loaded again for each, so that its global state does not carry over."""
     run.failing = None
     function = watched(_expect_parameters(_named(load(attempt).function), exercise))
     run.failing = check
@@ -124,7 +124,7 @@ def _run_check(attempt: Attempt, exercise: Exercise, run: Run, check: Check) -> 
         try:
             check(function)
         except Exception:
-            if slips:  # the cause; what the check met is its symptom
+            if slips:  # a slip is the cause; what the check found is its symptom
                 raise slips[0] from None
             raise
         if slips and isinstance(slips[0], CheckFailed):
@@ -133,7 +133,7 @@ def _run_check(attempt: Attempt, exercise: Exercise, run: Run, check: Check) -> 
 
 
 def _expect_a_plain_function(attempt: Attempt, exercise: Exercise) -> None:
-    """Fail a cell without the function, and one whose function gives its caller a coroutine or a generator."""
+    """Fail a cell without the function, or whose function returns a coroutine or a generator to its caller."""
     name = exercise.function
     functions = [
         answer.function for answer in answers(parse(attempt.source), attempt.statements) if answer.id == exercise.id
@@ -183,7 +183,7 @@ def _outcome(attempt: Attempt, exercise: Exercise, run: Run) -> Outcome:
     if isinstance(run.error, ReadOnlySession) and not own:
         changed = "The function changed a row in a transaction of `reading()`: its caller only reads."
         return _failed(attempt, exercise, run, CheckFailed(changed))
-    if isinstance(run.error, LabError):  # nothing but the answer can make an exploration impossible
+    if isinstance(run.error, LabError):  # only the answer can make an exploration impossible
         return _failed(attempt, exercise, run, CheckFailed(f"Not every schedule can be run: {run.error}."))
     if own or isinstance(run.error, OutOfTime | KeyboardInterrupt | SystemExit):
         return _error(attempt, exercise, run, run.error)
@@ -224,7 +224,7 @@ def _error(attempt: Attempt, exercise: Exercise, run: Run, error: BaseException)
 
 
 def _broken(exercise: Exercise, run: Run, error: BaseException) -> Outcome:
-    """The check fell over an answer that its author did not think of: said as it is."""
+    """The check itself raised an error, for an answer that its author did not foresee; the outcome says so."""
     name = getattr(run.failing, "__name__", "the check")
     return Outcome(
         exercise.id,
@@ -238,7 +238,7 @@ def _broken(exercise: Exercise, run: Run, error: BaseException) -> Outcome:
 
 
 def _raised_by_learner(error: AssertionError, attempt: Attempt) -> bool:
-    """Whether the learner's own code holds the failing assert: then it is their error, not our verdict."""
+    """Whether the failing assert is in the learner's own code: then it is their error, not our verdict."""
     frames = traceback.extract_tb(error.__traceback__)
     return bool(frames) and frames[-1].filename == attempt.filename
 

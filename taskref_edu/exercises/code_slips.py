@@ -1,6 +1,7 @@
-"""Slips that the text of an answer shows: said beside what a check found, and only if the answer did not pass.
+"""Likely mistakes that the text of an answer shows; reported beside what a check found, if the answer did not pass.
 
-Each is a sentence with the line. Not covered: whether the slip is the cause; a check has found that something is wrong.
+Each is a sentence with the line. Not covered: whether the slip is the cause; the check only found that something is
+wrong.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from .exercise import Exercise, function_of
 
 MODELS = ("Task", "Order")
 WORDS = ("process_payment", "pending", "running", "succeeded", "failed", "cancelled", "processing_task_id")
-CLOSE = 0.86  # of difflib's ratio: "canceled" and "process_payments" are above it
+CLOSE = 0.86  # difflib's ratio from which a word counts as misspelt, as "canceled" and "process_payments" do
 SQL = re.compile(r"\b(SELECT|UPDATE|INSERT|DELETE|WHERE|CREATE|AND)\b|=")
 CONDITIONS = ("in_", "not_in", "is_", "is_not", "like", "between")
 OPERATORS = {ast.And: ("and", "&"), ast.Or: ("or", "|")}
 
 
 def slips_in(source: str, exercise: Exercise, *, raised: bool = False) -> list[str]:
-    """The slips of an answer, in the sequence of its lines. raised: it ended in an error, so it did not return."""
+    """The slips in an answer, from the top down. raised: whether it ended in an error, so that it did not return."""
     try:
         tree = cells.parse(source)
         function = function_of(ast.unparse(tree), exercise.function)
@@ -35,7 +36,7 @@ def slips_in(source: str, exercise: Exercise, *, raised: bool = False) -> list[s
 
 
 def _python_for_sql(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Python's operators where SQLAlchemy needs its own: Python decides before there is a query."""
+    """Python's `and`, `or`, `not`, `in` in a query: Python evaluates them before SQLAlchemy can see them."""
     models = {name for name, origin in cells.origins(tree).items() if origin.rpartition(".")[2] in MODELS}
     for node in ast.walk(tree):
         match node:
@@ -85,7 +86,7 @@ def _is_condition(node: ast.expr, models: set[str]) -> bool:
 
 
 def _misspelt(tree: ast.Module, exercise: Exercise) -> Iterator[tuple[int, str]]:
-    """Words that nearly are one of the schema's; those of the exercise's own texts are meant."""
+    """Words that are nearly a word of the schema, except words in the exercise's own texts."""
     meant = f"{exercise.goal}{exercise.stub}{exercise.solution}"
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -100,7 +101,7 @@ def _misspelt(tree: ast.Module, exercise: Exercise) -> Iterator[tuple[int, str]]
 
 
 def _assigned_outside(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Assignments to a row that was read in another session, which no session writes."""
+    """Assignments to a row that was read in another session: no session writes them."""
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef):
             continue
@@ -120,7 +121,7 @@ def _assigned_outside(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _returns(function: ast.AST) -> bool:
-    """Whether the function returns a value anywhere, functions inside it aside."""
+    """Whether the function returns a value anywhere, not counting nested functions."""
     for node in ast.iter_child_nodes(function):
         if isinstance(node, ast.Return) and node.value is not None:
             return True

@@ -21,14 +21,14 @@ from .series_map import SeriesMap, SmallMap, series_map, small_map
 
 
 def check(id: str) -> Outcome:
-    """Check the last attempt at the exercise again; it need not have been made in this kernel."""
+    """Check the last attempt at the exercise again, even if it was made in another kernel."""
     exercise = find(id)
     attempt = Progress().last_attempt(exercise.id)
     return check_and_keep(attempt) if attempt else not_attempted(exercise)
 
 
 def check_and_keep(attempt: Attempt) -> Outcome:
-    """Check an attempt and record it in the progress; what happened to the file becomes a note."""
+    """Check an attempt and record it in the progress; problems with the progress file become notes."""
     outcome = check_attempt(attempt)
     kept = Progress()
     kept.record(attempt, outcome)
@@ -36,7 +36,7 @@ def check_and_keep(attempt: Attempt) -> Outcome:
 
 
 def hint(id: str) -> Note:
-    """The next hint; after the last one, all of them stay with the last."""
+    """The next hint; after the last one, always the last."""
     exercise = find(id)
     count = len(exercise.hints)
 
@@ -53,7 +53,7 @@ def hint(id: str) -> Note:
 
 
 def solution(id: str) -> Note:
-    """Our solution and what to make of it: at once after passing, else when asked for the second time."""
+    """Our solution and a discussion: at once after passing, otherwise at the second request."""
     exercise = find(id)
 
     def ask(entry: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ def solution(id: str) -> Note:
 
 
 def reset(id: str) -> Note:
-    """Give the exercise's first text again, in a new cell where there is a notebook; the old attempts are kept."""
+    """Give the exercise's original text again, in a notebook as a new cell; the old attempts are kept."""
     exercise = find(id)
     stub = exercise.cell()
     forget(exercise)
@@ -83,7 +83,7 @@ def reset(id: str) -> Note:
 
 
 def forget(exercise: Exercise) -> None:
-    """Back to "not attempted", hints from the first; the attempts stay in the file."""
+    """Reset to "not attempted", with hints from the first; the attempts stay in the file."""
 
     def start_again(entry: dict[str, Any]) -> None:
         for key in ("hints", "asked", "passed_at"):
@@ -94,7 +94,7 @@ def forget(exercise: Exercise) -> None:
 
 
 def offer_cell(text: str) -> bool:
-    """Put the text into a new cell below the one that runs; False outside a notebook."""
+    """Put the text into a new cell below the running one; False outside a notebook."""
     shell = _shell()
     if shell is None:
         return False
@@ -125,6 +125,6 @@ def mine(id: str) -> Callable[..., Any]:
 
 
 def _shell() -> Any:
-    """The running IPython, if there is one; asking must not import it."""
+    """The running IPython, if any; this must not import it."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython else None

@@ -1,6 +1,6 @@
-"""From an exception to what a learner can use: cause, remedy, and their own lines of the traceback.
+"""Turns an exception into what helps a learner: cause, remedy, and their own lines of the traceback.
 
-Our own frames and the libraries' are left out: a learner can only change their own lines.
+Frames of this package and of libraries are left out: a learner can only change their own lines.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .exercise import Exercise
 from .limits import OutOfTime
 from .loader import Attempt, NotAllowed
 
-# What an error says -> what it means here, and the remedy. The first that matches counts.
+# Part of an error's message -> what it means here, and the remedy. The first match counts.
 KNOWN = [
     (
         r"database is locked",
@@ -82,13 +82,13 @@ KNOWN = [
     (r"'NoneType' object", "there is None where the line expects an object: a query that found nothing, for one"),
     (r"math domain error|expected a positive input", "the logarithm of 0, or of less, does not exist"),
 ]
-# Where a name that is missing can be imported from; asked in this sequence.
+# Modules from which a missing name can be imported, searched in this sequence.
 HOMES = ("taskref_edu", "taskref_edu.errors", "taskref_edu.models", "sqlmodel", "sqlalchemy", "datetime")
 APPROACHES = ("classic", "inverted", "as_written")
 
 
 def first_line(error: BaseException) -> str:
-    """Type and message on one line; of SQLAlchemy's wrapped errors, the driver's."""
+    """Type and message on one line; for an error that SQLAlchemy wrapped, the driver's."""
     cause = getattr(error, "orig", None) or error
     text = re.sub(r"\(Background on this error at: .*", "", str(cause))
     text = re.sub(r" at 0x[0-9a-f]+", "", text).strip().splitlines()
@@ -140,7 +140,7 @@ def _ordinary(error: BaseException, attempt: Attempt, exercise: Exercise, where:
 
 
 def _where_from(name: str) -> str:
-    """The import that is missing, where there is one that learners mean by this name."""
+    """The import that is missing, if a module that learners use has this name; else nothing."""
     for home in HOMES:
         found = getattr(importlib.import_module(home), name, None)
         if found is not None and (not inspect.ismodule(found) or name in APPROACHES):
@@ -159,7 +159,7 @@ def learner_lines(error: BaseException, attempt: Attempt) -> list[traceback.Fram
 
 def shown_lines(error: BaseException, attempt: Attempt) -> str:
     """The learner's lines of the traceback, and the error."""
-    if isinstance(error, SyntaxError):  # its text names a file of Python's own, "<unknown>"
+    if isinstance(error, SyntaxError):  # its own text names the file "<unknown>"
         return f"line {error.lineno}:  {(error.text or '').strip()}\n{type(error).__name__}: {error.msg}"
     lines = [f"line {frame.lineno}, in {frame.name}:  {frame.line}" for frame in learner_lines(error, attempt)]
     return "\n".join([*lines, first_line(error)])

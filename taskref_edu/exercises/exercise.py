@@ -1,7 +1,7 @@
-"""What an exercise is made of. One file under `catalog/` declares one, as `EXERCISE = Exercise(…)`.
+"""The parts of an exercise. Each file under `catalog/` declares one, as `EXERCISE = Exercise(…)`.
 
-`stub`, `solution` and the code of wrong answers are plain Python: imports if they need any, then one top-level
-function. The line `@exercise("1.1")` is added by `cell()`, so that it is never written by hand.
+`stub`, `solution` and the code of wrong answers are plain Python: imports, if needed, then one top-level function.
+`cell()` adds the line `@exercise("1.1")`, so nobody writes it by hand.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .cell_parsing import Function
 SECONDS = 10.0  # the time limit of one exercise's checks together
 IMPORT = "from taskref_edu.exercises import exercise"
 
-FILE = re.compile(r"e(\d+)_(\d+)_\w+\Z")  # the name of an exercise's file gives its id
+FILE = re.compile(r"e(\d+)_(\d+)_\w+\Z")  # the file's name contains the exercise's id
 
 Check = Callable[[Callable[..., Any]], None]
 
@@ -31,9 +31,9 @@ class UnknownExercise(TaskrefError):
 
 
 class CheckFailed(AssertionError):
-    """What a check raises when it has more to show than a message: a schedule, a plan, a table.
+    """Raised by a check that has more to show than a message: a schedule, a plan, a table.
 
-    `details` is shown folded; its `_repr_html_()` is used where there is one, else its text.
+    details: shown folded, by its `_repr_html_()` if it has one, else as text.
     """
 
     def __init__(self, message: str, details: object = None) -> None:
@@ -43,7 +43,7 @@ class CheckFailed(AssertionError):
 
 @dataclass(frozen=True)
 class Wrong:
-    """A wrong answer that learners write, and words of the message that must come back."""
+    """A wrong answer that learners write, and words that the resulting message must contain."""
 
     code: str
     message: str
@@ -53,9 +53,9 @@ class Wrong:
 class Exercise:
     """One exercise.
 
-    apart: its answers may end their process, so they are checked in another one.
-    checks: plain functions that take the learner's function and assert; the first line of each docstring says
-        what it proves, each assert carries the message for the learner.
+    apart: True if an answer may end the process, so that it must be checked in a child process.
+    checks: functions that take the learner's function and assert. The first line of each docstring says what the check
+        proves; each assert has a message for the learner.
     hints: at least three, the last with code. goal, hints, discussion: Markdown (paragraphs, `code`, fences).
     """
 
@@ -80,7 +80,7 @@ class Exercise:
         return function_of(self.stub).name
 
     def cell(self, code: str | None = None) -> str:
-        """The text of a notebook's cell with this code (the stub if none is given), import and decorator added."""
+        """The text of a notebook's cell with this code, by default the stub; import and decorator are added."""
         code = dedent(self.stub if code is None else code).strip()
         lines = code.splitlines()
         start = _first_line(function_of(code, self.function))
@@ -91,7 +91,7 @@ class Exercise:
 
 
 def function_of(code: str, name: str | None = None) -> Function:
-    """The top-level function `name` in the code; the last one if no name is given. Raises ValueError."""
+    """The top-level function `name` in the code, by default the last one. Raises ValueError if there is none."""
     functions = [node for node in ast.parse(dedent(code)).body if isinstance(node, Function)]
     for function in reversed(functions):
         if name in (None, function.name):
@@ -108,9 +108,9 @@ def _first_line(function: Function) -> int:
 
 
 def names() -> dict[str, str]:
-    """The module of each exercise by id, in the order of their ids; read off the files' names, nothing is imported.
+    """The module of each exercise by id, sorted by id; taken from the files' names, without imports.
 
-    Raises ValueError on a stray file or an id that is there twice. A name with an underscore in front is a helper's.
+    Raises ValueError for a file of another name, or two files with one id. Files that start with _ are helpers.
     """
     found: dict[str, str] = {}
     for module in pkgutil.iter_modules(importlib.import_module(f"{__package__}.catalog").__path__):
@@ -127,7 +127,7 @@ def names() -> dict[str, str]:
 
 
 def find(id: str) -> Exercise:
-    """The exercise with this id, and only its file is imported; UnknownExercise names those there are."""
+    """The exercise with this id; imports only its file. UnknownExercise names the existing ids."""
     known = names()
     if id not in known:
         raise UnknownExercise(f"exercise {id!r} not found; there are {', '.join(known)}")
@@ -138,5 +138,5 @@ def find(id: str) -> Exercise:
 
 
 def catalog() -> dict[str, Exercise]:
-    """Every exercise by id, in the order of their ids."""
+    """Every exercise by id, sorted by id."""
     return {id: find(id) for id in names()}

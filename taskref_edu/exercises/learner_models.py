@@ -1,7 +1,7 @@
-"""Model classes that a cell defines: a check defines them anew, although the notebook has done so already.
+"""Model classes defined in a cell: lets a check define them again, although the notebook has already done so.
 
-SQLModel keeps every table of the process in one place and refuses a second one of the same name. A module of its own,
-because it reaches into SQLAlchemy's registries, which nothing else here does.
+SQLModel registers every table of the process, and refuses a second one of the same name. A module of its own, because
+only this uses SQLAlchemy's internal registries.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from sqlmodel import SQLModel
 from ..models import Base
 
 SHARED = (SQLModel.metadata, Base.metadata)
-CELL = "__main__"  # the module of what a cell defines
+CELL = "__main__"  # the module of everything that cells define
 
 
 @contextmanager
 def models_apart() -> Iterator[None]:
-    """Inside the block the tables that cells have defined are gone; afterwards they are there, and no others."""
+    """Hide the tables that cells have defined for the duration of the block; afterwards restore exactly those."""
     before = [(metadata, dict(metadata.tables)) for metadata in SHARED]
     for table in _tables_of_cells():
         table.metadata.remove(table)

@@ -1,7 +1,8 @@
-"""Run a function so that it ends in time and leaves the process as it found it.
+"""Runs a function within a time limit, and restores the process afterwards. This is what stops a learner's code.
 
-The explorer's watchdog stops it, and interrupts SQL at the connections that the run has opened. Not covered: a long
-call into C that is not SQLite's, a sleep on a thread other than the main one, and `os._exit`.
+The explorer's watchdog stops the function, and interrupts SQL on the connections that the run has opened.
+
+Not covered: a long call into C code other than SQLite's; a sleep on another thread than the main one; `os._exit`.
 """
 
 from __future__ import annotations
@@ -25,21 +26,21 @@ from ..lab.explorer.watchdog import AGAIN, Watchdog, raise_in_thread
 from ..models import Base
 
 T = TypeVar("T")
-# Attributes that Python, pydantic and SQLAlchemy replace by themselves.
+# Attributes that Python, pydantic and SQLAlchemy themselves replace.
 FILLED_IN = frozenset({"_", "__doc__", "__annotations__", "__abstractmethods__", "__warningregistry__", "_abc_impl"})
 PACKAGE = __name__.partition(".")[0]
 PRINTED_LINES, PRINTED_WIDTH = 50, 500
 THREADS_TIMEOUT = 0.5  # seconds for threads that were left running to end
-# Connections made since a run began, by the run's thread: these may be interrupted, and no others.
+# Connections opened since a run started, by the run's thread: only these may be interrupted.
 _opened: dict[int, list[sqlite3.Connection]] = {}
 
 
 class OutOfTime(BaseException):
-    """Raised inside a function that is over its time; not an Exception, so that few handlers swallow it."""
+    """Raised inside a function that exceeds its time; not an Exception, so that few handlers swallow it."""
 
 
 class Limited:
-    """One run of a function under a limit of `seconds`: the explorer's watchdog, with one turn."""
+    """One run of a function within `seconds`, watched by the explorer's watchdog as a single turn."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -55,13 +56,13 @@ class Limited:
             self.running = True
             result = function()
         except Exception as error:
-            if watchdog.fired_at >= 0:  # what an interrupted statement raised, for one
+            if watchdog.fired_at >= 0:  # such as the error of an interrupted statement
                 raise OutOfTime from error
             raise
         finally:
             try:
                 self._end(watchdog)
-            except OutOfTime:  # it was on its way already
+            except OutOfTime:  # it had been raised before it could be withdrawn
                 self._end(watchdog)
         if watchdog.fired_at >= 0:
             raise OutOfTime
@@ -85,12 +86,12 @@ def _note_connection(event: str, arguments: tuple[Any, ...]) -> None:
         opened.append(arguments[0])
 
 
-sys.addaudithook(_note_connection)  # Python cannot take a hook back; outside a run this one does nothing
+sys.addaudithook(_note_connection)  # Python cannot remove an audit hook; outside a run this one does nothing
 
 
 @contextlib.contextmanager
 def threads_ended(filename: str) -> Iterator[list[str]]:
-    """End new threads that still run code of `filename`; yields a list that then names those that would not end."""
+    """Afterwards end new threads that still run code of `filename`; yields a list that then names those that run on."""
     before = set(threading.enumerate())
     stubborn: list[str] = []
     try:
@@ -102,9 +103,9 @@ def threads_ended(filename: str) -> Iterator[list[str]]:
 
 
 def _end(threads: list[threading.Thread]) -> list[str]:
-    """Raise SystemExit in these threads, again and again; the names of those that outlive our patience."""
+    """Raise SystemExit in these threads repeatedly; returns the names of those that run on."""
     deadline = time.monotonic() + THREADS_TIMEOUT
-    hook, threading.excepthook = threading.excepthook, lambda _: None  # a hook of pytest's reports SystemExit, too
+    hook, threading.excepthook = threading.excepthook, lambda _: None  # pytest's hook would report SystemExit
     try:
         while threads and time.monotonic() < deadline:
             for thread in threads:
@@ -126,26 +127,26 @@ def _runs(thread: threading.Thread, filename: str) -> bool:
 
 
 class Printed(io.TextIOBase):
-    """Keeps the first lines that are written to it, each cut: a loop that prints must not fill the notebook."""
+    """Keeps the first lines written to it, each shortened: a loop that prints must not fill the notebook."""
 
     def __init__(self) -> None:
         self._text = ""
 
     def write(self, text: str) -> int:
-        """Take the text as far as there is room."""
+        """Keep the text as far as there is room."""
         if self._text.count("\n") < PRINTED_LINES:
             self._text += text[: PRINTED_LINES * PRINTED_WIDTH]
         return len(text)
 
     @property
     def lines(self) -> list[str]:
-        """What was kept."""
+        """The lines that were kept."""
         return [line[:PRINTED_WIDTH] for line in self._text.splitlines()[:PRINTED_LINES]]
 
 
 @dataclass
 class Contained:
-    """What a contained block printed, and what it changed in the process: a sentence each."""
+    """What a contained block printed, and what it changed in the process, a sentence for each change."""
 
     printed: Printed = field(default_factory=Printed)
     notes: list[str] = field(default_factory=list)
@@ -153,10 +154,10 @@ class Contained:
 
 @contextlib.contextmanager
 def process_restored() -> Iterator[Contained]:
-    """Keep what the block prints, and put back its working directory, environment, output and import path.
+    """Capture what the block prints, and restore the working directory, environment, output and import path.
 
-    Inside, files beside the notebook cannot be imported: the terminal and a grader would not find the same ones. And
-    warnings are ignored, since some run where they are errors.
+    Inside, files beside the notebook cannot be imported, because a terminal or a grader would find other ones. Warnings
+    are ignored, because in some environments they are errors.
     """
     contained = Contained()
     folder, environment, path = _working_directory(), dict(os.environ), list(sys.path)
@@ -169,7 +170,7 @@ def process_restored() -> Iterator[Contained]:
             sys.stdout = sys.stderr = contained.printed
             yield contained
     finally:
-        for table, known in indexes.items():  # `Index(…)` on a column of ours attaches itself to every later database
+        for table, known in indexes.items():  # an `Index(…)` on one of our columns would be in every later database
             table.indexes.intersection_update(known)
         sys.modules.update(beside)
         sys.path[:] = path
@@ -197,7 +198,7 @@ def _working_directory() -> Path | None:
 
 
 def _modules_beside_the_notebook(folder: Path | None) -> dict[str, ModuleType]:
-    """Take the modules of the learner's own folders out of reach; returns those that were loaded."""
+    """Make modules in the learner's own folders unimportable; returns those that were loaded."""
     clone = root()
     folders = {folder, clone, clone / FIRST_NOTEBOOK.parent}
     sys.path[:] = [place for place in sys.path if (Path(place).absolute() if place else folder) not in folders]
@@ -212,7 +213,7 @@ def _modules_beside_the_notebook(folder: Path | None) -> dict[str, ModuleType]:
 
 @contextlib.contextmanager
 def library_restored() -> Iterator[list[str]]:
-    """Undo what the block patches in this package and in a few modules it relies on; yields what was patched."""
+    """Undo the block's patches to this package and to a few modules it relies on; yields a list of what was patched."""
     holders = list(_holders())
     before = [(holder, dict(vars(holder))) for holder in holders]
     patched: list[str] = []
@@ -237,12 +238,12 @@ def _holders() -> Iterator[Any]:
 
 
 def _restore(holder: Any, names: dict[str, Any]) -> list[str]:
-    """Set back what is no longer the same object; what is new stays, because lazy imports and mappers add names."""
+    """Restore attributes that were replaced; new ones stay, because lazy imports and mappers add names."""
     now = dict(vars(holder))
     restored = []
     for name, value in names.items():
         if now.get(name, holder) is not value and _is_patch(holder, name, value):
-            # Past a metaclass: SQLModel's would map the attribute anew.
+            # Bypasses the metaclass: SQLModel's would map the attribute again.
             set_back = type.__setattr__ if isinstance(holder, type) else setattr
             with contextlib.suppress(AttributeError, TypeError):
                 set_back(holder, name, value)
@@ -251,6 +252,8 @@ def _restore(holder: Any, names: dict[str, Any]) -> list[str]:
 
 
 def _is_patch(holder: Any, name: str, value: Any) -> bool:
-    """A module replaces its own state, a class what is private; functions, classes and constants neither does."""
+    """Whether the change is a patch. Modules change their own state, classes their private attributes; but neither
+    replaces functions, classes or constants.
+    """
     fixed = not name.startswith("_") if isinstance(holder, type) else name.isupper()
     return name not in FILLED_IN and (fixed or callable(value))

@@ -1,7 +1,7 @@
-"""From a cell's text to the learner's function: the one loader that the notebook and the terminal share.
+"""From a cell's text to the learner's function: the loader that notebook and terminal share.
 
-What is run: the imports of all cells; then this cell's imports, functions, classes and constants, in a fresh
-namespace. Nothing else of the notebook exists there, so a check cannot pass by what some earlier cell left behind.
+It runs the imports of all cells, then this cell's imports, functions, classes and constants, in a new namespace.
+Nothing else of the notebook exists there, so a check cannot pass because of what an earlier cell left behind.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .exercise import Exercise, function_of
 
 
 class NotAllowed(Exception):
-    """The learner's code asked for what no check can give: the keyboard, or IPython. Its args: what, and what to do."""
+    """The learner's code used what a check cannot provide: the keyboard, or IPython. args: what, and what to do."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -28,7 +28,7 @@ class NotAllowed(Exception):
 
 @dataclass(frozen=True)
 class Attempt:
-    """The text of one answer and what it may rely on.
+    """The text of one answer, and what it may rely on.
 
     imports: the import statements of all cells of the notebook, as text.
     elsewhere: names that other cells bind, for the message when one is missing.
@@ -43,7 +43,7 @@ class Attempt:
 
     @property
     def filename(self) -> str:
-        """What the compiled code is called; tracebacks are cut down to it."""
+        """The file name of the compiled code; tracebacks are reduced to its frames."""
         return f"<exercise {self.id}>"
 
     @property
@@ -62,8 +62,8 @@ class Loaded:
 def attempt_from(id: str, source: str, other_cells: Iterable[str], place: str = "your cell") -> Attempt:
     """An attempt in a notebook with these other cells.
 
-    Passed over are cells that are not Python, and cells that answer the same exercise: in a kernel, those are what
-    this cell was before, and an import that was deleted from it must be missed as it will be in the file.
+    Cells that are not Python are ignored, as are cells that answer the same exercise: in a kernel, these are earlier
+    versions of this cell, and an import that was deleted from it must be missing, as it will be in the file.
     """
     lines: dict[str, None] = {}
     names: set[str] = set()
@@ -92,7 +92,7 @@ def _read(text: str) -> tuple[list[str], list[str], set[str]]:
 
 
 def why_not_checked(attempt: Attempt, function: str) -> str:
-    """One sentence where the cell's function cannot be found by its decorator; empty where the check can say more."""
+    """A sentence if the cell's function cannot be found by its decorator; empty if the check can say more."""
     if attempt.id in cells.ids_in(attempt.source, attempt.statements):
         return ""
     found = [stray.why for stray in cells.strays(attempt.source, attempt.statements) if stray.id == attempt.id]
@@ -102,7 +102,7 @@ def why_not_checked(attempt: Attempt, function: str) -> str:
 
 
 def is_attempted(exercise: Exercise, source: str, imported: Sequence[ast.AST] = ()) -> bool:
-    """Whether the function's body differs from the stub's, docstrings aside. A syntax error is an attempt."""
+    """Whether the function's body differs from the stub's, ignoring docstrings. A syntax error is an attempt."""
     try:
         answers = cells.answers(cells.parse(source), imported)
     except cells.UNREADABLE:
@@ -112,15 +112,16 @@ def is_attempted(exercise: Exercise, source: str, imported: Sequence[ast.AST] = 
 
 
 def load(attempt: Attempt) -> Loaded:
-    """The function, after the attempt's imports and definitions have run; raises what they raise, with the cell's own
-    line numbers."""
+    """The function, after running the attempt's imports and definitions. Raises their errors, with the cell's own line
+    numbers.
+    """
     tree = cells.parse(attempt.source)
     target = [one.function for one in cells.answers(tree, attempt.statements) if one.id == attempt.id][-1]
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": _builtins()}
     for line in attempt.imports:
         try:
             exec(compile(line, "<imports>", "exec"), namespace)
-        except Exception:  # another cell's import is another cell's business
+        except Exception:  # a failing import of another cell does not concern this one
             continue
     text = attempt.source
     linecache.cache[attempt.filename] = (len(text), None, text.splitlines(keepends=True), attempt.filename)
@@ -139,7 +140,7 @@ def _future(tree: ast.Module) -> int:
 
 
 def _definitions(tree: ast.Module, namespace: dict[str, Any]) -> Iterable[ast.stmt]:
-    """Imports, functions, classes and constants. A constant is an assignment from names that exist by then."""
+    """Imports, functions, classes and constants. A constant is an assignment that uses only names defined before it."""
     for node in tree.body:
         match node:
             case ast.Import() | ast.ImportFrom() | ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
@@ -152,7 +153,7 @@ def _definitions(tree: ast.Module, namespace: dict[str, Any]) -> Iterable[ast.st
 
 
 def _only_imports(node: ast.stmt) -> bool:
-    """Whether a `try` or an `if` does nothing but to import: one of two libraries, or for the type checker."""
+    """Whether a `try` or an `if` contains only imports: of one of two libraries, or for a type checker."""
     inner = [child for child in ast.walk(node) if isinstance(child, ast.stmt) and child is not node]
     return all(isinstance(child, ast.Import | ast.ImportFrom | ast.Pass) for child in inner)
 
@@ -170,7 +171,7 @@ def _calls_an_answer(value: ast.expr, tree: ast.Module) -> bool:
 
 
 def _builtins() -> dict[str, Any]:
-    """Python's builtins, save those that would wait for the keyboard, end the kernel, or ask IPython."""
+    """Python's builtins, except those that would wait for the keyboard, end the kernel, or need IPython."""
 
     def refuse(*_: Any, **__: Any) -> None:
         step = "input() found in an exercise; a check cannot type: take what you need from the parameters."

@@ -1,7 +1,7 @@
-"""The few marks that hints and messages use: paragraphs, `code`, fences. As escaped HTML, and as plain text.
+"""The Markdown of hints and messages: paragraphs, `code`, fences. As escaped HTML, and as plain text.
 
-A widget shows HTML only, and a full renderer would let a message carry markup. Everything is escaped first.
-Below everything else that shows something: outcomes, notes and buttons all use it.
+A widget displays only HTML, and a full renderer would let messages contain markup, so everything is escaped first.
+A module of its own, because everything that displays text here uses it: outcomes, notes, buttons.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ FENCE = re.compile(r"^```\w*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
 def html_of(text: str) -> str:
-    """The text as HTML; a single paragraph comes without a paragraph around it."""
+    """The text as HTML; a single paragraph without <p>."""
     pieces = FENCE.split(text.strip() + "\n")
     blocks: list[str] = []
     for number, piece in enumerate(pieces):
@@ -28,7 +28,7 @@ def html_of(text: str) -> str:
 
 
 def _inline(text: str) -> str:
-    # Odd pieces stood between backticks.
+    # The pieces with odd numbers were between backticks.
     return "".join(
         f"<code>{escape(piece)}</code>" if number % 2 else escape(piece) for number, piece in enumerate(text.split("`"))
     )
@@ -41,7 +41,7 @@ def text_of(text: str) -> str:
 
 @dataclass(frozen=True)
 class Note:
-    """Something to read: a heading and a text of marks. Shows itself in a notebook and in a terminal."""
+    """A heading and a text in this Markdown; displays itself in a notebook and in a terminal."""
 
     heading: str
     text: str

@@ -1,7 +1,7 @@
-"""In a notebook: after each cell, check the exercises that it answers and show how they ended.
+"""In a notebook: after each cell, checks the exercises that it answers, and shows the outcomes.
 
-The decorator alone could not do it: when it runs, the function has no name yet, and the cell's text is hard to
-come by. IPython's `post_run_cell` gives the text. Outside IPython nothing is installed.
+The decorator alone could not do this: when it runs, the function is not bound to its name yet, and the cell's text is
+not at hand. IPython's `post_run_cell` provides the text. Outside IPython, nothing is installed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .outcomes import Verdict
 
 
 def install() -> bool:
-    """Install the hook into the running IPython, once; whether there is one."""
+    """Install the hook into the running IPython, once; returns whether there is one."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     if shell is None:
@@ -42,9 +42,9 @@ _decorated: list[str] = []  # the ids that `exercise(…)` was called with since
 
 
 def note_use(id: str) -> None:
-    """The decorator was called: if the cell's text does not show it, the learner must be told.
+    """Record that the decorator was called: if the cell's text does not show it, the learner must be told.
 
-    Only a call from a cell counts; a check runs the definitions once more, in a namespace of its own.
+    Only calls from a cell count; a check also runs the definitions, in a namespace of its own.
     """
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
@@ -55,17 +55,17 @@ def note_use(id: str) -> None:
 class _Hook:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        # The latest text of each cell: by its id where the front end gives one, else by the text itself.
+        # The latest text of each cell, by the cell's id if the front end sends one, else by the text itself.
         self._cells: dict[str, str] = {text: text for text in shell.history_manager.input_hist_raw}
 
     def after_cell(self, result: Any) -> None:
-        """Check what the cell answers. Never raises: a fault of ours must not look like the learner's."""
+        """Check the cell's exercises. Never raises: an error of ours must not look like the learner's."""
         text = result.info.raw_cell or ""
         used, _decorated[:] = list(_decorated), []
-        self._cells.pop(text, None)  # it has an id now
+        self._cells.pop(text, None)  # from now on it is known by its id
         cell_id = getattr(result.info, "cell_id", None)
         self._cells[cell_id or text] = text
-        # A cell that was interrupted by hand is not to be checked for another ten seconds.
+        # After interrupting a cell, the user does not want to wait for its check.
         if isinstance(result.error_in_exec, KeyboardInterrupt):
             return
         others = [cell for cell in self._cells.values() if cell != text]
@@ -80,10 +80,10 @@ class _Hook:
 
 
 def saved_cells(cell_id: str | None) -> list[str] | None:
-    """The other code cells as the notebook's file has them; None where the file, or the cell in it, is not known.
+    """The other code cells in the notebook's file; None if the file, or this cell in it, is unknown.
 
-    The kernel never hears that a cell was deleted, edited or turned into Markdown; the terminal's check, which reads
-    the file, would miss its imports. The server says where the file is.
+    The kernel does not learn that a cell was deleted, edited or turned into Markdown; then the terminal's check, which
+    reads the file, would miss imports that the kernel still has. The server knows where the file is.
     """
     path = Path(os.environ.get("JPY_SESSION_NAME", ""))
     if not cell_id or path.suffix != ".ipynb":
@@ -96,14 +96,14 @@ def saved_cells(cell_id: str | None) -> list[str] | None:
 
 
 def show(shown: object) -> None:
-    """Below the cell."""
+    """Display it below the cell."""
     from IPython.display import display
 
     display(shown)
 
 
 def show_all(ids: Sequence[str], text: str, others: Sequence[str]) -> None:
-    """Check and show each exercise of the cell."""
+    """Check each exercise of the cell, and show its outcome."""
     for id in ids:
         try:
             outcome = check_and_keep(attempt_from(id, text, others))
@@ -112,12 +112,12 @@ def show_all(ids: Sequence[str], text: str, others: Sequence[str]) -> None:
             continue
         show(outcome)
         show_buttons(id)
-        if outcome.verdict != Verdict.PASSED:  # there will be another attempt
+        if outcome.verdict != Verdict.PASSED:  # another attempt is likely
             start_early(find(id))
 
 
 def show_buttons(id: str) -> None:
-    """Hint, Solution and Reset under the feedback; without ipywidgets, the functions are enough."""
+    """Show Hint, Solution and Reset under the feedback; without ipywidgets, the learner calls the functions."""
     try:
         from .buttons import buttons
     except ImportError:

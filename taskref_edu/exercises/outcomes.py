@@ -1,7 +1,7 @@
-"""How a check ended: four outcomes, each with what was found and what to do next, as text and as HTML.
+"""The outcome of a check: one of four verdicts, with what was found and what to do next, as text and as HTML.
 
-Three lines, then what folds away. No outcome is told by colour alone: a word and a shape stand beside it, and
-each badge brings its own background, so that it reads the same in a light and in a dark theme.
+Three lines, then details that are folded. No verdict depends on colour alone: it has a word and a shape; and each badge
+has its own background, so that it is readable in light and dark themes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     NOT_ATTEMPTED = "not attempted"
 
 
-# verdict -> shape, text colour, background (contrast at least 4.5 : 1, held by a test)
+# verdict -> shape, text colour, background (a test requires a contrast of at least 4.5 : 1)
 BADGES = {
     Verdict.PASSED: ("✔", "#ffffff", "#166534"),
     Verdict.FAILED: ("✘", "#ffffff", "#b91c1c"),
@@ -32,11 +32,11 @@ BADGES = {
 }
 
 
-MESSAGE, FACT, HTML = 2_000, 20_000, 500_000  # characters that are shown at most; all of it is saved in the notebook
+MESSAGE, FACT, HTML = 2_000, 20_000, 500_000  # characters shown at most, because the notebook saves all of it
 
 
 def presentable(text: str, longest: int) -> str:
-    """The text, cut, and without lone surrogates, which no file and no kernel's message can hold."""
+    """The text, shortened, and without lone surrogates, which neither a file nor a kernel's message can contain."""
     text = text.encode("utf-8", "backslashreplace").decode()
     end = f" … ({len(text):,} characters in all)"
     return text if len(text) <= longest else text[: longest - len(end)] + end
@@ -46,9 +46,9 @@ def presentable(text: str, longest: int) -> str:
 class Outcome:
     """One check's result.
 
-    message: the behaviour that was found, one sentence. next_step: what to do now. facts: what folds away, each
-    a heading and something to show (text, or an object with `_repr_html_`). notes: said below, never folded.
-    broken_check: the check itself failed, not the answer.
+    message: the behaviour that was found, in one sentence. next_step: what to do now. facts: folded details, each with
+    a heading and something to show (text, or an object with `_repr_html_`). notes: shown below, never folded.
+    broken_check: True if the check itself failed, not the answer.
     """
 
     id: str

@@ -1,11 +1,11 @@
 """Guesses before an experiment: kept, compared afterwards, never graded, never in the way.
 
 `guess("03-a", choices=[1, 2])`, the experiment, `reveal("03-a", found.count)`. In a notebook there is a button for each
-choice, and a pick is locked; in a terminal the answer is the second argument. Once revealed, a guess stays as it was,
-so that running the notebook again shows what you thought before you knew.
+choice, and a pick cannot be changed; in a terminal the guess is the second argument. Once revealed, a guess is kept, so
+that running the notebook again shows what you thought before you knew.
 
-What explains the experiment is shown by `reveal` and stands in no notebook: `authoring/` holds it, and `taskref build`
-writes it to `explanations.json`.
+The explanation of an experiment is shown by `reveal` and is in no notebook: it is written in `authoring/`, and `taskref
+build` copies it to `explanations.json`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import Any
 from .markdown import Note, text_of
 from .progress import Entry, Progress
 
-NOTHING = (None, ...)  # what stands where no guess was made
+NOTHING = (None, ...)  # values that mean "no guess yet"
 EXPLANATIONS = Path(__file__).with_name("explanations.json")
 
 
 @dataclass(frozen=True)
 class Question(Note):
-    """What is kept of a guess, and in a notebook a button for each choice."""
+    """The state of a guess; in a notebook with a button for each choice."""
 
     id: str = ""
     choices: tuple[Any, ...] = ()
@@ -40,7 +40,7 @@ class Question(Note):
 
         shown = {"text/plain": str(self), "text/html": self._repr_html_()}
         if self.choices:
-            with suppress(ImportError):  # without ipywidgets the text says how to answer
+            with suppress(ImportError):  # without ipywidgets, the text says how to answer
                 shown = self.buttons()._repr_mimebundle_() | shown
         display(shown, raw=True)
 
@@ -59,9 +59,9 @@ class Question(Note):
 
 
 def guess(id: str, value: Any = None, *, choices: Sequence[Any] = (), keep_for: str = "") -> Question:
-    """Keep a guess; None or `...` means that there is none yet.
+    """Store a guess; None or `...` means that there is none yet.
 
-    choices: the possible answers, named if `value` is none of them. keep_for: the notebook that will reveal it.
+    choices: the possible answers, listed if `value` is none of them. keep_for: the notebook that will reveal it.
     """
 
     def change(entry: Entry) -> None:
@@ -90,7 +90,7 @@ def _said(id: str, value: Any, entry: Entry, choices: Sequence[Any], keep_for: s
 
 @dataclass(frozen=True)
 class Revealed(Note):
-    """What the experiment said, beside the guess, and the explanation: folded away for whoever has not guessed."""
+    """The experiment's result beside the guess, and the explanation, which is folded if there is no guess."""
 
     explanation: str = ""
     guessed: bool = True
@@ -101,10 +101,10 @@ class Revealed(Note):
     __repr__ = __str__
 
     def _ipython_display_(self) -> None:
-        """Nothing: reveal() has shown it, wherever in the cell it was called."""
+        """Do nothing: reveal() has already displayed it, wherever in the cell it was called."""
 
     def show(self) -> None:
-        """As Markdown, which JupyterLab renders; as text where there is no notebook."""
+        """Display it as Markdown, which JupyterLab renders; outside a notebook, print it."""
         from IPython.display import display
 
         parts = [f"**{self.heading}.** {self.text}"]
@@ -115,11 +115,11 @@ class Revealed(Note):
 
 
 def reveal(id: str, answer: Any) -> Revealed:
-    """Compare the kept guess with the experiment's answer, and explain; in a notebook it shows itself at once."""
+    """Compare the guess with the experiment's answer, and explain; in a notebook it is displayed at once."""
     found = plain(answer)
 
     def change(entry: Entry) -> None:
-        if "guess" in entry:  # without a guess, one can still be made
+        if "guess" in entry:  # otherwise a guess can still be made later
             entry["answer"] = found
 
     entry = Progress().change("guesses", id, change)
@@ -138,7 +138,7 @@ def _compared(entry: Entry, answer: Any) -> str:
 
 
 def explanation_of(id: str) -> str:
-    """What explains the experiment; empty if the text stands in the notebook itself."""
+    """The explanation of the experiment; empty if the notebook itself contains it."""
     return _explanations().get(id, "")
 
 
@@ -153,7 +153,7 @@ def _in_ipython() -> bool:
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON keeps it; what JSON cannot keep, as text."""
+    """The value as JSON stores it; as text if JSON cannot store it."""
     try:
         return json.loads(json.dumps(value))
     except (TypeError, ValueError):

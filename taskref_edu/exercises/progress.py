@@ -1,8 +1,8 @@
-"""What a learner has done: one JSON file, shared by every kernel and terminal that works in the same clone.
+"""A learner's progress: one JSON file, shared by all kernels and terminals that work in the same clone.
 
-Written as a whole and moved into place, under a lock. A file that cannot be read is set aside, never lost;
-`taskref check` rebuilds the outcomes, because the notebooks hold the answers. A folder that cannot be written
-costs the memory, not the check. Not covered: any name of the learner.
+It is written as a whole and moved into place, under a lock. A file that cannot be read is set aside, never lost;
+`taskref check` restores the outcomes, because the notebooks contain the answers. If the folder cannot be written,
+checks still work, but nothing is remembered. The file does not contain the learner's name.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ Entry = dict[str, Any]
 
 
 def home() -> Path:
-    """The folder of the progress: TASKREF_HOME, else `.taskref` in the clone."""
+    """The folder of the progress: TASKREF_HOME, by default `.taskref` in the clone."""
     if named := os.environ.get("TASKREF_HOME"):
         return Path(named).expanduser()
     return root() / ".taskref"
 
 
 class Progress:
-    """The progress in one folder. `notes` collects what the learner must be told; taking them empties it."""
+    """The progress in one folder. `notes` collects messages for the learner; take_notes() empties it."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or home()
@@ -41,18 +41,18 @@ class Progress:
         self._notes: list[str] = []
 
     def take_notes(self) -> list[str]:
-        """What happened to the file since the last call, in sentences."""
+        """What happened to the file since the last call, as sentences."""
         notes, self._notes = self._notes, []
         return notes
 
     def read(self) -> dict[str, dict[str, Entry]]:
-        """`{"exercises": {id: entry}, "guesses": {id: entry}}`; empty where there is none."""
+        """`{"exercises": {id: entry}, "guesses": {id: entry}}`; empty entries if there is no file."""
         if not self.path.exists():
             return _empty()
         try:
             with locked(self.folder / "lock"):
                 return self._read()
-        except OSError:  # a folder that can be read and not written
+        except OSError:  # the folder can be read but not written
             return self._read()
 
     def _read(self) -> dict[str, dict[str, Entry]]:
@@ -64,11 +64,11 @@ class Progress:
             return self._set_aside(error)
 
     def exercise(self, id: str) -> Entry:
-        """What is known of one exercise; an empty entry if nothing is."""
+        """The entry of one exercise; empty if there is none."""
         return self.read()["exercises"].get(id, {})
 
     def record(self, attempt: Attempt, outcome: Outcome) -> None:
-        """Keep an attempt and how it ended; the same text again only updates the time. A stub is no attempt."""
+        """Store an attempt and its outcome; the same text again only updates the time. A stub is no attempt."""
         if outcome.verdict == Verdict.NOT_ATTEMPTED:
             return
         now = _now()
@@ -83,7 +83,7 @@ class Progress:
         self.change("exercises", outcome.id, change)
 
     def last_attempt(self, id: str) -> Attempt | None:
-        """The latest attempt that was kept."""
+        """The latest attempt that was stored; None if there is none."""
         kept = self.exercise(id).get("attempts", [])
         if not kept:
             return None
@@ -152,9 +152,9 @@ def _now() -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write the file so that a reader sees the old text or the new one, never a part.
+    """Write the file so that a reader sees either the old text or the new one, never a part.
 
-    A lone surrogate becomes the escape that JSON reads as one. A mount that knows no modes keeps its own.
+    A lone surrogate is written as JSON's escape. On file systems without modes, the file's mode stays as it is.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -176,7 +176,7 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("a+b") as file:
         try:
             import fcntl
-        except ImportError:  # Windows: a lock on the first byte, tried for ten seconds
+        except ImportError:  # on Windows: a lock on the first byte, tried for ten seconds
             import msvcrt
 
             file.seek(0)

@@ -1,7 +1,7 @@
 """The tests in a notebook: one item for each exercise, `notebooks/01_two_arrows.ipynb::1.1`.
 
 `pytest notebooks/01_two_arrows.ipynb -k 1.1` checks one. A stub is skipped, with the reason. The learner's progress is
-not touched. `pytest_taskref_edu.py`, beside the package, says which notebooks are collected and imports this.
+not changed. `pytest_taskref_edu.py`, next to the package, decides which notebooks are collected, and imports this.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def items_of(notebook: pytest.File) -> Iterator[ExerciseItem]:
 
 
 def _is_ours(attempt: Attempt) -> bool:
-    """Whether its `@exercise` is our decorator and not another one of that name."""
+    """Whether its `@exercise` is our decorator, not another one of that name."""
     imported: dict[str, str] = {}
     for text in (*attempt.imports, attempt.source):
         try:
@@ -69,11 +69,11 @@ class ExerciseItem(pytest.Item):
             raise NotPassed(outcome)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
-        """The outcome as text; anything else is a fault of ours and gets pytest's traceback."""
+        """The outcome as text; any other error is ours, and gets pytest's traceback."""
         if isinstance(excinfo.value, NotPassed | UnknownExercise):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where pytest says that the item is."""
+        """The item's location in pytest's reports."""
         return self.path, None, f"exercise {self.name}"

@@ -1,6 +1,7 @@
-"""What an exploration found, in an exercise's box: the schedule with the learner's own code beside the lanes.
+"""An exploration's result in an exercise's box: the schedule, with the learner's own code beside the lanes.
 
-What would have helped is not said here: to find it is the exercise.
+The remedy is not shown: finding it is the exercise. A module of its own, because only this connects exercises with the
+player.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Recorded(Protocol):
 
 @dataclass(frozen=True)
 class ScheduleBox:
-    """A recorded result beside the code that it is about."""
+    """A recorded result, and the learner's code that led to it."""
 
     found: Recorded
     attempt: Attempt
@@ -32,7 +33,8 @@ class ScheduleBox:
         return "\n".join(line for line in str(self.found).splitlines() if not line.startswith(HELPED))
 
     def _repr_html_(self) -> str:
-        # The schedules run once more, to see which line sent which statement: whatever the code does, the box is shown.
+        # recording() runs the schedules once more, to see which line sent which statement. If that fails, the box is
+        # shown without the lines.
         try:
             recording = self.found.recording(file=self.attempt.filename, code=self.attempt.source.strip("\n"))
         except Exception:
@@ -41,5 +43,5 @@ class ScheduleBox:
 
 
 def in_the_box(details: object, attempt: Attempt) -> object:
-    """What a check has to show, for its box."""
+    """A check's details, as its box shows them."""
     return ScheduleBox(details, attempt) if isinstance(details, Recorded) else details

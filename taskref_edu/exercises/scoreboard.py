@@ -1,4 +1,4 @@
-"""The table of exercises and where a learner stands, as text and as HTML."""
+"""The table of exercises with a learner's progress, as text and as HTML."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class ScoreboardRow:
 
 @dataclass(frozen=True)
 class Scoreboard:
-    """All exercises; notes say what happened to the file."""
+    """All exercises; notes: what happened to the progress file."""
 
     rows: Sequence[ScoreboardRow]
     notes: Sequence[str] = ()
 
     @property
     def passed(self) -> int:
-        """How many are passed."""
+        """How many exercises are passed."""
         return sum(row.passed for row in self.rows)
 
     @property
@@ -70,7 +70,7 @@ def _row(row: ScoreboardRow) -> str:
 
 
 def scoreboard(known: Mapping[str, Mapping[str, Any]], notes: Sequence[str] = ()) -> Scoreboard:
-    """The table for what the progress knows."""
+    """The table for these entries of the progress."""
     return Scoreboard([_row_of(exercise, known.get(exercise.id, {})) for exercise in catalog().values()], notes)
 
 

@@ -1,8 +1,8 @@
-"""Slips that occur in any exercise, noticed while the answer runs: what it did to the caller, what it handed back.
+"""Mistakes that occur in any exercise, detected while the answer runs: what it did to its caller, what it returned.
 
-A check would report their symptoms (a row that is gone, a closed session, a wrong value); a learner needs the cause.
-So what is noticed here takes precedence over what a check says, also where the answer's own `except` or a worker
-swallowed it. Slips that the text of an answer shows are in `code_slips.py`.
+A check would report the symptoms (a missing row, a closed session, a wrong value); a learner needs the cause. So what
+is detected here takes precedence over what a check says, even if the answer's own `except` or a worker swallowed it.
+Mistakes that the text of an answer shows are in `code_slips.py`.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from sqlmodel import Session
 
 from .exercise import CheckFailed
 
-# Not a ContextVar: answers also run in greenlets of the explorer and in a worker's threads.
+# Not a ContextVar, because answers also run in the explorer's greenlets and in a worker's threads.
 _noticed: list[BaseException] = []
 
 
 @contextmanager
 def noticing() -> Iterator[list[BaseException]]:
-    """Collect the slips of one check; yields the list that fills."""
+    """Collect the slips during one check; yields the list, which fills meanwhile."""
     _noticed.clear()
     yield _noticed
 
 
 def slip(message: str, details: object = None) -> CheckFailed:
-    """A slip to raise; it counts even if somebody catches it."""
+    """A slip to raise; it counts even if it is caught."""
     error = CheckFailed(message, details)
     _noticed.append(error)
     return error
 
 
 def watched(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The learner's function, whose missing names and whose returned errors, queries and results are noticed."""
+    """The learner's function, wrapped to detect missing names, and returned errors, queries and results."""
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
@@ -59,7 +59,7 @@ def watched(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _not_a_value(found: Any, *, with_session: bool) -> str | None:
-    """What is wrong with handing this back, whatever the exercise asks for."""
+    """What is wrong with returning this value in any exercise; None if nothing is."""
     if isinstance(found, BaseException):
         return f"returned an error, `{type(found).__name__}`, instead of raising it: `raise`, not `return`."
     if isinstance(found, type) and issubclass(found, BaseException):
@@ -75,13 +75,13 @@ def _not_a_value(found: Any, *, with_session: bool) -> str | None:
 
 @contextmanager
 def callers(session: Session) -> Iterator[Session]:
-    """The session while an answer has it: to end it, or to open a second transaction beside it, is a slip."""
-    session.connection()  # from here on, whoever connects to this engine is somebody else
+    """The session for an answer to use: ending it, or opening a second transaction beside it, is a slip."""
+    session.connection()  # from now on, any new connection of this engine is a second one
     engine, own = session.get_bind().engine, type(session)
 
     def second_transaction(_: Connection) -> None:
         if not (where := in_line()):
-            return  # a check's own
+            return  # opened by a check itself
         raise slip(
             f"A transaction of its own{where}, while the caller's is open: it does not see what the caller did, "
             "and if it writes, it waits for the caller, who waits for it. Use the `session` that you are given."
@@ -99,12 +99,12 @@ def callers(session: Session) -> Iterator[Session]:
 
 
 def in_transaction(session: Session) -> bool:
-    """Whether the transaction is still open, asked of the driver: SQL text can end it behind SQLAlchemy's back."""
+    """Whether the transaction is still open, as the driver knows: SQL text can end it unnoticed by SQLAlchemy."""
     return session.in_transaction() and session.connection().connection.dbapi_connection.in_transaction  # type: ignore[union-attr]
 
 
 def in_line() -> str:
-    """` in line 7`: where the learner's code is at this moment, innermost."""
+    """` in line 7`: where the learner's code is at present, innermost frame."""
     frame = sys._getframe()
     while frame is not None:
         if _is_learners(frame.f_code.co_filename):
@@ -119,7 +119,7 @@ def _is_learners(filename: str) -> bool:
 
 @functools.cache
 def _guarded(kind: type[Session]) -> type[Session]:
-    """A subclass that refuses, by name, what ends a session."""
+    """A subclass of the session whose methods that end it raise a slip."""
 
     class CallersSession(kind):
         def commit(self) -> None:

@@ -84,7 +84,7 @@ def unknown(id: str, error: UnknownExercise) -> Outcome:
 
 
 def _show(outcome: Outcome, whole: bool = False) -> Outcome:
-    """Print an outcome; among many, those that ask for nothing get a line, so that the others are seen."""
+    """Print an outcome; among many, those that need no action get one line, so that the others stand out."""
     quiet = outcome.verdict in (Verdict.PASSED, Verdict.NOT_ATTEMPTED) and not outcome.notes and not whole
     print(outcome.headline if quiet else f"{outcome}\n")
     return outcome
@@ -113,7 +113,7 @@ def progress() -> int:
 
 
 def reset(id: str) -> int:
-    """Put the exercise's first text back into its notebook; the answer that stood there is kept in the progress."""
+    """Put the exercise's original text back into its notebook; the progress keeps the answer."""
     exercise = find(id)
     for path in files.notebooks():
         try:
@@ -121,7 +121,7 @@ def reset(id: str) -> int:
         except BadNotebook:
             continue
         if found:
-            commands.check_and_keep(found[0])  # keeps the text that is about to go
+            commands.check_and_keep(found[0])  # stores the text that is about to be replaced
             files.replace_answer(path, exercise.id, exercise.cell())
             commands.forget(exercise)
             print(f"{path}: {id} is as it was given; reload the notebook if it is open. Your attempts are kept.")

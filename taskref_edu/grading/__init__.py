@@ -1,4 +1,4 @@
-"""Grade a folder of submissions: each learner's notebooks in a process of their own, under limits, behind a wall."""
+"""Grades a folder of submissions: each learner's notebooks in a separate process, under limits, in a sandbox."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """From a folder of submissions to results: one process for each learner, several at a time.
 
-A submission is a folder or a notebook in the graded folder; its name is the learner. It is copied to a scratch
-folder and runs there, behind a wall (`wall.py`) and with a bare environment. Whatever it does costs only its own row.
+A submission is a folder or a notebook in the graded folder; its name is the learner's. It is copied to a scratch folder
+and runs there, behind a wall (`wall.py`), with a minimal environment. Whatever it does affects only its own result.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""One submission, inside its own process: check each exercise in a fork of its own, print a JSON line for each.
+"""One submission, inside its own process: checks each exercise in a forked child, and prints a JSON line for each.
 
-This process never runs a learner's line; only its forks do. So an attempt that dies, hangs, eats memory or fills its
-folder spoils its own line and no other. Where there is no fork (Windows), attempts run here, one after the other.
-Not covered: what the wall around the process lets through (`wall.py`).
+This process never runs a learner's code; only its children do. So an attempt that crashes, hangs, uses too much memory
+or fills its folder affects only its own line. Without fork (on Windows), attempts run in this process, one by one.
+
+Not covered: what the wall around the process permits (`wall.py`).
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What a submission may touch: its level of containment, found by trying.
+"""The wall around a submission: a sandbox that limits what it may access. The level is found by trying.
 
-`full`: bubblewrap. Without network, the system read-only, homes and other people's files not there at all.
-`files`: Landlock (Linux 5.13). Writes only in the scratch folder; TCP refused from Linux 6.7, signals from 6.12 on.
-`sandbox-exec`: macOS. Written from its documentation, untried. `none`: nothing of the kind.
+`full`: bubblewrap. No network, the system read-only, home folders and other people's files invisible.
+`files`: Landlock (Linux 5.13). Writes only in the scratch folder; refuses TCP from Linux 6.7, signals from 6.12 on.
+`sandbox-exec`: macOS. Written from its documentation, never tried. `none`: no sandbox.
 
-Not covered at `files`: reading, chmod and other changes of a file's metadata, UDP; and on no level a learner who reads
+Not covered at `files`: reading, chmod and other changes of metadata, UDP. Not covered at any level: a learner who reads
 the checks in the memory of their own process and returns what these expect.
 """
 
@@ -42,11 +42,11 @@ PROFILE = """
 (version 1) (allow default) (deny network*) (deny file-write*)
 (allow file-write* (subpath (param "SCRATCH")) (literal "/dev/null"))
 """
-TRYING = 20  # seconds for a first process inside the wall
+TRYING = 20  # seconds in which a first process inside the wall must start
 
 
 def best_level() -> Level:
-    """The first level at which a process starts here: a tool that is installed need not be allowed to work."""
+    """The first level at which a process starts here; it is tried, because an installed tool may not be permitted."""
     return next(level for level in LEVELS if level == "none" or works(level))
 
 
@@ -107,16 +107,16 @@ class _Beneath(ctypes.Structure):
 
 
 def landlock_version() -> int:
-    """Which Landlock this kernel has; 0 for none."""
+    """The version of Landlock in this kernel; 0 if it has none."""
     if not sys.platform.startswith("linux"):
         return 0
     return max(0, ctypes.CDLL(None).syscall(CREATE_RULESET, None, 0, 1))
 
 
 def restrict_writes(scratch: Path) -> None:
-    """From here on this process and its children write below `scratch` only, and reach no process outside.
+    """From now on this process and its children can write only below `scratch`, and cannot signal processes outside.
 
-    Calling it again, in a child, puts the parent out of the child's reach, too. Raises OSError where it is refused.
+    Called again in a child, it also protects the parent from the child. Raises OSError if the kernel refuses.
     """
     version = landlock_version()
     files = WRITE_FILE | REMOVE_AND_MAKE | (REFER if version >= 2 else 0) | (TRUNCATE if version >= 3 else 0)

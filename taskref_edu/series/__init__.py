@@ -1,1 +1,1 @@
-"""From `authoring/*.md` to `notebooks/*.ipynb`: for authors; learners need only `update`."""
+"""Builds `notebooks/*.ipynb` from `authoring/*.md`: for authors; learners need only `update`."""

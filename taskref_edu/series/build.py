@@ -1,4 +1,4 @@
-"""Write the notebooks, and lose nothing: answers are carried over by id, and what was there is kept.
+"""Writes the notebooks without losing anything: answers are carried over by id, and old files are kept.
 
 `command()` is `taskref build`.
 """
@@ -37,7 +37,7 @@ Answers = dict[str, str]  # exercise id -> the learner's cell
 
 @dataclass
 class Written:
-    """What became of one notebook."""
+    """What happened to one notebook."""
 
     path: Path
     changed: bool
@@ -55,7 +55,7 @@ class Written:
 
 
 def command(names: Sequence[str], check: bool, solutions: str | None) -> int:
-    """Write notebooks, or solved ones elsewhere, or list what breaks a rule; returns the exit code."""
+    """Write the notebooks, or solved ones elsewhere, or list broken rules; returns the exit code."""
     root = clone_root()
     if not (root / "authoring").is_dir():
         raise BadSource(f"no folder authoring/ in {root}: run this inside a clone of the repository")
@@ -75,7 +75,7 @@ def _check(paths: Sequence[Path]) -> int:
 
 
 def build(root: Path, names: Sequence[str] = ()) -> list[Written]:
-    """Write the notebooks of `root/authoring` to `root/notebooks`; `names` are beginnings of names, none means all."""
+    """Write the notebooks of `root/authoring` to `root/notebooks`; `names`: prefixes of their names, none for all."""
     folder = root / "notebooks"
     folder.mkdir(exist_ok=True)
     found = [read_source(path) for path in chosen(root / "authoring", names)]
@@ -105,7 +105,7 @@ def _write_minutes(root: Path) -> None:
 
 
 def explanations(found: Sequence[Source], known: dict[str, str]) -> str:
-    """The text of the explanations' file: those of these sources, and of all others what is known."""
+    """The text of the explanations' file: new ones of these sources, and the known ones of all others."""
     numbers = {source.number for source in found}
     kept = {id: text for id, text in known.items() if id.partition("-")[0] not in numbers}
     for source in found:
@@ -119,7 +119,7 @@ def build_solutions(root: Path, out: Path) -> list[Path]:
 
 
 def build_into(authoring: Path, out: Path, code_of: CodeOf = stub_of) -> list[Path]:
-    """Write every notebook to the folder `out`, whatever is there."""
+    """Write every notebook to the folder `out`, replacing what is there."""
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for path in sources(authoring):
@@ -130,7 +130,7 @@ def build_into(authoring: Path, out: Path, code_of: CodeOf = stub_of) -> list[Pa
 
 
 def chosen(authoring: Path, names: Sequence[str]) -> list[Path]:
-    """The sources whose names begin so; BadSource for a name that fits none."""
+    """The sources whose names start with one of these; BadSource for a name that matches none."""
     every = sources(authoring)
     for name in names:
         if not any(path.name.startswith(Path(name).name) for path in every):
@@ -139,7 +139,7 @@ def chosen(authoring: Path, names: Sequence[str]) -> list[Path]:
 
 
 def answers_in(path: Path) -> Answers | BadNotebook:
-    """What a learner wrote in a notebook, by exercise; stubs of this or an earlier build are no answers."""
+    """What a learner wrote in a notebook, by exercise; a stub of this or an earlier build is no answer."""
     try:
         notebook = read_notebook(path)
     except BadNotebook as error:
@@ -150,7 +150,7 @@ def answers_in(path: Path) -> Answers | BadNotebook:
     for _, cell in numbered:
         text = text_of(cell)
         for id in ids_meant(cell, text, imported):
-            counts = id in ids_in(text, imported) or id not in found  # what cannot be checked replaces no answer
+            counts = id in ids_in(text, imported) or id not in found  # a cell that cannot be checked replaces no answer
             if id in names() and counts and _touched(cell, text, find(id), imported):
                 found[id] = rewritten(text)
     return found
@@ -182,10 +182,10 @@ def _write(source: Source, path: Path, everything: dict[Path, Answers | BadNoteb
 def _answers_for(
     source: Source, path: Path, everything: dict[Path, Answers | BadNotebook], written: Written
 ) -> Answers:
-    """The answers of this notebook's old file; an exercise that moved here brings the answer from where it was.
+    """The answers in this notebook's old file; for an exercise that moved here, the answer in its former notebook.
 
-    A learner's copy of a notebook fills no stub that is there already. A notebook that has left the series does: a
-    pull brings the stubs of the notebooks that took its place.
+    A learner's copy of a notebook does not fill an existing stub. A notebook that has left the series does, because a
+    pull brings stubs in the notebooks that replace it.
     """
     own = everything.get(path, {})
     if isinstance(own, BadNotebook):
@@ -203,7 +203,7 @@ def _answers_for(
 
 
 def _has_left_the_series(notebook: Path, authoring: Path) -> bool:
-    """Whether it is called as the build calls a notebook, and no source has its name. Copies are called otherwise."""
+    """Whether its name is like that of a built notebook, but no source has this name. Copies have other names."""
     return bool(BUILT.fullmatch(notebook.name)) and not (authoring / f"{notebook.stem}.md").exists()
 
 

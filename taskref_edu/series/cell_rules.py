@@ -1,4 +1,4 @@
-"""The rules that look at one cell at a time: headings, figures, links, lengths. The others are in `rules.py`."""
+"""The rules that check one cell at a time: headings, figures, links, lengths. The others are in `rules.py`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HTML_IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)[^)]*\)")
 Found = Iterator[tuple[int, str]]
 
-# A phrase, and what to write in its place: each was met in a draft, and a reader stumbled over it.
+# A phrase that readers stumbled over in a draft, and what to write instead.
 PHRASES = {
     r"orders? of (?:events|(?:their|its|the) statements)": "say interleaving or sequence: an order is the shop's",
     r"looks? whether": "say check whether",
@@ -85,14 +85,14 @@ def prose_is_short(source: Source) -> Found:
     for block in source.blocks:
         if block.kind == "explain" and (count := count_words(block.text)) > MAX_EXPLAINED:
             yield block.line, f"an explanation of {count} words found, {MAX_EXPLAINED} expected"
-        # A goal states every rule that the checks hold: it may be longer.
+        # The text of an exercise states every rule that its checks enforce, so it may be longer.
         known = block.kind == "exercise" and block.head in names()
         if known and (count := count_words(find(block.head).goal)) > MAX_GOAL:
             yield block.line, f"exercise {block.head} has a goal of {count} words, {MAX_GOAL} expected"
 
 
 def count_words(text: str) -> int:
-    """The words of a prose cell that are to be read as prose."""
+    """How many words of prose a prose cell has."""
     bare = re.sub(r"`[^`]+`", "code", FENCED.sub("", text))  # a piece of code in a sentence is one word
     bare = re.sub(r"<[^>]+>", " ", bare)
     lines = [line for line in bare.splitlines() if not line.lstrip().startswith("|")]
@@ -113,7 +113,7 @@ def code_is_short(source: Source) -> Found:
 
 
 def no_code_in_prose(source: Source) -> Found:
-    """A code cell that Markdown takes for prose would never run."""
+    """No code cell that Markdown would treat as prose: it would never run."""
     for block in source.blocks:
         place = block.text.find("```{code-cell}")
         if block.kind in ("prose", "recall", "explain") and place >= 0:
@@ -133,7 +133,7 @@ def code_blocks(source: Source) -> Iterator[tuple[Block, ast.Module]]:
 
 
 def _prose_lines(source: Source) -> Iterator[tuple[int, str]]:
-    """The lines of prose, recall answers and explanations included, without what stands in fences."""
+    """The lines of prose, with recall answers and explanations, without fenced code."""
     for block in source.blocks:
         if block.kind in ("prose", "recall", "explain"):
             bare = FENCED.sub(lambda match: "\n" * match[0].count("\n"), block.text)

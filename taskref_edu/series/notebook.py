@@ -1,7 +1,7 @@
-"""From a source to the JSON of a notebook: no outputs, the same bytes every time, ids that stay.
+"""From a source to the JSON of a notebook: no outputs, the same bytes every time, stable ids.
 
-A cell's id is its place: the heading above it, its kind, and its number below that heading; so an edit changes
-no id, and a new cell only those after it in the same section. `:name:` and exercises give lasting ids.
+A cell's id is its position: the heading above it, its kind, and its number below that heading. So an edit changes no
+id, and a new cell changes only those after it in the same section. `:name:` and exercises give permanent ids.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from .minutes import minutes_of
 from .source import Block, Source, headings
 
 Cell = dict[str, Any]
-CodeOf = Callable[[Exercise], str]  # which text an exercise's cell gets
+CodeOf = Callable[[Exercise], str]  # returns the text for an exercise's cell
 
 
 def stub_of(exercise: Exercise) -> str:
-    """The text that a learner begins with."""
+    """The text with which a learner starts."""
     return exercise.cell()
 
 
@@ -33,7 +33,7 @@ def solution_of(exercise: Exercise) -> str:
 
 
 def to_notebook(source: Source, code_of: CodeOf = stub_of) -> dict[str, Any]:
-    """The notebook of a source, each exercise's cell with the text that `code_of` gives it."""
+    """The notebook of a source; `code_of` provides the text of each exercise's cell."""
     identify = _Identities()
     cells = [_cell("markdown", first_cell(source), "title")]
     recalled = False
@@ -43,7 +43,7 @@ def to_notebook(source: Source, code_of: CodeOf = stub_of) -> dict[str, Any]:
         elif block.kind == "recall":  # one cell shows all: which ones it asks depends on what the learner got wrong
             cells += [] if recalled else [_cell("code", RECALL.format(source.number), "recall")]
             recalled = True
-        elif block.kind != "explain":  # reveal() shows it, so that no answer stands below its question
+        elif block.kind != "explain":  # reveal() shows explanations, so that no answer is visible below its question
             cells.append(_plain(block, identify))
     cells.append(_cell("code", PROGRESS.format(source.number), "progress"))
     return {"cells": cells, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
@@ -58,12 +58,12 @@ METADATA = {
 
 
 def to_text(notebook: dict[str, Any]) -> str:
-    """The notebook's bytes, in the order and indentation in which JupyterLab saves them."""
+    """The notebook as text, with keys sorted and indented as JupyterLab saves them."""
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
 def first_cell(source: Source) -> str:
-    """Title, question, minutes and objectives, from the frame."""
+    """Title, question, minutes and objectives, from the front matter."""
     lines = [f"# {source.number} · {source.frame.get('title', source.name)}", ""]
     lines += [f"**{source.frame.get('question', '')}**", "", f"About {minutes_of(source)} minutes."]
     if source.objectives:
@@ -88,13 +88,13 @@ def _exercise(exercise: Exercise, code_of: CodeOf) -> list[Cell]:
     name = f"exercise-{exercise.id.replace('.', '-')}"
     star = " ★" if exercise.core else ""
     goal = f"### Exercise {exercise.id}{star} · {exercise.title}\n\n{exercise.goal.strip()}"
-    # The mark of the stub tells a later build whether a learner has touched this cell, even once the stub changed.
+    # The stub's mark tells a later build whether a learner has edited this cell, even if the stub has changed since.
     mark = {"taskref": {"stub": mark_of(stub_of(exercise))}}
     return [_cell("markdown", goal, f"{name}-goal"), _cell("code", code_of(exercise), name, mark)]
 
 
 def mark_of(text: str) -> str:
-    """A short mark that tells two texts apart, white space at the end of lines aside."""
+    """A short digest of a text, without white space at the ends of lines."""
     bare = "\n".join(line.rstrip() for line in text.strip().splitlines())
     return hashlib.sha256(bare.encode()).hexdigest()[:12]
 
@@ -108,7 +108,7 @@ def _cell(kind: str, text: str, id: str, metadata: dict[str, Any] | None = None)
 
 
 class _Identities:
-    """Gives each cell its id, in the order of the notebook."""
+    """Assigns each cell its id, from the top of the notebook down."""
 
     def __init__(self) -> None:
         self._section = "begin"

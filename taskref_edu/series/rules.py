@@ -1,7 +1,7 @@
-"""The rules for authors: each a function over a source that yields what breaks it, with the line.
+"""The rules for authors: each is a function that yields a source's violations, with the line.
 
-Enforced by a test over `authoring/`. Not covered: what only a run can tell (`tests/series/test_run.py`) and what
-needs a reader: whether a guess stands before *each* idea, whether a picture's words say what it shows.
+A test enforces them over `authoring/`. Not covered: what only a run can show (`tests/series/test_run.py`); and what
+needs a reader, such as whether a guess comes before *each* idea and whether a picture's description fits it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FIRST = "00"  # the notebook without exercises
 
 @dataclass(frozen=True)
 class Problem:
-    """A place in a source that breaks a rule."""
+    """A violation of a rule, and where it is in a source."""
 
     path: Path
     line: int
@@ -49,7 +49,7 @@ Rule = Callable[[Source], Found]
 
 
 def problems(paths: Iterable[Path]) -> list[Problem]:
-    """Everything in these sources that breaks a rule, by file and line."""
+    """All violations of rules in these sources, by file and line."""
     found: list[Problem] = []
     for path in paths:
         try:
@@ -62,7 +62,7 @@ def problems(paths: Iterable[Path]) -> list[Problem]:
 
 
 def frame_is_complete(source: Source) -> Found:
-    """Title and question stand in the front matter; the minutes are computed."""
+    """Title and question are in the front matter; the minutes are computed."""
     for key in ("title", "question"):
         if not source.frame.get(key):
             yield 1, f"the front matter has no {key}"
@@ -105,7 +105,7 @@ def two_recall_items(source: Source) -> Found:
 
 
 def guesses_come_first(source: Source) -> Found:
-    """From 01 on, at least one guess; each stands above its reveal, and each is revealed or kept for later."""
+    """From 01 on, at least one guess; each comes before its reveal, and each is revealed or kept for later."""
     calls = list(_calls(source, "guess", "reveal"))
     guessed = [id for name, id, _, _ in calls if name == "guess"]
     if source.number != FIRST and not guessed:
@@ -124,7 +124,7 @@ def guesses_come_first(source: Source) -> Found:
 
 
 def guess_letters_follow_the_page(source: Source) -> Found:
-    """The guesses of a notebook are a, b, c: the numbers of a page that a class talks about."""
+    """The guesses of a notebook are a, b, c from the top down, so that a class can refer to them."""
     guesses = [(id, line) for _, id, line, _ in _calls(source, "guess")]
     for number, (id, line) in enumerate(guesses):
         wanted = f"{source.number}-{chr(ord('a') + number)}"
@@ -133,7 +133,7 @@ def guess_letters_follow_the_page(source: Source) -> Found:
 
 
 def guess_cells_hold_nothing_else(source: Source) -> Found:
-    """A guess has a cell of its own: whoever skips it must miss nothing that a later cell needs."""
+    """A guess has a cell of its own: nobody who skips it may miss what a later cell needs."""
     for block, tree in code_blocks(source):
         calls = [node.value for node in tree.body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)]
         guesses = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "guess"]
@@ -150,7 +150,7 @@ def _calls(source: Source, *names: str) -> Iterator[tuple[str, str, int, ast.Cal
 
 
 def explanations_have_a_reveal(source: Source) -> Found:
-    """Each explanation stands below the reveal that shows it, and no guess has two."""
+    """Each explanation comes after the reveal that shows it, and no guess has two."""
     revealed = {id: line for _, id, line, _ in _calls(source, "reveal")}
     seen: set[str] = set()
     for block in source.blocks:
@@ -165,14 +165,14 @@ def explanations_have_a_reveal(source: Source) -> Found:
 
 
 def no_assert(source: Source) -> Found:
-    """What the notebook claims is asserted in `tests/series/claims.py`; a learner need not read it."""
+    """No assert: the notebook's claims are asserted in `tests/series/claims.py`, where a learner need not read them."""
     for block, tree in code_blocks(source):
         if any(isinstance(node, ast.Assert) for node in ast.walk(tree)):
             yield block.line, "an assert found: what a notebook claims is asserted in tests/series/claims.py"
 
 
 def ends_with_one_sentence(source: Source) -> Found:
-    """The last two headings: what was left for later, and what to take home."""
+    """The last two headings are what we left for later, and what to take home."""
     last = source.blocks[-2:] if len(source.blocks) > 1 else [Block("prose", "", 1)] * 2
     for block, heading in zip(last, (LATER, TAKE_HOME), strict=True):
         if block.kind != "prose" or [text for _, text, _ in headings(block)] != [heading]:
@@ -180,7 +180,7 @@ def ends_with_one_sentence(source: Source) -> Found:
 
 
 def exercises_stop_nobody(source: Source) -> Found:
-    """No cell outside an exercise uses a name that an exercise's cell defines; nor binds one."""
+    """No cell outside an exercise uses or binds a name that an exercise's cell defines."""
     from_exercises = {
         name
         for id in source.exercise_ids
@@ -194,7 +194,7 @@ def exercises_stop_nobody(source: Source) -> Found:
 
 
 def imports_agree(source: Source) -> Found:
-    """A name that an exercise imports is, where a code cell imports it too, the same thing: cells share their names."""
+    """If an exercise and a code cell import the same name, it means the same in both: cells share their names."""
     taken = {
         name: (origin, id)
         for id in source.exercise_ids
@@ -210,7 +210,7 @@ def imports_agree(source: Source) -> Found:
 
 
 def cell_ids_differ(source: Source) -> Found:
-    """No two cells get one id."""
+    """No two cells have the same id."""
     if any(id not in names() for id in source.exercise_ids):
         return
     ids = [cell["id"] for cell in to_notebook(source)["cells"]]

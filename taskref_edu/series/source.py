@@ -1,4 +1,4 @@
-"""One notebook's source: Markdown in jupytext's MyST flavour, with blocks of our own: exercise, recall, explain.
+"""One notebook's source: Markdown in jupytext's MyST format, with our own blocks: exercise, recall, explain.
 
 Not covered: what a notebook must contain (`rules.py`).
 """
@@ -25,10 +25,10 @@ class BadSource(TaskrefError):
 
 @dataclass(frozen=True)
 class Block:
-    """One piece of the source that becomes a cell, two for an exercise, none for an explanation.
+    """A part of the source that becomes one cell; an exercise becomes two, an explanation none.
 
-    line: its first line in the file. head: the id of an exercise or of an explained guess, a recall item's question.
-    options: what stands at the top of a code block (`:tags: […]`, `:name: …`).
+    line: its first line in the file. head: the id of an exercise or of an explained guess, or a recall item's question.
+    options: those at the top of a code block (`:tags: […]`, `:name: …`).
     """
 
     kind: Kind
@@ -40,7 +40,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Source:
-    """A notebook's source: the frame (its front matter) and its blocks, in order."""
+    """A notebook's source: the frame (its front matter), and its blocks from the top down."""
 
     path: Path
     frame: Mapping[str, Any]
@@ -63,7 +63,7 @@ class Source:
 
     @property
     def exercise_ids(self) -> list[str]:
-        """The exercises that the notebook holds, in order."""
+        """The notebook's exercises, from the top down."""
         return [block.head for block in self.blocks if block.kind == "exercise"]
 
     @property
@@ -73,7 +73,7 @@ class Source:
 
 
 def sources(folder: Path) -> list[Path]:
-    """The sources in a folder: files whose names begin with a number."""
+    """The sources in a folder: files whose names start with a number."""
     return sorted(folder.glob("[0-9]*.md"))
 
 
@@ -98,7 +98,7 @@ def read_source(path: Path) -> Source:
 
 
 def _skip_blank(text: str, line: int) -> int:
-    """The source map points at the blank lines before a prose cell."""
+    """The first line of text: the source map counts the blank lines before a prose cell as part of it."""
     lines = text.splitlines()
     while line < len(lines) and not lines[line].strip():
         line += 1
@@ -124,7 +124,7 @@ def _prose(text: str, start: int, end: int, line: int) -> Iterator[Block]:
 
 
 def headings(block: Block) -> list[tuple[int, str, int]]:
-    """The headings of a prose block: level, text and line in the file; what stands in a fence is none."""
+    """The headings of a prose block, outside fenced code: level, text and line in the file."""
     bare = FENCED.sub(lambda match: "\n" * match[0].count("\n"), block.text)
     return [
         (len(found[1]), found[2], block.line + bare.count("\n", 0, found.start())) for found in HEADING.finditer(bare)

@@ -1,9 +1,9 @@
-"""Fetch a newer version of the series without losing a learner's work.
+"""Fetches a newer version of the series without losing a learner's work.
 
-`git pull` refuses to overwrite notebooks that somebody has worked in. So they are set aside, git pulls, they are
-put back, and then `taskref build` carries the answers over into the new version. Whatever fails on the way, the
-learner's files are there again afterwards. A notebook that the newer version no longer has is put back as well, so
-that the build finds the answers in it; then `retire` takes it away. `command()` is `taskref update`.
+`git pull` refuses to overwrite notebooks with local changes. So they are set aside, git pulls, they are put back, and
+then `taskref build` carries the answers over into the new version. Whatever fails on the way, the learner's files are
+restored. A notebook that the newer version no longer has is also put back, so that the build finds its answers; then
+`retire` removes it. `command()` is `taskref update`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class CannotUpdate(TaskrefError):
 
 
 def command() -> int:
-    """Pull, then build with the code that was pulled: in a process of its own, since this one has the old code."""
+    """Pull, then build in a new process, because this one has the old code."""
     clone = clone_root()
     gone = fetch(clone)
     code = subprocess.run([sys.executable, "-m", "taskref_edu.cli", "build"], cwd=clone, check=False).returncode
@@ -35,9 +35,9 @@ def command() -> int:
 
 
 def fetch(root: Path) -> list[Path]:
-    """Pull with git; the notebooks that somebody has worked in are afterwards as they were. Raises CannotUpdate.
+    """Pull with git; notebooks with local changes are as before afterwards. Raises CannotUpdate.
 
-    Returns those that the newer version no longer has: for `retire`, once a build has carried their answers over.
+    Returns those that the newer version no longer has, for `retire` after a build has carried their answers over.
     """
     _git(root, "rev-parse", "--git-dir", why="this folder is no git clone, so there is nothing to pull from")
     aside = root / ".taskref" / "backup" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f-update")
@@ -52,7 +52,7 @@ def fetch(root: Path) -> list[Path]:
 
 
 def retire(root: Path, paths: Iterable[Path]) -> list[str]:
-    """Remove notebooks that are no part of the series any more; what was in them is kept. A sentence for each."""
+    """Remove notebooks that have left the series, keeping a copy of each; returns a sentence for each."""
     aside = root / ".taskref" / "backup" / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f-retired")
     said = []
     for path in paths:
@@ -64,7 +64,7 @@ def retire(root: Path, paths: Iterable[Path]) -> list[str]:
 
 
 def _set_aside(root: Path, aside: Path) -> list[Path]:
-    """Copy every notebook to `aside` and restore those that git knows; the paths of those that were changed."""
+    """Copy every notebook to `aside`, and reset those that git tracks; returns the paths of those that were changed."""
     folder = root / "notebooks"
     shutil.copytree(folder, aside, ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     changed = _git(root, "diff", "--name-only", "-z", "HEAD", "--", "notebooks", why="git cannot tell what changed")
