@@ -69,8 +69,9 @@ def test_reset_gives_the_stub_and_keeps_the_attempts() -> None:
 
 def test_progress_lists_every_exercise() -> None:
     attempt()
-    assert progress().passed == 1
-    assert progress().rows[0].id == "1.1"
+    board = progress().board
+    assert board.passed == 1
+    assert board.rows[0].id == "1.1"
 
 
 @pytest.mark.parametrize("call", [check, hint, solution, reset])

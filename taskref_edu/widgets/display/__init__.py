@@ -1,1 +1,1 @@
-"""What shows a queue: rows, events and details, drawn by `picture.js`."""
+"""Shows a queue: its rows, events and details, drawn by `picture.js`."""

@@ -1,6 +1,7 @@
-"""What is shown of a row when somebody opens it: every column that matters, in words.
+"""The details of a row that the user opens: every relevant column, in words.
 
-A detail is a label, a text, and perhaps the seconds until a moment, which the browser counts down.
+A detail is a label, a text, and optionally the seconds until a moment, such as the end of a lease; the browser counts
+them down.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ ORPHAN = "no order points at this task: its handler cannot know what to pay"
 
 
 def details_of_order(order: OrderRow, rows: Rows) -> list[Detail]:
-    """The columns of an order."""
+    """The details of an order."""
     details: list[Detail] = [
         ("customer", _clip(order.customer)),
         ("amount", _clip(money(order.amount))),
@@ -33,7 +34,7 @@ def details_of_order(order: OrderRow, rows: Rows) -> list[Detail]:
 
 
 def details_of_task(task: TaskRow, rows: Rows, approach: str) -> list[Detail]:
-    """The columns of a task, as far as they say something in its status."""
+    """The details of a task: the columns that matter in its status."""
     details: list[Detail] = [
         ("type", _clip(task.type)),
         ("payload", _clip(readable(task.payload)) or "none"),
@@ -58,7 +59,7 @@ def details_of_task(task: TaskRow, rows: Rows, approach: str) -> list[Detail]:
 
 
 def seconds_until(moment: Any, now: datetime | None = None) -> float | None:
-    """Seconds until a time as the driver returns it: text on SQLite. None where it is no time."""
+    """Seconds until a time as the driver returns it, on SQLite as text. None if it is no time."""
     try:
         at = moment if isinstance(moment, datetime) else datetime.fromisoformat(moment)
     except (TypeError, ValueError):

@@ -1,7 +1,8 @@
-"""What happened between two looks at the database, told from the rows alone.
+"""What happened between two reads of the database, derived from the rows alone.
 
-Nobody reports these events: a row that differs tells what its writer did, whoever it was, also in another process.
-Not covered: what happened and was undone between two looks.
+Nobody reports these events: a changed row shows what its writer did, whoever that was, even in another process.
+
+Not covered: changes that were undone between two reads.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ ORDER_STATUS, TASK_STATUS = OrderRow._fields.index("status"), TaskRow._fields.in
 
 @dataclass(frozen=True)
 class Event:
-    """One line of the timeline; `order` is the order that it is about, if it is known."""
+    """One line of the timeline; `order`: the id of its order, if known."""
 
     text: str
     order: int | None = None
 
 
 def changes(before: Rows, after: Rows, now: datetime, holders: Mapping[int, str] = NOBODY) -> list[Event]:
-    """The events between two states: those of one order and its task stand together, what has ended comes first."""
+    """The events between two states: those of an order and its task are together, tasks that have ended come first."""
     orders = _differing(before.orders, after.orders, after.order_count)
     tasks = _differing(before.tasks, after.tasks, after.task_count)
     if len(orders) + len(tasks) > MANY:
@@ -140,16 +141,16 @@ Line = tuple[float, str, int | None]  # seconds since the start, what happened, 
 
 
 class Timeline:
-    """Written by the watcher; only note() may be called on any thread.
+    """The events so far. Used by the watcher; only note() may be called on any thread.
 
-    ways: when each task came into each of its statuses, as far as the looks have seen it.
+    ways: when each task reached each of its statuses, as far as the reads have shown.
     """
 
     def __init__(self) -> None:
         self.clear()
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Start again, without events."""
         self._began = time.monotonic()
         self._notes: deque[tuple[float, Event]] = deque(maxlen=KEPT)
         self.lines: deque[Line] = deque(maxlen=KEPT)
@@ -159,16 +160,16 @@ class Timeline:
         self._new_ways: Ways = {}
 
     def note(self, event: Event) -> None:
-        """Something that no row tells. It is shown at the next look."""
+        """Add an event that no row shows. It appears with the next read."""
         self._notes.append((time.monotonic(), event))
 
     def new_ways(self) -> Ways:
-        """The ways that have become longer since the last call."""
+        """The ways that have grown since the last call."""
         found, self._new_ways = self._new_ways, {}
         return found
 
     def look(self, before: Rows, after: Rows, holders: Mapping[int, str] = NOBODY) -> list[Line]:
-        """The new lines: what the rows tell, and what was noted meanwhile. What the first look finds is no event."""
+        """The new lines: what the rows show, and what was noted meanwhile. Rows of the first read are not events."""
         now = time.monotonic()
         known = self._seen and after is not before
         found = [(now, event) for event in changes(before, after, utc_now(), holders)] if known else []

@@ -1,6 +1,6 @@
-"""Tells a picture what has changed, in one message for a look; or everything, to a page that asks for it.
+"""Sends a picture what has changed, one message for each read; or everything, to a page that asks for it.
 
-Called by the watcher; after the panel's end by the kernel itself, when a page is loaded again.
+Called by the watcher; after the panel has stopped, by the kernel itself when a page is reloaded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ UNASKED = 1.0  # seconds between two states for a page that has not asked: the k
 
 
 class Messenger:
-    """Gathers with add() what the page does not know yet, and sends it with tell(); `every`: seconds between two."""
+    """Collects with add() what the page does not know yet, sends it with tell(). every: seconds between messages."""
 
     def __init__(
         self, picture: Picture, approach: str, timeline: Timeline, workers: WorkerLines, every: float = 0.0
@@ -36,18 +36,18 @@ class Messenger:
         self._told_at: float | None = None  # on the clock of time.monotonic()
 
     def add(self, rows: Rows, lines: list[Line], new_workers: bool) -> None:
-        """The state of one look, the events since the last one, and whether a worker's state is new."""
+        """Add the state of one read, the events since the last one, and whether a worker's state is new."""
         self._new_rows = self._new_rows or rows is not self._rows
         self._new_workers = self._new_workers or new_workers
         self._rows = rows
         self._lines += lines
 
     def snapshot(self) -> dict[str, Any]:
-        """Everything as it is now, for a page that has not been told anything. May be called on any thread."""
+        """The whole present state, for a page that knows nothing yet. May be called on any thread."""
         return self._everything(RowDeltas(self._approach))
 
     def tell(self) -> None:
-        """Send what is due, if anything is and the last message was not a moment ago."""
+        """Send what is due, unless the last message was sent just before."""
         if self._told_at is not None and time.monotonic() - self._told_at < self.every:
             return
         hello, *opened = self._picture.asked()

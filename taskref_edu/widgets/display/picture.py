@@ -1,9 +1,10 @@
 """The picture of one side in the browser: rows, the arrows between them, the worker, the timeline.
 
-Told by messages, not by synced state: a page asks for everything, and is told what changes. A page that is loaded
-again gets the state with the widget itself, so that it shows something before the kernel has answered. Messages are
-JSON in a buffer: as plain content, each layer below would walk through it.
-Not covered: what is told (`patches.py`), and when (`view.py`).
+It gets messages, not synchronized state: a page asks for everything once, and is then sent changes. A reloaded page
+gets the state with the widget itself, so that it shows something before the kernel answers. Messages are JSON in a
+binary buffer: as plain content, each layer of Jupyter would process it.
+
+Not covered: what is sent (`row_messages.py`), and when (`messenger.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ Opened = frozenset[int]
 
 
 class Picture(anywidget.AnyWidget):
-    """Draws one side. What the page asks for is read with `asked()`."""
+    """Draws one side. asked() returns what the page asks for."""
 
     # As text: anywidget ties each widget to a path for good, and with it the panel and its database.
     _esm = SCRIPT
@@ -48,14 +49,14 @@ class Picture(anywidget.AnyWidget):
         self.on_msg(self._hear)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """As any widget's; to a page that is loaded again, `first` is the state as it is now."""
+        """As for any widget; but for a reloaded page, `first` is the present state."""
         state = super().get_state(key, drop_defaults)
         if key is None and self.snapshot is not None and self.seen:
             state["first"] = _json(self.snapshot()).decode()
         return state
 
     def forget_pages(self) -> None:
-        """Tell every page everything with the next message."""
+        """Send everything to every page with the next message."""
         with self._lock:
             self._hello = True
 
@@ -64,11 +65,11 @@ class Picture(anywidget.AnyWidget):
         self.send({"kind": kind}, buffers=[self._numbered(told)])
 
     def begin_with(self, told: Mapping[str, Any] | None) -> None:
-        """What a page shows that has not been told anything yet. None: nothing, since it would only grow old."""
+        """Set what a page shows before its first message. None: nothing, because it would be out of date."""
         self.first = "" if told is None else self._numbered(told).decode()
 
     def asked(self) -> tuple[bool, Opened, Opened]:
-        """Whether a page asked for everything since the last call, and which orders and tasks are opened."""
+        """Whether a page asked for everything since the last call, and which orders and tasks are open."""
         with self._lock:
             hello, self._hello = self._hello, False
             self.seen = self.seen or hello

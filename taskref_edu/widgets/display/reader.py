@@ -1,7 +1,6 @@
-"""Whether it is time to read a database again, and what is read then.
+"""Decides whether to read a database again, and reads it.
 
-The panel reads through an engine of its own, so that an instrument that observes the learner's engine sees
-the learner's statements only.
+The panel reads through its own engine, so that instruments on the learner's engine see only the learner's statements.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from .rows import Rows, orders_as_text, read
 
 
 class ChangeReader:
-    """Looks at the database of one queue. Belongs to one thread."""
+    """Reads the database of one queue when it has changed. For one thread only."""
 
     def __init__(self, queue: TaskQueue) -> None:
         self.polls = file_of(queue.engine) is None  # a server has no number that changes with each commit
@@ -40,14 +39,14 @@ class ChangeReader:
             raise
 
     def has_changes(self) -> bool:
-        """Whether changed_rows() would read, or meet trouble. On a server always False: it would cost as much."""
+        """Whether changed_rows() would read rows, or raise. On a server always False, because asking costs as much."""
         try:
             return not self.polls and self._version() != self._seen
         except Exception:  # changed_rows() will meet it, too, and is where it is said
             return True
 
     def close(self) -> None:
-        """Give back all connections."""
+        """Release all connections."""
         self._seen = None
         if self._held is not None:
             self._held.close()

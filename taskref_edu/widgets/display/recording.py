@@ -1,7 +1,8 @@
 """A run of a panel as data that `recording.js` plays without a kernel: in a saved notebook, or in a book.
 
-The frames are kept as the rows that each look found, and become messages when somebody asks for them. Not covered:
-what the controls showed; the events say what happened.
+A frame is stored as the rows of one read, and becomes a message only when the recording is requested.
+
+Not covered: the controls; the events show what happened.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MOST_ROWS = 300  # of both tables: each frame holds its rows
 
 
 class Recorder:
-    """Keeps what the looks at one side have found."""
+    """Stores what the reads of one side have found."""
 
     def __init__(self, approach: str) -> None:
         self._approach = approach
@@ -52,7 +53,7 @@ class Recorder:
 
 
 class Recording(dict[str, Any]):
-    """`sides` (look and frames of each) and `seconds`, all of it JSON. Shown in a notebook, it plays."""
+    """`sides` (each with its look and frames) and `seconds`, all as JSON. Displayed in a notebook, it plays."""
 
     def __init__(self, looks: list[Mapping[str, Any]], frames: list[list[dict[str, Any]]]) -> None:
         begin = min(one[0]["at"] for one in frames)
@@ -64,7 +65,7 @@ class Recording(dict[str, Any]):
         super().__init__(orjson.loads(text))
 
     def html(self) -> str:
-        """The player with this run in it; needs nothing else."""
+        """The player with this run in it, as a self-contained page."""
         place = f"taskref-recording-{secrets.token_hex(4)}"
         data = orjson.dumps(self).decode().replace("<", "\\u003c")  # no text of a row ends the script
         return (

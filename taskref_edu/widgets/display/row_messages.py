@@ -1,8 +1,9 @@
-"""What the browser is told of the rows: everything once, then only the rows that look different.
+"""What the browser is sent about the rows: everything once, then only the rows that look different.
 
-A server drops messages of more than a megabyte a second, so a row is told as a short list, and its words as
-numbers into a list of words. What is shown on demand, the details, is told for opened rows only.
-Not covered: how it is sent (`picture.py`) and drawn (`picture.js`).
+A Jupyter server drops messages beyond a megabyte a second, so a row is a short list, with numbers for its words. The
+details are sent only for rows that are open.
+
+Not covered: how messages are sent (`picture.py`) and drawn (`picture.js`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Shown = tuple[Any, ...]  # a row as the browser gets it; its id comes first
 
 
 class StringTable(dict[str, int]):
-    """A number for each word, given when it is first asked for. `texts` is the words by number, of bounded length."""
+    """A number for each word, assigned at its first use. texts: the words by number, of limited length."""
 
     def __init__(self) -> None:
         self.texts: list[str] = []
@@ -35,7 +36,7 @@ class StringTable(dict[str, int]):
 
 
 class RowDeltas:
-    """The rows that the browser knows, and the words that it has a number for."""
+    """The rows that the browser knows, and the words that have a number."""
 
     def __init__(self, approach: str) -> None:
         self._approach = approach
@@ -46,7 +47,7 @@ class RowDeltas:
         self._leases: dict[int, str] = {}
 
     def everything(self, rows: Rows) -> dict[str, Any]:
-        """The whole state; what is told next builds on it."""
+        """The whole state, on which the following changes build."""
         self._words = StringTable()
         self._rows, self._orders, self._tasks = rows, self._shown_orders(rows), self._shown_tasks(rows)
         return {

@@ -20,7 +20,7 @@ ORDERS: Table = Order.__table__  # type: ignore[attr-defined]
 
 
 class OrderRow(NamedTuple):
-    """An order as its row stands in the table."""
+    """An order as its row in the table."""
 
     id: int
     customer: str
@@ -30,7 +30,7 @@ class OrderRow(NamedTuple):
 
 
 class TaskRow(NamedTuple):
-    """A task as its row stands in the table: the payload as JSON text, times as the driver returns them."""
+    """A task as its row in the table: the payload as JSON text, times as the driver returns them."""
 
     id: int
     type: str
@@ -57,8 +57,8 @@ READ_TASKS = f"SELECT {', '.join(TaskRow._fields)} FROM task ORDER BY id DESC LI
 class Rows:
     """The newest rows of both tables by their ids, oldest first, and how many there are in all.
 
-    The rows are the driver's tuples: to name the parts of thousands, ten times a second, costs too much.
-    named: ids of existing orders that the payloads name. referenced: ids of tasks at which an order points.
+    The rows are the driver's tuples: named tuples would cost too much for thousands of rows, ten times a second.
+    named: ids of existing orders that the payloads name. referenced: ids of tasks that an order references.
     targets: those of them that exist.
     """
 
@@ -81,18 +81,18 @@ class Rows:
         return TaskRow(*row) if row else None
 
     def newest_orders(self, count: int) -> list[OrderRow]:
-        """So many orders, the newest last."""
+        """The newest `count` orders, the newest last."""
         return [OrderRow(*row) for row in [*self.orders.values()][-count:]]
 
     def newest_tasks(self, count: int) -> list[TaskRow]:
-        """So many tasks, the newest last."""
+        """The newest `count` tasks, the newest last."""
         return [TaskRow(*row) for row in [*self.tasks.values()][-count:]]
 
 
 def read(connection: Connection, before: Rows | None = None, same_orders: bool = False) -> Rows:
-    """The rows as they stand in the connection's transaction; where no row differs, the dict of `before`.
+    """The rows as the connection's transaction sees them; the same dict as in `before` if no row differs.
 
-    same_orders: whether it is known that none of the orders differs; then they are not fetched.
+    same_orders: True if it is known that no order differs; then the orders are not fetched.
     """
     before = before or Rows()
     orders = before.orders if same_orders else _by_id(_all(connection, READ_ORDERS), before.orders)
@@ -130,7 +130,7 @@ def orders_as_text(connection: Connection) -> str | None:
 
 
 def named_order(payload: Any) -> int | None:
-    """The order id in a payload, if there is one that a database could know."""
+    """The order id in a payload; None if it has none that a database could store."""
     order_id = payload.get("order_id") if isinstance(payload, dict) else None
     return order_id if type(order_id) is int and 0 < order_id <= LARGEST_ID else None
 

@@ -24,7 +24,7 @@ class WorkerLines:
         return {one["task"]: one["name"].lower() for one in self.shown if one["task"] is not None}
 
     def look(self, workers: Sequence[Worker]) -> bool:
-        """Look at the workers; whether somebody's state is another than at the last look."""
+        """Read the workers' states; return whether any has changed since the last call."""
         statuses = [worker.status for worker in workers]
         seen = [(one.state, one.task.token if one.task else None, *_words(one)) for one in statuses]
         if seen == self._seen:

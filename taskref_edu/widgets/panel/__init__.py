@@ -1,4 +1,4 @@
-"""The panel: shows both approaches at work, and drives them."""
+"""The panel: shows both approaches at work, and lets the user drive them."""
 
 from .panel import Panel
 

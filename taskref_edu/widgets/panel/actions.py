@@ -1,7 +1,7 @@
-"""What the clicks on a panel do, on each of its sides; they may come on any thread.
+"""What clicks on a panel do, on each of its sides; they may come on any thread.
 
-A click makes one short transaction, or sets an event, and says what came of it. It writes no widget: what is to be
-shown is read by the watcher.
+A click runs one short transaction, or sets an event, and reports the result. It changes no widget: the watcher reads
+what to show.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class PanelActions:
     # What clicks and scenarios do
 
     def hear(self, content: dict[str, Any]) -> None:
-        """Do what a page asks for; what is no sensible request is left alone."""
+        """Do what a page requests; invalid requests are ignored."""
         if self.ended:
             return
         self.heard = str(content.get("sent", ""))
@@ -99,7 +99,7 @@ class PanelActions:
         self._hurry()
 
     def click(self, name: str) -> None:
-        """Do what the button of that name does; errors go to the status line. ValueError for an unknown one."""
+        """Do what the button of this name does; errors go to the status line. ValueError for an unknown button."""
         if name not in self._acts:
             raise ValueError(f"button {name!r} found; one of {', '.join(self._acts)} expected")
         if not self.ended:
@@ -113,7 +113,7 @@ class PanelActions:
         self._hurry()
 
     def storm(self, clicks: int, how: How) -> None:
-        """Pay the selected order `clicks` times at the same moment, in the background."""
+        """Pay the selected order `clicks` times at once, in the background."""
         with self._lock:
             under_way = any(side.storming for side in self.sides)
             for side in self.sides:
@@ -129,23 +129,23 @@ class PanelActions:
             self._storm.start()
 
     def act(self, act: Act) -> None:
-        """Do one act of a scenario."""
+        """Do one action of a scenario."""
         verb, *arguments = act
         {"click": self.click, "storm": self.storm, "seconds": self.set_seconds, "workers": self.set_workers}[str(verb)](
             *arguments  # type: ignore[arg-type]
         )
 
     def set_seconds(self, seconds: float) -> None:
-        """How long a payment takes from now on."""
+        """Set how long a payment takes from now on."""
         self.seconds = seconds
 
     def set_workers(self, count: int) -> None:
-        """One worker on each side, or two."""
+        """Set the number of workers on each side: 1 or 2."""
         if any(len(side.workers) != count for side in self.sides):
             self._on_each(lambda side: side.pool.set_count(count))
 
     def run(self, scenario: str) -> None:
-        """Begin a scenario. ValueError, with the list, if there is none of that name."""
+        """Start a scenario. ValueError, with the list, if there is none of this name."""
         counts = lambda: {side.name: side.counts() for side in self.sides}  # noqa: E731
         player = ScenarioPlayer(scenario, self.act, self.still_open, counts)
         if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.workers):
@@ -158,19 +158,19 @@ class PanelActions:
         self.say(f"{scenario}: read, guess, and let it happen")
 
     def play(self, pace: float = PACE) -> None:
-        """Make the steps that are left by themselves."""
+        """Play the remaining steps automatically."""
         if (player := self._current_player()) is not None:
             player.play(pace)
             self._hurry()
 
     def still_open(self, condition: str) -> str | None:
-        """What keeps a condition of `conditions.py` from being true now, or None. ValueError for an unknown one."""
+        """Why a condition of `conditions.py` is not true yet; None if it is. ValueError for an unknown condition."""
         if condition == SCENARIO_OVER:
             return None if self.player is None or self.player.ended else self.player.text
         return still_open(condition, self.sides)
 
     def join(self, timeout: float) -> None:
-        """Wait for a storm that is under way."""
+        """Wait for a running storm."""
         if self._storm is not None:
             self._storm.join(timeout)
 

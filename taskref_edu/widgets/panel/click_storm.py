@@ -1,10 +1,10 @@
 """A click storm: the same order is paid n times at once, from n threads, as a nervous customer's browser does.
 
-"as written": the document's snippet, which looks first and enqueues then. Chance would decide how many clicks fall
-between somebody's look and its enqueue; here all look before anybody goes on, which is what may happen, and shows
-it every time. "at its best": the approach's own `enqueue_payment_once`, with nothing arranged.
+"as written": the document's snippet, which checks first and enqueues afterwards. Normally, chance decides how many
+clicks come between another click's check and its enqueue. Here all threads check before any goes on: this can happen
+in reality, and here it happens every time. "at its best": the approach's own `enqueue_payment_once`, unmodified.
 
-Not covered: every other interleaving; `taskref_edu.lab.explore` runs them all.
+Not covered: all other interleavings, which `taskref_edu.lab.explore` runs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Click = Callable[[], Task | None]
 
 
 def storm(engine: Engine, queue: TaskQueue, approach: ModuleType, order_id: int, clicks: int, how: How) -> str:
-    """Pay the order from `clicks` threads, wait for them, and say what came of it."""
+    """Pay the order from `clicks` threads, wait for them, and return the result in words."""
     with reading(engine) as session:
         order = existing(session, order_id)
     if order.status == "paid":

@@ -1,8 +1,9 @@
-"""Transactions for clicks: short, never waiting long for somebody else's; and their errors in one line.
+"""Transactions for clicks: short, never waiting long for a lock; and their errors in one line.
 
-A click may come on the kernel's main thread, and a database that somebody has locked must not hold it. The engine is
-the panel's own, so that instruments on the learner's engine see the learner's statements only, and a new one each
-time: a connection that is kept goes on writing into a file that was deleted, and nobody would notice.
+A click may come on the kernel's main thread, which must not hang because the database is locked. The engine is the
+panel's own, so that instruments on the learner's engine see only the learner's statements. It is a new one each time,
+because a kept connection would go on writing into a deleted file unnoticed. A module of its own, because every kind of
+click uses it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ CLICK_TIMEOUT = 0.25  # seconds that a click waits for another writer
 
 @contextmanager
 def own_engine(queue: TaskQueue, timeout: float = CLICK_TIMEOUT) -> Iterator[Engine]:
-    """An engine of the panel's own on the queue's file; on a server the queue's engine."""
+    """The panel's own engine on the queue's file; on a server, the queue's engine."""
     file = file_of(queue.engine)
     if file is None:
         yield queue.engine
@@ -42,7 +43,7 @@ def own_engine(queue: TaskQueue, timeout: float = CLICK_TIMEOUT) -> Iterator[Eng
 
 @contextmanager
 def short_writing(engine: Engine) -> Iterator[Session]:
-    """writing() that does not wait for long on a server either."""
+    """writing() that does not wait long on a server either."""
     with writing(engine) as session:
         if engine.dialect.name == "postgresql":
             session.execute(text(f"SET LOCAL lock_timeout = '{CLICK_TIMEOUT * 1000:.0f}ms'"))
@@ -50,7 +51,7 @@ def short_writing(engine: Engine) -> Iterator[Session]:
 
 
 def plain(error: BaseException) -> str:
-    """The error in one line, without the SQL and the links that SQLAlchemy adds."""
+    """The error in one line, without the SQL and the links that SQLAlchemy appends."""
     cause = error.orig if isinstance(error, sqlalchemy_errors.DBAPIError) and error.orig else error
     if isinstance(error, DatabaseLocked) or getattr(cause, "sqlstate", None) == LOCK_NOT_AVAILABLE:
         return "the database is locked by somebody; try again"

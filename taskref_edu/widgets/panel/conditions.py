@@ -1,8 +1,8 @@
 """The conditions that a panel knows by name, and how to wait for one without blocking the kernel.
 
-`await panel.until("all tasks finished")`, the steps of a scenario and those of a checklist use the same list: the
-names in NAMED, and a comparison of one of COUNTED with a number, such as "orders >= 3". On a panel of both approaches
-a condition must be true on each side.
+`await panel.until("all tasks finished")`, scenarios and checklists use the same conditions: the names in NAMED, or a
+comparison of one of COUNTED with a number, such as "orders >= 3". On a panel with both approaches, a condition must be
+true on each side.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _COMPARISON = re.compile(rf"({'|'.join(COUNTED)}) *({'|'.join(COMPARISONS)}) *(\
 
 
 class StillOpen(TaskrefError, TimeoutError):
-    """The condition did not come true in time."""
+    """The condition did not become true in time."""
 
 
 def _none_left(*statuses: TaskStatus) -> OnSide:
@@ -55,7 +55,7 @@ NAMED: dict[str, OnSide] = {
 
 
 def on_side(condition: str) -> OnSide:
-    """The condition as a function; ValueError that lists the known ones if there is none of that name."""
+    """The condition as a function; ValueError, with the list, if there is none of this name."""
     if condition in NAMED:
         return NAMED[condition]
     if found := _COMPARISON.fullmatch(condition.strip()):
@@ -75,14 +75,14 @@ def comparison(text: str) -> Callable[[Mapping[str, int]], bool]:
 
 
 def still_open(condition: str, sides: Iterable[Side]) -> str | None:
-    """What keeps the condition from being true now, or None. ValueError as in on_side()."""
+    """Why the condition is not true yet; None if it is. ValueError as in on_side()."""
     open_on = on_side(condition)
     found = {side.name: text for side in sides if (text := open_on(side))}
     return "; ".join(f"{name}: {text}" for name, text in found.items()) or None
 
 
 class Until:
-    """A wait that begins when it is awaited. Raises StillOpen after `timeout` seconds."""
+    """A wait that starts when it is awaited. Raises StillOpen after `timeout` seconds."""
 
     def __init__(self, condition: str, still_open: Callable[[], str | None], timeout: float) -> None:
         self._condition = condition

@@ -1,7 +1,8 @@
-"""The controls of a panel: what its buttons are called, and the widget that shows them.
+"""The controls of a panel: the names of its buttons, and the widget that shows them.
 
-The page sends what somebody does, and is sent `state`, which says what can be done now. Buttons are never switched off:
-that would take the focus away from a keyboard user. One that cannot act says why.
+The page sends what the user does, and receives `state`, which says what can be done now. Buttons are never disabled,
+because a keyboard user would lose the focus; a button that cannot act says why. What a click does is in `actions.py`,
+which needs no widgets.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("../di
 
 
 class Controls(anywidget.AnyWidget):
-    """Shows `state`; `hear(content)` is called with what somebody does, on the kernel's thread."""
+    """Shows `state`; calls `hear(content)` with what the user does, on the kernel's thread."""
 
     _esm = SCRIPT
     _css = CSS + (HERE / "controls.css").read_text(encoding="utf-8")

@@ -1,11 +1,10 @@
-"""A worker that can die in the middle of a task, or stand still until its lease is over.
+"""A worker that can die in the middle of a task, or stall until its lease is over.
 
-A thread cannot be killed. So a dead worker's next statement is refused, and nothing that its handler does later
-reaches the database; it sends no heartbeat, and its task stays `running` until the lease runs out. A frozen one
-waits at its next statement, outside any transaction, until somebody else has been given its task: a zombie.
+A thread cannot be killed. So a dead worker's next statement is refused, and nothing that its handler does later reaches
+the database; it sends no heartbeat, and its task stays `running` until the lease expires. A stalled worker waits at its
+next statement, outside any transaction, until another worker has been given its task: then it is a zombie.
 
-Not covered: servers, where statements are not seen; a handler that sleeps and asks nothing of the database is dead
-for everybody but itself.
+Not covered: servers, whose statements cannot be observed; a handler that sends no statements runs to its end.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ LEASE = 5.0  # seconds at most, in a panel: somebody watches, and waits for it t
 
 
 class Killed(BaseException):
-    """Raised at a statement of a dead worker; no Exception, so that a handler does not go on after it."""
+    """Raised at a statement of a dead worker; not an Exception, so that a handler does not go on after it."""
 
 
 class StatementFault:
-    """What happens to the statements of one thread on one engine: `act` is called before each but ROLLBACK."""
+    """A fault in the statements of one thread on one engine: `act` is called before each of them, except ROLLBACK."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -47,7 +46,7 @@ class StatementFault:
 
     @contextmanager
     def on_this_thread(self) -> Iterator[None]:
-        """The statements of the calling thread are meant, until the block ends: then another may get its number."""
+        """The fault concerns the calling thread, until the block ends: after that, a new thread may reuse its id."""
         before, self._thread = self._thread, threading.get_ident()
         try:
             yield
@@ -56,7 +55,7 @@ class StatementFault:
             self._thread = before
 
     def put(self, act: Callable[[Connection], None]) -> None:
-        """Let `act` stand in the way of that thread. Raises TypeError on an engine that cannot be observed."""
+        """Call `act` before that thread's statements. Raises TypeError if the engine cannot be observed."""
         observers = observers_of(self._engine)
         self._act = act
         if not self._put:
@@ -64,7 +63,7 @@ class StatementFault:
             self._attached.enter_context(observers.attached(self))
 
     def lift(self) -> None:
-        """Leave the thread alone."""
+        """Remove the fault."""
         self._attached.close()
         self._put = False
 
@@ -76,7 +75,7 @@ class StatementFault:
 
 
 class KillableWorker(Worker):
-    """A worker of a panel. `refused(task, error)` is called when the result of its task came too late."""
+    """A worker of a panel. Calls `refused(task, error)` when its task's result came too late."""
 
     def __init__(self, queue: TaskQueue, name: str, refused: Callable[[RunningTask, str], None]) -> None:
         own = copy(queue)  # the same handlers, on the same engine
@@ -89,7 +88,7 @@ class KillableWorker(Worker):
         self.end: str | None = None  # what killed it
 
     def kill(self) -> str:
-        """Die now; returns in which moment. Raises TypeError on a server."""
+        """Die now; return at which moment. Raises TypeError on a server."""
         task = self.status.task
         end = f"killed while it ran task {task.id}" if task else "killed between two tasks"
         self._fate.put(self._die)
@@ -100,14 +99,14 @@ class KillableWorker(Worker):
         return end
 
     def freeze(self) -> None:
-        """Stand still from the next statement on. Raises TypeError on a server."""
+        """Stall at the next statement. Raises TypeError on a server."""
         self._thaw.clear()
         self._fate.put(self._stand_still)
         self.frozen = True
         self.heartbeat.silent = True
 
     def thaw(self) -> None:
-        """Come back now, whoever has the task."""
+        """Continue now, whoever has the task."""
         self._thaw.set()
 
     def stop(self, timeout: float = 5.0) -> bool:
@@ -117,7 +116,7 @@ class KillableWorker(Worker):
 
     @property
     def status(self) -> WorkerStatus:
-        """As a worker's; dead after kill(), unresponsive while it stands still."""
+        """As a worker's; dead after kill(), unresponsive while it stalls."""
         status = super().status
         if self.end is not None:
             return replace(status, state="dead", task=None, error=self.end)

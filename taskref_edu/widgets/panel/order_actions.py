@@ -1,6 +1,7 @@
-"""What the clicks on orders do, as functions: each in the one transaction that it is given, each returns a sentence.
+"""What clicks on orders do: functions that work in the caller's transaction and return a sentence.
 
-All have the same arguments, the approach's module among them, so that both sides do the same.
+All take the same arguments, including the approach's module, so that both sides do the same.
+
 Not covered: the click storm (`click_storm.py`).
 """
 
@@ -50,7 +51,7 @@ def cancel(session: Session, queue: TaskQueue, approach: ModuleType, order_id: i
 
 
 def cancel_all(session: Session, queue: TaskQueue, approach: ModuleType, order_id: int) -> str:
-    """Cancel the payment of every order in process; a task that leads to no order is not found by this."""
+    """Cancel the payment of every order in process; this does not find tasks without an order."""
     before = _cancelled(session)
     found = [approach.cancel_payment(session, queue, order) for order in approach.orders_in_process(session)]
     not_found = select(func.count()).where(col(Task.status).in_(LIVE), col(Task.cancel_requested_at).is_(None))
@@ -63,7 +64,7 @@ def cancel_all(session: Session, queue: TaskQueue, approach: ModuleType, order_i
 
 
 def delete(session: Session, queue: TaskQueue, approach: ModuleType, order_id: int) -> str:
-    """Delete the order, its payment or not: the task is left behind."""
+    """Delete the order, even if its payment is in process: the task is left behind."""
     order = existing(session, order_id)
     in_process = any(other.id == order_id for other in approach.orders_in_process(session))
     session.delete(order)
@@ -79,7 +80,7 @@ def delete(session: Session, queue: TaskQueue, approach: ModuleType, order_id: i
 
 
 def typo(session: Session, queue: TaskQueue, approach: ModuleType, order_id: int) -> str:
-    """Enqueue a payment as somebody does who slips: a key is mistyped, or the reference is forgotten."""
+    """Enqueue a payment with a mistake: a mistyped key, or a forgotten reference."""
     existing(session, order_id)
     if approach is inverted:
         task = queue.enqueue(session, inverted.PAYMENT)

@@ -1,7 +1,7 @@
 """The live panel: enqueue, cancel and watch payments that workers run, in one approach or in both.
 
-The watcher is the only thread that writes widgets. Not covered: what a click does (`actions.py`); what is shown of
-the rows (`side_view.py`).
+Only the watcher's thread changes widgets. Not covered: what a click does (`actions.py`); how rows are shown
+(`side_view.py`).
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ CALM = 0.25  # seconds between two states of the controls that nobody has clicke
 class Panel:
     """Shows `queue` and works on it; put it at the end of a cell. Stop it with stop(), or re-run its cell.
 
-    approach: "classic" or "inverted"; or "both": inverted on `queue`, classic beside it on a fresh temporary
-    database with a copy of the orders, and every click goes to both. The panel's workers claim tasks for 5 s at
-    most, so that the end of a lease can be watched.
-    steps: a checklist that ticks itself off, such as [("make three orders", "orders >= 3")]: texts, and conditions
-    as until() knows them.
+    approach: "classic", "inverted" or "both": inverted on `queue`, classic on a new temporary database with a copy of
+    the orders; every click goes to both. The panel's workers use leases of at most 5 s, so that you can watch one
+    expire.
+    steps: a checklist that ticks itself off, such as [("make three orders", "orders >= 3")]: texts with conditions, as
+    for until().
     """
 
     def __init__(
@@ -89,20 +89,20 @@ class Panel:
         return list(SCENARIOS)
 
     def click(self, name: str) -> None:
-        """Do what the button of that name does: `panel.click("new_order")`; its answer is in `panel.status`."""
+        """Do what the button of this name does: `panel.click("new_order")`; the answer is in `panel.status`."""
         self._actions.click(name)
 
     def select(self, order: int) -> None:
-        """Select the order that clicks are about."""
+        """Select the order for the following clicks."""
         self._actions.hear({"select": order})
 
     def set(self, **fields: Any) -> None:
-        """Set what the fields set: seconds (of a payment), clicks and how (of a storm), workers (1 or 2), lens."""
+        """Set the panel's fields: seconds (of a payment), clicks and how (of a storm), workers (1 or 2), lens."""
         self._actions.hear({"set": fields})
 
     @property
     def status(self) -> str:
-        """What the status line says."""
+        """The text of the status line."""
         return self.controls.state["text"]
 
     @property
@@ -111,34 +111,34 @@ class Panel:
         return self._actions.selected
 
     def recording(self) -> Recording:
-        """What has happened so far, as data that plays without a kernel; show it at the end of a cell.
+        """What has happened so far, as a recording that plays without a kernel; put it at the end of a cell.
 
-        Raises ValueError where there are too many rows.
+        Raises ValueError if there are too many rows.
         """
         return Recording([view.picture.look for view in self.views], [view.recorder.frames() for view in self.views])
 
     def run(self, scenario: str) -> Panel:
-        """Begin a scenario: its first step is told, and a guess or Next goes on. Returns this panel at once.
+        """Start a scenario: it shows the first step, and continues with a guess or Next. Returns this panel at once.
 
-        Raises ValueError, with the list, for a scenario that is not there.
+        Raises ValueError, with the list, for an unknown scenario.
         """
         self._actions.run(scenario)
         return self
 
     def play(self, pace: float = PACE) -> None:
-        """Make the steps of the scenario that are left by themselves, one each `pace` seconds."""
+        """Play the scenario's remaining steps automatically, one every `pace` seconds."""
         self._actions.play(pace)
 
     def until(self, condition: str, timeout: float = 30.0) -> Until:
-        """`await panel.until("all tasks finished")`: wait, and let the kernel go on meanwhile.
+        """`await panel.until("all tasks finished")`: wait without blocking the kernel.
 
-        Raises ValueError, with the list, for a condition that is not there; StillOpen after `timeout` seconds.
+        Raises ValueError, with the list, for an unknown condition; StillOpen after `timeout` seconds.
         """
         self._actions.still_open(condition)
         return Until(condition, partial(self._actions.still_open, condition), timeout)
 
     def stop(self, reason: str = "stopped") -> None:
-        """End the workers, the watcher and a payment that runs; what is shown stays. May be called twice."""
+        """End the workers, the watcher and a running payment; the last state stays visible. May be called twice."""
         self._reason = self._reason or f"{reason}: {RE_RUN}"
         self._actions.ended = True
         for side in self._sides:
@@ -148,7 +148,7 @@ class Panel:
         forget(self)
 
     def close(self, reason: str = "stopped") -> None:
-        """Stop, and take the widgets away from the page and out of the memory."""
+        """Stop, and remove the widgets from the page and from memory."""
         self.stop(reason)
         for widget in _with_children(self.box):
             widget.close()

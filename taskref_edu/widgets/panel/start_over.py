@@ -1,6 +1,7 @@
-"""Start over: the orders and tasks as they were when the panel's cell ran.
+"""The button "Start over": restores the orders and tasks to their state when the panel's cell ran.
 
-Not covered: ids. A database that gives an id once only, such as PostgreSQL, goes on counting.
+A module of its own, because only this copies whole tables. Not covered: ids of new rows, which go on rising where the
+database never reuses an id.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ REFERENCE = ORDERS.c.processing_task_id
 
 
 class Copy:
-    """The rows of both tables. `refusal`: why there is no copy, or ""."""
+    """A copy of both tables' rows. refusal: why there is no copy, or ""."""
 
     def __init__(self, session: Session) -> None:
         self.refusal = ""
@@ -33,7 +34,7 @@ class Copy:
         self._tasks = [dict(row) for row in session.execute(select(TASKS)).mappings()]
 
     def put_back(self, session: Session) -> None:
-        """Replace what is there. Both tables may reference each other, so references go first and come last."""
+        """Replace all rows. The tables may reference each other, so references are cleared first and set last."""
         session.execute(update(ORDERS).values({REFERENCE: None}))
         session.execute(delete(TASKS))
         session.execute(delete(ORDERS))

@@ -1,4 +1,4 @@
-"""The one thread of a panel that writes its widgets."""
+"""The only thread that changes a panel's widgets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 10  # looks in one second for what has happened, which also bounds the me
 
 
 class Watcher:
-    """Calls `look` every 0.12 s, and at once after `hurry()` or when `has_changes` says that there is something to see.
+    """Calls `look` every 0.12 s, and at once after hurry() or when has_changes() returns True.
 
     `last` is called once, at the end, on the same thread.
     """
@@ -40,11 +40,11 @@ class Watcher:
         self._thread.start()
 
     def hurry(self) -> None:
-        """Look at once: somebody clicked."""
+        """Look at once, as after a click."""
         self._hurry.set()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End the thread after its last look. May be called twice, and from any thread."""
+        """End the thread after one last look. May be called twice, and from any thread."""
         self._ended.set()
         self._hurry.set()
         if self._thread is not threading.current_thread():

@@ -1,7 +1,7 @@
 """The workers of one side of a panel, one or two, and what each click does to them.
 
-Every verb sets an event, or starts a thread, and returns a sentence for the status line. Knows no widgets, and may
-be called on any thread.
+Each method sets an event or starts a thread, and returns a sentence for the status line. It uses no widgets, and may be
+called on any thread.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _alone(verb: Callable[Concatenate[WorkerPool, P], T]) -> Callable[Concatenat
 
 
 class WorkerPool:
-    """`workers`: those that are shown. `say` tells the status line, `refused(task, error)` of a late result."""
+    """workers: those shown. say(text) writes to the status line; refused(task, error) reports a late result."""
 
     def __init__(
         self, name: str, queue: TaskQueue, say: Callable[[str], None], refused: Callable[[RunningTask, str], None]
@@ -55,12 +55,12 @@ class WorkerPool:
 
     @property
     def holders(self) -> list[KillableWorker]:
-        """Those with a task in their hands; also one that was let go and is still at its last task."""
+        """The workers that hold a task; also one that was replaced and still runs its last task."""
         return [worker for worker in (*self.workers, *self._former) if worker.status.task]
 
     @property
     def state(self) -> Literal["stopped", "started", "paused", "in a step"]:
-        """What the workers together are asked to do."""
+        """What the workers have been asked to do."""
         if self._is_stepping():
             return "in a step"
         if not (running := self._running()):
@@ -74,7 +74,7 @@ class WorkerPool:
 
     @_alone
     def start(self) -> str:
-        """Start every worker that does not run; a new one takes the place of a dead one."""
+        """Start every worker that is not running; a new worker replaces a dead one."""
         if self._closed:
             return ENDED
         if self._is_stepping():
@@ -107,7 +107,7 @@ class WorkerPool:
 
     @_alone
     def step(self) -> str:
-        """Run one task, on a thread of its own: a payment takes seconds, and a click must not."""
+        """Run one task on a thread of its own: a payment takes seconds, and a click must not."""
         if self._is_stepping():
             return "worker: still in the last step"
         if any(status.task or not status.pausing for status in [worker.status for worker in self._running()]):
@@ -120,13 +120,13 @@ class WorkerPool:
 
     @_alone
     def go(self) -> None:
-        """Begin the step that a click has asked for: after the click's own text, which would hide the step's."""
+        """Start the step that a click requested; after the click's own text, which would overwrite the step's."""
         if self._step is not None and self._step.ident is None and not self._closed:
             self._step.start()
 
     @_alone
     def stop(self) -> str:
-        """Ask the workers' threads to end after the tasks that they run."""
+        """Ask the workers' threads to end after their present tasks."""
         if not (running := self._running()):
             return "worker: not started, so there is nothing to stop"
         for worker in running:
@@ -135,7 +135,7 @@ class WorkerPool:
 
     @_alone
     def crash(self) -> str:
-        """Kill the worker that holds a task, or else the first one that runs."""
+        """Kill the worker that holds a task, or the first one that runs."""
         if file_of(self._queue.engine) is None:
             return ON_A_SERVER
         worker = self._holder() or next(iter(self._running()), None)
@@ -149,7 +149,7 @@ class WorkerPool:
 
     @_alone
     def zombie(self) -> str:
-        """Let the worker with a task stand still until another one was given the task; the next click wakes it."""
+        """Stall the worker with a task until another worker was given the task; the next click wakes it."""
         if self._closed:
             return ENDED
         if file_of(self._queue.engine) is None:
@@ -169,7 +169,7 @@ class WorkerPool:
 
     @_alone
     def set_count(self, count: int) -> str:
-        """One worker or two; a second one starts if the first one runs, and ends after the task that it runs."""
+        """Set the number of workers, 1 or 2; a second one starts if the first runs, and ends after its present task."""
         if len(self.workers) == count:
             return f"workers: {count}"
         if count == 1:
@@ -187,7 +187,7 @@ class WorkerPool:
 
     @_alone
     def renew(self) -> None:
-        """Let every worker go, whatever it does, and hire one that is stopped."""
+        """Replace all workers, whatever they do, with one that is stopped."""
         for worker in self.workers:
             if worker.status.task and file_of(self._queue.engine) is not None:
                 worker.kill()  # its result is of a shop that is gone

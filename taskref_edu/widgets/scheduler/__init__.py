@@ -1,4 +1,4 @@
-"""The scheduler: a learner decides which actor steps next."""
+"""The scheduler: the learner decides which actor makes the next step."""
 
 from .scheduler import Scheduler
 

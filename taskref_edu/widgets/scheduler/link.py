@@ -1,7 +1,7 @@
-"""The way from a game on a page to its kernel: what was played comes here, and missing steps are fetched from here.
+"""The connection from a game on a page to its kernel: it receives what was played, and sends missing steps.
 
-One widget for each kernel, and it is never displayed: creating it loads the player's module into the page. So a page
-that is loaded again while the kernel lives finds the module whether or not the cell that brought it is still there.
+There is one widget for each kernel, which is never displayed: creating it loads the player's module into the page. So a
+reloaded page finds the module while the kernel lives, even if the cell that first loaded it is gone.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ...lab.player.page import module
 
 
 class Played(Protocol):
-    """A game that the page can ask."""
+    """A game to which a page can send requests."""
 
     def play(self, schedule: str) -> list[str]: ...
     def more(self, schedule: str) -> dict[str, Any]: ...
 
 
 class Link(anywidget.AnyWidget):
-    """Hears {"game": …, "played": "ABBA"} and {"game": …, "more": "AB"}, and answers the second."""
+    """Receives {"game": …, "played": "ABBA"} and {"game": …, "more": "AB"}, and answers the latter."""
 
     _esm = f"{module()}\nexport default {{ initialize({{ model }}) {{ globalThis.taskrefPlayerLink(model); }} }};"
 
@@ -58,7 +58,7 @@ _link: Link | None = None
 
 
 def link(game: Played) -> dict[str, str]:
-    """The options by which a page finds this game in its kernel; none outside a notebook."""
+    """The options with which a page finds this game in its kernel; none outside a notebook."""
     global _link
     shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if not hasattr(shell, "kernel"):

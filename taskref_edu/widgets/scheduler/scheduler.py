@@ -1,7 +1,7 @@
-"""Be the scheduler: let one actor after the other make its next step, by button or by key, and try to break something.
+"""Be the scheduler: choose which actor makes the next step, by button or by key, and try to break something.
 
-All schedules are explored first, so the page can play without a kernel. Where a recording of all of them would be too
-large, the kernel is asked for the steps that are missing.
+All schedules are explored first, so that the page can play without a kernel. If a recording of all of them would be too
+large, the page gets missing steps from the kernel.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Scheduler:
     """Play schedules by hand; put it at the end of a cell. The arguments are those of explore(), and:
 
     goal: what to try, in words, such as "Make order 7 be paid twice". names: what the actors are called, by letter.
-    found: all schedules, explored. tried: those that were played to their end, and whether each of them broke.
+    found: the exploration of all schedules. tried: those played to their end, and whether each of them broke.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Scheduler:
         return len(self.tried)
 
     def play(self, schedule: str) -> list[str]:
-        """Play a schedule to its end, as by hand; what is broken then. Raises NoSuchSchedule."""
+        """Play a schedule to its end, as by hand; return what is broken then. Raises NoSuchSchedule."""
         try:
             end = self.found.graph.states[self.found.graph.walk(schedule)[-1]]
         except KeyError as missing:
