@@ -44,7 +44,8 @@ ELSEWHERE = frozenset(
 )
 CELL_MAGIC = re.compile(r"%%(\w+|!)(?!\?)")
 ID = re.compile(r"\d+\.\d+\Z")
-NAMED = re.compile(r"^[ \t>.]*@[\w.]+\(\s*(?:id\s*=\s*)?[\"'](\d+\.\d+)[\"']", re.MULTILINE)
+# An id in text that may not be Python: after a prompt, in typographic quotes, or in none.
+NAMED = re.compile(r"^(?:In \[\d+\]:)?[ \t>.]*@[\w.]+\(\s*(?:id\s*=\s*)?[^\w\s]?(\d+\.\d+)(?![\w.])", re.MULTILINE)
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what parse() raises
 TRANSFORMS = 500  # magics of one cell that are looked at
 Imports = list[ast.Import | ast.ImportFrom]

@@ -41,16 +41,21 @@ class Answered:
 def read_notebook(path: Path) -> dict[str, Any]:
     """The notebook as JSON; raises BadNotebook with one line that says what to do."""
     try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
+        notebook = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a byte order mark before it
     except FileNotFoundError:
         raise BadNotebook(f"{path} not found: name a notebook, or an exercise such as 1.1") from None
     except OSError as error:
         raise BadNotebook(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         where = f"line {error.lineno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
+        where = where if path.stat().st_size else "the file is empty"
         raise BadNotebook(
             f"{path} is not JSON ({where}): restore it from git or from .taskref/backup, or run `taskref build`"
         ) from None
+    if isinstance(notebook, dict) and isinstance(notebook.get("worksheets"), list):
+        raise BadNotebook(
+            f"{path} is a notebook of format 3, from before 2015: open it in JupyterLab and save it there"
+        )
     if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
         raise BadNotebook(f"{path} is JSON, and not a notebook: it has no list of cells")
     if not all(isinstance(cell, dict) for cell in notebook["cells"]):

@@ -30,7 +30,7 @@ SECONDS = 600.0  # for a whole submission
 MAX_NAME, MAX_PROBLEM = 100, 1000  # characters of a learner's name, and of a problem, in the report
 LEFTOVERS = (".", "__MACOSX")  # beginnings of names that some program left behind, and no learner
 ARCHIVES = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar")
-MAX_NOTEBOOK = 20 << 20  # bytes; a larger file is not opened
+MAX_NOTEBOOK = 64 << 20  # bytes; a larger file is not opened
 KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE")
 
 
@@ -67,12 +67,13 @@ def submissions(folder: Path) -> dict[str, Submission]:
         if entry.name.startswith(LEFTOVERS):
             continue
         one = found.setdefault(learner_of(entry), Submission())
-        for path in sorted(_files_below(entry)) if entry.is_dir() else [entry]:
+        is_folder = entry.is_dir() and not entry.is_symlink()
+        for path in sorted(_files_below(entry)) if is_folder else [entry]:
             if problem := _problem_with(path):
                 one.problems.append(problem)
             elif is_notebook(path):
                 one.notebooks.append(path)
-            elif not entry.is_dir():
+            elif not is_folder:
                 one.problems.append(f"{path.name} is no notebook")
     if not found:
         raise BadFolder(f"{folder} holds no submission: a folder or a notebook for each learner was expected")
@@ -91,17 +92,21 @@ def is_notebook(path: Path) -> bool:
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
+    """Whatever is there and no plain folder: links are not followed, and a folder named like a notebook is told."""
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
-        if not any(part.startswith(LEFTOVERS) for part in parts) and (path.is_symlink() or path.is_file()):
+        plain = path.is_dir() and not path.is_symlink() and not is_notebook(path)
+        if not any(part.startswith(LEFTOVERS) for part in parts) and not plain:
             yield path
 
 
 def _problem_with(path: Path) -> str:
     """Why a file that looks like work is not graded."""
+    if path.is_symlink():
+        return f"{path.name} is a link, and was not followed: hand in the file itself"
     if path.suffix.lower() in ARCHIVES:
         return f"{path.name} is an archive, and was not opened: unpack it"
-    if is_notebook(path) and (path.is_symlink() or not path.is_file()):
+    if is_notebook(path) and not path.is_file():
         return f"{path.name} is no regular file, and was not used"
     if ".ipynb" in path.name.lower() and not is_notebook(path):
         return f"{path.name} does not end in .ipynb, and was not used: rename it"
@@ -143,6 +148,8 @@ def grade_one(learner: str, submission: Submission, level: Level, seconds: float
             kept = [str(path) for path in copies if path]
             for result in _run(kept, Path(scratch), level, seconds, one) if kept else ():
                 _add(one, result)
+            if kept and not one.results and not one.problems:
+                one.problems.append("no cell answers an exercise")
     except Exception as error:
         one.problems.append(f"the grading of this submission stopped: {type(error).__name__}: {error}")
     one.problems = [presentable(problem, MAX_PROBLEM) for problem in one.problems]

@@ -18,6 +18,8 @@ LIMITS = (
     "folder and with a bare environment. The wall around it: "
 )
 
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # what a formula begins with, in East Asian settings too
+
 
 def containment(level: Level) -> str:
     """What the report says of the wall."""
@@ -34,7 +36,7 @@ def write_report(grades: Sequence[Grade], out: Path, level: Level) -> list[Path]
 def _csv(grades: Sequence[Grade], path: Path) -> Path:
     exercises = list(catalog().values())
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)  # some spreadsheets split at semicolons, too
         writer.writerow(["learner", "passed", "core passed", *[exercise.id for exercise in exercises], "problems"])
         for grade in grades:
             verdicts = [_verdict(grade, exercise) for exercise in exercises]
@@ -51,7 +53,7 @@ def _verdict(grade: Grade, exercise: Exercise) -> str:
 
 def _no_formula(cell: object) -> object:
     """A spreadsheet runs a text that begins like a formula; an apostrophe in front keeps it text."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell
+    return f"'{cell}" if isinstance(cell, str) and (cell[:1].isspace() or cell.startswith(FORMULA)) else cell
 
 
 def _page(grade: Grade, folder: Path, number: int) -> Path:

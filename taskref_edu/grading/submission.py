@@ -9,12 +9,14 @@ Not covered: what the wall around the process permits (`wall.py`).
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import secrets
 import select
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from typing import Any
 
 from ..errors import TaskrefError
 from ..exercises import notebook_files as files
+from ..exercises.apart import STARTING
 from ..exercises.check import check_attempt
 from ..exercises.exercise import find
 from ..exercises.loader import Attempt
@@ -29,10 +32,12 @@ from . import wall
 
 MEMORY = 2 << 30  # bytes of address space for one attempt
 FILE_SIZE = 64 << 20  # bytes of the largest file that an attempt may write
-FOLDER_SIZE = 256 << 20  # bytes of the scratch folder
-PROCESSES = 256  # processes and threads of an attempt, on top of what the user runs already
+FOLDER_SIZE = 256 << 20  # bytes of an attempt's folder
+PROCESSES = 256  # processes and threads of an attempt; it is killed when there are more
+MOST_PROCESSES = 1024  # what the kernel lets it start in between, on top of what the user runs already
 GRACE = 5.0  # seconds beyond the exercise's own limit, for loading and for ending
 LOOK = 0.2  # seconds between two looks at what an attempt uses
+CHILD_SUBREAPER = 36  # of prctl()
 MAX_RESULT = 1 << 20  # bytes of a result that are read
 
 # Variables by which the grader tells its process how many of the user's threads run, and the level of the wall.
@@ -41,16 +46,25 @@ RUNNING, LEVEL = "TASKREF_RUNNING", "TASKREF_WALL"
 Result = dict[str, Any]
 
 
+def limit_memory() -> None:
+    """Give this process and its children a limit on memory."""
+    _limit({"RLIMIT_AS": MEMORY})
+
+
 def limit_resources(running: int) -> None:
     """Give this process limits that it cannot raise again, `running` being the user's processes and threads by now.
 
     For forks only: a limit on processes counts all of the user's, so a process that must fork is never limited.
     """
+    limits = {"RLIMIT_FSIZE": FILE_SIZE, "RLIMIT_NPROC": running + MOST_PROCESSES, "RLIMIT_CORE": 0}
+    _limit(limits)
+
+
+def _limit(limits: dict[str, int]) -> None:
     try:
         import resource
     except ImportError:
         return
-    limits = {"RLIMIT_AS": MEMORY, "RLIMIT_FSIZE": FILE_SIZE, "RLIMIT_NPROC": running + PROCESSES, "RLIMIT_CORE": 0}
     for name, value in limits.items():
         with contextlib.suppress(AttributeError, ValueError, OSError):  # not every system has or takes every one
             resource.setrlimit(getattr(resource, name), (value, value))
@@ -70,6 +84,9 @@ def results(path: Path) -> Iterator[Result]:
     """The result of each exercise that the notebook answers, or one line that says why there is none."""
     try:
         found = files.answered(path)
+    except MemoryError:
+        yield {"notebook": path.name, "problem": f"{path.name} needs more than {MEMORY >> 30} GB to be read"}
+        return
     except TaskrefError as error:
         yield {"notebook": path.name, "problem": str(error).replace(str(path), path.name)}
         return
@@ -82,12 +99,12 @@ def results(path: Path) -> Iterator[Result]:
 
 def _checked(attempt: Attempt) -> Result:
     try:
-        seconds = find(attempt.id).seconds
+        exercise = find(attempt.id)
     except TaskrefError as error:
         return _without_verdict(str(error))
     if not hasattr(os, "fork"):
         return _outcome(attempt)
-    return _in_a_fork(attempt, seconds + GRACE)
+    return _in_a_fork(attempt, exercise.seconds + GRACE + (STARTING if exercise.apart else 0))
 
 
 def _outcome(attempt: Attempt) -> Result:
@@ -102,23 +119,23 @@ def _without_verdict(reason: str) -> Result:
 def _in_a_fork(attempt: Attempt, seconds: float) -> Result:
     reader, writer = os.pipe()
     seal = secrets.token_bytes(16)  # tells the check's result from what an attempt writes into the pipe
-    sys.stdout.flush()
-    try:
-        child = os.fork()
-    except OSError as error:
-        os.close(reader)
+    with tempfile.TemporaryDirectory(prefix="attempt-", dir=Path.cwd(), ignore_cleanup_errors=True) as folder:
+        running = max(int(os.environ.get(RUNNING, 0)), threads_of_user())
+        sys.stdout.flush()
+        try:
+            child = os.fork()
+        except OSError as error:
+            os.close(reader)
+            os.close(writer)
+            return _without_verdict(f"No process could be started for the attempt: {error.strerror}.")
+        if child == 0:
+            _be_the_attempt(attempt, Path(folder), running, writer, seal)
         os.close(writer)
-        return _without_verdict(f"No process could be started for the attempt: {error.strerror}.")
-    if child == 0:
-        _be_the_attempt(attempt, writer, seal)
-    os.close(writer)
-    try:
-        text, why = _read_until(reader, time.monotonic() + seconds, child)
-    finally:
-        os.close(reader)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
+        try:
+            text, why = _read_until(reader, time.monotonic() + seconds, Path(folder))
+        finally:
+            os.close(reader)
+            status = _end_all(child)
     if not text.startswith(seal):
         return _without_verdict(why or _why(status, bool(text)))
     try:
@@ -128,15 +145,18 @@ def _in_a_fork(attempt: Attempt, seconds: float) -> Result:
         return _without_verdict("The attempt wrote into the channel of its result.")
 
 
-def _be_the_attempt(attempt: Attempt, writer: int, seal: bytes) -> None:
+def _be_the_attempt(attempt: Attempt, folder: Path, running: int, writer: int, seal: bytes) -> None:
     """In the fork: check, write the result, and end."""
     try:
         os.setsid()  # a group of its own, so that what it starts can be ended with it
         os.closerange(3, writer)  # the way out for other results, above all
         os.closerange(writer + 1, 256)
+        os.chdir(folder)  # of its own: it finds nothing there of another attempt's, and leaves it nothing
+        os.environ |= {"HOME": str(folder), "TMPDIR": str(folder), "TASKREF_HOME": str(folder)}
+        tempfile.tempdir = None  # to be found anew
         if os.environ.get(LEVEL) != "none" and wall.landlock_version():
-            wall.restrict_writes(Path.cwd())  # once more, so that this process cannot reach its parent
-        limit_resources(int(os.environ.get(RUNNING, 0)))
+            wall.restrict_writes(folder)  # once more, so that this process cannot reach its parent
+        limit_resources(running)
         result = json.dumps(_outcome(attempt)).encode()
         with os.fdopen(writer, "wb") as out:
             out.write(seal + result[:MAX_RESULT])
@@ -144,41 +164,74 @@ def _be_the_attempt(attempt: Attempt, writer: int, seal: bytes) -> None:
         os._exit(0)
 
 
-def _read_until(reader: int, deadline: float, child: int) -> tuple[bytes, str]:
+def _read_until(reader: int, deadline: float, folder: Path) -> tuple[bytes, str]:
     """All that the fork writes, up to the limit; with a reason where it was not waited for."""
     text = b""
+    looked = time.monotonic()
     while len(text) <= MAX_RESULT:
         if select.select([reader], [], [], LOOK)[0]:
             part = os.read(reader, 1 << 16)
             if not part:
                 break
             text += part
-        elif time.monotonic() > deadline:
+        if time.monotonic() > deadline:
             return b"", "The attempt did not end in its time and was killed."
-        elif too_much := _too_much(child):
-            return b"", too_much
+        if time.monotonic() > looked + LOOK:  # also while it writes: a trickle must not hold us
+            if too_much := _too_much(folder):
+                return b"", too_much
+            looked = time.monotonic()
     return text, ""
 
 
-def _too_much(session: int) -> str:
+def _too_much(folder: Path) -> str:
     """What the attempt uses more of than it may."""
     size = 0
-    for path in Path.cwd().rglob("*"):
+    for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
             size += path.lstat().st_blocks * 512
     if size > FOLDER_SIZE:
         return f"The attempt wrote more than {FOLDER_SIZE >> 20} MB and was killed."
-    running = [int(folder.name) for folder in Path("/proc").glob("[0-9]*")]
-    if sum(_session(number) == session for number in running) > PROCESSES:
+    if sum(_descendants().values()) > PROCESSES:
         return f"The attempt started more than {PROCESSES} processes and was killed."
     return ""
 
 
-def _session(process: int) -> int:
-    try:
-        return os.getsid(process)
-    except OSError:
-        return 0
+def _end_all(child: int) -> int:
+    """End the attempt and all that it started, whatever group or session that is in now; the attempt's status.
+
+    Only then may the next attempt begin: processes that are being killed, and zombies, still count as the user's.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    deadline = time.monotonic() + GRACE
+    while (left := _descendants()) and time.monotonic() < deadline:
+        for process in left:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:  # orphans are ours, see adopt_orphans()
+                pass
+    return status
+
+
+def _descendants() -> dict[int, int]:
+    """The processes below this one, each with its number of threads, by /proc; none where there is no such folder."""
+    found: dict[int, tuple[int, int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()  # the name before it may hold anything
+            found[int(stat.parent.name)] = int(fields[1]), int(fields[17])
+    below = {os.getpid()}
+    while more := {process for process, (parent, _) in found.items() if parent in below} - below:
+        below |= more
+    return {process: found[process][1] for process in below - {os.getpid()}}
+
+
+def adopt_orphans() -> None:
+    """Become the parent of whatever an attempt leaves behind (Linux): otherwise nobody here could wait for it."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _why(status: int, wrote: bool) -> str:
@@ -193,6 +246,8 @@ def main(paths: list[str]) -> int:
     """Print the results of these notebooks, a JSON line each."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what attempts print is not a result
+    adopt_orphans()
+    limit_memory()
     if os.environ.get(LEVEL) == "files":
         wall.restrict_writes(Path.cwd())
     for path in paths:

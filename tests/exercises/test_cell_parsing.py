@@ -96,6 +96,12 @@ def test_what_python_cannot_read_is_no_crash(text: str) -> None:
     assert cells.strays(text) == []
 
 
+@pytest.mark.parametrize("id", ["“1.1”", "‘1.1’", "1.1", "'1.1'", "id=„1.1“"])
+@pytest.mark.parametrize("prompt", ["", ">>> ", "In [3]: "])
+def test_what_python_cannot_read_still_says_which_exercise_it_means(id: str, prompt: str) -> None:
+    assert cells.ids_in(f"{prompt}@exercise({id})\n{prompt}def order_of(:\n") == ["1.1"]
+
+
 def test_line_numbers_are_those_of_the_cell() -> None:
     tree = cells.parse(f"%%time\n!ls\n{ANSWER}")
     assert cells.answers(tree)[0].function.lineno == 4

@@ -130,6 +130,18 @@ def test_the_report(tmp_path: Path) -> None:
     assert "2 submissions" in summary.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    "name", ["=1", " =1", "\t=1", "\n=1", "＝1", "-1", "@x", "ann;=1", 'a"b', "a\nb", "a,b", "Ann", "ann"]
+)
+def test_in_a_spreadsheet_a_name_is_text_and_one_cell(tmp_path: Path, name: str) -> None:
+    table, *_ = write_report([Grade(name)], tmp_path, "files")
+    text = table.read_text(encoding="utf-8")
+    for delimiter in ",;":
+        _, (first, *_) = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+        assert name in first
+        assert first.lstrip()[0] not in "=+-@＝"
+
+
 @pytest.mark.parametrize("name", ["missing", "empty"])
 def test_a_folder_without_submissions_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "empty").mkdir()
@@ -166,8 +178,36 @@ def test_nobody_vanishes(tmp_path: Path) -> None:
     said = {one.learner: "; ".join(one.problems) for one in grades}
     assert "dan.zip is an archive" in said["dan"]
     assert "fay.ipynb.json does not end in .ipynb" in said["fay"]
-    assert said["gus"] == "link.ipynb is no regular file, and was not used"
+    assert said["gus"] == "link.ipynb is a link, and was not followed: hand in the file itself"
     assert "hal.txt is no notebook" in said["hal"]
+
+
+def test_odd_files_are_graded_or_named(tmp_path: Path) -> None:
+    folder = tmp_path / "class"
+    notebook(folder / "bom.ipynb", SOLVED)
+    (folder / "bom.ipynb").write_bytes(b"\xef\xbb\xbf" + (folder / "bom.ipynb").read_bytes())
+    notebook(folder / "crlf.ipynb", SOLVED.replace("\n", "\r\n"))
+    cell = {"cell_type": "code", "metadata": {}, "source": SOLVED, "outputs": [{"text": "x" * (50 << 20)}]}
+    (folder / "large.ipynb").write_text(json.dumps({"cells": [cell]}))
+    (folder / "three.ipynb").write_text(json.dumps({"nbformat": 3, "worksheets": [{"cells": []}]}))
+    (folder / "deep.ipynb").write_text("[" * 200_000)
+    (folder / "empty.ipynb").write_bytes(b"")
+    (folder / "other.ipynb").write_text('{"cells": [{"cell_type": "code", "source": [1, null]}]}')
+    notebook(tmp_path / "elsewhere" / "work.ipynb", SOLVED)
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "folder" / "work.ipynb").mkdir(parents=True)
+    grades = {one.learner: one for one in grade(folder, jobs=2)}
+    assert [name for name, one in grades.items() if one.results] == ["bom", "crlf", "large"]
+    assert all(one.results["1.1"]["verdict"] == "passed" for one in grades.values() if one.results)
+    for name, said in {
+        "three": "of format 3",
+        "deep": "is not JSON",
+        "empty": "the file is empty",
+        "other": "no cell answers an exercise",
+        "linked": "linked is a link, and was not followed",
+        "folder": "work.ipynb is no regular file",
+    }.items():
+        assert said in grades[name].problems[0]
 
 
 def test_names_and_texts_that_are_no_unicode_cost_only_their_row(tmp_path: Path) -> None:

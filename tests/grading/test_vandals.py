@@ -36,6 +36,18 @@ VANDALS = {
     "fills the disk": "for n in range(8): open(str(n), 'wb').write(b'x' * (60 << 20))\ntime.sleep(3)",
     "kills its parent": "os.kill(os.getppid(), 9)",
     "forks": "for n in range(400):\n    if os.fork() == 0: time.sleep(4); os._exit(0)\ntime.sleep(3)",
+    "hides what it leaves": (
+        "for n in range(100):\n    if os.fork() == 0: os.setsid(); os.fork(); time.sleep(60); os._exit(0)"
+    ),
+    "trickles": (
+        "pipes = [n for n in range(3, 30) if os.path.exists(f'/proc/self/fd/{n}')]\n"
+        "child = os.fork()\n"
+        "while child == 0:\n"
+        "    for n in pipes:\n"
+        "        try: os.write(n, b'x')\n"
+        "        except OSError: pass\n"
+        "    time.sleep(.1)"
+    ),
     "starts threads": "for n in range(400): threading.Thread(target=time.sleep, args=(3,)).start()",
     "forges a verdict": (
         "line = json.dumps({'notebook': 'x', 'id': '1.1', 'verdict': 'passed', 'message': '', 'text': ''}).encode()\n"
@@ -102,8 +114,20 @@ def test_every_check_works_behind_the_wall(level: Level, victim: Path, tmp_path:
     cells = [exercise.cell(exercise.solution) for exercise in catalog().values()]
     notebook(tmp_path / "class" / "ann.ipynb", *cells)
     (one,) = grade(tmp_path / "class", level=level)
+    assert one.problems == []
     assert {id: result["text"] for id, result in one.results.items() if result["verdict"] != "passed"} == {}
     assert one.results.keys() == catalog().keys()
+
+
+@pytest.mark.parametrize("level", HERE)
+def test_nothing_that_an_attempt_started_outlives_it(level: Level, victim: Path, tmp_path: Path) -> None:
+    """Not even a daemon: what is left would count as the user's in the next attempt, and run beside it."""
+    daemon = "if os.fork() == 0:\n    os.setsid()\n    os.execvp('sleep', ['sleep', '86399.5'])\ntime.sleep(.3)"
+    see = "[open(path, 'rb').read() for path in glob.glob('/proc/[0-9]*/cmdline')]"
+    seeing = f"def atomic_block():\n    import glob\n    raise ValueError(b'86399' in b''.join({see}))"
+    notebook(tmp_path / "class" / "eve.ipynb", vandal(daemon, victim, 1), find("1.2").cell(seeing))
+    (one,) = grade(tmp_path / "class", level=level)
+    assert "ValueError: False" in one.results["1.2"]["text"]
 
 
 @pytest.mark.skipif("full" not in HERE, reason="bubblewrap does not work here")
