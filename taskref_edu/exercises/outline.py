@@ -1,4 +1,7 @@
-"""The series as the exercises know it: which notebooks there are, and what each asks. `taskref build` writes it."""
+"""The outline of the series: its notebooks, and what each of them asks. `taskref build` writes `outline.json`.
+
+A module of its own, because the map and the recall questions both read it.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +35,13 @@ class NotebookOutline:
 
     @property
     def file(self) -> str:
-        """As a sibling notebook links to it."""
+        """The file's name, as a sibling notebook links to it."""
         return f"{self.name}.ipynb"
 
 
 @cache
 def notebooks() -> list[NotebookOutline]:
-    """The notebooks of the series, in its sequence."""
+    """The notebooks of the series, from the first to the last."""
     return [NotebookOutline(**one) for one in json.loads(OUTLINE.read_text(encoding="utf-8"))]
 
 

@@ -1,7 +1,7 @@
-"""Two questions at the top of a notebook: what went wrong in the one before, else the two that its author chose.
+"""Two questions at the top of a notebook: what went wrong in the notebook before, or the two that its author chose.
 
-A prediction that the experiment refuted comes back, and an exercise that took more than two tries. Each question has
-its answer folded away; nothing is graded or kept.
+Asked again are predictions that the experiment refuted, and exercises that took more than two tries. The answer to each
+question is folded; nothing is graded or stored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TRIES = 2  # an exercise that took more comes back
 
 @dataclass(frozen=True)
 class Item:
-    """One question with its answer; why says that it is asked again."""
+    """One question with its answer; why: the reason for asking it again."""
 
     question: str
     answer: str
@@ -33,7 +33,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Recall:
-    """The questions of a notebook; shows itself with the answers folded away, in a terminal in full."""
+    """The questions of a notebook; displays itself with folded answers, in a terminal in full."""
 
     items: tuple[Item, ...]
 

@@ -1,7 +1,7 @@
-"""Where a learner stands, as a picture: every notebook with its exercises and predictions, and the document's claims.
+"""A learner's progress as a picture: every notebook with its exercises and predictions, and the document's claims.
 
-A claim fills as the notebooks that put it on trial are worked through; the verdict of notebook 11 fills the rest.
-Shapes and words say what the colours say. Not covered: the table of checks and hints (`scoreboard.py`).
+The bar of a claim fills as the learner works through the notebooks that test it; notebook 11, the verdict, fills the
+rest. Shapes and words repeat what the colours show. Not covered: the table of checks and hints (`scoreboard.py`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Stop:
 
     @property
     def share(self) -> float:
-        """How much of it is done: exercises passed and predictions revealed, of all."""
+        """The part of it that is done: exercises passed and predictions revealed, of all."""
         done = [row.passed for row in self.exercises] + [state != "open" for state in self.guesses.values()]
         return sum(done) / len(done) if done else 0.0
 
@@ -65,7 +65,7 @@ class SeriesMap:
         return f"{self.board.summary}; {len(made)} of {len(states)} predictions compared, {right} of them right"
 
     def claims(self) -> Iterator[tuple[str, float]]:
-        """Each claim, and how much of its trial is done."""
+        """Each claim, and the part of its notebooks that is done."""
         shares = {stop.outline.number: stop.share for stop in self.stops}
         for claim, evidence in CLAIMS:
             places = (*evidence, VERDICT)
@@ -100,7 +100,7 @@ HEADS = ("notebook", "minutes", "exercises", "predictions")
 
 @dataclass(frozen=True)
 class SmallMap:
-    """The end of one notebook: what was done in it, how much of the series, and the way on."""
+    """The end of one notebook: what was done in it and in the series, and the next notebook."""
 
     whole: SeriesMap
     here: int  # its place in the series
@@ -134,7 +134,7 @@ class SmallMap:
 
 
 def series_map(board: Scoreboard, guesses: Mapping[str, Mapping[str, Any]]) -> SeriesMap:
-    """The map of what the progress knows."""
+    """The map for these exercises and predictions."""
     rows = {row.id: row for row in board.rows}
     return SeriesMap(board, [_stop(outline, rows, guesses) for outline in notebooks()])
 
@@ -159,7 +159,7 @@ def state_of(entry: Mapping[str, Any]) -> State:
 
 
 def bar_text(share: float, width: int = 5) -> str:
-    """A bar of letters: nothing begun and everything done look like nothing else."""
+    """A bar of characters; it is empty only at 0, and full only at 1."""
     full = width if share >= 1 else min(int(share * width), width - 1)
     begun = share > full / width and full < width
     return "■" * full + "▪" * begun + "□" * (width - full - begun)

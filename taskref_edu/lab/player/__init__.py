@@ -1,1 +1,1 @@
-"""The race player: one living picture for races, crashes, the scheduler and failed exercises."""
+"""The race player: one interactive picture for races, crashes, the scheduler and failed exercises."""

@@ -1,4 +1,4 @@
-"""What came back from a statement, in a few words: `task 1`, `NULL`, `no row`, `1 row changed`."""
+"""What a statement returned, in a few words: `task 1`, `NULL`, `no row`, `1 row changed`."""
 
 from __future__ import annotations
 

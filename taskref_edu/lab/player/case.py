@@ -1,4 +1,4 @@
-"""One schedule of a recording as the patterns of `why.py` look at it: reads, writings, who overlaps whom."""
+"""One schedule of a recording, in the terms of the patterns in `why.py`: reads, writes, and which reads overlap."""
 
 from __future__ import annotations
 

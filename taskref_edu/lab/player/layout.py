@@ -1,4 +1,4 @@
-"""What the still and the text share: statements broken into lines, and what stands beside a step in its lane."""
+"""What still and text have in common: statements broken into lines, and the notes beside a step in its lane."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""The module once a page: the first cell of a notebook that shows a player brings it, the others find it there.
+"""Puts the player's JavaScript module into a page only once: in the first cell of a notebook that shows a player.
 
-A cell that is run again brings it again, since its former output is gone. Elsewhere every output brings it.
+If that cell runs again, its new output contains the module again, because its former output is gone. Outside a kernel,
+every output contains it. A module of its own, because results, exercises and the scheduler all have to ask.
 """
 
 from __future__ import annotations

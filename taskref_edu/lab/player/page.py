@@ -1,8 +1,8 @@
-"""The player in a page: one custom element for each recording, and the module that brings it alive, once a page.
+"""The player in a page: a custom element for each recording, and, once for each page, the module that animates it.
 
-Where no script may run, the element is what is inside it: the still and the table. The module's source is the files
-of `js/` in a fixed sequence, in one scope; it defines an element whose name holds the source's hash, so that two
-versions of the package can stand on one page.
+Where scripts may not run, the element shows its content: the still and the table. The module's source is the files of
+`js/` in a fixed sequence, in one scope. It defines an element whose name contains the source's hash, so that two
+versions of the package can be on one page.
 """
 
 from __future__ import annotations

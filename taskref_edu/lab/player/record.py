@@ -1,7 +1,8 @@
-"""Makes the recording of an exploration from its graph of states and what was observed on the way.
+"""Creates the recording of an exploration from its graph of states and what was observed in them.
 
-A small exploration is recorded whole, so that a reader without a kernel can play every schedule. Of a large one: the
-schedules that are listed, one for each way in which it can end. Times of the run itself are written `…time…`.
+A small exploration is recorded completely, so that a reader without a kernel can play every schedule. Of a large one,
+only the listed schedules are recorded: one for each way in which a schedule can end. Times of the run itself are
+written as `…time…`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A recording of an exploration: what the player draws. Plain JSON, read and checked here.
+"""A recording of an exploration: what the player draws. Plain JSON, which is read and checked here.
 
-A recording holds each SQL text, row, step and state once; everything refers to them by index. A schedule is a walk
-from state 0 along `go`. docs/recording.md has the format.
+A recording contains each SQL text, row, step and state once; everything refers to them by index. A schedule is a path
+from state 0 along `go`. docs/recording.md describes the format.
 
 Not covered: how a recording is made (`record.py`), and the words for it (`answers.py`, `why.py`).
 """

@@ -1,4 +1,4 @@
-"""Why nothing broke and an actor got an error all the same: patterns of `why.py` for the database's refusals."""
+"""Why an actor got an error although nothing broke: patterns of `why.py` for statements that the database refused."""
 
 from __future__ import annotations
 

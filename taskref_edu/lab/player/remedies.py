@@ -1,4 +1,4 @@
-"""What would have helped, for each pattern that `why.py` knows: the usual repair, in a sentence."""
+"""The usual repair for each pattern of `why.py`, in a sentence; apart from the patterns, because exercises hide it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One schedule as a still picture in SVG: the verdict, the sentence, the lanes, and the rows after the last step.
+"""One schedule as a still picture in SVG: the verdict, the reason, the lanes, and the rows after the last step.
 
-It stands on a sheet of its own, in a light and a dark theme, so that it can be read on any page. Texts are broken by
-the number of their characters: nothing is measured.
+It has its own background, for light and dark themes, so that it is readable on any page. Text is broken by the number
+of characters; its width is not measured.
 """
 
 from __future__ import annotations

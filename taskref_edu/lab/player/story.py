@@ -1,4 +1,4 @@
-"""The same story as text, for `print` and for pytest; and as a plain table, for pages without scripts."""
+"""One schedule as text, for `print` and pytest; and as a plain table, for pages without scripts."""
 
 from __future__ import annotations
 

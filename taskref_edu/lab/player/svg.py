@@ -1,4 +1,4 @@
-"""The shapes of a still: text in pieces, rectangles, arrows. Their classes are those of `still.css`."""
+"""The shapes of a still: text in pieces, rectangles, arrows. Their CSS classes are in `still.css`."""
 
 from __future__ import annotations
 

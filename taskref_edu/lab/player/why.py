@@ -1,7 +1,7 @@
-"""Why a schedule broke, in one sentence, computed from the recording. No pattern fits: no sentence, never a guess.
+"""Why a schedule broke, in one sentence, computed from the recording. If no pattern matches, it says nothing.
 
-Each pattern names facts only: who read what in which step, what was committed when, which row changed. The first
-that fits gives the sentence; the special ones come before the general ones.
+A pattern states only facts: who read what in which step, what was committed when, which row changed. The first pattern
+that matches provides the sentence; special patterns come before general ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the player says that follows from the recording alone, computed once, so that no page guesses anew."""
+"""All texts of the player that follow from the recording alone; computed here, so that JavaScript need not do so."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ SHAPES = {"stopped": "■", "idle": "○", "busy": "▶", "paused": "‖", "bloc
 
 
 class WorkerLines:
-    """`shown` is the lines as the browser draws them: it counts the seconds by itself."""
+    """shown: the lines as data for the browser, which counts the seconds itself."""
 
     def __init__(self) -> None:
         self.shown: list[dict[str, Any]] = []
