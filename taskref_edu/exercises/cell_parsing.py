@@ -1,8 +1,8 @@
-"""What stands in a cell: the exercises it answers, and the names it binds. Read with `ast`, never run.
+"""Finds the exercises that a cell answers, and the names that it binds. The cell is read with `ast`, never run.
 
-The id in the decorator is all that ties a cell to its exercise. What only IPython understands goes through IPython's
-own transformer, line by line in its place, so that the line numbers stay those of the cell. A use of `exercise` that
-cannot be checked is a stray, with a sentence that says why: it is never passed over in silence.
+Only the id in the decorator connects a cell with its exercise. IPython's own transformer converts magics, line by line
+in place, so that line numbers stay those of the cell. A use of `exercise` that cannot be checked is a stray, with a
+sentence that says why: it is never ignored silently.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-# Cell magics whose cell does not run as Python in this kernel. Under any other (%%time, %%memit, ...) it does.
+# Cell magics whose cell does not run as Python in this kernel. Under all others (%%time, %%memit, …) it does.
 ELSEWHERE = frozenset(
     [
         "!",
@@ -44,10 +44,10 @@ ELSEWHERE = frozenset(
 )
 CELL_MAGIC = re.compile(r"%%(\w+|!)(?!\?)")
 ID = re.compile(r"\d+\.\d+\Z")
-# An id in text that may not be Python: after a prompt, in typographic quotes, or in none.
+# An id in text that may not be Python: after a prompt, in typographic quotes, or without quotes.
 NAMED = re.compile(r"^(?:In \[\d+\]:)?[ \t>.]*@[\w.]+\(\s*(?:id\s*=\s*)?[^\w\s]?(\d+\.\d+)(?![\w.])", re.MULTILINE)
 UNREADABLE = (SyntaxError, ValueError, RecursionError, MemoryError)  # what parse() raises
-TRANSFORMS = 500  # magics of one cell that are looked at
+TRANSFORMS = 500  # magics of one cell that are converted
 Imports = list[ast.Import | ast.ImportFrom]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -62,7 +62,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Stray:
-    """A use of `exercise` that cannot be checked, and why. id: None where it is not written out."""
+    """A use of `exercise` that cannot be checked, and why. id: None if it is not a literal."""
 
     id: str | None
     why: str
@@ -71,7 +71,7 @@ class Stray:
 def parse(text: str) -> ast.Module:
     """The cell as a syntax tree; raises SyntaxError with the cell's line number, or another of UNREADABLE."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of an invalid escape, which pytest may turn into an error
+        warnings.simplefilter("ignore")  # such as that of an invalid escape, which pytest may turn into an error
         try:
             return ast.parse(text)
         except SyntaxError:
@@ -82,7 +82,7 @@ def parse(text: str) -> ast.Module:
 
 
 def as_python(text: str) -> str:
-    """The cell as IPython runs it, each line in its place; the text itself where there is no IPython."""
+    """The cell as IPython runs it, with the same line numbers; unchanged without IPython."""
     try:
         from IPython.core.inputtransformer2 import TransformerManager, classic_prompt, ipython_prompt, leading_indent
     except ImportError:
@@ -100,7 +100,7 @@ def as_python(text: str) -> str:
         changed, after = manager.do_one_token_transform(lines)
         if not changed:
             break
-        # A magic over several lines becomes one: blank lines keep those below it where they were.
+        # A magic over several lines becomes one line: blank lines keep the line numbers below it.
         place = next(
             (n for n, pair in enumerate(zip(lines, after, strict=False)) if pair[0] != pair[1]), len(after) - 1
         )
@@ -117,7 +117,7 @@ def _is_python(text: str) -> bool:
 
 
 def decorator_names(imported: Iterable[ast.AST]) -> frozenset[str]:
-    """What our decorator is called after these statements: `exercise`, and what `import … as` or `=` made of it."""
+    """The names of our decorator after these statements: `exercise`, and those from `import … as` or `=`."""
     names = {"exercise"}
     for node in imported:
         if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("exercises"):
@@ -137,7 +137,7 @@ def _is_exercise(node: ast.expr, names: frozenset[str]) -> bool:
 
 
 def answers(tree: ast.Module, imported: Iterable[ast.AST] = ()) -> list[Answer]:
-    """The exercises that a cell answers, in its order. imported: the import statements of other cells."""
+    """The exercises that a cell answers, from the top down. imported: the import statements of other cells."""
     names = decorator_names([*imported, *tree.body])
     return [
         Answer(id, node)
@@ -158,7 +158,7 @@ def _id_of(call: ast.Call) -> str | None:
 
 
 def strays(text: str, imported: Iterable[ast.AST] = ()) -> list[Stray]:
-    """The uses of `exercise` in a cell that answer nothing, each with the reason."""
+    """The uses of `exercise` in a cell that answer no exercise, each with the reason."""
     stripped = text.lstrip()
     magic = CELL_MAGIC.match(stripped)
     if magic and magic[1] in ELSEWHERE:
@@ -166,7 +166,7 @@ def strays(text: str, imported: Iterable[ast.AST] = ()) -> list[Stray]:
         return [Stray(id, why) for id in NAMED.findall(text)]
     try:
         tree = parse(text)
-    except UNREADABLE:  # ids_in() finds those that are written out, and their check says what is wrong
+    except UNREADABLE:  # ids_in() finds literal ids, and their check says what is wrong
         return []
     answered = {answer.id for answer in answers(tree, imported)}
     names = decorator_names([*imported, *tree.body])
@@ -200,7 +200,7 @@ def _why_not(node: ast.AST, top: bool, id: str | None) -> str:
 
 
 def ids_in(text: str, imported: Iterable[ast.AST] = ()) -> list[str]:
-    """The ids of a cell's exercises, found even where the cell cannot be parsed."""
+    """The ids of a cell's exercises, even if the cell cannot be parsed."""
     try:
         return [answer.id for answer in answers(parse(text), imported)]
     except UNREADABLE:
@@ -230,7 +230,7 @@ def origins(tree: ast.Module) -> dict[str, str]:
 
 
 def bound_names(tree: ast.Module) -> set[str]:
-    """The names that a cell binds at its top level, imports left out."""
+    """The names that a cell binds at its top level, without imports."""
     names = set()
     for node in _top_level(tree.body):
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
@@ -254,7 +254,7 @@ def _outside_functions(node: ast.AST) -> Iterator[ast.Name]:
 
 
 def same_body(one: Function, other: Function) -> bool:
-    """Whether two functions have the same body, their docstrings aside."""
+    """Whether two functions have the same body, ignoring docstrings."""
     return [ast.dump(node) for node in _body(one)] == [ast.dump(node) for node in _body(other)]
 
 

@@ -1,6 +1,8 @@
-"""Notebooks on disk: which exercises they answer, and one answer put in another's place.
+"""Notebooks on disk: finds the exercises that they answer, and replaces an answer.
 
-A wrong file is a sentence, never a traceback, as is an exercise's cell that cannot be checked. Not covered: outputs.
+An unusable file, or an exercise's cell that cannot be checked, leads to a sentence, never to a traceback.
+
+Not covered: outputs.
 """
 
 from __future__ import annotations
@@ -19,18 +21,18 @@ from . import cell_parsing as cells
 from .loader import Attempt, attempt_from, imports_of
 from .progress import write_whole
 
-EXERCISE_CELL = re.compile(r"exercise-(\d+)-(\d+)\Z")  # the id of a cell that `taskref build` made for an exercise
+EXERCISE_CELL = re.compile(r"exercise-(\d+)-(\d+)\Z")  # the id of a cell that `taskref build` created for an exercise
 
 
 class BadNotebook(TaskrefError):
-    """The file is not a notebook that can be read."""
+    """The file cannot be read as a notebook."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """The exercises that a notebook answers, each once, in the order of its cells; and what had to be said.
+    """The exercises that a notebook answers, each once, from the top down; and notes about them.
 
-    problems: cells that meant to answer some exercise, and do not say which.
+    problems: cells that seem to answer an exercise without saying which.
     """
 
     attempts: Sequence[Attempt]
@@ -72,12 +74,12 @@ def source(cell: dict[str, Any]) -> str:
 
 
 def code_cells(notebook: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
-    """Number (from 1, all kinds of cells counted) and JSON of each code cell."""
+    """The number (from 1, counting all kinds of cells) and the JSON of each code cell."""
     return [(number, cell) for number, cell in enumerate(notebook["cells"], 1) if cell.get("cell_type") == "code"]
 
 
 def ids_meant(cell: dict[str, Any], text: str, imported: Sequence[ast.AST] = ()) -> list[str]:
-    """The exercises that a cell answers or means to answer: by its decorators, else by where the build put it."""
+    """The exercises that a cell answers or seems to answer: by its decorators, else by the id from the build."""
     meant = [*cells.ids_in(text, imported), *(stray.id for stray in cells.strays(text, imported) if stray.id)]
     given = EXERCISE_CELL.match(str(cell.get("id", "")))
     return list(dict.fromkeys(meant)) or ([f"{given[1]}.{given[2]}"] if given and text.strip() else [])
@@ -116,7 +118,7 @@ def notebooks() -> list[Path]:
 
 
 def replace_answer(path: Path, id: str, text: str) -> bool:
-    """Put `text` into the last cell that answers the exercise, without outputs; whether there was one."""
+    """Put `text` into the last cell that answers the exercise, without outputs; return whether there is one."""
     notebook = read_notebook(path)
     numbered = code_cells(notebook)
     imported = imports_of(source(cell) for _, cell in numbered)

@@ -28,21 +28,21 @@ from .wall import Level, best_level, wrapped
 
 SECONDS = 600.0  # for a whole submission
 MAX_NAME, MAX_PROBLEM = 100, 1000  # characters of a learner's name, and of a problem, in the report
-LEFTOVERS = (".", "__MACOSX")  # beginnings of names that some program left behind, and no learner
+LEFTOVERS = (".", "__MACOSX")  # prefixes of names that programs create, not learners
 ARCHIVES = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".tar")
 MAX_NOTEBOOK = 64 << 20  # bytes; a larger file is not opened
 KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LC_CTYPE")
 
 
 class BadFolder(TaskrefError):
-    """The folder to be graded cannot be used."""
+    """The folder to grade cannot be used."""
 
 
 @dataclass
 class Grade:
-    """What one learner's submission came to.
+    """The result of one learner's submission.
 
-    results: by exercise, `verdict`, `message` and `text`. problems: what could not be graded, a sentence each.
+    results: by exercise, `verdict`, `message` and `text`. problems: what could not be graded, a sentence for each.
     """
 
     learner: str
@@ -52,14 +52,14 @@ class Grade:
 
 @dataclass
 class Submission:
-    """One learner's notebooks, and what was handed in beside them and is not graded."""
+    """One learner's notebooks, and other files that were handed in and are not graded."""
 
     notebooks: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def submissions(folder: Path) -> dict[str, Submission]:
-    """Each learner's submission; whoever handed in no notebook is there, too, with the reason. Raises BadFolder."""
+    """Each learner's submission, including those without a notebook, with the reason. Raises BadFolder."""
     if not folder.is_dir():
         raise BadFolder(f"{folder} is not a folder: name the one that holds a folder or a notebook for each learner")
     found: dict[str, Submission] = {}
@@ -81,18 +81,18 @@ def submissions(folder: Path) -> dict[str, Submission]:
 
 
 def learner_of(entry: Path) -> str:
-    """`dan`, of the folder `dan`, of `dan.ipynb`, `dan.IPYNB`, `dan.ipynb.json` and `dan.zip`."""
+    """`dan` for the folder `dan`, and for `dan.ipynb`, `dan.IPYNB`, `dan.ipynb.json` and `dan.zip`."""
     name = entry.name
     return name if entry.is_dir() else re.sub(r"(?i)(\.ipynb.*|\.tar\.\w+|\.\w+)$", "", name) or name
 
 
 def is_notebook(path: Path) -> bool:
-    """By its ending, whatever its case."""
+    """Whether its suffix is that of a notebook, in any case."""
     return path.suffix.lower() == ".ipynb"
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
-    """Whatever is there and no plain folder: links are not followed, and a folder named like a notebook is told."""
+    """Everything except plain folders: links are not followed, and a folder named like a notebook is included."""
     for path in folder.rglob("*"):
         parts = path.relative_to(folder).parts
         plain = path.is_dir() and not path.is_symlink() and not is_notebook(path)
@@ -123,8 +123,8 @@ def grade(
 ) -> list[Grade]:
     """Grade every submission in `folder`, `jobs` at a time (one for each core), and return them by learner.
 
-    seconds: for one submission; what was found by then counts. level: of the wall, the best one unless given.
-    done(finished, all): called after each.
+    seconds: the limit for one submission; results up to then count. level: the wall's level, by default the best.
+    done(finished, all): called after each submission.
     """
     level = level or best_level()
     found = submissions(folder)
@@ -138,7 +138,7 @@ def grade(
 
 
 def grade_one(learner: str, submission: Submission, level: Level, seconds: float = SECONDS) -> Grade:
-    """Grade one submission in a process of its own; never raises for what the submission is or does."""
+    """Grade one submission in a process of its own; never raises because of what the submission contains or does."""
     one = Grade(presentable(learner, MAX_NAME), problems=list(submission.problems))
     if not submission.notebooks:
         one.problems.append("no notebook found")
@@ -198,7 +198,7 @@ def _run(paths: list[str], scratch: Path, level: Level, seconds: float, one: Gra
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill the process and its group: bubblewrap's child, too, which holds the pipes."""
+    """Kill the process and its group, including bubblewrap's child, which holds the pipes."""
     if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -207,7 +207,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _add(one: Grade, result: dict[str, Any]) -> None:
-    """Take over a result; of two notebooks that answer one exercise the better one counts, and that is said."""
+    """Add a result; if two notebooks answer one exercise, the better one counts, and a problem mentions it."""
     if problem := result.get("problem"):
         one.problems.append(problem)
     id = result.get("id")

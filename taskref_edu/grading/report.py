@@ -1,4 +1,4 @@
-"""What grading writes: `grades.csv`, a Markdown page for each learner, and a summary of the wrong answers met."""
+"""Writes the report: `grades.csv`, a Markdown page for each learner, and a summary of the wrong answers."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LIMITS = (
     "folder and with a bare environment. The wall around it: "
 )
 
-FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # what a formula begins with, in East Asian settings too
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # how a formula starts, also with East Asian settings
 
 
 def containment(level: Level) -> str:
-    """What the report says of the wall."""
+    """The report's sentence about the wall."""
     return f"{LIMITS}level {level}. {CONTAINED[level]}."
 
 
@@ -52,7 +52,7 @@ def _verdict(grade: Grade, exercise: Exercise) -> str:
 
 
 def _no_formula(cell: object) -> object:
-    """A spreadsheet runs a text that begins like a formula; an apostrophe in front keeps it text."""
+    """The cell, with an apostrophe before text that starts like a formula: otherwise a spreadsheet would run it."""
     return f"'{cell}" if isinstance(cell, str) and (cell[:1].isspace() or cell.startswith(FORMULA)) else cell
 
 
@@ -83,7 +83,7 @@ def _summary(grades: Sequence[Grade], path: Path, level: Level) -> Path:
 
 
 def wrong_answers_met(grades: Iterable[Grade]) -> Counter[tuple[str, str]]:
-    """How many times each known wrong answer (by its message), and each other failure (by its own), was met."""
+    """How many times each known wrong answer (by its message) and each other failure (by its own) occurred."""
     known = {exercise.id: [wrong.message for wrong in exercise.wrong_answers] for exercise in catalog().values()}
     met: Counter[tuple[str, str]] = Counter()
     for grade in grades:
@@ -95,7 +95,7 @@ def wrong_answers_met(grades: Iterable[Grade]) -> Counter[tuple[str, str]]:
 
 
 def _text(words: str) -> str:
-    """Text from outside as Markdown that shows it and does nothing else."""
+    """Untrusted text as Markdown that only displays it."""
     return escape(re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", " ".join(words.split())), quote=False)
 
 

@@ -33,14 +33,14 @@ from . import wall
 MEMORY = 2 << 30  # bytes of address space for one attempt
 FILE_SIZE = 64 << 20  # bytes of the largest file that an attempt may write
 FOLDER_SIZE = 256 << 20  # bytes of an attempt's folder
-PROCESSES = 256  # processes and threads of an attempt; it is killed when there are more
-MOST_PROCESSES = 1024  # what the kernel lets it start in between, on top of what the user runs already
-GRACE = 5.0  # seconds beyond the exercise's own limit, for loading and for ending
-LOOK = 0.2  # seconds between two looks at what an attempt uses
-CHILD_SUBREAPER = 36  # of prctl()
+PROCESSES = 256  # processes and threads of an attempt; with more, it is killed
+MOST_PROCESSES = 1024  # the kernel's limit until then, beyond what the user already runs
+GRACE = 5.0  # seconds beyond the exercise's own limit, for loading and ending
+LOOK = 0.2  # seconds between two checks of an attempt's resources
+CHILD_SUBREAPER = 36  # prctl()'s number for it
 MAX_RESULT = 1 << 20  # bytes of a result that are read
 
-# Variables by which the grader tells its process how many of the user's threads run, and the level of the wall.
+# Environment variables with which the grader tells its process the number of the user's threads, and the wall's level.
 RUNNING, LEVEL = "TASKREF_RUNNING", "TASKREF_WALL"
 
 Result = dict[str, Any]
@@ -52,9 +52,9 @@ def limit_memory() -> None:
 
 
 def limit_resources(running: int) -> None:
-    """Give this process limits that it cannot raise again, `running` being the user's processes and threads by now.
+    """Set limits that this process cannot raise again. running: how many processes and threads the user has now.
 
-    For forks only: a limit on processes counts all of the user's, so a process that must fork is never limited.
+    For forked children only: the kernel counts all processes of the user, so a process that must fork gets no limit.
     """
     limits = {"RLIMIT_FSIZE": FILE_SIZE, "RLIMIT_NPROC": running + MOST_PROCESSES, "RLIMIT_CORE": 0}
     _limit(limits)
@@ -66,12 +66,12 @@ def _limit(limits: dict[str, int]) -> None:
     except ImportError:
         return
     for name, value in limits.items():
-        with contextlib.suppress(AttributeError, ValueError, OSError):  # not every system has or takes every one
+        with contextlib.suppress(AttributeError, ValueError, OSError):  # not every system supports every limit
             resource.setrlimit(getattr(resource, name), (value, value))
 
 
 def threads_of_user() -> int:
-    """The processes and threads of this user on the whole machine; 0 where /proc does not tell."""
+    """How many processes and threads this user has on the whole machine; 0 if /proc is not available."""
     count = 0
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ def threads_of_user() -> int:
 
 
 def results(path: Path) -> Iterator[Result]:
-    """The result of each exercise that the notebook answers, or one line that says why there is none."""
+    """The result of each exercise that the notebook answers, or a single one that says why there is none."""
     try:
         found = files.answered(path)
     except MemoryError:
@@ -118,7 +118,7 @@ def _without_verdict(reason: str) -> Result:
 
 def _in_a_fork(attempt: Attempt, seconds: float) -> Result:
     reader, writer = os.pipe()
-    seal = secrets.token_bytes(16)  # tells the check's result from what an attempt writes into the pipe
+    seal = secrets.token_bytes(16)  # distinguishes the check's result from what an attempt writes into the pipe
     with tempfile.TemporaryDirectory(prefix="attempt-", dir=Path.cwd(), ignore_cleanup_errors=True) as folder:
         running = max(int(os.environ.get(RUNNING, 0)), threads_of_user())
         sys.stdout.flush()
@@ -146,16 +146,16 @@ def _in_a_fork(attempt: Attempt, seconds: float) -> Result:
 
 
 def _be_the_attempt(attempt: Attempt, folder: Path, running: int, writer: int, seal: bytes) -> None:
-    """In the fork: check, write the result, and end."""
+    """In the forked child: check, write the result, and end."""
     try:
-        os.setsid()  # a group of its own, so that what it starts can be ended with it
-        os.closerange(3, writer)  # the way out for other results, above all
+        os.setsid()  # a process group of its own, so that everything that it starts can be ended with it
+        os.closerange(3, writer)  # above all the pipe for other attempts' results
         os.closerange(writer + 1, 256)
         os.chdir(folder)  # of its own: it finds nothing there of another attempt's, and leaves it nothing
         os.environ |= {"HOME": str(folder), "TMPDIR": str(folder), "TASKREF_HOME": str(folder)}
-        tempfile.tempdir = None  # to be found anew
+        tempfile.tempdir = None  # so that it is determined again
         if os.environ.get(LEVEL) != "none" and wall.landlock_version():
-            wall.restrict_writes(folder)  # once more, so that this process cannot reach its parent
+            wall.restrict_writes(folder)  # again, so that this process cannot access its parent
         limit_resources(running)
         result = json.dumps(_outcome(attempt)).encode()
         with os.fdopen(writer, "wb") as out:
@@ -165,7 +165,7 @@ def _be_the_attempt(attempt: Attempt, folder: Path, running: int, writer: int, s
 
 
 def _read_until(reader: int, deadline: float, folder: Path) -> tuple[bytes, str]:
-    """All that the fork writes, up to the limit; with a reason where it was not waited for."""
+    """Everything that the child writes, up to the limit; and the reason if reading stopped before its end."""
     text = b""
     looked = time.monotonic()
     while len(text) <= MAX_RESULT:
@@ -184,7 +184,7 @@ def _read_until(reader: int, deadline: float, folder: Path) -> tuple[bytes, str]
 
 
 def _too_much(folder: Path) -> str:
-    """What the attempt uses more of than it may."""
+    """Which of its limits the attempt exceeds, in words; "" if none."""
     size = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
@@ -197,9 +197,9 @@ def _too_much(folder: Path) -> str:
 
 
 def _end_all(child: int) -> int:
-    """End the attempt and all that it started, whatever group or session that is in now; the attempt's status.
+    """End the attempt and everything that it started, in any process group or session; return the attempt's status.
 
-    Only then may the next attempt begin: processes that are being killed, and zombies, still count as the user's.
+    The next attempt may start only then, because dying processes and zombies still count as the user's.
     """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
@@ -216,11 +216,11 @@ def _end_all(child: int) -> int:
 
 
 def _descendants() -> dict[int, int]:
-    """The processes below this one, each with its number of threads, by /proc; none where there is no such folder."""
+    """The descendants of this process with their numbers of threads, from /proc; none if there is no /proc."""
     found: dict[int, tuple[int, int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, ValueError, IndexError):
-            fields = stat.read_text(errors="replace").rpartition(")")[2].split()  # the name before it may hold anything
+            fields = stat.read_text(errors="replace").rpartition(")")[2].split()  # the name before it may be anything
             found[int(stat.parent.name)] = int(fields[1]), int(fields[17])
     below = {os.getpid()}
     while more := {process for process, (parent, _) in found.items() if parent in below} - below:
@@ -229,7 +229,7 @@ def _descendants() -> dict[int, int]:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of whatever an attempt leaves behind (Linux): otherwise nobody here could wait for it."""
+    """Become the parent of the processes that an attempt leaves behind (Linux), in order to wait for their end."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -243,7 +243,7 @@ def _why(status: int, wrote: bool) -> str:
 
 
 def main(paths: list[str]) -> int:
-    """Print the results of these notebooks, a JSON line each."""
+    """Print the results of these notebooks, one JSON line for each."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what attempts print is not a result
     adopt_orphans()

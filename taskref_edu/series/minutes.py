@@ -1,4 +1,4 @@
-"""How long a notebook takes: computed, so that no page promises half of it.
+"""How long a notebook takes: computed, so that no page promises too little.
 
 Words to read at 200 a minute (prose, questions and answers, explanations, goals, code), the measured run time, one
 minute for each prediction, four for each exercise and six for a core one, rounded up to five. The run time is
@@ -32,7 +32,7 @@ def minutes_of(source: Source) -> int:
 
 
 def words_of(source: Source) -> int:
-    """The words that the notebook gives to read, those of its code too."""
+    """How many words there are to read in the notebook, its code included."""
     goals = [find(id).goal for id in source.exercise_ids if id in names()]
     read = [f"{block.head} {block.text}" for block in source.blocks if block.kind in ("prose", "recall", "explain")]
     code = [block.text for block in source.blocks if block.kind == "code"]
@@ -40,7 +40,7 @@ def words_of(source: Source) -> int:
 
 
 def guesses_of(source: Source) -> list[str]:
-    """The ids of the notebook's predictions, by the sequence of the page."""
+    """The ids of the notebook's predictions, from the top down."""
     return [id for block in source.blocks if block.kind == "code" for id in GUESS.findall(block.text)]
 
 
@@ -56,7 +56,7 @@ def _measured(path: Path) -> Mapping[str, float]:
 
 
 def with_minutes(text: str, minutes: Mapping[str, int]) -> str:
-    """A page with the column `minutes` of its tables of notebooks filled in anew; other tables stay as they are."""
+    """A page with new values in the column `minutes` of its tables of notebooks; other tables are unchanged."""
     lines, column = text.splitlines(keepends=True), None
     for place, line in enumerate(lines):
         cells = line.split("|")

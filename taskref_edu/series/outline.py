@@ -1,6 +1,7 @@
-"""What the exercises know of the series: its notebooks, their questions and answers, as the package's data.
+"""The outline of the series for the package's data: its notebooks, with their questions and answers.
 
-`recall` and `progress` need it, and no clone need be there. Written by the build, beside the explanations.
+`recall` and `progress` read it (`exercises/outline.py`), so that they work without a clone. Apart from `build.py`,
+which writes the notebooks.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from .source import FENCED, HEADING, Source
 
 
 def outline(found: Sequence[Source], known: Sequence[dict[str, Any]]) -> str:
-    """The text of the outline's file: these sources, and of all others what is known."""
+    """The text of the outline's file: new entries for these sources, and the known ones of all others."""
     entries = {one["number"]: one for one in known} | {source.number: _entry(source) for source in found}
     return json.dumps([entries[number] for number in sorted(entries)], indent=1, ensure_ascii=False) + "\n"
 

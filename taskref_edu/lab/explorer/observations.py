@@ -1,7 +1,7 @@
-"""What happens on each edge of the graph and what is there in each state, seen by running them for real, once each.
+"""Observes for display what happens on each edge of the graph, and each state, by running every edge for real once.
 
-For showing, not for judging: SQL with its parameters, what came back, the rows, who waits, which answers are out of
-date. As few schedules as possible are run; a state that several schedules pass is seen in one of them.
+Observed are SQL with its parameters, answers, rows, who waits, and which answers are out of date. Verdicts do not
+depend on it. As few schedules as possible are run; a state on several schedules is observed in one of them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Answer:
 
 @dataclass
 class SeenStep:
-    """One edge. before, after: whether a transaction was open; pre, post: statements around it that are no steps."""
+    """One edge. before, after: whether a transaction was open; pre, post: statements around it that are not steps."""
 
     by: str
     sql: str
@@ -61,9 +61,9 @@ class SeenStep:
 
 @dataclass
 class SeenState:
-    """One state, by letters: what open transactions that write see, where actors stand, who waits for whom.
+    """One state, by letter: the rows that open write transactions see, each actor's next step, who waits for whom.
 
-    now: by letter and SQL, what an actor's latest SELECTs would answer to somebody new, where they were told otherwise.
+    now: by letter and SQL, what an actor's latest SELECTs would return now, if that differs from what they returned.
     """
 
     rows: Rows
@@ -76,7 +76,7 @@ class SeenState:
 
 @dataclass
 class Observations:
-    """Steps by (state, letter), states by number, and what recovery made of an end, with what it raised."""
+    """Steps by (state, letter), states by number; recovered: by end, the state after the recovery, and its error."""
 
     graph: Graph
     steps: dict[tuple[int, str], SeenStep] = field(default_factory=dict)
@@ -91,7 +91,7 @@ class Observations:
 def observe(
     trial: Trial, graph: Graph, schedules: Iterable[str] | None, most: int, file: str | None = None
 ) -> Observations:
-    """See the graph's edges, at most so many; with `schedules`, only those of these. file: whose lines are noted."""
+    """Observe up to `most` edges of the graph; with `schedules`, only theirs. file: whose line numbers are recorded."""
     wanted = _edges(graph, schedules)
     seen = Observations(graph, complete=len(wanted) <= most)
     _describe_tables(trial, seen)

@@ -1,7 +1,7 @@
-"""What happens on the edges of a graph that was explored on a server; as `observations`, by the same classes.
+"""As `observations.py`, for a graph that was explored on a server.
 
-Not covered: the answer to a statement that had to wait (it depends on who ends the wait, and how), rows of a
-server-side cursor, and statements that are no steps.
+Not covered: the answer to a statement that had to wait, which depends on who ends the wait and how; rows of a
+server-side cursor; statements that are not steps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KINDS = {"SELECT": "read", "COMMIT": "commit", "ROLLBACK": "rollback"}
 def observe_server(
     trial: ServerTrial, graph: Graph, schedules: Iterable[str] | None, most: int, file: str | None = None
 ) -> Observations:
-    """See the edges of these schedules, or of all, until so many are seen. file: whose lines are noted."""
+    """Observe up to `most` edges of these schedules, or of all. file: whose line numbers are recorded."""
     database = trial.database
     seen = Observations(graph, times=database.times(), keys=database.keys(), references=database.references())
     wanted = Schedules(graph) if schedules is None else schedules
