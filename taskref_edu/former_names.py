@@ -42,7 +42,7 @@ MODULES = {
         "lab.real_connections": "beyond.explore_on_server",
         "lab.scenery": "lab.example_models",
         "lab.worker_processes": "beyond.worker_processes",
-        "pauses": "worker.backoff",
+        "pauses": "worker.database_backoff",
         "payload": "queue.payload",
         "postgres": "beyond.embedded_postgresql",
         "running": "queue.running_task",

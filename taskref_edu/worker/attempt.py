@@ -25,7 +25,7 @@ from ..queue.handlers import Handler, expect_ran
 from ..queue.payload import clean
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from .backoff import Backoff
+from .database_backoff import Backoff
 
 # Without it, Python prints warnings to stderr if no logging is configured; in a notebook they appear in another cell.
 logger = logging.getLogger("taskref_edu.worker")

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 
 from ..database.commit_signal import notify
 from ..schema import CHANNEL
-from .backoff import Backoff
+from .database_backoff import Backoff
 
 logger = logging.getLogger(__name__)
 TICK = 0.5  # seconds; the thread ends at most this long after its last user

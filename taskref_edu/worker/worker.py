@@ -21,8 +21,8 @@ from ..errors import WorkerBusy
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from .attempt import Problem, complete_alone, describe, run_attempt
-from .backoff import SHORTEST, Backoff
 from .claims import ReclaimTimer, TaskFetcher
+from .database_backoff import SHORTEST, Backoff
 from .heartbeat import Heartbeat
 from .wakeup import WakeUp
 

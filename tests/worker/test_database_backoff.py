@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taskref_edu import errors
-from taskref_edu.worker.backoff import LONGEST, SHORTEST, Backoff
+from taskref_edu.worker.database_backoff import LONGEST, SHORTEST, Backoff
 
 
 def test_pauses_double_up_to_a_bound_and_are_jittered() -> None:
