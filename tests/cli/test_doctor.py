@@ -199,7 +199,7 @@ class TestRealMachines:
         monkeypatch.setenv("HOME", os.devnull)
         assert doctor.server() == Finding("JupyterLab starts with your settings")
 
-    @pytest.mark.slow
+    @pytest.mark.nightly
     def test_settings_that_stop_the_server_are_a_problem(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "jupyter_server_config.py").write_text("c.ServerApp.port = 'mine'\n")
         monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
@@ -235,6 +235,7 @@ class TestAnOldPackageOnThePythonPath:
         assert "-> unset PYTHONPATH" in done.stdout
         assert "no-such.db not found" in done.stderr
 
+    @pytest.mark.nightly
     def test_all_is_not_well_then(self, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
         done = run("doctor")
         assert done.returncode == 1

@@ -54,6 +54,7 @@ def test_every_wrong_answer_fails_with_its_message(exercise: Exercise, number: i
     assert wrong.message in f"{outcome.message} {outcome.next_step}"
 
 
+@pytest.mark.nightly
 @EVERY
 def test_each_check_is_failed_by_some_wrong_answer(exercise: Exercise) -> None:
     idle = [

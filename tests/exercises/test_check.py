@@ -246,7 +246,7 @@ def test_a_lone_surrogate_harms_nothing() -> None:
     assert kept.source == source
 
 
-@pytest.mark.parametrize("level", ["1", "2"])
+@pytest.mark.parametrize("level", ["1", pytest.param("2", marks=pytest.mark.nightly)])
 def test_without_asserts_nothing_passes(level: str) -> None:
     program = (
         "from taskref_edu.exercises.check import check_attempt\n"

@@ -74,7 +74,7 @@ def test_one_item_for_each_exercise(folder: Path) -> None:
     assert not Progress().path.exists()
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_selected_by_id__the_outcome_is_shown(folder: Path) -> None:
     write(folder, "01_two_arrows", WRONG, find("1.2").cell() + "(", SOLVED.replace("1.1", "7.77"))
     code, out = run_pytest(folder, "notebooks/01_two_arrows.ipynb", "-k", "1.1")

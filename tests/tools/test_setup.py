@@ -192,6 +192,7 @@ def test_no_network__uv(clone):
     assert_one_line(result, "pip could not install the packages", "needs the network", "run the same command again")
 
 
+@pytest.mark.nightly
 def test_no_network__pip(clone):
     """The real venv and the real pip, told to look nowhere."""
     clone.python("python3")
@@ -263,6 +264,7 @@ def test_changed_dependencies_are_installed(ready):
     assert ready.calls() == UPDATED
 
 
+@pytest.mark.nightly
 def test_a_failed_set_up_is_done_afresh(ready):
     assert ready.set_up("dev", **OFFLINE).returncode == 1
     assert ready.set_up("dev").returncode == 0

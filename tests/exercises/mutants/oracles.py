@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, insert, text
@@ -29,7 +30,7 @@ from taskref_edu.exercises.catalog.e4_1_exactly_this_order_s_tasks import random
 from taskref_edu.exercises.catalog.e5_2_the_index_that_isn_t_used import LIST
 from taskref_edu.exercises.catalog.e5_3_classic_one_query import INDEX, random_shop
 from taskref_edu.exercises.catalog.e6_1_a_test_that_can_fail import faulty_world
-from taskref_edu.exercises.catalog.e7_1_any_column import REFERENCES, Invoice
+from taskref_edu.exercises.catalog.e7_1_any_column import REFERENCES, Invoice, invoices
 from taskref_edu.exercises.catalog.e8_3_the_zombie import TABLE, Lease
 from taskref_edu.exercises.catalog.e9_2_the_patient_receiver import TABLES, Message
 from taskref_edu.lab.many_orders import many_orders
@@ -61,7 +62,7 @@ class Transactions:
 
     def __init__(self, schema: Any) -> None:
         self.engine: Engine = opened_database(schema=schema, timeout=0.1)
-        Invoice.metadata.create_all(self.engine)
+        invoices(self.engine)
 
     def observe(
         self, world: World, call: Callable[[Session], Any], extra: Callable[[Session], None] | None = None
@@ -479,11 +480,17 @@ def index_for_the_list(answer: Answer) -> Observations:
     return [plans, counts]
 
 
-def value_of(answer: Answer) -> Observations:
-    """For predictions: the value itself."""
+def value_of(answer: Answer, asked: Container[Any] | None = None) -> Observations:
+    """For predictions: the value itself; where more may be said, of the keys that were asked for."""
     try:
         found = answer()
-        return [{key: tuple(value) if isinstance(value, list) else value for key, value in found.items()}]
+        return [
+            {
+                key: tuple(value) if isinstance(value, list) else value
+                for key, value in found.items()
+                if asked is None or key in asked
+            }
+        ]
     except Exception as error:
         return [told(error)]
 
@@ -552,7 +559,7 @@ ORACLES: dict[str, Oracle] = {
     "5.2": index_for_the_list,
     "5.3": list_in_process,
     "6.1": holds,
-    "6.2": value_of,
+    "6.2": partial(value_of, asked=range(1, 6)),
     "7.1": reserve,
     "7.2": prune,
     "7.3": value_of,
