@@ -36,6 +36,9 @@ from taskref_edu.exercises.catalog.e9_2_the_patient_receiver import TABLES, Mess
 from taskref_edu.lab.many_orders import many_orders
 from taskref_edu.queue.running_task import RunningTask
 
+from .attacks import attacked
+from .planted_bugs import schedules
+
 Answer = Callable[..., Any]
 Observations = Iterable[Any]
 Oracle = Callable[[Answer], Observations]
@@ -563,9 +566,11 @@ ORACLES: dict[str, Oracle] = {
     "7.1": reserve,
     "7.2": prune,
     "7.3": value_of,
+    "8.1": schedules,
     "8.2": claim,
     "8.3": complete,
     "8.4": arranged(_once),
+    "8.5": attacked,
     "9.1": arranged(lambda letters: letters in ("ABCD", "AFBD")),
     "9.2": receive,
     "9.3": value_of,
