@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,12 @@ def show(page: Page, *elements: str, theme: str = "light") -> None:
     )
 
 
-def complaints(page: Page, *, contrast: bool) -> list[str]:
-    """Texts that are cut, overlap, lie outside the box, or have too little contrast."""
-    return page.evaluate(AUDIT, [NAME, contrast])
+def complaints(page: Page, *, contrast: bool, widths: Sequence[int] = ()) -> list[str]:
+    """What cannot be read: texts that are cut, overlap, lie outside the box, or have too little contrast.
+
+    widths: of the player; then every step of the schedule that is open is looked at.
+    """
+    return page.evaluate(AUDIT, [NAME, contrast, list(widths) or None])
 
 
 def play(page: Page, letters: Iterable[str]) -> None:

@@ -143,5 +143,5 @@ def _assignments(text: str, kept: frozenset[str]) -> list[str]:
 
 def _assigned(value: str) -> str:
     """What is assigned; of a CASE only that it is one: what it came to stands in the row."""
-    bare = re.sub(r"^\((.*)\)$", r"\1", value)
+    bare = re.sub(r"^\((?!\s*SELECT\b)(.*)\)$", r"\1", value)
     return "CASE … END" if re.match(r"CASE\b.*\bEND$", bare, re.IGNORECASE) else bare

@@ -228,6 +228,42 @@ def clean_shop(session: Session) -> list[str]:
     return ["a task that no order references"] if orphans else []
 
 
+# Much to show: long values, many rows, four tables, and a transaction that reads several of them before it writes
+
+LONG = "the customer called twice and asked for the parcel to be left with the neighbour on the second floor"
+CROWD = (
+    *SHOP,
+    "CREATE TABLE customer (id INTEGER PRIMARY KEY, display_name TEXT, delivery_instructions TEXT)",
+    "CREATE TABLE shipment (id INTEGER PRIMARY KEY, order_id INTEGER REFERENCES orders(id), carrier_reference TEXT,"
+    " status TEXT)",
+    f"INSERT INTO customer VALUES (1, 'Anneliese Wolkenstein-Trostburg', '{LONG}')",
+    *(f"INSERT INTO orders (id, status) VALUES ({n}, 'waiting-for-the-payment-provider')" for n in range(100, 112)),
+    f"INSERT INTO shipment VALUES (5000000001, 107, '{'0123456789abcdef' * 4}', 'prepared')",
+)
+
+
+def ship(instructions: str, engine: Engine) -> None:
+    order = run(engine, "SELECT id, status, task_id FROM orders WHERE id = 107")
+    run(engine, "SELECT * FROM customer WHERE id = 1")
+    run(
+        engine,
+        "SELECT id, carrier_reference, status FROM shipment WHERE order_id = 107 AND status <> 'lost-in-transit'",
+    )
+    if order is not None and order.task_id is None:
+        with engine.begin() as connection:
+            connection.execute(
+                text("UPDATE customer SET delivery_instructions = :new WHERE id = 1"), {"new": instructions}
+            )
+            connection.execute(text("INSERT INTO task (status) VALUES ('pending')"))
+            connection.execute(text("UPDATE shipment SET status = 'handed-over-to-the-carrier' WHERE order_id = 107"))
+            connection.execute(text("UPDATE orders SET task_id = (SELECT max(id) FROM task) WHERE id = 107"))
+
+
+def one_shipment(session: Session) -> list[str]:
+    tasks = count(session, "SELECT count(*) FROM task")
+    return [] if tasks == 1 else [f"the shipment of order 107 was handed over {tasks} times"]
+
+
 new_order = tables(*SHOP, "INSERT INTO orders (id) VALUES (7)")
 one_task = tables(*SHOP, "INSERT INTO task (status) VALUES ('pending')")
 with_task = tables(
@@ -276,6 +312,7 @@ SCENARIOS: dict[str, Callable[[], ExplorationResult]] = {
     "cancel": lambda: _shop([cancel, click_once, claim_1], with_task, one_live),
     "stale": lambda: _shop([late_worker, reclaim, take], one_task, own_success),
     "report": lambda: _shop([report, take], one_task, counted_once),
+    "crowd": lambda: _shop([named(ship, LONG.upper()), named(ship, "ring twice")], tables(*CROWD), one_shipment),
     "crash_recover": lambda: _crash([enqueue], clean_shop, recover=clean),
     "crash_two": lambda: _crash([enqueue, work], paid_if_done, crash=1),
 }  # fmt: skip

@@ -22,7 +22,7 @@ const who = (letter) => h("span", { cls: `who lane-${letter}` }, letter);
 const MOST = 60; // characters of a value that are shown in a cell; all of it is in the cell's title
 const shown = (value) => (value == null ? "NULL" : String(value));
 const full = (value) => (shown(value).length > MOST ? shown(value) : null);
-const brief = (value) => (full(value) ? `${shown(value).slice(0, MOST - 1)}…` : shown(value));
+const brief = (value, most = MOST) => (shown(value).length > most ? `${shown(value).slice(0, most - 1)}…` : shown(value));
 const inCell = (value) => h("span", { cls: "val" }, brief(value));
 const number = (n) => n.toLocaleString("en");
 const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;

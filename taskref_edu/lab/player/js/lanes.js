@@ -114,7 +114,7 @@ class Lanes {
   }
 
   notes({ i, letter, held, now, waits }) {
-    const codes = (values) => listed([...new Set(values)].map((value) => h("code", {}, value)));
+    const codes = (values) => listed([...new Set(values)].map((value) => h("code", {}, brief(value, 30))));
     const note = (cls, ...kids) => h("div", { cls: `note${cls}` }, kids);
     const kids = [
       waits && note(" wait", `waits for ${waits}’s lock`),

@@ -10,6 +10,7 @@ class Player {
     this.run = (this.options.schedule && this.rec.run(this.options.schedule)) || this.rec.first();
     this.full = false;
     this.helps = true;
+    this.hasWhy = Object.values(this.rec.words.why).some(([said]) => said); // then its line is kept, so that nothing jumps
     this.root = host.attachShadow({ mode: "open" });
     this.root.adoptedStyleSheets = [sheet()];
     this.parts = { map: new ScheduleMap(this), bar: new Bar(this), foot: new Foot(this) };
@@ -75,7 +76,7 @@ class Player {
     const [out, text] = verdict(this.rec), [sentence_, , remedy] = this.why;
     const helps = !this.rec.code && remedy >= 0 && h("details", { cls: "helps", open: this.helps, ontoggle: (e) => { this.helps = e.target.open; } }, h("summary", { "data-f": "helps" }, "What would have helped?"), h("p", {}, this.rec.words.remedies[remedy]));
     const notes = (this.rec.notes || []).map((note) => h("p", { cls: /^(STOPPED|NOT COMPLETE)/.test(note) ? "fact loud" : "fact" }, note));
-    return [title(out, text), h("div", { cls: "why" }, h("p", {}, sentence_ ? sentence(sentence_) : NBSP), helps || "", notes)];
+    return [title(out, text), h("div", { cls: "why" }, sentence_ || this.hasWhy ? h("p", {}, sentence_ ? sentence(sentence_) : NBSP) : "", helps || "", notes)];
   }
 
   focusOn(name) {
