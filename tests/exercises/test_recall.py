@@ -12,7 +12,7 @@ from taskref_edu.exercises.loader import Attempt
 from taskref_edu.exercises.outcomes import Outcome, Verdict
 from taskref_edu.exercises.outline import UnknownNotebook, notebooks
 from taskref_edu.exercises.progress import Progress
-from taskref_edu.exercises.series_map import CLAIMS, VERDICT, bar_text
+from taskref_edu.exercises.series_map import CLAIMS, VERDICT, SeriesMap, bar_text
 
 
 @pytest.fixture(autouse=True)
@@ -76,8 +76,14 @@ def test_every_notebook_has_its_two_questions_and_every_prediction_its_question(
     assert [id for id, question in asked.items() if "?" not in question] == []
 
 
+def whole_map() -> SeriesMap:
+    found = progress()
+    assert isinstance(found, SeriesMap)
+    return found
+
+
 def test_the_map_fills() -> None:
-    whole = progress()
+    whole = whole_map()
     assert "0 of 29 exercises passed (★ core); 0 of 61 predictions" in str(whole)
     assert not any(share for _, share in whole.claims())
     for one in notebooks():
@@ -85,7 +91,7 @@ def test_the_map_fills() -> None:
             try_it(id, PASSED)
         for id in one.guesses:
             Progress().change("guesses", id, lambda entry: entry.update(guess=1, answer=1))
-    whole = progress()
+    whole = whole_map()
     assert [share for _, share in whole.claims()] == [1.0] * len(CLAIMS)
     assert "29 of 29 exercises passed (★ core); 61 of 61 predictions compared, 61 of them right" in str(whole)
     html = whole._repr_html_()
@@ -97,7 +103,7 @@ def test_a_claim_fills_with_the_notebooks_that_try_it() -> None:
     assert {number for _, evidence in CLAIMS for number in (*evidence, VERDICT)} <= {one.number for one in notebooks()}
     guess("01-a", 1)
     reveal("01-a", 1)
-    shares = dict(progress().claims())
+    shares = dict(whole_map().claims())
     assert 0 < shares["2 simpler worker functions"] == shares["A classic is simpler at first"] < 0.5
     assert shares["4 natural prevention of duplicates"] == 0
 
