@@ -1,54 +1,78 @@
-"""The buttons in a notebook: Hint, Solution and Reset under an exercise, and one for each choice of a guess.
+"""What can be pressed in a notebook: Hint, Solution and Reset under the feedback, and a guess's choices.
 
-A click may run on any thread, so nothing is printed: its answer goes into an HTML widget.
-A module of its own, because only this needs ipywidgets; a terminal does without.
+Reset writes the first text into the cell itself, which only a page can do; the page sends what stood there, and it is
+kept. A click may run on any thread, so nothing is printed: the text goes into the widget.
+A module of its own, because it alone needs anywidget and ipywidgets; a terminal does without.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import anywidget
 import ipywidgets as widgets
+import traitlets
 
 from . import commands
-from .exercise import find
+from .exercise import Exercise, find
 from .markdown import Note, html_of
 
-Action = Callable[[str], Note]
+TITLES = {
+    "hint": "one hint at a time",
+    "solution": "after passing, or when asked twice",
+    "reset": "the cell as it was given; your attempts are kept",
+}
 
 
-def buttons(id: str) -> widgets.VBox:
-    """Hint, Solution and Reset, which call the functions of these names, and the widget that shows their answer."""
-    answer = widgets.HTML(value="")
-    actions: list[tuple[str, str, Action]] = [
-        ("Hint", "one hint at a time", commands.hint),
-        ("Solution", "after passing, or when asked twice", commands.solution),
-        ("Reset", "the text as it was given; your attempts are kept", _reset),
-    ]
-    row = [_button(name, f"{name} for {id}: {what}", action, id, answer) for name, what, action in actions]
-    return widgets.VBox([widgets.HBox(row), answer])
+class Buttons(anywidget.AnyWidget):
+    """The row of buttons and the place where they answer. Hears {"press": "reset", "before": "the cell's text"}."""
 
+    _esm = Path(__file__).with_name("buttons.js")
 
-def _button(name: str, tooltip: str, action: Action, id: str, answer: widgets.HTML) -> widgets.Button:
-    button = widgets.Button(description=name, tooltip=tooltip, layout=widgets.Layout(width="auto"))
+    titles = traitlets.Dict().tag(sync=True)
+    stub = traitlets.Unicode().tag(sync=True)
+    said = traitlets.Unicode().tag(sync=True)
 
-    def clicked(_: widgets.Button) -> None:
+    def __init__(self, exercise: Exercise) -> None:
+        titles = {name: f"{name.capitalize()} for {exercise.id}: {what}" for name, what in TITLES.items()}
+        super().__init__(titles=titles, stub=exercise.cell().rstrip("\n"))
+        self._exercise = exercise
+        self.on_msg(self._hear)
+
+    def _hear(self, _widget: object, content: Mapping[str, Any], _buffers: object) -> None:
+        name = str(content.get("press"))
+        if name in TITLES:
+            self.press(name, str(content.get("before", "")))
+
+    def press(self, name: str, before: str = "") -> None:
+        """What a click does. before: the cell's text that Reset has replaced; empty where the page could not."""
         try:
-            answer.value = action(id)._repr_html_()
+            self.said = self._answer(name, before)._repr_html_()
         except Exception as error:  # a callback's error would vanish in a log
-            answer.value = html_of(f"{name} did not work: {type(error).__name__}: {error}")
+            self.said = html_of(f"{name.capitalize()} did not work: {type(error).__name__}: {error}")
 
-    button.on_click(clicked)
-    return button
+    def _answer(self, name: str, before: str) -> Note:
+        if name == "hint":
+            return commands.hint(self._exercise.id)
+        if name == "solution":
+            return commands.solution(self._exercise.id)
+        commands.forget(self._exercise, before)
+        heading = f"{self._exercise.id} {self._exercise.title}, as it was given"
+        if before:
+            return Note(
+                heading,
+                "The cell holds its first text again. Your attempts are kept; undo in the cell brings back the last.",
+            )
+        return Note(
+            heading, f"```python\n{self.stub}\n```\n\nPaste this over the cell and run it. Your attempts are kept."
+        )
 
 
-def _reset(id: str) -> Note:
-    # A click cannot insert a cell: only the reply to an executed cell can.
-    exercise = find(id)
-    commands.forget(exercise)
-    text = f"```python\n{exercise.cell().strip()}\n```\n\nPaste this over the cell and run it. Your attempts are kept."
-    return Note(f"{id} {exercise.title}, as it was given", text)
+def buttons(id: str) -> Buttons:
+    """The buttons of one exercise."""
+    return Buttons(find(id))
 
 
 def choice_buttons(

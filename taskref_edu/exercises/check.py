@@ -198,7 +198,7 @@ def _passed(exercise: Exercise, run: Run) -> Outcome:
         exercise.title,
         Verdict.PASSED,
         message,
-        f'Go on; `solution("{exercise.id}")` compares yours with ours.',
+        f'Go on; `solution("{exercise.id}")` shows ours beside yours.',
         (("Checks passed", _proved(run)), *_printed(run)),
     )
 

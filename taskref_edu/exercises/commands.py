@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from html import escape
 from typing import Any
 
 from .check import check_attempt, not_attempted
+from .code_html import code_html
 from .exercise import Exercise, find
 from .loader import Attempt, load
-from .markdown import Note
+from .markdown import Note, html_of, text_of
 from .outcomes import Outcome, Verdict
 from .progress import Progress
 from .scoreboard import scoreboard
@@ -36,7 +38,7 @@ def check_and_keep(attempt: Attempt) -> Outcome:
 
 
 def hint(id: str) -> Note:
-    """The next hint; after the last one, always the last."""
+    """The next hint, below those that came before."""
     exercise = find(id)
     count = len(exercise.hints)
 
@@ -49,7 +51,8 @@ def hint(id: str) -> Note:
         if number < count
         else f'That was the last; `solution("{id}")` shows ours.'
     )
-    return Note(f"Hint {number} of {count} for {id} {exercise.title}", f"{exercise.hints[number - 1]}\n\n{more}")
+    given = [f"{place}. {text.strip()}" for place, text in enumerate(exercise.hints[:number], 1)]
+    return Note(f"Hint {number} of {count} for {id} {exercise.title}", "\n\n".join([*given, more]))
 
 
 def solution(id: str) -> Note:
@@ -65,8 +68,35 @@ def solution(id: str) -> Note:
             f"The solution of {id} {exercise.title}",
             f'You have not passed it yet. `hint("{id}")` is the smaller step; ask again to see the solution.',
         )
-    text = f"```python\n{exercise.cell(exercise.solution).strip()}\n```\n\n{exercise.discussion.strip()}"
-    return Note(f"A solution of {id} {exercise.title}", text)
+    kept = Progress().last_attempt(exercise.id)
+    ours = exercise.cell(exercise.solution)
+    heading = f"A solution of {id} {exercise.title}"
+    return Solution(heading, exercise.discussion.strip(), ours.strip(), kept.source.strip() if kept else "")
+
+
+@dataclass(frozen=True)
+class Solution(Note):
+    """Our code and the learner's, and below both the discussion."""
+
+    ours: str = ""
+    yours: str = ""
+
+    def __str__(self) -> str:
+        fences = [f"{name}:\n\n```python\n{code}\n```" for name, code in self._codes()]
+        return "\n".join([self.heading, text_of("\n\n".join([*fences, self.text]))])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        codes = "".join(code_html(code, name) for name, code in self._codes())
+        grid = "display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(340px,1fr))"
+        return (
+            f'<div role="status"><b>{escape(self.heading)}</b><div style="{grid}">{codes}</div>'
+            f"<div>{html_of(self.text)}</div></div>"
+        )
+
+    def _codes(self) -> list[tuple[str, str]]:
+        return [("Ours", self.ours)] + ([("Yours", self.yours)] if self.yours else [])
 
 
 def reset(id: str) -> Note:
@@ -82,15 +112,23 @@ def reset(id: str) -> Note:
     return Note(f"{id} {exercise.title}, as it was given", f"```python\n{stub.strip()}\n```\n\n{said} {kept}")
 
 
-def forget(exercise: Exercise) -> None:
-    """Reset to "not attempted", with hints from the first; the attempts stay in the file."""
+def forget(exercise: Exercise, text: str = "") -> None:
+    """Back to "not attempted", hints from the first; the attempts stay in the file, and so does this text."""
 
     def start_again(entry: dict[str, Any]) -> None:
+        keep_text(entry, exercise, text)
         for key in ("hints", "asked", "passed_at"):
             entry.pop(key, None)
         entry["outcome"] = str(Verdict.NOT_ATTEMPTED)
 
     Progress().change("exercises", exercise.id, start_again)
+
+
+def keep_text(entry: dict[str, Any], exercise: Exercise, text: str) -> None:
+    """Keep what a learner wrote and never ran; the text of the latest attempt and the stub are known."""
+    kept = entry.setdefault("attempts", [])
+    if text.strip() not in ("", exercise.cell().strip(), kept[-1]["source"].strip() if kept else ""):
+        kept.append({"outcome": str(Verdict.NOT_ATTEMPTED), "source": text, "imports": []})
 
 
 def offer_cell(text: str) -> bool:

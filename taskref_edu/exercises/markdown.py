@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from html import escape
 
+from .code_html import code_html
+
 FENCE = re.compile(r"^```\w*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
@@ -19,12 +21,12 @@ def html_of(text: str) -> str:
     blocks: list[str] = []
     for number, piece in enumerate(pieces):
         if number % 2:
-            blocks.append(f'<pre style="margin:6px 0;white-space:pre-wrap">{escape(piece.rstrip())}</pre>')
+            blocks.append(code_html(piece))
         else:
             blocks += [_inline(paragraph.strip()) for paragraph in re.split(r"\n\s*\n", piece) if paragraph.strip()]
     if len(blocks) == 1:
         return blocks[0]
-    return "".join(block if block.startswith("<pre") else f'<p style="margin:6px 0">{block}</p>' for block in blocks)
+    return "".join(block if block.startswith("<div") else f'<p style="margin:6px 0">{block}</p>' for block in blocks)
 
 
 def _inline(text: str) -> str:

@@ -81,6 +81,7 @@ def _missed(before: NotebookOutline, known: Mapping[str, Mapping[str, Any]]) -> 
 def tries_of(entry: Mapping[str, Any]) -> int:
     """How many different answers were checked until one passed, that one included."""
     outcomes = [kept.get("outcome") for kept in entry.get("attempts", [])]
+    outcomes = [outcome for outcome in outcomes if outcome != Verdict.NOT_ATTEMPTED]  # kept by Reset, never checked
     return outcomes.index(Verdict.PASSED) + 1 if Verdict.PASSED in outcomes else len(outcomes)
 
 

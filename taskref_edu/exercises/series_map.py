@@ -147,7 +147,7 @@ def small_map(whole: SeriesMap, notebook: str) -> SmallMap:
 def _stop(
     outline: NotebookOutline, rows: Mapping[str, ScoreboardRow], guesses: Mapping[str, Mapping[str, Any]]
 ) -> Stop:
-    states = {id: state_of(guesses.get(id, {})) for id in outline.guesses}
+    states: dict[str, State] = {id: state_of(guesses.get(id, {})) for id in outline.guesses}
     return Stop(outline, [rows[id] for id in outline.exercises if id in rows], states)
 
 

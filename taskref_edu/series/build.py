@@ -90,10 +90,15 @@ def _write_data(root: Path, found: Sequence[Source]) -> None:
     """Keep as the package's data what reveal(), recall() and progress() show of these sources."""
     folder = root / "taskref_edu" / "exercises"
     if folder.is_dir():
-        for name, text_with, none in ((EXPLANATIONS.name, explanations, {}), (OUTLINE.name, outline, [])):
-            path = folder / name
-            known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else none
-            write_whole(path, text_with(found, known))
+        path = folder / EXPLANATIONS.name
+        write_whole(path, explanations(found, _known(path, {})))
+        path = folder / OUTLINE.name
+        write_whole(path, outline(found, _known(path, [])))
+
+
+def _known(path: Path, none: Any) -> Any:
+    """What an earlier build has written there."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else none
 
 
 def _write_minutes(root: Path) -> None:

@@ -30,7 +30,7 @@ def test_passed() -> None:
     assert str(outcome).splitlines()[:3] == [
         "✔ 0.1 Double: passed",
         "  The check passed.",
-        '  Next: Go on; `solution("0.1")` compares yours with ours.',
+        '  Next: Go on; `solution("0.1")` shows ours beside yours.',
     ]
     assert "✔ Twice 3 is 6." in str(outcome)
 

@@ -6,7 +6,7 @@ import pytest
 
 from taskref_edu import Task
 from taskref_edu.exercises import check, exercise, guess, hint, mine, progress, reset, reveal, solution
-from taskref_edu.exercises.commands import check_and_keep
+from taskref_edu.exercises.commands import check_and_keep, forget
 from taskref_edu.exercises.exercise import UnknownExercise, find
 from taskref_edu.exercises.loader import Attempt, attempt_from
 from taskref_edu.exercises.outcomes import Verdict
@@ -41,19 +41,31 @@ def test_hints_come_one_at_a_time_and_the_last_one_stays() -> None:
     shown = [hint("1.1") for _ in range(len(hints) + 1)]
     assert [note.heading[:11] for note in shown] == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
     assert all(text.strip() in note.text for text, note in zip(hints, shown, strict=False))
+    assert all(text.strip() in shown[-1].text for text in hints), "earlier ones stay"
+    assert hints[1].strip() not in shown[0].text
     assert '`solution("1.1")`' in shown[-1].text
 
 
 def test_the_solution_comes_after_passing() -> None:
     attempt()
     note = solution("1.1")
-    assert find("1.1").solution.strip().splitlines()[-1] in note.text
+    assert find("1.1").solution.strip().splitlines()[-1] in str(note)
     assert find("1.1").discussion.strip() in note.text
+
+
+def test_the_solution_stands_beside_yours__with_colours_and_a_button_that_copies() -> None:
+    attempt()
+    html = solution("1.1")._repr_html_()
+    assert html.index("<b>Ours</b>") < html.index("<b>Yours</b>")
+    assert html.count(">Copy</button>") == 2
+    assert '<span style="color' in html
+    Progress().change("exercises", "1.1", lambda entry: entry.update(attempts=[]))
+    assert "Yours" not in str(solution("1.1"))
 
 
 def test_or_when_it_is_asked_for_twice() -> None:
     assert "You have not passed it yet" in solution("1.1").text
-    assert "```python" in solution("1.1").text
+    assert "def order_of" in str(solution("1.1"))
 
 
 def test_reset_gives_the_stub_and_keeps_the_attempts() -> None:
@@ -67,11 +79,17 @@ def test_reset_gives_the_stub_and_keeps_the_attempts() -> None:
     assert "You have not passed it yet" in solution("1.1").text
 
 
+def test_reset_keeps_what_was_never_run() -> None:
+    attempt()
+    forget(find("1.1"), "never run")
+    for known in ("never run", find("1.1").cell(), ""):
+        forget(find("1.1"), known)
+    assert [kept["source"] for kept in Progress().exercise("1.1")["attempts"]][1:] == ["never run"]
+
+
 def test_progress_lists_every_exercise() -> None:
     attempt()
-    board = progress().board
-    assert board.passed == 1
-    assert board.rows[0].id == "1.1"
+    assert "1 of 29 exercises passed" in str(progress())
 
 
 @pytest.mark.parametrize("call", [check, hint, solution, reset])
