@@ -31,9 +31,9 @@ def noticing() -> Iterator[list[BaseException]]:
     yield _noticed
 
 
-def slip(message: str, details: object = None) -> CheckFailed:
+def slip(message: str) -> CheckFailed:
     """A slip to raise; it counts even if it is caught."""
-    error = CheckFailed(message, details)
+    error = CheckFailed(message)
     _noticed.append(error)
     return error
 

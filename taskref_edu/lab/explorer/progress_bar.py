@@ -44,11 +44,11 @@ class _Place(Protocol):
 
 
 class Bar:
-    """Shows how many schedules have been run for real. share: returns the estimated part that is done."""
+    """Shows how many schedules have been run for real."""
 
-    def __init__(self, share: Callable[[], float] | None = None) -> None:
+    def __init__(self) -> None:
         self.stopped = False
-        self.share = share
+        self.share: Callable[[], float] | None = None  # the estimated part that is done
         self._most = 0.0
         self._began = time.monotonic()
         self._next = self._began + AFTER

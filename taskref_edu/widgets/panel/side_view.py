@@ -46,9 +46,9 @@ class SideView:
         self._trouble: Exception | None = None
         self._first = True
 
-    def note(self, text: str, order: int | None = None) -> None:
+    def note(self, text: str) -> None:
         """Add an event that only a worker knows, such as a refused result. May be called on any thread."""
-        self.timeline.note(Event(clean(text), order))
+        self.timeline.note(Event(clean(text)))
 
     def has_changes(self) -> bool:
         """Whether anybody has committed since the last read; costs almost nothing."""
