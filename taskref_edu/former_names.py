@@ -39,7 +39,7 @@ MODULES = {
         "lab.errors": "lab.explorer.errors",
         "lab.found": "lab.explorer.result",
         "lab.race": "lab.explorer.explore",
-        "lab.real_connections": "beyond.explore_on_server",
+        "lab.real_connections": "lab.explorer.explore",
         "lab.scenery": "lab.example_models",
         "lab.worker_processes": "beyond.worker_processes",
         "pauses": "worker.database_backoff",
@@ -53,6 +53,7 @@ MODULES = {
 NAMES = {
     f"{PACKAGE}.beyond.experiments.NotHere": "Unavailable",
     f"{PACKAGE}.beyond.worker_processes.Crew": "WorkerProcesses",
+    f"{PACKAGE}.lab.explorer.explore.explore_on_server": "explore",
     f"{PACKAGE}.lab.explorer.result.Found": "ExplorationResult",
     f"{PACKAGE}.schema.ADDITIONS": "EXTRA_DDL",
 }

@@ -26,6 +26,7 @@ from .question import name_of
 from .sqlite_locks import Locks, in_transaction, is_reading, waits
 from .statement_kinds import Classified, Classifier, Kind, Tables, is_many
 from .watchdog import Hung, stuck_at
+from .wording import error_text
 
 Function = Callable[[Engine], Any]
 
@@ -39,7 +40,7 @@ class Step:
     sql: str
     parameters: Any
     tables: Tables
-    error: BaseException | None = None
+    error: str | None = None  # in words: with the exception, its traceback would keep cursors open
     rows: Rows | None = None  # as the transaction sees them, where it has something to commit
 
 
@@ -100,7 +101,7 @@ class Actor:
         self._database = database
         self._locks = locks
         self._statements = statements
-        self._savepoints: dict[Connection, str] = {}  # the savepoint that began the transaction
+        self._savepoints: dict[Connection, list[str]] = {}  # those that are open, where one began the transaction
         observers_of(self.engine).active = (self,)
         event.listen(self.engine, "connect", self._connected)
         self._reset()
@@ -148,7 +149,6 @@ class Actor:
 
     def tidy(self) -> None:
         """After the function has ended: reset what it left on the connections."""
-        self.ran = None  # its error's traceback may keep a cursor open, and with it a read transaction
         left_open = self.engine.pool.checkedout() or any(in_transaction(each) for each in self.connections)  # type: ignore[attr-defined]
         if (
             left_open
@@ -186,6 +186,8 @@ class Actor:
             raise  # it was meant for the exploration, and ends this greenlet
         except BaseException as error:
             self.error = error
+        # Its traceback, or a variable of somebody else's, may keep a cursor: one that reads would go on reading.
+        close_cursors(self._cursors)
         self.ended = True
 
     def _connected(self, connection: Connection, _record: Any) -> None:
@@ -253,12 +255,17 @@ class Actor:
 
     def _kind(self, connection: Connection, statement: Classified) -> Kind:
         kind = statement.kind
-        if statement.word == "SAVEPOINT" and not connection.in_transaction:
-            self._savepoints[connection] = statement.name
-        elif statement.word == "RELEASE" and self._savepoints.get(connection) == statement.name:
-            kind = Kind.COMMIT  # to release the savepoint that began the transaction is to commit
-        elif statement.word == "BEGIN":
+        if not connection.in_transaction:
             self._savepoints.pop(connection, None)
+            if statement.word == "SAVEPOINT":
+                self._savepoints[connection] = [statement.name]
+        elif (opened := self._savepoints.get(connection)) is not None:
+            if statement.word == "SAVEPOINT":
+                opened.append(statement.name)
+            elif statement.word == "RELEASE" and statement.name in opened:
+                del opened[len(opened) - 1 - opened[::-1].index(statement.name) :]
+                # To release the savepoint that began the transaction is to commit.
+                kind = kind if opened else Kind.COMMIT
         ends = kind in (Kind.COMMIT, Kind.ROLLBACK)
         if ends and not (self._locks.rollback_journal or self._locks.writer is connection):
             return Kind.FREE  # nobody can tell when a transaction ends that has only read
@@ -266,7 +273,7 @@ class Actor:
 
     def _done(self, step: Step, cursor: Any, error: BaseException | None = None) -> None:
         self.steps += 1
-        self.step, self.ran, step.error = None, step, error
+        self.step, self.ran, step.error = None, step, error_text(error) if error else None
         self.refused = self.refused or error is not None
         self._locks.ran(step.connection, step.kind, error)
         if self.recorder is not None:
@@ -308,12 +315,16 @@ def undo_unfinished(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
             sqlite3.Cursor.fetchone(cursor)
 
 
+def close_cursors(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
+    """Close those that are left."""
+    for cursor in filter(None, (reference() for reference in cursors)):
+        with suppress(sqlite3.Error):  # its connection is closed already
+            sqlite3.Cursor.close(cursor)
+
+
 def close_for_good(connections: Iterable[Connection], cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
     """Close the connections, even if something still references them; `cursors`: their cursors."""
-    # With a cursor open somewhere, as in a traceback, SQLite would only pretend to close, and keep the locks.
-    for cursor in filter(None, (reference() for reference in cursors)):
-        with suppress(sqlite3.ProgrammingError):  # its connection is closed already
-            sqlite3.Cursor.close(cursor)
+    close_cursors(cursors)  # with one open somewhere, SQLite would only pretend to close, and keep the locks
     for connection in connections:
         if in_transaction(connection):
             sqlite3.Connection.rollback(connection)

@@ -102,6 +102,15 @@ class SnapshotDatabase:
             "DEFERR" in str(row[0]).upper() for row in self.observer.execute("SELECT sql FROM main.sqlite_master")
         )
 
+    def is_locked(self) -> bool:
+        """Whether somebody holds the write lock."""
+        try:
+            self.observer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        self.observer.execute("ROLLBACK")
+        return False
+
     def close(self) -> None:
         """Remove the file."""
         self.observer.close()

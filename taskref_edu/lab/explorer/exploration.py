@@ -43,7 +43,7 @@ class Exploration:
         check_functions(functions)
         self.limits = limits
         self.database = SnapshotDatabase(setup, schema, journal)
-        self.locks = Locks(journal == "delete", self._connections)
+        self.locks = Locks(journal == "delete", self._connections, self.database.is_locked)
         statements = Classifier(self.database.root_pages(), self.database.functions())
         self.actors = [
             Actor(letter, function, self.database, self.locks, statements)

@@ -112,12 +112,13 @@ class MeasuredSteps:
         reads = (in_transaction(connection) or number in unfinished) and (holds or is_reading(connection))
         step = self._memory.locals[state.locals[index]].step
         held = any(view.connection == number and isinstance(view, Writing) for view in state.views[index])
-        wrote = step is not None and step.connection == number and step.kind is Kind.WRITE
+        wrote = step is not None and step.connection == number and step.kind in (Kind.WRITE, Kind.BEGIN)
         if not holds and reads and (held or wrote):
-            # A write that failed may keep the lock; an autocommitted one that has rows left is not committed yet.
+            # A write or a BEGIN that failed in a transaction may keep the lock; an autocommitted write that has rows
+            # left is not committed yet.
             others = any(self._memory.locals[other].holds for place, other in enumerate(state.locals) if place != index)
             others = others or writer in self._log.connections[index]
-            holds = not others and self._somebody_holds()
+            holds = not others and self._exploration.database.is_locked()
         return reads, holds
 
     def _wrote(self, old: View | None, connection: Any, number: int, step: NextStep) -> Wrote:
@@ -140,14 +141,6 @@ class MeasuredSteps:
             self._learnt.savepoints = self.learnt_savepoints = True
             return None
         return sorted(self.content(connection, sorted(self.writable[index])).items())
-
-    def _somebody_holds(self) -> bool:
-        try:
-            self._observer.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return True
-        self._observer.execute("ROLLBACK")
-        return False
 
     def content(self, connection: sqlite3.Connection, tables: Iterable[str]) -> dict[str, int]:
         """The rows of these tables, as numbers."""

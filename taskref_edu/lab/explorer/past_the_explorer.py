@@ -10,6 +10,7 @@ Not covered: a connection that was taken from its pool before the exploration st
 from __future__ import annotations
 
 import inspect
+import logging
 import sys
 import threading
 from typing import Any, Protocol
@@ -19,7 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from ...database.observed_connection import Connection
-from .errors import PastTheExplorer
+from .errors import ActorKilled, PastTheExplorer
 
 _guarding = 0  # explorations that are under way, on any thread
 _installed = False
@@ -46,6 +47,7 @@ def begin_guarding() -> None:
         if not _installed:
             sys.addaudithook(_on_audit)
             event.listen(Pool, "checkout", _on_checkout)
+            logging.getLogger("sqlalchemy.pool.impl.QueuePool").addFilter(_is_news)
             _installed = True
 
 
@@ -85,6 +87,11 @@ def _on_checkout(connection: Any, _record: Any, proxy: Any) -> None:
     # Of the explorer's own connections its actors know themselves who may use them.
     if _guarding and not isinstance(connection, Connection) and (actor := _running_actor()) is not None:
         actor.borrows(proxy._pool)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for a killed actor's connection that could not be rolled back: so it should be."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], ActorKilled)
 
 
 def _running_actor() -> Guarded | None:

@@ -39,17 +39,30 @@ def in_transaction(connection: sqlite3.Connection) -> bool:
 
 def waits(connection: sqlite3.Connection, error: sqlite3.Error) -> bool:
     """Whether SQLite, given a timeout, would have waited instead of raising this error."""
-    code = error.sqlite_errorcode
-    busy = code & _PRIMARY == sqlite3.SQLITE_BUSY and code != sqlite3.SQLITE_BUSY_SNAPSHOT
-    return busy and not is_reading(connection)
+    return is_busy(error) and _code(error) != sqlite3.SQLITE_BUSY_SNAPSHOT and not is_reading(connection)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether another connection's lock was the reason."""
+    return _code(error) & _PRIMARY == sqlite3.SQLITE_BUSY
+
+
+def _code(error: BaseException) -> int:
+    return getattr(error, "sqlite_errorcode", 0)  # the driver's own errors, such as a wrong parameter, have none
 
 
 class Locks:
     """The locks on one database file, as far as they are known without trying."""
 
-    def __init__(self, rollback_journal: bool, connections: Callable[[], Iterable[sqlite3.Connection]]) -> None:
+    def __init__(
+        self,
+        rollback_journal: bool,
+        connections: Callable[[], Iterable[sqlite3.Connection]],
+        is_locked: Callable[[], bool],
+    ) -> None:
         self.rollback_journal = rollback_journal
         self._connections = connections  # all of them
+        self._is_locked = is_locked
         self._writer: sqlite3.Connection | None = None
 
     def ran(self, connection: sqlite3.Connection, kind: Kind, error: BaseException | None = None) -> None:
@@ -57,8 +70,12 @@ class Locks:
         if not in_transaction(connection):
             if self._writer is connection:
                 self._writer = None
-        elif kind in (Kind.BEGIN, Kind.WRITE) and error is None:
+        elif kind in (Kind.BEGIN, Kind.WRITE) and (error is None or self._kept(error)):
             self._writer = connection
+
+    def _kept(self, error: BaseException) -> bool:
+        """Whether a statement that failed inside a transaction leaves it with the write lock, as a constraint does."""
+        return not is_busy(error) and self.writer is None and self._is_locked()
 
     @property
     def writer(self) -> sqlite3.Connection | None:

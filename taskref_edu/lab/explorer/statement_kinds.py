@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-_HEAD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)\s*(\w*)\s*(\w*)", re.DOTALL)
+_HEAD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)\s*[\"'`\[]?(\w*)[\"'`\]]?\s*[\"'`\[]?(\w*)", re.DOTALL)
 
 # Settings that change nothing here, and questions that look like settings. SQLAlchemy sends the first.
 _HARMLESS = {

@@ -88,10 +88,9 @@ def traced(
         if died or step is None:
             trace.steps.append(TraceStep(actor.letter, DIES, None, database.rows(), True))
             return
-        error = error_text(step.error) if step.error else None
         rows = database.rows() if step.rows is None else step.rows
         sql = filled_in(database.observer, step.sql, step.parameters)
-        trace.steps.append(TraceStep(actor.letter, sql, error, rows, step.rows is None))
+        trace.steps.append(TraceStep(actor.letter, sql, step.error, rows, step.rows is None))
 
     outcome = replay(exploration, schedule, on_step)
     trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}

@@ -175,6 +175,7 @@ class TestDeath:
     def test_leaves_no_message(self, caplog: pytest.LogCaptureFixture) -> None:
         with caplog.at_level(logging.WARNING):
             explore_crashes([actors.click_inverted] * 2, setup=one_order, invariant=nothing)
+            explore_crashes(actors.check_before_the_block, setup=one_order, invariant=nothing, journal="delete")
         assert caplog.records == []
 
 

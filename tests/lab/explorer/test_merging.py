@@ -18,13 +18,14 @@ from taskref_edu.lab import explore, explore_crashes
 from taskref_edu.lab.explorer.budget import Budget
 from taskref_edu.lab.explorer.errors import CannotMerge
 from taskref_edu.lab.explorer.exploration import Exploration
-from taskref_edu.lab.explorer.graph import Graph, Schedules, Texts
+from taskref_edu.lab.explorer.graph import Graph, Schedules
 from taskref_edu.lab.explorer.merging import merged_graph
 from taskref_edu.lab.explorer.outcome import Limits
 from taskref_edu.lab.explorer.progress_bar import Bar
 from taskref_edu.lab.explorer.trial import Trial
 from tests.lab.explorer import actors, model
 from tests.lab.explorer.actors import Actor, autocommitted, driver, nothing, one_order
+from tests.lab.explorer.oracle import assert_equal
 from tests.lab.explorer.test_explore import spelled
 
 TABLES = """
@@ -132,14 +133,6 @@ def merged(functions: list[Actor], invariant: Any, *, setup: Any = tables, schem
         return merged_graph(trial, Budget(100_000, None, False, None, bar))
 
 
-def assert_equal(one: Graph, other: Graph) -> None:
-    assert list(Schedules(one)) == list(Schedules(other))
-    assert dict(Texts(one, "problems")) == dict(Texts(other, "problems"))
-    assert dict(Texts(one, "errors")) == dict(Texts(other, "errors"))
-    assert one.shortest() == other.shortest()
-    assert one.texts() == other.texts()
-
-
 def compare(programs: list[list[str]], careful: bool, invariant: Any, journal: Any, crash: int | None) -> None:
     functions = [runs(program, careful) for program in programs]
     options: dict[str, Any] = {"setup": tables, "schema": None, "journal": journal, "merge": False, "max_runs": 70}
@@ -169,13 +162,41 @@ FREELY = {
 }
 
 
+@pytest.mark.parametrize("journal", ["wal", "delete"])
+@pytest.mark.parametrize(
+    "program",
+    [
+        ["BEGIN", "BEGIN IMMEDIATE", "SELECT 1"],  # the second one fails, and takes the lock all the same
+        ["BEGIN", "INSERT INTO c (a_id, z) VALUES (1, 5)", "SELECT 1"],  # as does a write that breaks a constraint
+        ["RELEASE s", "SAVEPOINT s", "SELECT max(id) FROM a"],  # in the next schedule, too, there is no s at first
+        ["SAVEPOINT s", "SAVEPOINT s", "UPDATE b SET v = 5", "RELEASE s", "SELECT 1", "RELEASE s"],
+        [
+            "INSERT INTO c (a_id, z) VALUES (1, ?1)",
+            "next row",
+            "skip one",
+            "DELETE FROM a WHERE id = ?1 % 4",
+            WRITES[-2],
+        ],
+        ["SAVEPOINT 's'", "ROLLBACK TO s", "UPDATE b SET v = 5", "RELEASE SAVEPOINT S"],
+    ],
+)
+def test_once_refused_or_different_each_time(program: list[str], journal: Any) -> None:
+    functions = [runs(program, True)] * 2
+    options: dict[str, Any] = {"invariant": everything, "schema": None, "journal": journal}
+    every = [explore(functions, setup=tables, merge=False, **options).graph for _ in range(2)]
+    assert_equal(*every)
+    alone = [text for text in every[0].texts()[1] if "Deadlock" in text and ";" not in text]
+    assert not alone  # nobody waits for one whose function has ended
+    assert_equal(merged(functions, everything, journal=journal), every[0])
+
+
 @settings(max_examples=15, **FREELY)
 @anything
 def test_random_actors(**case: Any) -> None:
     compare(**case)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @settings(max_examples=300, **FREELY)
 @anything
 def test_many_random_actors(**case: Any) -> None:

@@ -24,6 +24,7 @@ READ = "SELECT * FROM orders"
 WRITE = "UPDATE orders SET amount = 1"
 NO_ROW = "UPDATE orders SET amount = 1 WHERE id = 99"
 IMMEDIATE = "BEGIN IMMEDIATE"
+FAILS = "INSERT INTO orders (id) VALUES (1)"  # a constraint; inside a transaction it keeps the lock
 CURSOR = "SELECT * FROM orders -- and the cursor is kept open"
 
 # What A and B have done so far, what B does next, and what then happens.
@@ -51,6 +52,11 @@ WAL = [
     ("A IMMEDIATE, B CURSOR", IMMEDIATE, "SQLITE_BUSY"),
     ("B CURSOR, A WRITE", WRITE, "SQLITE_BUSY_SNAPSHOT"),
     ("A BEGIN, A READ, B IMMEDIATE, B WRITE", "COMMIT", "done"),
+    ("A BEGIN, A FAILS", WRITE, "waits"),
+    ("A BEGIN, A READ, A FAILS", IMMEDIATE, "waits"),
+    ("A BEGIN, A FAILS, B BEGIN, B READ", WRITE, "SQLITE_BUSY"),
+    ("A FAILS", WRITE, "done"),
+    ("A BEGIN, A IMMEDIATE", WRITE, "waits"),
 ]
 ROLLBACK_JOURNAL = [
     ("", WRITE, "done"),
@@ -71,7 +77,7 @@ ROLLBACK_JOURNAL = [
     ("B BEGIN, B READ, A BEGIN, A WRITE", WRITE, "SQLITE_BUSY"),
 ]
 CASES = [("wal", *case) for case in WAL] + [("delete", *case) for case in ROLLBACK_JOURNAL]
-NAMED = {"READ": READ, "WRITE": WRITE, "NO_ROW": NO_ROW, "IMMEDIATE": IMMEDIATE, "CURSOR": CURSOR}
+NAMED = {"READ": READ, "WRITE": WRITE, "NO_ROW": NO_ROW, "IMMEDIATE": IMMEDIATE, "FAILS": FAILS, "CURSOR": CURSOR}
 
 
 def steps(before: str) -> Iterator[tuple[str, str]]:
@@ -81,7 +87,12 @@ def steps(before: str) -> Iterator[tuple[str, str]]:
 
 
 def run(connection: sqlite3.Connection, sql: str) -> sqlite3.Cursor | None:
-    cursor = connection.execute(sql)
+    try:
+        cursor = connection.execute(sql)
+    except sqlite3.Error as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+            raise
+        return None  # a constraint, or a BEGIN inside a transaction
     if sql == CURSOR:
         return cursor
     cursor.fetchall()
@@ -129,7 +140,7 @@ def test_in_the_explorer(journal: Any, before: str, then: str, expected: str) ->
                 assert exploration.go(who, outcome)
         went = exploration.go("B", outcome)
         ran = actors["B"].ran
-        assert (_error_name(ran and ran.error) if went else "waits") == expected
+        assert (_error_name(ran.error if ran else None) if went else "waits") == expected
         while actors["A"].step:
             assert exploration.go("A", outcome)
         if expected == "waits":
@@ -152,8 +163,8 @@ def _name(act: Callable[[], object]) -> str:
     return "done"
 
 
-def _error_name(error: Any) -> str:
-    return error.sqlite_errorname if error else "done"
+def _error_name(error: str | None) -> str:
+    return error.rpartition("(")[2].rstrip(")") if error else "done"
 
 
 class TestEverybodyWaits:
