@@ -205,5 +205,5 @@ class TestEverybodyWaits:
                 pass
 
         found = explore([write, write], setup=one_order, invariant=nothing)
-        with pytest.raises(errors.NoSuchSchedule, match="'AB': after 'A', B waits for A"):
+        with pytest.raises(errors.NoSuchSchedule, match="'AB' cannot happen: after 'A', B waits for A"):
             found.replay("AB")
