@@ -58,7 +58,7 @@ class FencedJobManager(manager.JobManager):
             if await ask(connection, query=HOLD, **token):
                 await ask(connection, query=query, job_id=job.id, **arguments)
             else:
-                logger.info("job %s: ended already, or claimed anew since; this report is dropped", job.id)
+                logger.info("job %s: ended already, or claimed again since; this report is dropped", job.id)
 
 
 def engine_of(context: JobContext) -> Any:

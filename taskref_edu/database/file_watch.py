@@ -104,7 +104,7 @@ class WatchedFile:
             return DatabaseGone(
                 f"{self._file} was replaced by another file, and {self._log} is the old one's: SQLite would write it "
                 f"into the new file. Stop what uses the file, remove {self._log} and {self._file}-shm, put the "
-                "new file there once more, then start again"
+                "new file there again, then restart it"
             )
         return DatabaseGone(f"{self._file} was replaced by another file: the next transaction uses the new one")
 

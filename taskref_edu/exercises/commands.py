@@ -105,7 +105,7 @@ def reset(id: str) -> Note:
     stub = exercise.cell()
     forget(exercise)
     if offer_cell(stub):
-        said = "The first text stands in a new cell below. Of two cells with one id the last counts."
+        said = "The original text is in a new cell below. Of two cells with the same id, the last one counts."
     else:
         said = "Paste this into its cell."
     kept = f"`taskref reset {id}` in a terminal puts it into the notebook itself. Your attempts are kept."

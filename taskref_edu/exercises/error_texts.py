@@ -35,10 +35,10 @@ KNOWN = [
     (r"no such column", "the table has no column of this name: look it up in the goal, or in the class of the model"),
     (
         r"is not persistent within this Session",
-        "the row was read in another session, so this one cannot refresh it. Read it anew, by its id: "
+        "the row was read in another session, so this one cannot refresh it. Read it again, by its id: "
         "`session.get_one(Order, order.id, populate_existing=True)`",
     ),
-    (r"is already attached to session", "the row belongs to another session. Read it anew in this one, by its id"),
+    (r"is already attached to session", "the row belongs to another session. Read it again in this one, by its id"),
     (
         r"is not bound to a Session|DetachedInstanceError",
         "the row was used after its session had ended. Read what you need inside the `with` block, or pass its id on",
