@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -17,11 +17,12 @@ Parts = Part | Sequence[Part]
 
 @dataclass(frozen=True)
 class Why:
-    """A sentence, and the steps whose answers decided."""
+    """A sentence, the steps whose answers decided, and what is said beside a step that came too late or too early."""
 
     parts: tuple[Part, ...]
     key: tuple[int, ...]
     pattern: str
+    marks: Mapping[int, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return "".join(part if isinstance(part, str) else str(part[1]) for part in self.parts).replace("\u00a0", " ")
@@ -155,10 +156,12 @@ def at(*numbers: int) -> list[Part]:
     return [*found, ")"]
 
 
-def sentence(pattern: str, key: Sequence[int], template: str, **parts: Parts) -> Why:
+def sentence(
+    pattern: str, key: Sequence[int], template: str, *, marks: Mapping[int, str] | None = None, **parts: Parts
+) -> Why:
     """The template with its `{names}` replaced by parts."""
     flat: list[Part] = []
     for place, piece in enumerate(re.split(r"{(\w+)}", template)):
         given: Parts = parts[piece] if place % 2 else piece
         flat += given if isinstance(given, list) else [given]  # type: ignore[list-item]
-    return Why(tuple(part for part in flat if part != ""), tuple(key), pattern)
+    return Why(tuple(part for part in flat if part != ""), tuple(key), pattern, marks or {})

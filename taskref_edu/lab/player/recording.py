@@ -91,7 +91,7 @@ class Bracket:
     torn: bool = False  # a crash ended it
 
 
-@dataclass
+@dataclass(eq=False)
 class Recording:
     """A checked recording. Raises RecordingError."""
 
@@ -109,10 +109,16 @@ class Recording:
 
     @property
     def first(self) -> Run | None:
-        """The run to open: the worst with the fewest switches."""
-        return next((run for run in self.runs if run.outcome == "bad"), None) or next(
-            (run for run in self.runs if run.outcome == "err"), self.runs[0] if self.runs else None
-        )
+        """The run to open: the worst with the fewest switches; where every crash point holds, one that was repaired."""
+        worst = next((run for out in ("bad", "err") for run in self.runs if run.outcome == out), None)
+        if worst is not None or not self.runs:
+            return worst
+        return next((run for run in self.runs if self._repaired(run)), self.runs[-1 if self.crashes else 0])
+
+    def _repaired(self, run: Run) -> bool:
+        """Whether the recovery after this crash changed something."""
+        moments = self.moments(run.schedule)
+        return moments[-1].kind == "other" and not moments[-1].by and bool(self.changes(moments, len(moments) - 1))
 
     @property
     def opened(self) -> str:

@@ -13,6 +13,8 @@ REMEDIES = {
     " what was read must still hold at the COMMIT.",
     "lost update": "Let the database compute it (SET n = n + 1), or compare a version in the UPDATE’s WHERE and"
     " read again if no row was changed.",
+    "stale read": "Read and write under one lock, or let the UPDATE’s WHERE repeat what was read, with a look at the"
+    " number of rows that it changed.",
     "started too early": "Commit the task and its reference in one transaction.",
     "second after cancel": "Keep a cancelled task visible until its worker has ended: only then let a second one in.",
     "stale holder": "Name the claim in the UPDATE’s WHERE (status and lease token), and drop the result if no row was"

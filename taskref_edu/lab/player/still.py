@@ -151,8 +151,10 @@ class Still:
             )
         key = self.why.key if self.why else ()
         late = next((t for t in self.threads if t.act == moment.number and t.stale is not None and t.read in key), None)
-        if late is not None and self.run.outcome == "bad":
-            lines.append([(f"too late: relies on step {late.read}", "bad bold")])
+        mark = self.why.marks.get(moment.number, "") if self.why else ""
+        if not mark and late is not None and self.run.outcome == "bad":
+            mark = f"too late: relies on step {late.read}"
+        lines += [[(part, "bad bold")] for part in broken(mark.replace("\u00a0", " "), room)]
         return lines
 
     def _height(self, moment: Moment) -> float:

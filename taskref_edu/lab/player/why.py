@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from .answers import Thread, shown
@@ -53,6 +54,7 @@ def second_after_cancel(case: Case) -> Why | None:
             read=at(reads[-1]),
             other=case.row(second.change),
             made=at(second.at),
+            marks={cancel.at: f"too early: {case.recording.one(table, key)} was {status}"},
         )
     return None
 
@@ -95,6 +97,7 @@ def started_too_early(case: Case) -> Why | None:
                 early=at(moment.number),
                 made=at(made.commit),
                 late=at(saved.commit),
+                marks={saved.at: f"too late: {moment.by} had looked in step {moment.number}"},
             )
     return None
 
@@ -136,6 +139,7 @@ def stale_holder(case: Case) -> Why | None:
             taken=at(mine[-1].at),
             between=_changed_hands(between),
             late=at(late.at),
+            marks={late.at: f"too late: {between[-1].by} had changed it in step {between[-1].at}"},
         )
     return None
 
@@ -247,7 +251,50 @@ def _overwritten(case: Case, thread: Thread, mine: Writing) -> tuple[Writing, st
     return None
 
 
-BROKEN: list[Pattern] = [second_after_cancel, started_too_early, stale_holder, same_answer, write_skew, lost_update]
+def stale_read(case: Case) -> Why | None:
+    """One acts on an answer that is out of date, as in every schedule that breaks and in none that holds."""
+    telling = _telling_reads(case.recording)
+    for thread in case.threads:
+        if thread.stale is None or thread.act is None or (thread.by, case.sql(thread.read)) not in telling:
+            continue
+        moment, count = case.moments[thread.stale], sum(run.outcome == "bad" for run in case.recording.runs)
+        table = case.table(thread.read)
+        news = [w for w in case.writings if w.commit == moment.number and w.change.table == table and w.change.columns]
+        change: list[Part] = [" ", ("code", news[-1].change.columns[-1]), " = ", ("b", shown((news[-1].change.now or {})[news[-1].change.columns[-1]]))] if news else []  # fmt: skip # noqa: E501
+        return sentence(
+            "stale read",
+            (thread.read,),
+            "{B} read {answer} {read}; then {A} committed{change} {commit}, and {B} still wrote {act}."
+            f" So it is in all {count} that break, and in none that holds.",
+            B=who(thread.by),
+            answer=case.answered(thread.read),
+            read=at(thread.read),
+            A=who(moment.by),
+            change=change,
+            commit=at(moment.number),
+            act=at(thread.act),
+        )
+    return None
+
+
+@lru_cache(maxsize=4)
+def _telling_reads(recording: Recording) -> frozenset[tuple[str, str]]:
+    """The reads, by actor and SQL, that are out of date in every schedule that breaks, and in none that holds."""
+    if not recording.facts.get("complete", True) or len(recording.runs) < recording.facts["count"]:
+        return frozenset()
+    found: dict[bool, list[frozenset[tuple[str, str]]]] = {True: [], False: []}
+    for run in recording.runs:
+        case = Case(recording, run, recording.moments(run.schedule))
+        stale = frozenset((t.by, case.sql(t.read)) for t in case.threads if t.stale is not None and t.act is not None)
+        found[run.outcome == "bad"].append(stale)
+    if len(found[True]) < 2 or len(found[False]) < 2:
+        return frozenset()
+    return frozenset.intersection(*found[True]) - frozenset.union(*found[False])
+
+
+BROKEN: list[Pattern] = [
+    second_after_cancel, started_too_early, stale_holder, same_answer, write_skew, lost_update, stale_read,
+]  # fmt: skip
 
 
 def killed(case: Case) -> Why | None:

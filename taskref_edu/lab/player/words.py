@@ -19,8 +19,9 @@ def words(recording: Recording) -> dict[str, Any]:
     """The words beside the facts: statements, answers, sentences, the columns worth a place.
 
     sql: for each statement its clauses [keyword, text, role]. answers: for each step [value, column, weak] or null.
-    now: by state, letter and SQL, what a SELECT would answer now. why: by schedule [sentence, key steps, remedy],
-    the remedy as an index into `remedies`, or -1. live: the statuses in which a task needs a row that points at it.
+    now: by state, letter and SQL, what a SELECT would answer now. why: by schedule [sentence, key steps, remedy,
+    what is said beside which step]. The remedy is an index into `remedies`, or -1. live: the statuses in which a task
+    needs a row that points at it.
     """
     answers = Answers(recording)
     facts = recording.facts
@@ -96,8 +97,8 @@ def _reads_by_state(recording: Recording) -> dict[tuple[int, str, int], Facts]:
 def _why(recording: Recording, run: Run, remedies: list[str]) -> list[Any]:
     found = why(recording, run)
     if found is None:
-        return ["", [], -1]
+        return ["", [], -1, {}]
     text = remedy(found, run.outcome)
     if text and text not in remedies:
         remedies.append(text)
-    return [marked(found.parts), list(found.key), remedies.index(text) if text else -1]
+    return [marked(found.parts), list(found.key), remedies.index(text) if text else -1, dict(found.marks)]

@@ -219,6 +219,22 @@ def counted_once(session: Session, errors: object, results: dict[str, int]) -> l
     return [] if results["A"] == 1 else [f"the report counts {results['A']} live tasks, and there is 1"]
 
 
+def sell(engine: Engine) -> None:
+    shop = run(engine, "SELECT open FROM shop WHERE id = 1")
+    item = run(engine, "SELECT stock FROM item WHERE id = 1")
+    if shop is not None and item is not None and shop.open and item.stock:
+        run(engine, "INSERT INTO sale (item_id) VALUES (1)")
+
+
+def close(engine: Engine) -> None:
+    run(engine, "UPDATE shop SET open = 0, sold = (SELECT count(*) FROM sale) WHERE id = 1")
+
+
+def nothing_sold_after_closing(session: Session) -> list[str]:
+    sold = count(session, "SELECT count(*) FROM sale") - count(session, "SELECT sold FROM shop")
+    return [f"{sold} sold after closing"] if sold else []
+
+
 def clean(engine: Engine) -> None:
     run(engine, "DELETE FROM task WHERE id NOT IN (SELECT task_id FROM orders WHERE task_id IS NOT NULL)")
 
@@ -270,6 +286,11 @@ with_task = tables(
     *SHOP, "INSERT INTO task (status) VALUES ('pending')", "INSERT INTO orders (id, task_id) VALUES (7, 1)"
 )
 item = tables("CREATE TABLE item (id INTEGER PRIMARY KEY, stock INTEGER)", "INSERT INTO item VALUES (1, 5)")
+open_shop = tables(
+    "CREATE TABLE shop (id INTEGER PRIMARY KEY, open INTEGER, sold INTEGER)", "INSERT INTO shop VALUES (1, 1, 0)",
+    "CREATE TABLE item (id INTEGER PRIMARY KEY, stock INTEGER)", "INSERT INTO item VALUES (1, 5)",
+    "CREATE TABLE sale (id INTEGER PRIMARY KEY, item_id INTEGER REFERENCES item(id))",
+)  # fmt: skip
 doctors = tables(
     "CREATE TABLE doctor (id INTEGER PRIMARY KEY, on_call INTEGER)", "INSERT INTO doctor VALUES (1, 1), (2, 1)"
 )
@@ -311,6 +332,7 @@ SCENARIOS: dict[str, Callable[[], ExplorationResult]] = {
     "early": lambda: _shop([enqueue, work], new_order, paid_if_done),
     "cancel": lambda: _shop([cancel, click_once, claim_1], with_task, one_live),
     "stale": lambda: _shop([late_worker, reclaim, take], one_task, own_success),
+    "closing": lambda: _shop([sell, close], open_shop, nothing_sold_after_closing),
     "report": lambda: _shop([report, take], one_task, counted_once),
     "crowd": lambda: _shop([named(ship, LONG.upper()), named(ship, "ring twice")], tables(*CROWD), one_shipment),
     "crash_recover": lambda: _crash([enqueue], clean_shop, recover=clean),

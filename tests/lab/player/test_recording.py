@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
+from taskref_edu.lab import explore
 from taskref_edu.lab.player.recording import Bracket, Change, Recording, RecordingError
-from tests.lab.player.scenarios import recorded
+from taskref_edu.lab.player.short_sql import one_line
+from tests.lab.player.scenarios import recorded, run, tables
 
 
 def test_the_worst_with_the_fewest_switches_comes_first() -> None:
@@ -29,6 +32,27 @@ def test_crash_points_stay_in_the_sequence_of_their_steps() -> None:
     assert [run.schedule for run in crash.runs] == ["x", "Ax", "AAx", "AAAx", "AAAAx", "AAAAAx"]
     assert crash.first is not None
     assert (crash.first.schedule, crash.first.switches) == ("AAAx", 0)
+
+
+def test_where_every_crash_point_holds_one_that_was_repaired_is_opened() -> None:
+    assert recorded("crash_recover").opened == "Ax", "before its first step there is nothing to repair"
+
+
+def test_a_time_is_kept_where_the_rest_of_the_row_does_not_tell_whether_it_is_set() -> None:
+    def cancelled(engine: Engine) -> None:
+        run(engine, "UPDATE task SET asked_at = '2026-01-02 03:04:05.678901', seen_at = '2026-01-02 03:04:05.678901'")
+        run(engine, "UPDATE task SET status = 'done', ended_at = '2026-01-02 03:04:05.678901'")
+
+    table = (
+        "CREATE TABLE task (id INTEGER PRIMARY KEY, status TEXT, asked_at DATETIME, ended_at DATETIME, seen_at DATETIME"
+    )
+    setup = tables(f"{table} DEFAULT '2026-01-01 00:00:00.000000')", "INSERT INTO task (status) VALUES ('running')")
+    facts = explore([cancelled], setup=setup, invariant=lambda session: [], schema=None).recording()
+    assert facts["tables"]["task"]["cols"] == ["id", "status", "asked_at"]
+    rows = [[1, "done", "a time"], [1, "running", "a time"], [1, "running", None]]
+    assert sorted((row[1:] for row in facts["rows"]), key=str) == rows
+    statements = {one_line(Recording(facts).clauses(step)) for step in facts["steps"]}
+    assert statements == {"UPDATE task SET asked_at = ‹now›", "UPDATE task SET status = 'done'"}
 
 
 def test_a_run_that_is_not_followed_to_its_end_is_none() -> None:

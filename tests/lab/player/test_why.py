@@ -14,7 +14,7 @@ from taskref_edu.lab.player.remedies import REMEDIES, remedy
 from taskref_edu.lab.player.why import why
 from tests.lab.player.scenarios import recorded
 
-NAMES = ["cancel", "crash", "crash_recover", "crash_two", "early", "exercise", "locked", "lost", "many", "race", "skew", "stale"]  # fmt: skip
+NAMES = ["cancel", "closing", "crash", "crash_recover", "crash_two", "early", "exercise", "locked", "lost", "many", "race", "skew", "stale"]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ NAMES = ["cancel", "crash", "crash_recover", "crash_two", "early", "exercise", "
         ("skew", "ABBA", "A and B both read on_call = 2 (steps 1 and 2); then A changed doctor 1 (step 4) and B changed doctor 2 (step 3). Neither saw the other’s change."),
         ("early", "ABBBA", "B looked for the order of task 1 (step 3) and found none: A had committed task 1 (step 1), and saved the reference only afterwards (step 5)."),
         ("cancel", "CAAABBB", "A cleared the reference of order 7 to task 1 (step 4) while that was running. B then read task_id = NULL (step 5) and inserted task 2 (step 6)."),
+        ("closing", "ABAA", "A read open = 1 (step 1); then B committed open = 0 (step 2), and A still wrote (step 4). So it is in all 2 that break, and in none that holds."),
         ("stale", "ABCA", "A took task 1 (step 1); then B set it to pending (step 2), C set it to running (step 3), and A still wrote to it (step 4)."),
         ("locked", "AAABBA", "B has read (step 4) and wants to write while A is writing (step 3): a transaction that has read may not wait for a lock, so SQLite refuses it. Nothing breaks, but B fails."),
         ("locked", "AAABAB", "B read processing_task_id = NULL (step 4); then A committed (step 5): what B has read is out of date, and SQLite refuses its write. Nothing breaks, but B fails."),
@@ -66,6 +67,7 @@ def test_every_broken_schedule_of_a_pattern_has_its_sentence() -> None:
         ("early", "started too early"): 2,
         ("cancel", "second after cancel"): 2,
         ("stale", "stale holder"): 1,
+        ("closing", "stale read"): 2,
         ("crash", "killed"): 3,
         ("crash_two", "killed"): 2,
     }
@@ -101,3 +103,25 @@ def test_each_pattern_has_a_remedy() -> None:
     assert remedy(why(race, broken), "bad") == REMEDIES["same answer"]
     assert remedy(why(race, held), "good") == ""
     assert remedy(None, "bad") == ""
+
+
+def test_what_is_said_beside_a_step_names_which_came_too_late() -> None:
+    said = {
+        name: dict(found.marks)
+        for name, schedule in (("early", "ABBBA"), ("stale", "ABCA"), ("cancel", "CAAABBB"))
+        if (found := why(recorded(name), recorded(name).ended(schedule)))
+    }
+    assert said == {
+        "early": {5: "too late: B had looked in step 3"},
+        "stale": {4: "too late: C had changed it in step 3"},
+        "cancel": {4: "too early: task\u00a01 was running"},
+    }
+
+
+def test_a_read_explains_only_what_it_tells_apart() -> None:
+    """Where a schedule breaks without it, too, it is no reason."""
+    facts = json.loads(json.dumps(recorded("closing").facts))
+    held = next(state for state in facts["states"] if "go" not in state and "broken" not in state)
+    held["broken"] = ["something else"]
+    recording = Recording(facts)
+    assert {why(recording, run) for run in recording.runs if run.outcome == "bad"} == {None}

@@ -61,7 +61,8 @@ class Lanes {
     const refusal = rec.refusal(this.path, i);
     if (answer && !step.error) body.push(h("div", { cls: `res${key ? " key" : ""}` }, answer[1] ? [answer[1], " "] : "", answer[2] ? answer[0] : h("span", { cls: "v" }, answer[0])));
     if (refusal) body.push(h("div", { cls: "res fail" }, h("span", { cls: "v" }, refusal)), step.error && step.post?.length ? h("div", { cls: "sql edge" }, h("span", { cls: "kw" }, step.post.at(-1))) : null);
-    if (late && !step.error) body.push(h("div", { cls: "late" }, `too late: relies on step ${late.from}’s ${late.value}`));
+    const mark = this.player.why[3]?.[i] || (late && !step.error && `too late: relies on step ${late.from}’s ${brief(late.value, 30)}`);
+    if (mark) body.push(h("div", { cls: "late" }, mark));
     return this.put(h("div", { cls: `st lane-${step.by}${edge}${i === at ? " now" : ""}${this.later(i)}`, "data-i": i, title: rec.sqlOf(step) }, body), this.row(i), step.by);
   }
 
