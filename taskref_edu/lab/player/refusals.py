@@ -17,10 +17,14 @@ BUSY = {
 
 @dataclass(frozen=True)
 class Refused:
-    """The statement that the database refused, and the error. Where it waited first, the error came later."""
+    """The statement that the database refused, and the error. Where it waited first, the error came later.
+
+    again: whether the actor fails each time; of a deadlock the server may end another one.
+    """
 
     moment: Moment
     error: str
+    again: bool
 
     @property
     def by(self) -> str:
@@ -28,15 +32,15 @@ class Refused:
 
     @property
     def fails(self) -> Part:
-        return ("b", f"Nothing breaks, but {self.by} fails.")
+        return ("b", f"Nothing breaks, but {self.by if self.again else 'one of them'} fails.")
 
 
 def refused(case: Case) -> Why | None:
     """An actor got an error: a deadlock, or it had read before it wanted to write."""
     found = _refusal(case)
-    if found is None or not any(text.startswith(f"{found.by}: ") for text in case.run.errors):
-        return None  # of a deadlock the server may end another one each time
-    patterns: list[Callable[[Case, Refused], Why | None]] = [deadlock, snapshot, busy, out_of_date]
+    if found is None:
+        return None
+    patterns: list[Callable[[Case, Refused], Why | None]] = [deadlock, *([snapshot, busy, out_of_date] * found.again)]
     return next((why for pattern in patterns if (why := pattern(case, found))), None)
 
 
@@ -44,10 +48,15 @@ def _refusal(case: Case) -> Refused | None:
     for moment in case.moments[1:]:
         step = moment.step or {}
         if error := step.get("error"):
-            return Refused(moment, error)
+            return Refused(moment, error, _fails_again(case, moment))
         if error := step.get("ends"):
-            return Refused(_refused_before(case, moment), error)
+            return Refused(_refused_before(case, moment), error, _fails_again(case, moment))
     return None
+
+
+def _fails_again(case: Case, moment: Moment) -> bool:
+    """Whether the actor that was refused here also failed when the schedule was explored."""
+    return any(text.startswith(f"{moment.by}: ") for text in case.run.errors)
 
 
 def _refused_before(case: Case, end: Moment) -> Moment:
@@ -69,7 +78,8 @@ def deadlock(case: Case, refusal: Refused) -> Why | None:
         verb_ = " waited for " if place == 0 else " for "
         clauses += [lead, who(letter), verb_, who(holder), "’s lock " if place == 0 else "’s ", *at(number)]
     template = "{waits}: a deadlock, and the database ended {A}. {fails}"
-    return sentence("deadlock", (), template, waits=clauses, A=who(refusal.by), fails=refusal.fails)
+    ended = who(refusal.by) if refusal.again else "one of them"
+    return sentence("deadlock", (), template, waits=clauses, A=ended, fails=refusal.fails)
 
 
 def _circle(case: Case, moment: Moment, first: str) -> list[tuple[str, str, int]] | None:

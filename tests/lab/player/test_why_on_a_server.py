@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -50,14 +51,14 @@ def sentences(url: str, *actors: Any, invariant: Any = nothing) -> tuple[Recordi
 
 
 def test_a_deadlock(postgresql_url: str) -> None:
+    """The server may end another one each time: it is named where that was so in both runs."""
     recording, said = sentences(postgresql_url, updates(1, 2, at_once=True), updates(2, 1, at_once=True))
-    assert said["ABabAB"] == (
-        "A waited for B’s lock (step 3) and B for A’s (step 4): a deadlock, and the database ended A."
-        " Nothing breaks, but A fails."
-    )
-    assert {text.partition(":")[2] for text in said.values()} <= {
-        f" a deadlock, and the database ended {x}. Nothing breaks, but {x} fails." for x in "AB"
-    }
+    assert said
+    for schedule, sentence in said.items():
+        waits, _, end = sentence.partition(": a deadlock, and the database ended ")
+        first, second = (re.escape(f"{x} waited for {y}’s lock (step ") for x, y in ("AB", "BA"))
+        assert re.fullmatch(rf"({first}|{second})\d\) and [AB] for [AB]’s \(step \d\)", waits), schedule
+        assert end in {f"{x}. Nothing breaks, but {x} fails." for x in ("A", "B", "one of them")}
     assert recording.first is not None
     assert remedy(why(recording, recording.first), "err") == REMEDIES["deadlock"]
 
