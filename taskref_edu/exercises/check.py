@@ -139,7 +139,7 @@ def _expect_a_plain_function(attempt: Attempt, exercise: Exercise) -> None:
         answer.function for answer in answers(parse(attempt.source), attempt.statements) if answer.id == exercise.id
     ]
     if not functions:
-        raise CheckFailed(f"No `def {name}(…)` found in the cell; expected is a function of this name.")
+        raise CheckFailed(f"No `def {name}(…)` found in the cell; expected a function of this name.")
     if isinstance(functions[-1], ast.AsyncFunctionDef):
         raise CheckFailed(
             f"`async def {name}` found: a call only makes a coroutine, and nobody awaits it. Expected: plain `def`."
@@ -169,7 +169,7 @@ def _expect_parameters(function: Callable[..., Any], exercise: Exercise) -> Call
     except (TypeError, ValueError):
         found = inspect.signature(function)
         raise CheckFailed(
-            f"`{exercise.function}{found}` found; expected is `{exercise.function}({', '.join(expected)})`."
+            f"`{exercise.function}{found}` found; expected `{exercise.function}({', '.join(expected)})`."
         ) from None
     return function
 

@@ -26,6 +26,21 @@ PHRASES = {
     r"what was left out": "say what we left for later",
     r"expected (?:is|are) ": "say expected …, got …",
     r"with sugar": "say with a decorator",
+    r"nobody who compares": "say checks nothing",
+    r"lucky with the plug": "say you needn't time the power cut",
+    r"the look (?:stands |is )?(?:outside|inside)": "say the check is outside, or move the check inside",
+    r"right are only": "say only … are right",
+    r"prevents nothing by nature": "say the column alone prevents nothing",
+    r"knock(?:s|ing)? at the door": "say test whether it is accepted",
+    r"(?:stands?|sits?) in the WHERE": "say lives in the WHERE clause",
+    r"each sentence asks": "say read the question, guess, then press Next",
+    r"is only its first half": "say covers only half of",
+    r"have done, too": "say would … have been enough",
+    r"(?:may|can) die of": "say can fail with an error, or must never kill",
+    r"takes? it that": "say assumes",
+    r"to return is to say": "say returning means success",
+    r"the customer rings": "say calls",
+    r"turn(?:s|ed)? the .{1,20} round": "say now from the other side",
 }
 
 
@@ -68,11 +83,19 @@ def links_lead_somewhere(source: Source) -> Found:
 
 
 def wording(source: Source) -> Found:
-    """No phrase that readers have stumbled over."""
-    for line, text in _prose_lines(source):
+    """No phrase that readers have stumbled over, neither in the notebook nor in its exercises' texts."""
+    for line, text in [*_prose_lines(source), *_exercise_texts(source)]:
         for phrase, better in PHRASES.items():
             for found in re.finditer(rf"\b(?:{phrase})", text, re.IGNORECASE):
                 yield line, f"{found[0].strip()!r} found: {better}"
+
+
+def _exercise_texts(source: Source) -> Iterator[tuple[int, str]]:
+    """What an exercise says to the learner, each text at the line of its block."""
+    for block in source.blocks:
+        if block.kind == "exercise" and block.head in names():
+            exercise = find(block.head)
+            yield from ((block.line, text) for text in (exercise.goal, *exercise.hints, exercise.discussion))
 
 
 def prose_is_short(source: Source) -> Found:

@@ -48,6 +48,8 @@ SLIPS = [
     ("Two is the sum.", "word " * 81, "an explanation of 81 words found, 80 expected"),
     ("More prose.", "Every click looks whether it is free.", "14: 'looks whether' found: say check whether"),
     ("The caller.", "34 of 36 orders of events.", "17: 'orders of events' found: say interleaving or sequence"),
+    ("Two is the sum.", "A bare call has nobody who compares.", "'nobody who compares' found: say checks nothing"),
+    ("Two is the sum.", "The guard stands in the WHERE.", "found: say lives in the WHERE clause"),
     ("Two is the sum.", "How often is Ann charged?", "'How often is' found: say how many times"),
     ("Two is the sum.", "[a](nowhere.md)", "link nowhere.md leads nowhere"),
     ("print(total)", "print(total)\norder_of(1, 2)", "order_of is defined by an exercise"),

@@ -69,8 +69,8 @@ def letters_of(arrange: Callable[[], Any], lines: Iterable[str], *, once: Iterab
     """What the learner returned, once it is letters of these lines. once: those used once or not at all."""
     letters = arrange()
     form = 'letters in quotes, such as `"ABC"`'
-    assert isinstance(letters, str), f"`{letters!r:.60}` returned; expected are {form}."
-    assert letters, f"No letter returned; expected are {form}."
+    assert isinstance(letters, str), f"`{letters!r:.60}` returned; expected {form}."
+    assert letters, f"No letter returned; expected {form}."
     lines = list(lines)
     for letter in letters:
         if letter not in lines:
@@ -86,15 +86,15 @@ def letters_of(arrange: Callable[[], Any], lines: Iterable[str], *, once: Iterab
 def words_for(predict: Callable[[], Any], names: Iterable[str], words: Iterable[str], what: str) -> Mapping[str, Any]:
     """What the learner returned, once it is a dict with one of these words for each of these names."""
     said, names, words = predict(), list(names), list(words)
-    assert isinstance(said, Mapping), f"`{said!r:.60}` returned; expected is a dict with a {what} for each name."
+    assert isinstance(said, Mapping), f"`{said!r:.60}` returned; expected a dict with a {what} for each name."
     for name in names:
-        assert name in said, f"No prediction for `{name}`; expected are {', '.join(names)}."
+        assert name in said, f"No prediction for `{name}`; expected {', '.join(names)}."
         assert isinstance(said[name], str), (
-            f"`{name}`: `{said[name]!r:.40}` found; expected is one {what}: {', '.join(words)}."
+            f"`{name}`: `{said[name]!r:.40}` found; expected one {what}: {', '.join(words)}."
         )
         if said[name] not in words:
             small = said[name].lower() in words
-            why = "is written with capital letters; expected is" if small else f"is no {what}; expected is one of"
+            why = "is written with capital letters; expected is" if small else f"is no {what}; expected one of"
             raise CheckFailed(
                 f"`{name}`: `{said[name]!r:.40}` {why} {said[name].lower() if small else ', '.join(words)}."
             )
@@ -105,6 +105,6 @@ def sql_of(answer: Callable[[], Any], kind: str, example: str) -> str:
     """What the learner returned, once it is the text of one statement. kind: such as `query`."""
     sql = answer()
     form = f"the text of one {kind} in quotes, such as `{example}`"
-    assert isinstance(sql, str), f"`{type(sql).__name__}` returned: `{sql!r:.60}`; expected is {form}."
-    assert sql.strip(" ;\n\t"), f"An empty text returned; expected is {form}."
+    assert isinstance(sql, str), f"`{type(sql).__name__}` returned: `{sql!r:.60}`; expected {form}."
+    assert sql.strip(" ;\n\t"), f"An empty text returned; expected {form}."
     return sql

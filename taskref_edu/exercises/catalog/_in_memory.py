@@ -67,15 +67,15 @@ def answer(
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise CheckFailed(_refused(error), sql) from None
     names = [column[0] for column in cursor.description or ()]
-    assert len(names) == 1, f"The query returns {len(names)} columns; expected is one, the `id`."
+    assert len(names) == 1, f"The query returns {len(names)} columns; expected one, the `id`."
     counted = names[0].lower().startswith(("count(", "sum(", "total("))
-    assert not counted, f"The query returns `{names[0]}`, a number: how many. Expected is which ones: their ids."
+    assert not counted, f"The query returns `{names[0]}`, a number: how many. Expected which ones: their ids."
     return [row[0] for row in found]
 
 
 def _refused(error: Exception) -> str:
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
-        return "The statement changes the tables; expected is a query, a SELECT, which only asks."
+        return "The statement changes the tables; expected a query, a SELECT, which only asks."
     return f"SQLite refuses the query: {str(error).rstrip('.')}."
 
 

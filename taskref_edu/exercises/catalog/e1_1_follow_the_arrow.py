@@ -48,7 +48,7 @@ def _problem(order_of: OrderOf, engine: Engine, world: World) -> CheckFailed | N
             if order is None and found is not None:
                 return CheckFailed(
                     f"No order references task {task.id}, and the function returned `{_said(found)}`; "
-                    "expected is None, or an error."
+                    "expected None, or an error."
                 )
             if order is not None and (problem := _not_the_row(found, order)):
                 return CheckFailed(f"For task {task.id} {problem}")
@@ -56,7 +56,7 @@ def _problem(order_of: OrderOf, engine: Engine, world: World) -> CheckFailed | N
 
 
 def _not_the_row(found: Any, order: Any) -> str:
-    expected = f"expected is order {order['id']}, whose `processing_task_id` is {order['processing_task_id']}."
+    expected = f"expected order {order['id']}, whose `processing_task_id` is {order['processing_task_id']}."
     if not isinstance(found, Order) or found.id != order["id"]:
         return f"the function returned {_said(found)}; {expected}"
     for column, value in order.items():
@@ -110,7 +110,7 @@ def check_right_order(order_of: OrderOf) -> None:
 
 
 def _judge(found: Any, found_id: int | None, task_id: int, order_id: int, own: bool) -> None:
-    expected = f"expected is order {order_id}, whose `processing_task_id` is {task_id}"
+    expected = f"expected order {order_id}, whose `processing_task_id` is {task_id}"
     what = f"For task {task_id} the function returned"
     assert found is not None, f"{what} nothing; {expected}."
     assert isinstance(found, Order), f"{what} `{found!r:.60}`; {expected}."

@@ -76,9 +76,9 @@ def check_refuses_the_bad(order_id_of: OrderIdOf) -> None:
         except PayloadError:
             continue
         except Exception as error:
-            raised = f"{shown} raised {type(error).__name__}: {what}. Expected is PayloadError"
+            raised = f"{shown} raised {type(error).__name__}: {what}. Expected PayloadError"
             raise AssertionError(f"{raised}, which a caller can tell from a bug.") from None
-        raise AssertionError(f"{shown} was let in as `{found!r:.40}`: {what}. Expected is PayloadError.")
+        raise AssertionError(f"{shown} was let in as `{found!r:.40}`: {what}. Expected PayloadError.")
 
 
 def check_the_error_helps(order_id_of: OrderIdOf) -> None:

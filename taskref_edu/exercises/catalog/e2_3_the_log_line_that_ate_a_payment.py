@@ -97,7 +97,7 @@ def check_a_right_payload_pays(handler: Handler) -> None:
         assert end.status == "succeeded", f"With a right payload the task ends as `{end.status}`: {end.text:.120}."
         paid = ", ".join(f"{other}'s is `{status}`" for other, status in end.paid.items()) or "no order is paid"
         assert end.paid == {name: f"paid from {account}"}, (
-            f"With a right payload for {name}'s order {paid}; expected is that {name}'s is `paid from {account}`."
+            f"With a right payload for {name}'s order {paid}; expected that {name}'s is `paid from {account}`."
         )
 
 
@@ -121,7 +121,7 @@ def _fails_by_name(end: Ran, name: str, found: str) -> None:
     shown = f"With {name} the task fails with `{shorten(end.text, 64, placeholder='…')}`"
     by_name = isinstance(end.error, PayloadError)
     again = f", after {end.attempt} attempts. It can never succeed: a PayloadError is not tried again"
-    assert by_name, f"{shown}{again if end.attempt > 1 else ''}; expected is a `PayloadError`."
+    assert by_name, f"{shown}{again if end.attempt > 1 else ''}; expected a `PayloadError`."
     assert re.search(r"\border_id\b", str(end.error)), f"{shown}; `order_id`, which is expected, is not named."
     assert found in str(end.error), f"{shown}; `{found}`, which was found, is not named."
 
@@ -178,7 +178,7 @@ a line is free):
 
 - a wrong or missing key fails the task, at once and with a `PayloadError`; its text shows the key that was found and
   names the key that is expected;
-- a customer without an account, such as Dora, fails with a KeyError of her own;
+- a customer without an account, such as Dora, still fails with the KeyError of the ACCOUNTS lookup;
 - everybody else's order is paid from their own account, as before.
 """,
     stub=STUB,
@@ -208,7 +208,7 @@ with task.reading() as session:
     ],
     solution=MOVED,
     discussion="""
-To return is to say "done". A handler that cannot do its work has to raise.
+Returning means success. A handler that cannot do its work has to raise.
 
 `PayloadError` is a permanent failure: another attempt would read the same payload, so the worker does not make one.
 The KeyError about Dora is tried again, and rightly: meanwhile somebody may have opened her account.

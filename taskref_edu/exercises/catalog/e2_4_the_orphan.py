@@ -59,7 +59,7 @@ def check_finds_the_order(find_order: FindOrder) -> None:
     """A task that an order references leads to that order."""
     with shop() as (engine, queue, ids), reading(engine) as session:
         found = find_order(session, _running(queue, ids["good"]))
-        expected = f"expected is order {CLEO}, whose `processing_task_id` is {ids['good']}"
+        expected = f"expected order {CLEO}, whose `processing_task_id` is {ids['good']}"
         what = f"For task {ids['good']} the function returned"
         assert isinstance(found, Order), f"{what} `{found!r:.60}`; {expected}."
         assert found.id == CLEO, f"{what} order {found.id}; {expected}."
@@ -117,7 +117,7 @@ def _problem(find_order: FindOrder, engine: Engine, queue: TaskQueue, world: Wor
             if order is None:
                 return CheckFailed(f"No order references task {task.id}, and the function returned {_said(found)}.")
             if not isinstance(found, Order) or found.model_dump() != dict(order):
-                return CheckFailed(f"For task {task.id} the function returned {_said(found)}; expected is `{order}`.")
+                return CheckFailed(f"For task {task.id} the function returned {_said(found)}; expected `{order}`.")
     return None
 
 
@@ -143,9 +143,9 @@ def check_the_worker_goes_on(find_order: FindOrder) -> None:
             task = ended[name]
             how = f"`{task.status}` with `{task.error or 'no error':.80}`"
             by_name = task.status == "failed" and "OrphanTask" in (task.error or "")
-            assert by_name, f"In a worker the orphan ends as {how}; expected is `failed` with OrphanTask."
+            assert by_name, f"In a worker the orphan ends as {how}; expected `failed` with OrphanTask."
             assert task.attempt == 1, f"The orphan was tried {task.attempt} times; a permanent failure is tried once."
-        assert paid == [CLEO], f"After the orphans the orders {paid} are paid; expected is {[CLEO]}."
+        assert paid == [CLEO], f"After the orphans the orders {paid} are paid; expected {[CLEO]}."
 
 
 def check_hides_nothing_else(find_order: FindOrder) -> None:
@@ -273,7 +273,7 @@ def find_order(session, task):
         raise OrphanTask(f"task {task.id}: no order references it")
     return order
 """,
-            "expected is order 113, whose `processing_task_id` is 4",
+            "expected order 113, whose `processing_task_id` is 4",
         ),
         Wrong(
             HEAD

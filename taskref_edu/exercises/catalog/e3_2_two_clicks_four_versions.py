@@ -103,7 +103,7 @@ EXERCISE = Exercise(
     core=True,
     goal=f"""
 Two clicks on order 7 run at the same time. Predict the worst that each version can do: `duplicate` (two live
-payments), `error` (never a duplicate, but a click can die of an error), or `neither`.
+payments), `error` (never a duplicate, but a click can fail with an error), or `neither`.
 
 ```python
 {LISTED}
@@ -136,7 +136,7 @@ explore([around_all, around_all], setup=one_order, invariant=one_live_payment, s
     ],
     solution=_answer(),
     discussion="""
-A transaction protects what it encloses. In `around_the_write` the look is outside: two clicks look, and both write.
+A transaction protects what it encloses. In `around_the_write` the check is outside: two clicks check, and both write.
 
 `around_all` encloses both, and SQLite notices that the look is out of date. It cannot make the click right, only
 stop it: the customer sees an error. `immediate` and `write_first` take the lock *before* they look.
@@ -149,6 +149,6 @@ stop it: the customer sees an error. `immediate` and `write_first` take the lock
         Wrong(_answer(immediate="error"), "`immediate`: you predicted `error`; in fact, in none of"),
         Wrong(_answer(write_first="duplicate"), "`write_first`: you predicted `duplicate`; in fact, in none of"),
         Wrong(_answer(write_first="error"), "`write_first`: you predicted `error`; in fact, in none of"),
-        Wrong(_answer(immediate="nothing"), "`'nothing'` is no word; expected is one of"),
+        Wrong(_answer(immediate="nothing"), "`'nothing'` is no word; expected one of"),
     ],
 )

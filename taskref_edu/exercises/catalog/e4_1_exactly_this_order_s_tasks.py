@@ -105,7 +105,7 @@ def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
     """Which task came back and is not wanted, and why it is not."""
     by_id = {row.id: row for row in rows}
     if number not in by_id:
-        return f"`{number!r:.40}` came back, which is no task's id; expected are the ids of tasks."
+        return f"`{number!r:.40}` came back, which is no task's id; expected the ids of tasks."
     row = by_id[number]
     found = f"Asked for order {order}, the query found task {number}"
     if row.payload is None:
@@ -114,8 +114,8 @@ def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
         other = f"which belongs to order {row.named()}" if row.named() in ORDERS else "which only mentions that number"
         return f"{found}, {other}: `{row.payload}`. Expected: the key `order_id` has that value, exactly."
     if row.type != PAYMENT:
-        return f"{found}, which is a `{row.type}` of that order; expected are its `{PAYMENT}` tasks only."
-    return f"{found}, which has `{row.status}`; expected are those that can still be stopped: pending and running."
+        return f"{found}, which is a `{row.type}` of that order; expected its `{PAYMENT}` tasks only."
+    return f"{found}, which has `{row.status}`; expected those that can still be stopped: pending and running."
 
 
 def missing(row: Row, order: int) -> str:
@@ -222,6 +222,6 @@ It reads every live task, unless an index serves it. That comes at the end of th
         _wrong(f"{TYPE} AND {STATUS} AND order_id = :order", "no such column: order_id"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT} AND cancel_requested_at IS NULL", "has asked for it already"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT} LIMIT 1000", "misses a"),
-        _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "how many. Expected is which ones", what="count(*)"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "how many. Expected which ones", what="count(*)"),
     ],
 )

@@ -55,7 +55,7 @@ def _problem(cancel_payment: CancelPayment, engine: Engine, world: World) -> Che
         if found != wanted_changes:
             return CheckFailed(f"{about}. Changed by cancelling: {_told(found)}; expected: {_told(wanted_changes)}.")
         if count != wanted or not isinstance(count, int):
-            return CheckFailed(f"{about}. `{count!r:.40}` returned; expected is {wanted}, the tasks stopped.")
+            return CheckFailed(f"{about}. `{count!r:.40}` returned; expected {wanted}, the tasks stopped.")
     return None
 
 
@@ -118,10 +118,10 @@ def judge(was: TaskStatus, count: Any, task: Task, order: Order) -> None:
     else:
         assert task.status == was, f"A task that had `{was}` is now `{task.status}`; ended tasks stay as they are."
     expected = int(was in LIVE)
-    assert isinstance(count, int), f"`{count!r:.40}` returned; expected is a number of tasks, here {expected}."
-    is_id = f"The task was `{was}`, and {count} returned, its id; expected is {expected}, how many were stopped."
+    assert isinstance(count, int), f"`{count!r:.40}` returned; expected a number of tasks, here {expected}."
+    is_id = f"The task was `{was}`, and {count} returned, its id; expected {expected}, how many were stopped."
     assert not (count == task.id and expected != count), is_id
-    assert count == expected, f"The task was `{was}`, and {count} returned; expected is {expected}, the tasks stopped."
+    assert count == expected, f"The task was `{was}`, and {count} returned; expected {expected}, the tasks stopped."
 
 
 def check_looks_again(cancel_payment: CancelPayment) -> None:
@@ -331,7 +331,7 @@ is loud, and nothing has happened: begin with `writing()`, and it waits instead.
             if task_id:
                 queue.cancel(session, task_id)
             """,
-            "expected is a number of tasks",
+            "expected a number of tasks",
         ),
         _wrong(
             """

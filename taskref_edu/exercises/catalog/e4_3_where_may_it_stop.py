@@ -104,7 +104,7 @@ def check_undisturbed(arrange: Arrange) -> None:
     times = f"{charges} time{'s' * (charges != 1)}"
     said = f"Undisturbed, the card was charged {times} and the order is {'paid' if paid else 'not paid'}"
     if (charges, paid) != (1, True):
-        raise CheckFailed(f"{said}; expected are one charge and a paid order.", error)
+        raise CheckFailed(f"{said}; expected one charge and a paid order.", error)
 
 
 def check_charged_is_paid(arrange: Arrange) -> None:
@@ -150,7 +150,8 @@ EXERCISE = Exercise(
     objective="4-checkpoint",
     goal=f"""
 Arrange these lines. A may be used several times, the others once or not at all. Whenever somebody cancels, the
-card must be charged and the order paid, or neither. And nothing may be charged if the wish came before the last moment.
+card must be charged and the order paid, or neither. And nothing may be charged if the cancel came before the charge
+could begin.
 Return the letters, such as `"ABC"`.
 
 ```python

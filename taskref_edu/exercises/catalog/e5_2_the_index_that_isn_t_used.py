@@ -99,7 +99,7 @@ def check_holds_live_orders_only(index: Index) -> None:
             query = "SELECT stat FROM sqlite_stat1 WHERE tbl = 'orders' AND idx IS NOT NULL"
             entries = sum(int(stat.split()[0]) for stat in session.execute(text(query)).scalars())
     assert entries == LIVE, (
-        f"The index has {entries:,} entries for {LIVE} orders in process; expected is one for each, and no other: "
+        f"The index has {entries:,} entries for {LIVE} orders in process; expected one for each, and no other: "
         "every paid order would carry its entry for ever."
     )
 

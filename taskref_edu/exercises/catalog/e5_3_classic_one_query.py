@@ -94,13 +94,13 @@ def _judge(sql: str, rows: Sequence[Row], orders: Sequence[int]) -> None:
 
 def _too_many(order: Any, rows: Sequence[Row], orders: Sequence[int]) -> str:
     if order is None:
-        return "NULL came back, from a payload without an `order_id`; expected are the ids of orders."
+        return "NULL came back, from a payload without an `order_id`; expected order ids."
     if order not in orders:
-        return f"`{order!r:.40}` came back, and there is no such order; expected are rows of `orders`."
+        return f"`{order!r:.40}` came back, and there is no such order; expected rows of `orders`."
     about = [row for row in rows if row.named() == order]
     if any(row.type != PAYMENT and row.status in LIVE for row in about):
         other = next(row.type for row in about if row.type != PAYMENT and row.status in LIVE)
-        return f"Order {order} came back, and only a `{other}` of it is live; expected are payments."
+        return f"Order {order} came back, and only a `{other}` of it is live; expected payments."
     tasks = ", ".join(row.status for row in about) or "none"
     return f"Order {order} came back, and no payment of it is pending or running (its tasks: {tasks})."
 
@@ -229,6 +229,6 @@ you when it is broken.
             f"SELECT id FROM orders WHERE id IN (SELECT {PATH} FROM task WHERE {LIVE_PAYMENT}) LIMIT 1000",
             "was left out; it is in process",
         ),
-        _wrong(f"SELECT * FROM orders WHERE id IN (SELECT {PATH} FROM task WHERE {LIVE_PAYMENT})", "expected is one"),
+        _wrong(f"SELECT * FROM orders WHERE id IN (SELECT {PATH} FROM task WHERE {LIVE_PAYMENT})", "expected one"),
     ],
 )

@@ -75,7 +75,7 @@ def said_by(holds: Holds, session: Session) -> list[str]:
     """What the learner's function returned, once it is a list of texts."""
     with callers(session):
         said = holds(session)
-    assert isinstance(said, list | tuple), f"`{said!r:.60}` returned; expected is a list of what is broken."
+    assert isinstance(said, list | tuple), f"`{said!r:.60}` returned; expected a list of what is broken."
     return [str(one) for one in said]
 
 
@@ -198,7 +198,7 @@ def _misjudged(said: list[str], faults: list[tuple[str, set[int]]]) -> str:
         if not numbers & broken:
             return f"`{one:.80}` is about nothing that is broken."
     if len(said) < len(faults):
-        return f"things broken: {len(faults)}, texts came: {len(said)}; expected is one for each."
+        return f"things broken: {len(faults)}, texts came: {len(said)}; expected one for each."
     return ""
 
 
@@ -341,6 +341,6 @@ Counting is not enough: as many references as live payments, and every one of th
             'return broken or [f"shared {id}" for id in named if named.count(id) > 1]',
             "and none is about this one",
         ),
-        _wrong("return sorted(live) == sorted(named)", "expected is a list of what is broken"),
+        _wrong("return sorted(live) == sorted(named)", "expected a list of what is broken"),
     ],
 )

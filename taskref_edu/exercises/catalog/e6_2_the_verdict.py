@@ -117,12 +117,12 @@ def run(claim: int, how: How) -> tuple[str, dict[Approach, str]]:
 def answers_of(verdict: Verdict) -> dict[int, tuple[str, str]]:
     """What the learner returned, once it is two words for each claim."""
     said = verdict()
-    assert isinstance(said, dict), f"`{said!r:.60}` returned; expected is a dict with the claims 1 to 5 as its keys."
+    assert isinstance(said, dict), f"`{said!r:.60}` returned; expected a dict with the claims 1 to 5 as its keys."
     for claim in CLAIMS:
-        assert claim in said, f"Claim {claim} is missing; expected are the claims 1 to 5."
+        assert claim in said, f"Claim {claim} is missing; expected the claims 1 to 5."
         pair = said[claim]
         assert isinstance(pair, tuple | list) and len(pair) == 2 and all(word in WORDS for word in pair), (  # noqa: PT018
-            f"Claim {claim}: `{pair!r:.60}` found; expected are two words, each one of {', '.join(WORDS)}."
+            f"Claim {claim}: `{pair!r:.60}` found; expected two words, each one of {', '.join(WORDS)}."
         )
     return said
 
@@ -228,6 +228,6 @@ The experiments measure what they measure. Another reader may count other lines,
         _wrong(4, ("inverted", "inverted"), "schedules end with two payments"),
         _wrong(4, ("neither", "inverted"), "Classic: 0 of"),
         _wrong(2, ("inverted", "both"), "lines of handler and look-up"),
-        _wrong(2, ("inverted", "only inverted"), "expected are two words"),
+        _wrong(2, ("inverted", "only inverted"), "expected two words"),
     ],
 )

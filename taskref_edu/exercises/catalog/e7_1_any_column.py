@@ -59,16 +59,16 @@ def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> No
                 said = reserve(session, queue, row, getattr(model, name), "some_work")
             tasks, found = session.exec(select(Task.id, Task.type)).all(), references(session)
             assert tasks, f"After reserving {model.__name__.lower()} 7 there is no task."
-            assert [type for _, type in tasks] == ["some_work"], f"Tasks found: {tasks}; expected is one, `some_work`."
+            assert [type for _, type in tasks] == ["some_work"], f"Tasks found: {tasks}; expected one, `some_work`."
             set_to = [where for where, task_id in found.items() if task_id is not None]
             assert set_to == [place], (
                 f"`{place}` was to reference the task; what does is: {', '.join(set_to) or 'none'}."
             )
             assert found[place] == tasks[0][0], f"`{place}` is {found[place]!r}; the task is {tasks[0][0]}."
-            assert isinstance(said, Task), f"The row was free; expected is the task, returned was `{said!r:.60}`."
+            assert isinstance(said, Task), f"The row was free; expected the task, returned was `{said!r:.60}`."
             with callers(session):
                 again = reserve(session, queue, row, getattr(model, name), "some_work")
-            assert again is None, f"{model.__name__} 7 was reserved already; expected is None, returned was a task."
+            assert again is None, f"{model.__name__} 7 was reserved already; expected None, returned was a task."
             left = len(session.exec(select(Task.id)).all())
             assert left == 1, f"A reservation that came too late left a task behind: {left} tasks for one row."
             if other:
@@ -147,7 +147,7 @@ def _problem(
             else f"{about}. It is taken, and `{said!r:.60}` was returned; {changed}. Expected: None, no change."
         )
     if not isinstance(said, Task):
-        return f"{about}. It is free, and `{said!r:.60}` was returned; expected is the task."
+        return f"{about}. It is free, and `{said!r:.60}` was returned; expected the task."
     stored = new.pop(("task", said.id or 0), None)
     if not stored or (stored["type"], stored["status"], stored["max_attempts"]) != (
         type,
@@ -156,7 +156,7 @@ def _problem(
     ):
         return f"{about}. Task {said.id} was returned, and it is not stored as `queue.enqueue` stores a `{type}`."
     if new or moved != {place: said.id}:
-        return f"{about}. Expected is that it references task {said.id}; changed were {moved or 'none'}, {[*new]}."
+        return f"{about}. Expected that it references task {said.id}; changed were {moved or 'none'}, {[*new]}."
     return ""
 
 
@@ -215,7 +215,7 @@ EXERCISE = Exercise(
     objective="7-column",
     goal="""
 Write `reserve(session, queue, row, column, type)`: enqueue a task of this type and let `row` reference it in
-`column`, unless the row has a task there already. Return the task, or None; then no task may be left.
+`column`. Return the task. If the row has one there already, return None and leave no new task behind.
 
 `column` is a model's attribute, such as `Parcel.label_task_id`; `column.class_` is its model, and every model has an
 `id`. `row` may be old: reserved by now, or free by now. Do not commit. The caller has other work in the same

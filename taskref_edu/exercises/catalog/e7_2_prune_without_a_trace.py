@@ -188,7 +188,7 @@ def _problem(prune: Prune, session: Session, before: datetime, limit: int, due: 
         task = rows["task", id]
         return f"Deleted: task {id} ({task['status']}, ended at {task['finished_at']}), and the time given is {before}."
     if len(gone) != count:
-        return f"With a limit of {limit}, and {len(due)} tasks that may go, {len(gone)} went; expected are {count}."
+        return f"With a limit of {limit}, and {len(due)} tasks that may go, {len(gone)} went; expected {count}."
     if said != count or isinstance(said, bool):
         return f"With a limit of {limit} {count} tasks went, and the function returned `{said!r:.40}`."
     for (table, id), row in new.items():
@@ -196,7 +196,7 @@ def _problem(prune: Prune, session: Session, before: datetime, limit: int, due: 
         if (table, id) not in {("task", each) for each in gone} and not (
             cleared and rows[table, id]["processing_task_id"] in gone
         ):
-            return f"Changed besides: `{table}` {id}: {row or 'deleted'}; expected is that it stays as it was."
+            return f"Changed besides: `{table}` {id}: {row or 'deleted'}; expected that it stays as it was."
     return ""
 
 

@@ -38,15 +38,15 @@ def run(policy: str) -> tuple[Fate, str | None]:
 def prediction_of(predict: Predict) -> dict[str, Fate]:
     """What the learner returned, once it is a fate and a number for each policy."""
     said = predict()
-    assert isinstance(said, dict), f"`{said!r:.60}` returned; expected is a dict with the policies as its keys."
+    assert isinstance(said, dict), f"`{said!r:.60}` returned; expected a dict with the policies as its keys."
     for policy in POLICIES:
-        assert policy in said, f'The policy "{policy}" is missing; expected are {", ".join(POLICIES)}.'
+        assert policy in said, f'The policy "{policy}" is missing; expected {", ".join(POLICIES)}.'
         match said[policy]:
             case (str(fate), int(deleted)) if fate in FATES and 0 <= deleted <= TASKS:
                 pass
             case other:
                 raise AssertionError(
-                    f'For "{policy}" there is `{other!r:.60}`; expected is a pair such as `("unchanged", {TASKS})`: '
+                    f'For "{policy}" there is `{other!r:.60}`; expected a pair such as `("unchanged", {TASKS})`: '
                     f"one of {', '.join(FATES)}, and 0 to {TASKS} tasks."
                 )
     return {policy: tuple(said[policy]) for policy in POLICIES}
@@ -174,6 +174,6 @@ behave alike: the tasks go, and the reference dangles.
         _wrong(("unchanged", 2), ("deleted", 3), ("cleared", 3), "a single referenced task holds up the others"),
         _wrong(("unchanged", 0), ("deleted", 3), ("cleared", 2), "SQLite refused nothing"),
         _wrong(("cleared", 3), ("deleted", 3), ("cleared", 3), "The task may not go while the order names it"),
-        _wrong(("unchanged", 0), ("deleted", 3), ("refused", 0), 'expected is a pair such as `("unchanged", 3)`'),
+        _wrong(("unchanged", 0), ("deleted", 3), ("refused", 0), 'expected a pair such as `("unchanged", 3)`'),
     ],
 )

@@ -195,7 +195,7 @@ def schedules():
         "Bug 1: both must have looked before either writes its number on the order. Bug 2: the task must change its "
         "status between the two counts. Bug 3: somebody else must hold the task when A comes back.",
         """
-Switch only when you must. Bug 1, in the order of the statements:
+Switch only when you must. Bug 1, in the sequence of the statements:
 
 ```python
 "A..."  # A looks

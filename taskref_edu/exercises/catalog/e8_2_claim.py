@@ -72,16 +72,16 @@ def check_takes_one(claim: Claim) -> None:
 
 
 def _judge_id(found: Any) -> None:
-    assert found is not None, "Nothing returned although a task is due; expected is its id, here 1."
-    assert isinstance(found, int), f"`{found!r:.60}` returned; expected is the bare id, 1: `scalar_one_or_none()`."
+    assert found is not None, "Nothing returned although a task is due; expected its id, here 1."
+    assert isinstance(found, int), f"`{found!r:.60}` returned; expected the bare id, 1: `scalar_one_or_none()`."
 
 
 def _judge_rows(taken: Task, other: Task) -> None:
-    assert taken.status == "running", f"The task that was taken is {taken.status}; expected is running."
+    assert taken.status == "running", f"The task that was taken is {taken.status}; expected running."
     assert other.status == "pending", "Two tasks were due and both are running: one claim took them all."
     token = f"`lease_token` is {taken.lease_token} after the first claim, not 1: each claim needs a number of its own."
     assert taken.lease_token == 1, token
-    assert taken.lease_expires_at == UNTIL, f"`lease_expires_at` is {taken.lease_expires_at}; expected is `until`."
+    assert taken.lease_expires_at == UNTIL, f"`lease_expires_at` is {taken.lease_expires_at}; expected `until`."
 
 
 def check_oldest_due_first(claim: Claim) -> None:
@@ -149,7 +149,7 @@ def _problem(claim: Claim, engine: Engine, world: World) -> CheckFailed | None:
         new = changes(before, rows_of(session))
     if got != (first and first["id"]):
         expected = f"task {first['id']}" if first else "None"
-        return CheckFailed(f"Claimed at {WORLD_NOW:%H:%M:%S.%f} was `{got!r:.40}`; expected is {expected}.")
+        return CheckFailed(f"Claimed at {WORLD_NOW:%H:%M:%S.%f} was `{got!r:.40}`; expected {expected}.")
     if len(statements) != 1:
         more = f"{len(statements)} statements were sent; one is to find the task, to take it and to tell its id."
         return CheckFailed(more, "\n".join(statements))
@@ -159,7 +159,7 @@ def _problem(claim: Claim, engine: Engine, world: World) -> CheckFailed | None:
         token = first["lease_token"] + 1
         wanted = {("task", first["id"]): {"status": "running", "lease_token": token, "lease_expires_at": until}}
     if new != wanted:
-        return CheckFailed(f"Changed was {new or 'nothing'}; expected is {wanted or 'nothing'}.")
+        return CheckFailed(f"Changed was {new or 'nothing'}; expected {wanted or 'nothing'}.")
     return None
 
 
@@ -352,7 +352,7 @@ There one also writes `FOR UPDATE SKIP LOCKED`, so that workers pass each other 
         _changed(".scalar_one_or_none()", ".one_or_none()", "returned a row that holds the value"),
         _changed("return session", "found = session", "Nothing returned although a task is due"),
         Wrong(COMMITS, "Leave it out: the caller commits"),
-        _changed("lease_token=Task.lease_token + 1", "lease_token=1", "expected is {('task'"),
+        _changed("lease_token=Task.lease_token + 1", "lease_token=1", "expected {('task'"),
         _changed(
             "return session.execute(taken).scalar_one_or_none()",
             "id = session.execute(taken).scalar_one_or_none()\n    session.execute(select(Task.id))\n    return id",

@@ -73,7 +73,7 @@ def check_its_holder(complete: Complete) -> None:
     """Whoever holds the job completes it."""
     with job_of_ann() as session, callers(session):
         said = "ann holds job 1, in time, and her success was not recorded"
-        assert complete(session, FIRST, TEN + 1), f"{said}; expected is True."
+        assert complete(session, FIRST, TEN + 1), f"{said}; expected True."
         assert _status(session) == "succeeded", f"{said}; its status is {_status(session)}."
 
 
@@ -151,10 +151,10 @@ def _judge_job(
     holder = f"{lease.worker} with token {lease.token} {'holds' if held else 'does not hold'} job {lease.id}"
     details = "\n".join(map(str, jobs))
     if changed:
-        rows = f"job {changed[0]} is now {after.get(changed[0])}; expected is {wanted[changed[0]]}"
+        rows = f"job {changed[0]} is now {after.get(changed[0])}; expected {wanted[changed[0]]}"
         raise CheckFailed(f"{holder}, and completes it: {rows}.", details)
     if bool(done) != held:
-        raise CheckFailed(f"{holder}, and `{done!r:.40}` was returned; expected is {held}.", details)
+        raise CheckFailed(f"{holder}, and `{done!r:.40}` was returned; expected {held}.", details)
 
 
 def check_every_schedule(complete: Complete) -> None:

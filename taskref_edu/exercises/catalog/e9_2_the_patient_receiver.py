@@ -143,7 +143,7 @@ def check_in_random_worlds(receive: Receive) -> None:
             if found != wanted:
                 raise CheckFailed(f"{what} The accounts were {balances}, are {found}, and should be {wanted}.")
             if noted != {*known, message.id}:
-                raise CheckFailed(f"{what} Noted afterwards are {sorted(noted)}; expected is its id, and those before.")
+                raise CheckFailed(f"{what} Noted afterwards are {sorted(noted)}; expected its id, and those before.")
 
 
 def _fill(session: Session, known: Sequence[int], balances: Mapping[int, int]) -> None:
@@ -254,12 +254,12 @@ def receive(session, message):
 ''',
     checks=[check_every_order, check_in_random_worlds, check_every_crash, check_two_receivers],
     errors=[
-        ("UNIQUE constraint failed", "A repeated message is no error: somebody delivered it, and wants to hear yes"),
+        ("UNIQUE constraint failed", "A repeated message is no error: whoever delivered it expects an acknowledgement"),
     ],
     hints=[
         "What must be written down, so that a repeat is recognised tomorrow, by another process? And in whose "
         "transaction, compared with the change of the account?",
-        "To look whether the id is there and to insert it afterwards leaves a gap. "
+        "To check whether the id is there and to insert it afterwards leaves a gap. "
         "`INSERT … ON CONFLICT DO NOTHING` does both, and `rowcount` says whether the id was new.",
         """
 Write down first; apply only if it was new:

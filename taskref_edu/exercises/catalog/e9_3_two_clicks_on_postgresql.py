@@ -111,7 +111,7 @@ EXERCISE = Exercise(
     goal=f"""
 Exercise 3.2 again, on a server. Two clicks on order 7 run at the same time, each on its own connection, under READ
 COMMITTED unless BEGIN says otherwise. Predict the worst that each version can do: `duplicate` (two tasks), `error`
-(never a duplicate, but a click can die), or `neither`.
+(never a duplicate, but a click can fail with an error), or `neither`.
 
 ```python
 {LISTED}
@@ -165,6 +165,6 @@ on a real one and compares every outcome.
         Wrong(_answer(one_update="duplicate"), "`one_update`: you predicted `duplicate`; in fact, in none of"),
         Wrong(_answer(repeatable_read="duplicate"), "a click dies of an error"),
         Wrong(_answer(repeatable_read="neither"), "`repeatable_read`: you predicted `neither`; in fact, nobody pays"),
-        Wrong(_answer(one_update="nothing"), "`'nothing'` is no word; expected is one of"),
+        Wrong(_answer(one_update="nothing"), "`'nothing'` is no word; expected one of"),
     ],
 )

@@ -73,7 +73,7 @@ class Crashes(ExplorationResult):
         return [*(_line(step, point) for step, point in self.points.items()), *super()._summary()]
 
     def _opened_headline(self, schedule: str) -> str:
-        return f"The breaking crash with the fewest switches: {schedule} ({DIES} is the moment of death)"
+        return f"The simplest crash that breaks it: {schedule} ({DIES} is the moment of death)"
 
 
 def _line(step: int, point: Point) -> str:
