@@ -20,9 +20,8 @@ from .order_actions import ON_ALL, ON_ORDERS
 from .scenario_player import PACE, ScenarioPlayer
 from .scenarios import SCENARIOS, Act
 from .side import Side
-from .worker_actions import NO_THREAD
+from .worker_actions import NO_THREAD, ON_WORKERS
 
-ON_WORKERS = ("start", "pause", "resume", "step", "stop", "crash", "zombie")
 SECONDS = 2.0  # that a payment takes, unless somebody asks for another time
 BOUNDS = {"seconds": (0.0, 60.0), "clicks": (2, 20)}
 HOW: tuple[How, ...] = ("as written", "at its best")

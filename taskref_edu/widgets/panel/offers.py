@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ...models import ENDED, LIVE
 from ..display.rows import PAYLOAD, Rows, TaskRow, order_in
 from .scenario_player import ScenarioPlayer
-from .worker_actions import ON_A_SERVER, WorkerPool
+from .worker_actions import ON_WORKERS, WorkerPool
 
 NO_ORDER = "no order selected: create one with New order"
 NO_SCENARIO = "no scenario is under way: choose one under More, and click Run"
@@ -30,10 +30,9 @@ class SideFacts:
     live: bool  # a task can still run
     ended: bool
     pool: WorkerPool
-    on_file: bool
 
     @classmethod
-    def of(cls, rows: Rows, inverted: bool, selected: int | None, pool: WorkerPool, on_file: bool) -> SideFacts:
+    def of(cls, rows: Rows, inverted: bool, selected: int | None, pool: WorkerPool) -> SideFacts:
         """Read from the rows."""
         order = rows.order(selected) if selected is not None else None
         statuses = {row[STATUS] for row in rows.tasks.values()}
@@ -46,32 +45,17 @@ class SideFacts:
             tasks = reversed(rows.tasks.values())
             in_process = any(row[STATUS] in LIVE and order_in(row[PAYLOAD]) == order.id for row in tasks)
         live, ended = any(one in LIVE for one in statuses), any(one in ENDED for one in statuses)
-        return cls(order.status if order else None, in_process, live, ended, pool, on_file)
+        return cls(order.status if order else None, in_process, live, ended, pool)
 
     def why_not(self, name: str) -> str:
         """Why the button cannot act on this side, or ""."""
         if name in ON_AN_ORDER:
             return self._about_order(name)
-        state, holds = self.pool.state, bool(self.pool.holders)
-        reasons = {
-            "cancel_all": (not self.live, "no task is pending or running"),
-            "prune": (not self.ended, "no task has ended yet"),
-            "pause": (state != "started", "the worker is not started"),
-            "resume": (state != "paused", "the worker is not paused"),
-            "stop": (state in ("stopped", "in a step"), "the worker is not started"),
-            "crash": (state == "stopped" and not holds, "no worker is started"),
-            "zombie": (not holds, "no worker holds a task: pay an order, and start the worker"),
-        }
-        if name == "start":
-            already = {"paused": "paused: press Resume", "started": "the worker is started already"}
-            return already.get(state, "")
-        if name == "step":
-            busy = {"started": "the worker runs by itself: pause or stop it first", "in a step": "a step is under way"}
-            return busy.get(state, "")
-        if name in ("crash", "zombie") and not self.on_file:
-            return ON_A_SERVER
-        cannot, reason = reasons.get(name, (False, ""))
-        return reason if cannot else ""
+        if name in ON_WORKERS:
+            return self.pool.why_not(name)
+        if name == "cancel_all" and not self.live:
+            return "no task is pending or running"
+        return "no task has ended yet" if name == "prune" and not self.ended else ""
 
     def _about_order(self, name: str) -> str:
         if self.order is None:

@@ -224,7 +224,7 @@ class Panel:
         elif refusal := next((side.copy.refusal for side in self._sides if side.copy.refusal), ""):
             offered["start_over"] = refusal
         step = next((condition for (_, condition), done in zip(self._steps, self._done, strict=True) if not done), "")
-        pool = self._sides[-1].pool.state
+        pool = self._sides[-1].pool
         return {
             "text": (self._reason if actions.ended else self._trouble or actions.notice) or "",
             "heard": actions.heard,
@@ -232,8 +232,8 @@ class Panel:
             "selected": actions.selected,
             "offers": offered,
             "primary": "" if actions.ended else primary(offered, facts, player, step),
-            "pool": pool,
-            "toggle": {"started": "pause", "paused": "resume"}.get(pool, "start"),
+            "pool": pool.state,
+            "toggle": pool.toggle,
             "workers": max(len(side.workers) for side in self._sides),
             "seconds": actions.seconds,
             "clicks": actions.clicks,

@@ -1,7 +1,7 @@
 """The workers of one side of a panel, one or two, and what each click does to them.
 
-Each method sets an event or starts a thread, and returns a sentence for the status line. It uses no widgets, and may be
-called on any thread.
+Every verb sets an event, or starts a thread, and returns a sentence for the status line. Knows no widgets, and may
+be called on any thread.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, Literal, ParamSpec, TypeVar
+from typing import Literal
 
 from ...database.sqlite_engine import file_of
 from ...queue.running_task import RunningTask
@@ -19,26 +19,32 @@ from .killable_worker import KillableWorker, Killed
 
 NO_THREAD = ("stopped", "dead")
 ENDED = "worker: the panel has stopped"
-ON_A_SERVER = "worker: only on a SQLite file can it be struck in the middle of a task"
+ON_A_SERVER = "only on a SQLite file can a worker be struck in the middle of a task"
+STARTED, STOPPED, IN_A_STEP = "the worker is started already", "the worker is not started", "a step is under way"
+# For each verb, the states in which it can do nothing, and why.
+WHY_NOT = {
+    "start": {"started": STARTED, "paused": "paused: press Resume", "in a step": IN_A_STEP},
+    "pause": {"stopped": STOPPED, "paused": "the worker is paused already", "in a step": IN_A_STEP},
+    "resume": dict.fromkeys(("stopped", "started", "in a step"), "the worker is not paused"),
+    "step": {"started": "the worker runs by itself: pause or stop it first", "in a step": IN_A_STEP},
+    "stop": {"stopped": STOPPED, "in a step": IN_A_STEP},
+}
+ON_WORKERS = (*WHY_NOT, "crash", "zombie")
 
 
-P = ParamSpec("P")
-T = TypeVar("T")
+def _verb(act: Callable[[WorkerPool], str]) -> Callable[[WorkerPool], str]:
+    """One at a time: a click and a scenario that plays by itself come on two threads. One that cannot act says why."""
 
-
-def _alone(verb: Callable[Concatenate[WorkerPool, P], T]) -> Callable[Concatenate[WorkerPool, P], T]:
-    """One verb at a time: a click and a scenario that plays by itself come on two threads."""
-
-    @wraps(verb)
-    def locked(pool: WorkerPool, *args: P.args, **kwargs: P.kwargs) -> T:
+    @wraps(act)
+    def checked(pool: WorkerPool) -> str:
         with pool._lock:
-            return verb(pool, *args, **kwargs)
+            return (ENDED if pool._closed else pool.why_not(act.__name__)) or act(pool)
 
-    return locked
+    return checked
 
 
 class WorkerPool:
-    """workers: those shown. say(text) writes to the status line; refused(task, error) reports a late result."""
+    """`workers`: those that are shown. `say` tells the status line, `refused(task, error)` of a late result."""
 
     def __init__(
         self, name: str, queue: TaskQueue, say: Callable[[str], None], refused: Callable[[RunningTask, str], None]
@@ -55,12 +61,12 @@ class WorkerPool:
 
     @property
     def holders(self) -> list[KillableWorker]:
-        """The workers that hold a task; also one that was replaced and still runs its last task."""
+        """Those with a task in their hands; also one that was let go and is still at its last task."""
         return [worker for worker in (*self.workers, *self._former) if worker.status.task]
 
     @property
     def state(self) -> Literal["stopped", "started", "paused", "in a step"]:
-        """What the workers have been asked to do."""
+        """What the workers together are asked to do."""
         if self._is_stepping():
             return "in a step"
         if not (running := self._running()):
@@ -68,132 +74,124 @@ class WorkerPool:
         return "paused" if all(worker.status.pausing for worker in running) else "started"
 
     @property
+    def toggle(self) -> str:
+        """The verb that comes next: start, pause or resume."""
+        next_verbs = {"started": "pause", "paused": "resume"}
+        return "start" if self._resting() else next_verbs.get(self.state, "start")
+
+    @property
     def is_running(self) -> bool:
         """Whether every worker's thread runs."""
-        return all(worker.status.state not in NO_THREAD for worker in self.workers)
+        return not self._resting()
 
-    @_alone
+    def why_not(self, verb: str) -> str:
+        """Why the verb can do nothing now, or ""."""
+        if verb in ("crash", "zombie"):
+            if file_of(self._queue.engine) is None:
+                return ON_A_SERVER
+            if self._holder() or (verb == "crash" and self._running()):
+                return ""
+            return "no worker is started" if verb == "crash" else "no worker holds a task: start it on a payment first"
+        state = self.state
+        if verb == "start" and state == "started" and self._resting():  # one of two is dead
+            return ""
+        return WHY_NOT[verb].get(state, "")
+
+    @_verb
     def start(self) -> str:
-        """Start every worker that is not running; a new worker replaces a dead one."""
-        if self._closed:
-            return ENDED
-        if self._is_stepping():
-            return "worker: in a step; start it when the step has ended"
-        if not (resting := [worker for worker in self.workers if worker.status.state in NO_THREAD]):
-            return "worker: paused: press Resume" if self.state == "paused" else "worker: started already"
-        for worker in resting:
+        """Start every worker that does not run; a new one takes the place of a dead one."""
+        for worker in self._resting():
             self._alive(worker).start()
         return self._both("started")
 
-    @_alone
+    @_verb
     def pause(self) -> str:
         """Let the workers claim no further task."""
-        if not (running := self._running()):
-            return "worker: not started, so there is nothing to pause"
-        for worker in running:
+        for worker in self._running():
             worker.pause()
         return "worker: pauses; a task that runs goes on"
 
-    @_alone
+    @_verb
     def resume(self) -> str:
         """Let paused workers claim tasks again."""
-        if self._is_stepping():
-            return "worker: in a step; resume it when the step has ended"
-        if not (paused := [worker for worker in self._running() if worker.status.pausing]):
-            return "worker: not paused, so there is nothing to resume"
-        for worker in paused:
+        for worker in self._running():
             worker.resume()
         return self._both("resumed")
 
-    @_alone
+    @_verb
     def step(self) -> str:
-        """Run one task on a thread of its own: a payment takes seconds, and a click must not."""
-        if self._is_stepping():
-            return "worker: still in the last step"
-        if any(status.task or not status.pausing for status in [worker.status for worker in self._running()]):
-            return "worker: works by itself; pause or stop it, then step"
+        """Run one task, on a thread of its own: a payment takes seconds, and a click must not."""
+        if any(worker.status.task for worker in self._running()):
+            return "the paused worker still runs a task: step when it has ended"
         worker = self._alive(self.workers[0])
         self._step = threading.Thread(
             target=self._take_step, args=(worker,), name=f"{self._name} worker-step", daemon=True
         )
         return "worker: takes one step"
 
-    @_alone
     def go(self) -> None:
-        """Start the step that a click requested; after the click's own text, which would overwrite the step's."""
-        if self._step is not None and self._step.ident is None and not self._closed:
-            self._step.start()
+        """Begin the step that a click has asked for: after the click's own text, which would hide the step's."""
+        with self._lock:
+            if self._step is not None and self._step.ident is None and not self._closed:
+                self._step.start()
 
-    @_alone
+    @_verb
     def stop(self) -> str:
-        """Ask the workers' threads to end after their present tasks."""
-        if not (running := self._running()):
-            return "worker: not started, so there is nothing to stop"
-        for worker in running:
+        """Ask the workers' threads to end after the tasks that they run."""
+        for worker in self._running():
             worker.stop(timeout=0)
         return "worker: stops; a task that runs is brought to its end"
 
-    @_alone
+    @_verb
     def crash(self) -> str:
-        """Kill the worker that holds a task, or the first one that runs."""
-        if file_of(self._queue.engine) is None:
-            return ON_A_SERVER
-        worker = self._holder() or next(iter(self._running()), None)
-        if worker is None:
-            return "worker: not started, so there is nothing to kill"
+        """Kill the worker that holds a task, or else the first one that runs."""
+        worker = self._holder() or self._running()[0]
         task = worker.status.task
         text = f"{worker.name.removeprefix(self._name).strip()}: {worker.kill()}"
         if task is None:
             return text
         return f"{text}; the task stays running until its lease runs out, and then needs another worker"
 
-    @_alone
+    @_verb
     def zombie(self) -> str:
-        """Stall the worker with a task until another worker was given the task; the next click wakes it."""
-        if self._closed:
-            return ENDED
-        if file_of(self._queue.engine) is None:
-            return ON_A_SERVER
+        """Let the worker with a task stand still until another one was given the task; the next click wakes it."""
         if frozen := next((worker for worker in self.workers if worker.frozen), None):
             frozen.thaw()
             return "worker: comes back at once, whoever has its task"
-        if (worker := self._holder()) is None:
-            return "worker: holds no task; start it on one, then make it a zombie"
-        task = worker.status.task
+        if (worker := self._holder()) is None or (task := worker.status.task) is None:
+            return self.why_not("zombie")  # it has just ended
         worker.freeze()
         self.set_count(2)
-        for other in self.workers:
-            if other is not worker and other.status.state in NO_THREAD:
-                self._alive(other).start()
-        return f"worker: stands still with task {task.id if task else '?'}; another one may have it after the lease"
+        for other in self._resting():
+            self._alive(other).start()
+        return f"worker: stands still with task {task.id}; another one may have it after the lease"
 
-    @_alone
     def set_count(self, count: int) -> str:
-        """Set the number of workers, 1 or 2; a second one starts if the first runs, and ends after its present task."""
-        if len(self.workers) == count:
-            return f"workers: {count}"
-        if count == 1:
-            former = self.workers[1]
-            self.workers = self.workers[:1]  # a new list: the watcher may be in the old one
-            self._former.append(former)
-            former.stop(timeout=0)
-            return "workers: 1; the other one ends after its task"
-        second = self._hire(2)
-        running = bool(self._running())
-        self.workers = [*self.workers, second]
-        if running and not self._closed:
-            second.start()
-        return "workers: 2"
+        """One worker or two; a second one starts if the first one runs, and ends after the task that it runs."""
+        with self._lock:
+            if len(self.workers) == count:
+                return f"workers: {count}"
+            if count == 1:
+                first, former = self.workers
+                self.workers = [first]  # a new list: the watcher may be in the old one
+                self._former.append(former)
+                former.stop(timeout=0)
+                return "workers: 1; the other one ends after its task"
+            second, running = self._hire(2), bool(self._running())
+            self.workers = [*self.workers, second]
+            if running and not self._closed:
+                second.start()
+            return "workers: 2"
 
-    @_alone
     def renew(self) -> None:
-        """Replace all workers, whatever they do, with one that is stopped."""
-        for worker in self.workers:
-            if worker.status.task and file_of(self._queue.engine) is not None:
-                worker.kill()  # its result is of a shop that is gone
-            worker.stop(timeout=0)
-        self._former += self.workers
-        self.workers = [self._hire(1)]
+        """Let every worker go, whatever it does, and hire one that is stopped."""
+        with self._lock:
+            for worker in self.workers:
+                if worker.status.task and file_of(self._queue.engine) is not None:
+                    worker.kill()  # its result is of a shop that is gone
+                worker.stop(timeout=0)
+            self._former += self.workers
+            self.workers = [self._hire(1)]
 
     def close(self, timeout: float) -> None:
         """End every thread. May be called twice."""
@@ -221,6 +219,9 @@ class WorkerPool:
         self._former.append(worker)
         self.workers = [hired if other is worker else other for other in self.workers]
         return hired
+
+    def _resting(self) -> list[KillableWorker]:
+        return [worker for worker in self.workers if worker.status.state in NO_THREAD]
 
     def _running(self) -> list[KillableWorker]:
         return [worker for worker in self.workers if worker.status.state not in NO_THREAD]

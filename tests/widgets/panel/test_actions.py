@@ -166,7 +166,7 @@ def test_a_killed_worker_writes_nothing__and_another_one_takes_its_task_after_th
         assert session.exec(select(Task)).one().attempt == 2
     until(lambda: "idle" in hand.worker())
     hand.click("crash", "worker: killed between two tasks")
-    hand.click("crash", "not started, so there is nothing to kill")
+    hand.click("crash", "no worker is started")
 
 
 @pytest.mark.fault
@@ -233,7 +233,7 @@ def test_a_click_does_not_wait_for_a_heartbeat_that_is_held_up(open_panel: OpenP
 @pytest.mark.fault
 def test_a_zombies_result_is_refused(open_panel: OpenPanel, database: Engine):
     hand = open_panel(seconds=60, queue=TaskQueue(database, lease=0.6))
-    hand.click("zombie", "holds no task")
+    hand.click("zombie", "no worker holds a task")
     paid_by(hand)
     hand.panel.set(seconds=0)  # for the one that takes over
     hand.click("zombie", "worker: stands still with task 1; another one may have it after the lease")

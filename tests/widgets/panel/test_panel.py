@@ -107,13 +107,13 @@ def test_a_running_payment_is_asked_to_stop(open_panel: OpenPanel):
 def test_clicks_in_vain_explain_themselves(open_panel: OpenPanel):
     hand = open_panel()
     hand.click("pay", "no order selected")
-    hand.click("pause", "nothing to pause")
-    hand.click("resume", "nothing to resume")
-    hand.click("stop", "nothing to stop")
+    hand.click("pause", "the worker is not started")
+    hand.click("resume", "the worker is not paused")
+    hand.click("stop", "the worker is not started")
     hand.click("step", "no task is due")
     hand.click("start", "worker: started")
     hand.click("start", "started already")
-    hand.click("step", "pause or stop it, then step")
+    hand.click("step", "pause or stop it first")
 
 
 def test_the_workers_state_is_a_word(open_panel: OpenPanel):
@@ -154,8 +154,8 @@ def test_a_click_never_waits_for_a_payment(open_panel: OpenPanel):
     began = time.monotonic()
     hand.click("step")
     until(lambda: "busy with task 1" in hand.worker())
-    hand.click("start", "in a step")
-    hand.click("step", "still in the last step")
+    hand.click("start", "a step is under way")
+    hand.click("step", "a step is under way")
     hand.click("new_order", "order 3: new")
     assert time.monotonic() - began < 10
     hand.panel.stop()  # and neither does the end of the panel
@@ -252,7 +252,7 @@ def test_start_on_a_paused_worker_says_what_to_press(open_panel: OpenPanel):
     hand = open_panel()
     hand.click("start", "worker: started")
     hand.click("pause", "worker: pauses")
-    hand.click("start", "worker: paused: press Resume")
+    hand.click("start", "paused: press Resume")
 
 
 def test_a_checklist_is_refused_at_once_where_a_condition_is_unknown(database: Engine):
