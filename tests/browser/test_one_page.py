@@ -85,10 +85,16 @@ def test_all_widgets_on_one_page__then_the_page_is_loaded_again(alone: Notebook,
     recorded.get_by_role("button", name="Play").click()
     expect(recorded.locator("[data-task='3']")).to_have_count(2)
 
+    live.get_by_role("button", name="More", exact=True).click()
+    live.get_by_role("button", name="Run", exact=True).click()
+    expect(live.get_by_role("region", name="Story")).to_contain_text("step 1 of 3")
     page.evaluate(f"{CONTEXT}.save()")
     page.reload()
     page.wait_for_selector(".taskref-picture", state="attached")
     assert page.evaluate(FIRST_ROW) < 1500  # milliseconds
     expect(live.locator("[data-order='3']")).to_have_count(2)
+    live.get_by_role("button", name="one", exact=True).click()  # the scenario waits as it did before
+    expect(live.get_by_role("region", name="Story")).to_contain_text("Both clicks checked before")
+    live.get_by_role("button", name="End", exact=True).click()
     live.get_by_role("button", name="New order", exact=True).click()
-    expect(live.locator("[data-order='4']")).to_have_count(2)
+    expect(live.locator("[data-order='5']")).to_have_count(2)

@@ -75,6 +75,7 @@ def test_the_text_stands_out_in_both_themes(both: Notebook):
             assert contrast(both, selector) >= 4.5, f"{selector} in {theme}"
 
 
+@pytest.mark.nightly
 def test_without_its_kernel_the_panel_is_a_table_and_says_what_to_do(alone: Notebook):
     both = open_both(alone, "no_kernel.ipynb")
     copy = both.page.locator(".taskref-static")

@@ -98,6 +98,25 @@ def test_one_act_comes_next__and_the_checklist_ticks_itself_off(steps: Notebook)
     expect(steps.panel.locator(".taskref-events")).not_to_contain_text("deleted")
 
 
+def test_impatience__double_clicks_and_fields_without_sense(both: Notebook):
+    toggle = both.button("Start worker")
+    toggle.dblclick()
+    expect(both.button("Pause")).to_be_visible()
+    expect(both.panel.locator(".taskref-pool")).to_have_text("started")  # not paused by its second half
+    both.click("Stop")
+    both.button("Start over").dblclick()
+    expect(both.button("Sure? Click again")).to_be_visible()
+    expect(both.button("Start over")).to_be_visible()  # after a while
+    both.click("More")
+    seconds = both.panel.get_by_label("Seconds per task")
+    for typed, kept in (("", "60"), ("-3", "0"), ("999", "60"), ("0", "0"), ("60", "60")):
+        seconds.fill(typed)
+        seconds.press("Enter")
+        seconds.blur()
+        expect(seconds).to_have_value(kept)
+    both.click("More")
+
+
 def test_the_order_that_is_clicked_is_the_one_that_clicks_are_about(both: Notebook):
     inverted = both.panel.locator(".taskref-side").last
     inverted.locator("[data-order='2'] .taskref-c-status").click()

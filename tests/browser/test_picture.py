@@ -96,6 +96,16 @@ def test_what_is_broken_is_said_in_words(pictures: Notebook):
     expect(inverted.locator("[data-task='1']")).not_to_contain_text("orphan")
 
 
+@pytest.mark.parametrize("width", [640, 1000])
+def test_what_is_broken_is_never_cut(pictures: Notebook, width: int):
+    pictures.page.set_viewport_size({"width": width, "height": 2400})
+    pictures.page.wait_for_timeout(500)
+    for approach in ("classic", "inverted"):
+        for one in side(pictures, approach).locator(".taskref-broken").all():
+            cell = one.locator("xpath=..")
+            assert cell.evaluate("cell => cell.scrollWidth - cell.clientWidth") <= 0, one.inner_text()
+
+
 def test_by_keyboard__move_open_follow(pictures: Notebook):
     page, classic = pictures.page, side(pictures, "classic")
     tasks, orders = classic.get_by_role("treegrid").last, classic.get_by_role("treegrid").first
@@ -161,6 +171,7 @@ def test_the_timeline__filtered_and_copied(pictures: Notebook):
     classic.get_by_label("Only order").fill("")
 
 
+@pytest.mark.nightly
 def test_axe_finds_nothing_serious__in_either_theme(pictures: Notebook):
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         pictures.command("apputils:change-theme", theme=theme)
@@ -177,6 +188,7 @@ def test_axe_finds_nothing_serious__in_either_theme(pictures: Notebook):
         assert serious == [], theme
 
 
+@pytest.mark.nightly
 def test_two_thousand_tasks__few_in_the_page_and_it_stays_where_it_was_scrolled(notebook: Notebook, lab: Lab):
     page = notebook.page
     page.emulate_media(reduced_motion="reduce")
@@ -212,6 +224,7 @@ def test_two_thousand_tasks__few_in_the_page_and_it_stays_where_it_was_scrolled(
     assert wide <= 0
 
 
+@pytest.mark.nightly
 def test_a_page_that_is_loaded_again_and_a_second_view_know_everything(alone: Notebook, lab: Lab):
     alone.open(lab.write("again.ipynb", BROKEN, PANELS[1]))
     alone.run_all()

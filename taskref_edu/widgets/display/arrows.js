@@ -14,8 +14,7 @@ class Arrows {
   // The kinds of arrows, drawn as they are in the picture.
   legend() {
     const classic = this.picture.approach === "classic";
-    const points = classic ? "its payload names the order" : "its column names the task";
-    const lost = classic ? "no such order" : "its task is gone";
+    const lost = classic ? "no such order" : "task is gone";
     const sample = (paths, ...words) => {
       const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
       for (const [name, value] of [["viewBox", "0 0 34 14"], ["width", "34"], ["height", "14"], ["aria-hidden", "true"]]) svg.setAttribute(name, value);
@@ -30,11 +29,11 @@ class Arrows {
     const arrow = classic ? "M32 7L2 7M8 3L2 7L8 11" : "M2 7L32 7M26 3L32 7L26 11";
     const cut = classic ? ["M32 7L14 7", "M5 3L13 11M5 11L13 3"] : ["M2 7L20 7", "M21 3L29 11M21 11L29 3"];
     const parts = [
-      sample([[arrow, "taskref-now"]], "running"), sample([[arrow, ""]], points),
+      sample([[arrow, "taskref-now"]], "running"), sample([[arrow, ""]], "reference"),
       sample([[cut[0], "taskref-lost"], [cut[1], "taskref-cross"]], make("b", "", {}, "dangling"), `: ${lost}`),
     ];
-    if (!classic) parts.push(sample([["M12 7a5 5 0 1 0 10 0a5 5 0 1 0 -10 0", "taskref-cross"]], make("b", "", {}, "orphan"), ": no order names it"));
-    const keys = make("span", "taskref-keys", {}, "Keys in a list: ↑ ↓ move, Space selects, Enter shows details, F follows the arrow");
+    if (!classic) parts.push(sample([["M12 7a5 5 0 1 0 10 0a5 5 0 1 0 -10 0", "taskref-cross"]], make("b", "", {}, "orphan"), ": unreferenced"));
+    const keys = make("span", "taskref-keys", {}, "Keys: ↑ ↓ move, Space selects, Enter shows details, F follows the arrow");
     return make("div", "taskref-legend taskref-arrows-legend", {}, ...parts, keys);
   }
 

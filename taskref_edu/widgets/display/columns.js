@@ -49,7 +49,7 @@ class Columns {
     const partner = this.kind === "order" ? picture.tasks : picture.orders;
     const end = text.of(`${partner.ids.at(-1) ?? 10} →`, true) + 4;
     const words = text.of(`${partner.kind} `, true);
-    const arrow = Math.max(end, text.of(partner.kind, true), text.of(longest.mark, true) + 4 - words);
+    const arrow = Math.max(end, text.of(partner.kind, true), text.of(longest.mark, true) + 4);
     const found = {
       id: Math.max(text.of(newest, true), text.of(kind, true)), status: status + 15, arrow, more: 12,
       process: text.of(", in process") - 6,
@@ -59,7 +59,7 @@ class Columns {
       type: Math.min(180, Math.max(text.of(longest.type ?? ""), text.of("type", true))),
     };
     // How much more an arrow without an end needs to say where it was to lead.
-    found.rest = longest.mark ? text.of(`✕ dangling: ${partner.kind} ${partner.ids.at(-1) ?? 100}0`, true) - arrow - words : 0;
+    found.rest = longest.mark ? text.of(`✕ dangling: ${partner.kind} ${partner.ids.at(-1) ?? 100}0`, true) - arrow : 0;
     found.words = words - 6;
     found.expired = Math.max(0, text.of("✝ lease expired", true) - found.at);
     const columns = [...this.columns, ...(kind === "task" ? ["expired"] : []), ...(kind === "order" ? ["process"] : []), ...(this.points() ? ["rest", "words"] : [])];

@@ -255,7 +255,7 @@ class Grid extends Columns {
 
   // As high as its rows; an empty one has room for a sentence.
   grow() {
-    const rows = this.ids.length ? this.top(this.ids.length) : 1.4 * this.rowHeight;
+    const rows = this.ids.length ? this.top(this.ids.length) : 1.8 * this.rowHeight;
     const height = Math.min(rows + this.rowHeight, (MOST_ROWS + 1) * this.rowHeight) + 2;
     if (height === this.grown) return;
     this.grown = height;

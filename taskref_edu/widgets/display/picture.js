@@ -343,6 +343,7 @@ class Picture {
     const gutter = stacked ? 0 : Math.min(GUTTER[1], GUTTER[0] + spare / 2);
     this.root.classList.toggle("taskref-stacked", stacked);
     this.lists.style.gridTemplateColumns = stacked ? "minmax(0, 1fr)" : `${width("order") + spare / 4}px ${gutter}px minmax(0, 1fr)`;
+    this.orders.caption.style.setProperty("--gutter", `${gutter}px`);
     for (const grid of [this.orders, this.tasks]) grid.lay(needs[grid.kind], out);
     this.arrows.width = gutter;
   }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import isfinite
 from typing import Any
 
 from .click_storm import How
@@ -176,7 +177,7 @@ class PanelActions:
     # Inside
 
     def _set(self, name: str, value: Any) -> None:
-        if name in BOUNDS and isinstance(value, int | float):
+        if name in BOUNDS and type(value) in (int, float) and isfinite(value):
             least, most = BOUNDS[name]
             setattr(self, name, type(least)(min(max(value, least), most)))
         elif name == "how" and value in HOW:
@@ -241,6 +242,9 @@ class PanelActions:
                 side.pool.set_count(before[1])
 
     def _start_over(self) -> None:
+        if any(side.storming for side in self.sides):
+            self.say("start over: the clicks of a storm are under way; try again when they have ended")
+            return
         self.player = self._before_scenario = self.selected = None
         self.seconds = SECONDS
         self._on_each(lambda side: side.start_over())

@@ -2,6 +2,7 @@
 // What can be done now, and why not, is said by the kernel (controls.py); a button that cannot act keeps its focus and
 // says why. The pictures beside it hear of the selected order by an event on the panel's element.
 
+const ONCE = ["toggle", "zombie", "run", "next", "start_over"];
 const TOGGLE = { start: "Start worker", pause: "Pause", resume: "Resume" };
 
 class Controls {
@@ -12,6 +13,7 @@ class Controls {
     this.buttons = {};
     this.page = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
     this.sent = 0; // messages
+    this.typing = new Set(); // fields that somebody has not finished
     this.root = make("div", "taskref-controls");
     this.build();
     el.append(this.root);
@@ -85,11 +87,18 @@ class Controls {
   buildFold() {
     const field = (label, input) => {
       input.setAttribute("aria-label", label); // else a list's choices are part of its name
-      return make("label", "", {}, label, input);
+      return make("label", "", {}, ...(input.type === "checkbox" ? [input, label] : [label, input]));
     };
     const number = (name, most, step) => {
-      const input = make("input", "", { type: "number", min: name === "clicks" ? "2" : "0", max: String(most), step: String(step) });
-      input.addEventListener("change", () => input.checkValidity() && this.send({ set: { [name]: Number(input.value) } }));
+      const least = name === "clicks" ? "2" : "0";
+      const input = make("input", "", { type: "number", min: least, max: String(most), step: String(step) });
+      input.addEventListener("input", () => this.typing.add(input));
+      input.addEventListener("change", () => {
+        this.typing.delete(input);
+        if (input.value !== "") return this.send({ set: { [name]: Number(input.value) } }); // the kernel knows the bounds
+        this.draw();
+        this.refuse(`${name}: no number found; ${least} to ${most} expected`);
+      });
       return input;
     };
     const list = (name, options) => {
@@ -133,13 +142,14 @@ class Controls {
     };
     const { title, place, say, choices, answer, rule } = this.story;
     const head = make("header", "", {}, title, place, make("span", "taskref-spring"), this.button("play"), this.button("end"));
-    return make("section", "taskref-scenario", { "aria-label": "Story", hidden: "" }, head, say, choices, answer, rule, make("div", "", {}, this.button("next")));
+    return make("section", "taskref-scenario", { "aria-label": "Story", hidden: "" }, head, say, choices, answer, rule, this.button("next"));
   }
 
   button(name) {
     const [label, tip] = this.fixed.buttons[name] ?? ["", ""];
     const button = make("button", "taskref-button", { type: "button", title: tip }, label);
-    button.addEventListener("click", () => this.click(name, button));
+    // The second half of a double click must not undo the first one, or skip what it has shown.
+    button.addEventListener("click", ({ detail }) => (detail > 1 && ONCE.includes(name)) || this.click(name, button));
     this.buttons[name] = button;
     return button;
   }
@@ -222,7 +232,7 @@ class Controls {
     this.drawOrders(state);
     const { seconds, clicks, how, two } = this.fields;
     for (const [field, value] of [[seconds, state.seconds], [clicks, state.clicks], [how, state.how]]) {
-      if (document.activeElement !== field || field === how) field.value = String(value);
+      if (!this.typing.has(field)) field.value = String(value);
     }
     two.checked = state.workers === 2;
     this.drawSteps(state.done);
@@ -277,6 +287,7 @@ class Controls {
       button.classList.toggle("taskref-right", found.right.includes(number));
       button.classList.toggle("taskref-wrong", found.right.length > 0 && found.guess === number && !found.right.includes(number));
     });
+    choices.classList.toggle("taskref-told", !found.asks);
     write(answer, found.answer);
     answer.hidden = !found.answer;
     write(rule, found.rule);

@@ -86,9 +86,9 @@ def offers(names: Sequence[str], sides: Sequence[SideFacts], player: ScenarioPla
 
 
 def primary(offered: dict[str, str], sides: Sequence[SideFacts], player: ScenarioPlayer | None, step: str) -> str:
-    """The one act that comes next; `step` is the condition of the first step that is not done."""
+    """The one act that comes next, or "": a guess; `step` is the condition of the first step that is not done."""
     if player is not None:
-        return "end" if player.ended else "next"
+        return "end" if player.ended else "" if player.asks_for_a_guess else "next"
     if act := ACTS.get(step.split(" ", 1)[0]):
         return "" if act in offered else act
     live = ["start", "resume"] if any(side.live for side in sides) else []

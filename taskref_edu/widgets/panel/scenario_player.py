@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .conditions import EVERY, comparison
-from .scenarios import IDLE, Act, ScenarioStep, scenario
+from .scenarios import IDLE, STORM_OVER, Act, ScenarioStep, scenario
 
 PACE = 4.0  # seconds between two steps when all are played: time to read a sentence
 Counts = Mapping[str, Mapping[str, int]]  # side -> what is counted there -> how many
@@ -50,6 +50,11 @@ class ScenarioPlayer:
         return self._number == len(self._steps) - 1 and not self._asks and self.waits_for is None
 
     @property
+    def asks_for_a_guess(self) -> bool:
+        """Whether a question with choices is open."""
+        return self._asks and self.waits_for is None and bool(self._step.choices)
+
+    @property
     def text(self) -> str:
         """Where it is, in one line."""
         waits = f", waits until {self.waits_for}" if self.waits_for else ""
@@ -79,8 +84,8 @@ class ScenarioPlayer:
         }
 
     def begin(self) -> None:
-        """Wait until the workers that were stopped hold no task."""
-        self.waits_for = IDLE if self._still_open(IDLE) is not None else None
+        """Wait until the workers that were stopped hold no task, and until a storm is over."""
+        self.waits_for = next((one for one in (STORM_OVER, IDLE) if self._still_open(one) is not None), None)
 
     def guess(self, choice: int) -> None:
         """Choose an answer, and let it happen."""
@@ -122,6 +127,8 @@ class ScenarioPlayer:
                 if self._still_open(self.waits_for) is not None:
                     return
                 self.waits_for = None
+                if self._asks:
+                    self.begin()
                 self._due = time.monotonic() + (self._pace or 0)
                 if not self._asks:
                     self._happened()

@@ -8,7 +8,6 @@ Not covered: what the workers do (`capture_sql(engine, all_threads=True)` shows 
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from html import escape
-from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import Engine
@@ -31,8 +29,6 @@ from .click_transactions import own_engine
 # As in measure(): their steps are few, and not the same each time.
 UNCOUNTED = ("BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
 MOST = 60  # statements that are shown: a storm of clicks has hundreds
-# The verb, and the table: what two statements have in common that do the same.
-_WHAT = re.compile(r"(SELECT|INSERT|UPDATE|DELETE|\w+)(?:.*?\b(?:FROM|INTO|UPDATE)? ?(orders|task)\b)?")
 
 
 @dataclass
@@ -150,20 +146,19 @@ def _head(name: str, seen: SeenStatement) -> str:
     return f"{name.capitalize()}, {escape(seen.title)}: {found}"
 
 
-Cell = tuple[str, str]  # what a statement does to which table, and its HTML
+Cell = tuple[str, str]  # a statement's verb, and its HTML
 
 
 def _level(columns: list[list[Cell]]) -> Iterator[list[str]]:
-    """The cells of each row; where the sides do not do the same, the other one has an empty cell."""
+    """The cells of each row; where one side has no statement with the verb of the other one, its cell is empty."""
     if len(columns) == 1:
         yield from ([html] for _, html in columns[0])
         return
     left, right = columns
-    same = SequenceMatcher(None, [what for what, _ in left], [what for what, _ in right], autojunk=False)
-    for _, a, b, c, d in same.get_opcodes():
-        pairs = zip_longest(left[a:b], right[c:d], fillvalue=("", ""))
-        if [what for what, _ in left[a:b]] == [what for what, _ in right[c:d]]:
-            yield from ([one[1], other[1]] for one, other in pairs)
+    verbs = [[verb for verb, _ in column] for column in columns]
+    for same, a, b, c, d in SequenceMatcher(None, *verbs, autojunk=False).get_opcodes():
+        if same == "equal":
+            yield from ([one[1], other[1]] for one, other in zip(left[a:b], right[c:d], strict=True))
         else:
             yield from ([html, ""] for _, html in left[a:b])
             yield from (["", html] for _, html in right[c:d])
@@ -182,7 +177,6 @@ def _cells(seen: SeenStatement, queue: TaskQueue) -> list[Cell]:
 
 def _cell(line: Line, with_click: bool, connection: Any) -> Cell:
     sql = " ".join(filled_in(connection, line.sql, line.parameters).split())
-    what = _WHAT.match(sql)
     found = [f"click {line.click}"] if with_click else []
     if line.changed is not None:
         found.append(f"{_count(line.changed, 'row')} changed")
@@ -192,7 +186,7 @@ def _cell(line: Line, with_click: bool, connection: Any) -> Cell:
     if line.error:
         found.append(f"refused: {line.error}")
     below = f'<div class="taskref-found">{escape(" · ".join(found))}</div>' if found else ""
-    return " ".join(filter(None, what.groups())) if what else sql, f"<code>{_marked(sql)}</code>{below}"
+    return sql.partition(" ")[0], f"<code>{_marked(sql)}</code>{below}"
 
 
 def _marked(sql: str) -> str:
