@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...approaches.classic import PAYMENT
+from ...arguments import shorten
 from .html_tables import is_orphan, money, readable
 from .rows import OrderRow, Rows, TaskRow, order_in
 
@@ -69,5 +70,4 @@ def seconds_until(moment: Any, now: datetime | None = None) -> float | None:
 
 
 def _clip(text: Any) -> str:
-    text = str(text)
-    return text if len(text) <= LONGEST_DETAIL else f"{text[:LONGEST_DETAIL]}…"
+    return shorten(str(text), LONGEST_DETAIL)

@@ -1,6 +1,7 @@
-"""The rows as HTML tables, for a notebook without a kernel: states as words and shapes, arrows as text.
+"""Rows as HTML tables, for a notebook without its kernel: states as words and shapes, arrows as text.
 
-Everything from the database is escaped. Not covered: reading the rows (`rows.py`), the live picture (`picture.py`).
+Whatever comes from the database is shown as text. Not covered: where the rows come from (`rows.py`), the
+live picture (`picture.py`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...approaches.classic import PAYMENT
+from ...arguments import shorten
 from ...models import LIVE
 from .rows import Rows, TaskRow, order_in
 
@@ -22,7 +24,7 @@ LONGEST_TABLE = 50  # rows: the table is kept in the notebook's file
 
 
 def orders_table(rows: Rows, approach: str) -> str:
-    """The orders; in the inverted approach each with an arrow to its task."""
+    """The orders; in the inverted approach each with the arrow to its task."""
     inverted, lines = approach == "inverted", []
     for order in rows.newest_orders(LONGEST_TABLE):
         target = order.processing_task_id
@@ -36,7 +38,7 @@ def orders_table(rows: Rows, approach: str) -> str:
 
 
 def tasks_table(rows: Rows, approach: str) -> str:
-    """The tasks; in the classic approach each with an arrow to its order."""
+    """The tasks; in the classic approach each with the arrow to its order."""
     classic, lines = approach == "classic", []
     for task in rows.newest_tasks(LONGEST_TABLE):
         status = _badge(task.status, more_of(task.status, task.attempt, task.cancel_requested_at))
@@ -50,18 +52,17 @@ def tasks_table(rows: Rows, approach: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Any value as escaped text of limited length."""
-    text = str(value)
-    return escape(text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…")
+    """Anything as harmless text of bounded length."""
+    return escape(shorten(str(value), LONGEST_TEXT))
 
 
 def money(cents: Any) -> str:
-    """An amount of cents as money; anything but a number is unchanged, because SQLite stores any value."""
+    """An amount as it is written; what is no number stays as it is, since SQLite takes anything."""
     return f"{cents / 100:.2f}" if isinstance(cents, int | float) else str(cents)
 
 
 def readable(payload: str | None) -> str:
-    """A payload's text as a person would write it; text that is no JSON is unchanged."""
+    """The text of a payload as somebody would write it; text that is no JSON as it is."""
     if payload is None:
         return ""
     try:
@@ -71,7 +72,7 @@ def readable(payload: str | None) -> str:
 
 
 def more_of(status: str, attempt: int, cancel_requested_at: Any) -> str:
-    """What a task's status does not show: its attempt, a cancel request."""
+    """What a task's status does not say."""
     if status == "running" and cancel_requested_at is not None:
         return ", asked to stop"
     if status == "pending" and attempt:
@@ -80,12 +81,12 @@ def more_of(status: str, attempt: int, cancel_requested_at: Any) -> str:
 
 
 def is_orphan(task_id: int, kind: str, status: str, rows: Rows) -> bool:
-    """Whether it is a payment that can still run, but that no order references."""
+    """Whether it is a payment that can still run, at which no order points."""
     return kind == PAYMENT and status in LIVE and task_id not in rows.referenced
 
 
 def _badge(status: str, more: str = "") -> str:
-    """A state as a word and a shape, so that it does not depend on colour."""
+    """A state: its shape for those who see no colour, its word for everybody."""
     kind, shape = (status, SHAPES[status]) if status in SHAPES else ("other", "?")
     text = shown(f"{status}{more}")
     return f'<span class="taskref-badge taskref-{kind}"><span aria-hidden="true">{shape}</span> {text}</span>'

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from ...approaches.classic import PAYMENT
+from ...arguments import shorten
 from .details import seconds_until
 from .html_tables import is_orphan, money, more_of
 from .rows import Rows, TaskRow, order_in
@@ -31,7 +32,7 @@ class StringTable(dict[str, int]):
 
     def __missing__(self, word: str) -> int:
         self[word] = len(self.texts)
-        self.texts.append(_cell(word))
+        self.texts.append(shorten(str(word), LONGEST_CELL))
         return self[word]
 
 
@@ -90,7 +91,8 @@ class RowDeltas:
         for order_id, customer, amount, status, reference in rows.orders.values():
             target = reference if inverted else None
             mark = "dangling" if target is not None and target not in rows.targets else ""
-            shown[order_id] = (order_id, words[status], _cell(customer), money(amount), _safe(target), words[mark])
+            name = shorten(str(customer), LONGEST_CELL)
+            shown[order_id] = (order_id, words[status], name, money(amount), _safe(target), words[mark])
         return shown
 
     def _shown_tasks(self, rows: Rows) -> dict[int, Shown]:
@@ -124,11 +126,6 @@ def _leases(rows: Rows) -> dict[int, str]:
     """The lease of each running task as the driver returns it; none if there are too many to watch."""
     running = {row[0]: row[_LEASE] for row in rows.tasks.values() if row[_STATUS] == "running"}
     return running if len(running) <= RUNNING else {}
-
-
-def _cell(text: Any) -> str:
-    text = str(text)
-    return text if len(text) <= LONGEST_CELL else f"{text[:LONGEST_CELL]}…"
 
 
 def _safe(number: int | None) -> int | str | None:

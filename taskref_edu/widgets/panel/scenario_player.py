@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .conditions import EVERY, comparison
-from .scenarios import IDLE, STORM_OVER, Act, ScenarioStep, scenario
+from .scenarios import Act, ScenarioStep, scenario
 
+BEFORE = ("storm over", "worker idle")  # what must be true before a scenario begins
 PACE = 4.0  # seconds between two steps when all are played: time to read a sentence
 Counts = Mapping[str, Mapping[str, int]]  # side -> what is counted there -> how many
 
@@ -85,7 +86,7 @@ class ScenarioPlayer:
 
     def begin(self) -> None:
         """Wait until the workers that were stopped hold no task, and until a storm is over."""
-        self.waits_for = next((one for one in (STORM_OVER, IDLE) if self._still_open(one) is not None), None)
+        self.waits_for = next((one for one in BEFORE if self._still_open(one) is not None), None)
 
     def guess(self, choice: int) -> None:
         """Choose an answer, and let it happen."""

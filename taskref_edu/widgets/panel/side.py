@@ -10,14 +10,16 @@ import threading
 import time
 from collections.abc import Callable
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import Table, delete, func, insert, select, text, update
+from sqlmodel import Session
 
 from ...approaches import classic, inverted
 from ...database.opening import open_database
 from ...database.transactions import reading, writing
 from ...errors import UnknownType
+from ...models import Order, Task
 from ...queue.running_task import RunningTask
 from ...queue.task_queue import TaskQueue
 from . import click_storm as storms
@@ -25,11 +27,46 @@ from .click_transactions import own_engine, short_writing
 from .killable_worker import KillableWorker
 from .order_actions import CLICKS, new_order
 from .sql_lens import Lens
-from .start_over import ORDERS, Copy
 from .worker_actions import WorkerPool
 
 Name = Literal["classic", "inverted"]
 APPROACHES: dict[str, ModuleType] = {"classic": classic, "inverted": inverted}
+MOST_ROWS = 5_000  # of each table: the copy is kept in memory
+ORDERS: Table = Order.__table__  # type: ignore[attr-defined]
+TASKS: Table = Task.__table__  # type: ignore[attr-defined]
+REFERENCE = ORDERS.c.processing_task_id
+
+
+class Copy:
+    """The rows of both tables when the panel's cell ran. `refusal`: why there is no copy, or "".
+
+    Not covered: ids. A database that gives an id once only, such as PostgreSQL, goes on counting.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self.refusal = ""
+        self._orders: list[dict[str, Any]] = []
+        self._tasks: list[dict[str, Any]] = []
+        rows = max(session.execute(select(func.count()).select_from(table)).scalar_one() for table in (ORDERS, TASKS))
+        if rows > MOST_ROWS:
+            self.refusal = f"{rows:,} rows found when the cell ran; up to {MOST_ROWS:,} are put back"
+            return
+        self._orders = [dict(row) for row in session.execute(select(ORDERS)).mappings()]
+        self._tasks = [dict(row) for row in session.execute(select(TASKS)).mappings()]
+
+    def put_back(self, session: Session) -> None:
+        """Replace what is there. Both tables may reference each other, so references go first and come last."""
+        session.execute(update(ORDERS).values({REFERENCE: None}))
+        session.execute(delete(TASKS))
+        session.execute(delete(ORDERS))
+        if self._orders:
+            session.execute(insert(ORDERS), [row | {REFERENCE.name: None} for row in self._orders])
+        if self._tasks:
+            session.execute(insert(TASKS), self._tasks)
+        for row in self._orders:
+            if row[REFERENCE.name] is not None:
+                reference = {REFERENCE: row[REFERENCE.name]}
+                session.execute(update(ORDERS).where(ORDERS.c.id == row["id"]).values(reference))
 
 
 class Side:
