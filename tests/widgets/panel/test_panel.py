@@ -139,7 +139,7 @@ def test_a_step_runs_one_task_while_the_worker_is_stopped_or_paused(open_panel: 
     hand.pay_new_orders(3)
     hand.click("step")
     until(lambda: "succeeded" in hand.tasks()[0])
-    until(lambda: hand.panel.controls.state["pool"] == "stopped")  # the step's thread ends after its task
+    until(lambda: hand.panel.views[0].side.pool.state == "stopped")  # the step's thread ends after its task
     hand.click("start")
     hand.click("pause")
     until(lambda: hand.worker() == "‖ paused")
