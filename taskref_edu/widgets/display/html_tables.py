@@ -1,7 +1,6 @@
-"""Rows as HTML tables, for a notebook without its kernel: states as words and shapes, arrows as text.
+"""The rows as HTML tables, for a notebook without a kernel: states as words and shapes, arrows as text.
 
-Whatever comes from the database is shown as text. Not covered: where the rows come from (`rows.py`), the
-live picture (`picture.py`).
+Everything from the database is escaped. Not covered: reading the rows (`rows.py`), the live picture (`picture.py`).
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ LONGEST_TABLE = 50  # rows: the table is kept in the notebook's file
 
 
 def orders_table(rows: Rows, approach: str) -> str:
-    """The orders; in the inverted approach each with the arrow to its task."""
+    """The orders; in the inverted approach each with an arrow to its task."""
     inverted, lines = approach == "inverted", []
     for order in rows.newest_orders(LONGEST_TABLE):
         target = order.processing_task_id
@@ -38,7 +37,7 @@ def orders_table(rows: Rows, approach: str) -> str:
 
 
 def tasks_table(rows: Rows, approach: str) -> str:
-    """The tasks; in the classic approach each with the arrow to its order."""
+    """The tasks; in the classic approach each with an arrow to its order."""
     classic, lines = approach == "classic", []
     for task in rows.newest_tasks(LONGEST_TABLE):
         status = _badge(task.status, more_of(task.status, task.attempt, task.cancel_requested_at))
@@ -52,17 +51,17 @@ def tasks_table(rows: Rows, approach: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Anything as harmless text of bounded length."""
+    """Any value as escaped text of limited length."""
     return escape(shorten(str(value), LONGEST_TEXT))
 
 
 def money(cents: Any) -> str:
-    """An amount as it is written; what is no number stays as it is, since SQLite takes anything."""
+    """An amount of cents as money; anything but a number is unchanged, because SQLite stores any value."""
     return f"{cents / 100:.2f}" if isinstance(cents, int | float) else str(cents)
 
 
 def readable(payload: str | None) -> str:
-    """The text of a payload as somebody would write it; text that is no JSON as it is."""
+    """A payload's text as a person would write it; text that is no JSON is unchanged."""
     if payload is None:
         return ""
     try:
@@ -72,7 +71,7 @@ def readable(payload: str | None) -> str:
 
 
 def more_of(status: str, attempt: int, cancel_requested_at: Any) -> str:
-    """What a task's status does not say."""
+    """What a task's status does not show: its attempt, a cancel request."""
     if status == "running" and cancel_requested_at is not None:
         return ", asked to stop"
     if status == "pending" and attempt:
@@ -81,12 +80,12 @@ def more_of(status: str, attempt: int, cancel_requested_at: Any) -> str:
 
 
 def is_orphan(task_id: int, kind: str, status: str, rows: Rows) -> bool:
-    """Whether it is a payment that can still run, at which no order points."""
+    """Whether it is a payment that can still run, but that no order references."""
     return kind == PAYMENT and status in LIVE and task_id not in rows.referenced
 
 
 def _badge(status: str, more: str = "") -> str:
-    """A state: its shape for those who see no colour, its word for everybody."""
+    """A state as a word and a shape, so that it does not depend on colour."""
     kind, shape = (status, SHAPES[status]) if status in SHAPES else ("other", "?")
     text = shown(f"{status}{more}")
     return f'<span class="taskref-badge taskref-{kind}"><span aria-hidden="true">{shape}</span> {text}</span>'

@@ -38,9 +38,9 @@ REFERENCE = ORDERS.c.processing_task_id
 
 
 class Copy:
-    """The rows of both tables when the panel's cell ran. `refusal`: why there is no copy, or "".
+    """A copy of both tables' rows, for the button "Start over". refusal: why there is no copy, or "".
 
-    Not covered: ids. A database that gives an id once only, such as PostgreSQL, goes on counting.
+    Not covered: ids of new rows, which go on rising where the database gives each id once only, as PostgreSQL does.
     """
 
     def __init__(self, session: Session) -> None:
@@ -55,7 +55,7 @@ class Copy:
         self._tasks = [dict(row) for row in session.execute(select(TASKS)).mappings()]
 
     def put_back(self, session: Session) -> None:
-        """Replace what is there. Both tables may reference each other, so references go first and come last."""
+        """Replace all rows. The tables may reference each other, so references are cleared first and set last."""
         session.execute(update(ORDERS).values({REFERENCE: None}))
         session.execute(delete(TASKS))
         session.execute(delete(ORDERS))

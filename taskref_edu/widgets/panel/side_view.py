@@ -1,6 +1,6 @@
-"""One side of a panel on the screen: looks at its database and its workers. Called by the watcher only.
+"""One side of a panel on the screen: reads its database and its workers' states. Called only by the watcher.
 
-A look costs a transaction only after somebody has committed, and a message only where something looks different.
+It opens a transaction only after a commit, and sends a message only if something looks different.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EVERY_POLL = 0.5  # seconds between two looks where each one reads everything, w
 
 
 class SideView:
-    """Shows one side; `box` is the widget. every: the least seconds between two messages to it."""
+    """Shows one side; `box` is the widget. every: the minimum of seconds between two messages."""
 
     def __init__(self, side: Side, every: float = 0.0) -> None:
         self.side = side
@@ -45,27 +45,27 @@ class SideView:
         self._trouble: Exception | None = None
         self._first = True
 
-    def note(self, text: str, order: int | None = None) -> None:
-        """An event that only its worker knows, such as a refused result. May be called on any thread."""
-        self.timeline.note(Event(clean(text), order))
+    def note(self, text: str) -> None:
+        """Add an event that only a worker knows, such as a refused result. May be called on any thread."""
+        self.timeline.note(Event(clean(text)))
 
     def has_changes(self) -> bool:
-        """Whether somebody has committed since the last look; costs next to nothing."""
+        """Whether anybody has committed since the last read; costs almost nothing."""
         return self._reader.has_changes()
 
     def refresh(self) -> None:
-        """Show what is there now. Raises what the look has met."""
+        """Show the present state. Raises the error of reading it."""
         if self._looked_at is None or time.monotonic() - self._looked_at >= self._every:
             self._look()
         if self._trouble is not None:
             raise self._trouble.with_traceback(None)
 
     def facts(self, selected: int | None) -> SideFacts:
-        """What the controls go by."""
+        """The facts on which the controls depend."""
         return SideFacts.of(self.rows, self.side.name == "inverted", selected, self.side.pool)
 
     def restart(self) -> None:
-        """Begin the timeline anew, and tell every page everything."""
+        """Start a new timeline, and send everything to every page."""
         self.timeline.clear()
         self.picture.forget_pages()
 
@@ -78,7 +78,7 @@ class SideView:
         return f'<div class="taskref-title">{TITLES[self.side.name]}</div>{"".join(self.both_tables())}'
 
     def close(self) -> None:
-        """Show the last state, and give back the connections. A page that is loaded again still gets that state."""
+        """Show the last state, and release the connections. A reloaded page still gets that state."""
         self._look()
         self._reader.close()
         self._messenger.every = 0.0

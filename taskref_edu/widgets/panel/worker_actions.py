@@ -1,7 +1,7 @@
 """The workers of one side of a panel, one or two, and what each click does to them.
 
-Every verb sets an event, or starts a thread, and returns a sentence for the status line. Knows no widgets, and may
-be called on any thread.
+Each method sets an event or starts a thread, and returns a sentence for the status line. It uses no widgets, and may be
+called on any thread.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _verb(act: Callable[[WorkerPool], str]) -> Callable[[WorkerPool], str]:
 
 
 class WorkerPool:
-    """`workers`: those that are shown. `say` tells the status line, `refused(task, error)` of a late result."""
+    """workers: those shown. say(text) writes to the status line; refused(task, error) reports a late result."""
 
     def __init__(
         self, name: str, queue: TaskQueue, say: Callable[[str], None], refused: Callable[[RunningTask, str], None]
@@ -61,12 +61,12 @@ class WorkerPool:
 
     @property
     def holders(self) -> list[KillableWorker]:
-        """Those with a task in their hands; also one that was let go and is still at its last task."""
+        """The workers that hold a task; also one that was replaced and still runs its last task."""
         return [worker for worker in (*self.workers, *self._former) if worker.status.task]
 
     @property
     def state(self) -> Literal["stopped", "started", "paused", "in a step"]:
-        """What the workers together are asked to do."""
+        """What the workers have been asked to do."""
         if self._is_stepping():
             return "in a step"
         if not (running := self._running()):
@@ -99,7 +99,7 @@ class WorkerPool:
 
     @_verb
     def start(self) -> str:
-        """Start every worker that does not run; a new one takes the place of a dead one."""
+        """Start every worker that is not running; a new worker replaces a dead one."""
         for worker in self._resting():
             self._alive(worker).start()
         return self._both("started")
@@ -120,7 +120,7 @@ class WorkerPool:
 
     @_verb
     def step(self) -> str:
-        """Run one task, on a thread of its own: a payment takes seconds, and a click must not."""
+        """Run one task on a thread of its own: a payment takes seconds, and a click must not."""
         if any(worker.status.task for worker in self._running()):
             return "the paused worker still runs a task: step when it has ended"
         worker = self._alive(self.workers[0])
@@ -130,21 +130,21 @@ class WorkerPool:
         return "worker: takes one step"
 
     def go(self) -> None:
-        """Begin the step that a click has asked for: after the click's own text, which would hide the step's."""
+        """Start the step that a click requested; after the click's own text, which would overwrite the step's."""
         with self._lock:
             if self._step is not None and self._step.ident is None and not self._closed:
                 self._step.start()
 
     @_verb
     def stop(self) -> str:
-        """Ask the workers' threads to end after the tasks that they run."""
+        """Ask the workers' threads to end after their present tasks."""
         for worker in self._running():
             worker.stop(timeout=0)
         return "worker: stops; a task that runs is brought to its end"
 
     @_verb
     def crash(self) -> str:
-        """Kill the worker that holds a task, or else the first one that runs."""
+        """Kill the worker that holds a task, or the first one that runs."""
         worker = self._holder() or self._running()[0]
         task = worker.status.task
         text = f"{worker.name.removeprefix(self._name).strip()}: {worker.kill()}"
@@ -154,7 +154,7 @@ class WorkerPool:
 
     @_verb
     def zombie(self) -> str:
-        """Let the worker with a task stand still until another one was given the task; the next click wakes it."""
+        """Stall the worker with a task until another worker was given the task; the next click wakes it."""
         if frozen := next((worker for worker in self.workers if worker.frozen), None):
             frozen.thaw()
             return "worker: comes back at once, whoever has its task"
@@ -167,7 +167,7 @@ class WorkerPool:
         return f"worker: stands still with task {task.id}; another one may have it after the lease"
 
     def set_count(self, count: int) -> str:
-        """One worker or two; a second one starts if the first one runs, and ends after the task that it runs."""
+        """Set the number of workers, 1 or 2; a second one starts if the first runs, and ends after its present task."""
         with self._lock:
             if len(self.workers) == count:
                 return f"workers: {count}"
@@ -184,7 +184,7 @@ class WorkerPool:
             return "workers: 2"
 
     def renew(self) -> None:
-        """Let every worker go, whatever it does, and hire one that is stopped."""
+        """Replace all workers, whatever they do, with one that is stopped."""
         with self._lock:
             for worker in self.workers:
                 if worker.status.task and file_of(self._queue.engine) is not None:
