@@ -21,7 +21,7 @@ from ..errors import ReadOnlySession
 from ..lab.explorer.errors import LabError
 from ..lab.explorer.progress_bar import whole_only
 from .apart import check_apart, is_apart
-from .cell_parsing import UNREADABLE, answers, ids_in, parse
+from .cell_parsing import UNREADABLE, Function, answers, ids_in, parse
 from .code_slips import slips_in
 from .error_texts import explain, learner_lines, shown_lines
 from .exercise import Check, CheckFailed, Exercise, find, function_of
@@ -82,10 +82,17 @@ def check_attempt(attempt: Attempt, exercise: Exercise | None = None) -> Outcome
 
 def not_attempted(exercise: Exercise) -> Outcome:
     """The outcome of a cell that still contains its stub."""
-    next_step = f'Write the body of `{exercise.function}` and run the cell; `hint("{exercise.id}")` helps.'
+    act = "Write the body of" if _is_empty(function_of(exercise.stub)) else "Change"
+    next_step = f'{act} `{exercise.function}` and run the cell; `hint("{exercise.id}")` helps.'
     return Outcome(
         exercise.id, exercise.title, Verdict.NOT_ATTEMPTED, "The function is still as it was given.", next_step
     )
+
+
+def _is_empty(function: Function) -> bool:
+    """Whether the body is only a docstring and `...`; another one has a fault to be found."""
+    body = function.body[ast.get_docstring(function) is not None :]
+    return all(isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) for one in body)
 
 
 def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:

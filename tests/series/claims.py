@@ -76,8 +76,8 @@ assert once.holds
 assert (row().status, order.status, len(ledger)) == ("succeeded", "paid", 1)
 """,
     "06": """
-assert not blind.broken and not also_blind.broken  # two invariants that look sensible, and see nothing
-assert seeing.count - len(seeing.broken) == 2 and quiet.holds
+assert not from_orders.broken and not from_tasks.broken  # two invariants that look sensible, and see nothing
+assert whole.count - len(whole.broken) == 2 and repaired.holds
 assert [row["broken meanwhile"] == "nothing" for row in stories] == [True, False, True]
 assert [len(row["charged by tasks"]) for row in stories] == [1, 2, 2]
 """,

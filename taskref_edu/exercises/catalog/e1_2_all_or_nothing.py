@@ -131,7 +131,7 @@ EXERCISE = Exercise(
     core=True,
     goal=f"""
 Arrange these lines so that they enqueue a payment of order 7 and let the order reference its task, whatever
-crashes and however fast a worker is. Two of them are not needed. Each line is used once or not at
+crashes and however fast a worker is. Not all of them are needed. Each line is used once or not at
 all, and none may raise an error. Return the letters, such as `"ABC"`.
 
 ```python
