@@ -21,11 +21,11 @@ QUICK = {
     "1.1": "right_9 wrong_5 wrong_7 wrong_13",
     "2.2": "wrong_9",
     "2.3": "right_9 wrong_1 wrong_3 wrong_5 wrong_7",
-    "2.4": "wrong_5 wrong_7 wrong_13",
+    "2.4": "wrong_5 wrong_7 wrong_13 wrong_31",
     "3.1": "wrong_5 wrong_7 wrong_13",
     "3.3": "wrong_1 wrong_7 wrong_15",
     "3.4": "wrong_1 wrong_3 wrong_5 wrong_13 wrong_17",
-    "4.1": "wrong_3 wrong_5 wrong_9 wrong_19",
+    "4.1": "wrong_3 wrong_5 wrong_9 wrong_19 wrong_31",
     "4.2": "wrong_5 wrong_7 wrong_17",
     "4.3": "wrong_13",
     "5.1": "wrong_3 wrong_7 wrong_9",
@@ -36,7 +36,7 @@ QUICK = {
     "8.2": "wrong_5 wrong_7 wrong_19 wrong_21",
     "8.3": "wrong_3",
     "8.5": "wrong_19",
-    "9.2": "right_9 wrong_5 wrong_15",
+    "9.2": "right_9 wrong_5 wrong_15 wrong_31",
 }
 EVERY = [path for id in names() for path in sorted((FOLDER / id).glob("*.py"))]
 

@@ -74,7 +74,8 @@ def some_time(dice: random.Random, around: datetime = NOW) -> datetime:
 def task_row(dice: random.Random, id: int, **given: Any) -> Row:
     """A task whose other columns are anything that the table's rules allow for its status."""
     status = TaskStatus(given.get("status") or dice.choice([*LIVE, *LIVE, *ENDED]))
-    attempt = dice.randint(0, 3) if status == TaskStatus.PENDING else dice.randint(1, 4)
+    never_claimed = status in (TaskStatus.PENDING, TaskStatus.CANCELLED)  # perhaps; the others were claimed once
+    attempt = dice.randint(0, 3) if never_claimed else dice.randint(1, 4)
     row: dict[str, Any] = {
         "id": id,
         "type": dice.choice([PAYMENT, PAYMENT, *OTHER_TYPES]),
@@ -123,6 +124,14 @@ def inverted_world(dice: random.Random, size: int) -> World:
     references = [free.pop() if free and dice.random() < 0.8 else None for _ in ids]
     orders = [order_row(dice, id, processing_task_id=task) for id, task in zip(ids, references, strict=True)]
     return World(tasks, tuple(orders))
+
+
+def lookup_world(dice: random.Random, size: int) -> World:
+    """An inverted world whose tasks have payloads, which name strangers."""
+    world = inverted_world(dice, size)
+    ids = [order["id"] for order in world.orders]
+    tasks = [{**task, "payload": dice.choice([None, {"order_id": dice.choice(ids)}])} for task in world.tasks]
+    return World(tuple(tasks), world.orders)
 
 
 def classic_world(dice: random.Random, size: int) -> World:

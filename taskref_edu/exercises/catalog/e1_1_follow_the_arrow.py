@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,20 +10,12 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, inverted, open_database, reading, writing
-from taskref_edu.exercises.catalog._worlds import World, inverted_world, judge_worlds, opened, placed, worlds
+from taskref_edu.exercises.catalog._worlds import World, judge_worlds, lookup_world, opened, placed, worlds
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.exercises.slips import callers
 
 OrderOf = Callable[[Session, Task], Any]
 WORLDS = 16
-
-
-def lookup_world(dice: random.Random, size: int) -> World:
-    """An inverted world whose tasks have payloads, which name strangers."""
-    world = inverted_world(dice, size)
-    ids = [order["id"] for order in world.orders]
-    tasks = [{**task, "payload": dice.choice([None, {"order_id": dice.choice(ids)}])} for task in world.tasks]
-    return World(tuple(tasks), world.orders)
 
 
 def check_in_random_worlds(order_of: OrderOf) -> None:

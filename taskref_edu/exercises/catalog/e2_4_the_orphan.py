@@ -13,7 +13,7 @@ from sqlmodel import Session, select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
 from taskref_edu.errors import OrphanTask
-from taskref_edu.exercises.catalog._worlds import World, inverted_world, judge_worlds, opened, placed, worlds
+from taskref_edu.exercises.catalog._worlds import World, judge_worlds, lookup_world, opened, placed, worlds
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.exercises.slips import callers
 from taskref_edu.queue.running_task import RunningTask
@@ -51,8 +51,8 @@ def _id(task: Task) -> int:
     return task.id
 
 
-def _running(queue: TaskQueue, id: int) -> RunningTask:
-    return RunningTask(id, inverted.PAYMENT, None, 1, 1, queue=queue)
+def _running(queue: TaskQueue, id: int, payload: Any = None) -> RunningTask:
+    return RunningTask(id, inverted.PAYMENT, payload, 1, 1, queue=queue)
 
 
 def check_finds_the_order(find_order: FindOrder) -> None:
@@ -94,7 +94,7 @@ def check_in_random_worlds(find_order: FindOrder) -> None:
     """In random databases: the order with all its values, or OrphanTask with the id of the task and no other's."""
     with opened() as engine:
         queue = TaskQueue(engine)
-        judge_worlds(worlds(24, WORLDS, inverted_world), lambda world: _problem(find_order, engine, queue, world))
+        judge_worlds(worlds(24, WORLDS, lookup_world), lambda world: _problem(find_order, engine, queue, world))
 
 
 def _problem(find_order: FindOrder, engine: Engine, queue: TaskQueue, world: World) -> CheckFailed | None:
@@ -102,7 +102,7 @@ def _problem(find_order: FindOrder, engine: Engine, queue: TaskQueue, world: Wor
     orders = {order["id"] for order in world.orders}
     with placed(engine, world) as session:
         for row in world.tasks:
-            task, order = _running(queue, row["id"]), owners.get(row["id"])
+            task, order = _running(queue, row["id"], row["payload"]), owners.get(row["id"])
             try:
                 with callers(session):
                     found = find_order(session, task)

@@ -36,6 +36,9 @@ def strangers(order: int) -> list[str | None]:
         {"order_id": 999, "replaces": {"order_id": order}},
         {"order_id": 999, "customer_id": order},
         {"orderid": order},
+        {"order_id": str(order)},
+        {"order_id": f"{order} (a gift)"},
+        {"order_id": order + 0.5},
     ]
     return [None, *map(json.dumps, payloads)]
 
@@ -153,8 +156,8 @@ EXERCISE = Exercise(
     core=True,
     goal="""
 Return a query, a `SELECT`, for the ids of the payments of one order that can still be stopped: tasks of type
-`process_payment`, pending or running, whose payload has an `order_id` equal to `:order`. Each of them once, however
-many there are.
+`process_payment`, pending or running, whose payload has an `order_id` equal to `:order`; the text `"12"` does not
+equal 12. Each of them once, however many there are.
 
 It is tried on 50 databases, with tasks of other types, with further keys in the payload, with tasks that were asked to
 stop already, and with orders such as 1, 12 and 21.

@@ -107,10 +107,12 @@ def check_in_random_worlds(reserve: Reserve) -> None:
                 (Order, "processing_task_id", world.orders),
                 (Invoice, dice.choice(REFERENCES), billed),
             ):
-                row = dice.choice(rows)
+                # In turn a free one and a taken one, which was free, so, or taken otherwise when it was read.
+                row = dice.choice([row for row in rows if (row[name] is None) == (size % 2 == 0)] or rows)
+                old = (None, 4_711, row[name])[size // 2 % 3]
                 with placed(engine, world) as session:
                     session.execute(insert(Invoice), billed)
-                    if problem := _problem(reserve, session, model, name, row, dice):
+                    if problem := _problem(reserve, session, model, name, row, old, dice):
                         raise CheckFailed(problem, f"invoices: {billed}\n{world}")
 
 
@@ -124,10 +126,15 @@ def _invoice_rows(dice: random.Random, ids: list[int], tasks: list[int]) -> list
 
 
 def _problem(
-    reserve: Reserve, session: Session, model: Model, name: str, now: Mapping[str, Any], dice: random.Random
+    reserve: Reserve,
+    session: Session,
+    model: Model,
+    name: str,
+    now: Mapping[str, Any],
+    old: int | None,
+    dice: random.Random,
 ) -> str:
     """What is wrong with reserving this row, which is so in the table, and was otherwise when it was read."""
-    old = dice.choice([None, 4_711, now[name]])
     row = model(**{**now, name: old})
     make_transient_to_detached(row)
     type, queue = f"work_{dice.randint(1, 99)}", TaskQueue(session.get_bind(), max_attempts=dice.randint(1, 9))  # type: ignore[arg-type]

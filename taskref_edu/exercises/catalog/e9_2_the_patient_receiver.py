@@ -129,7 +129,11 @@ def check_in_random_worlds(receive: Receive) -> None:
             known, message = some_ids(dice, size), Message(dice.randint(1, 6_000), dice.choice([1, 7, 250, -40]))
             if known and dice.random() < 0.5:
                 message = Message(dice.choice(known), message.amount)
-            balances = {1: dice.randint(-99, 9_999), 2: dice.randint(0, 99), 17: dice.randint(0, 99)}
+            balances = {
+                1: dice.choice([dice.randint(-99, 30), dice.randint(0, 9_999)]),
+                2: dice.randint(0, 99),
+                17: dice.randint(0, 99),
+            }
             with writing(engine) as session:
                 _fill(session, known, balances)
                 with callers(session):

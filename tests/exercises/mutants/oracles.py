@@ -23,7 +23,6 @@ from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
 from taskref_edu.errors import OrphanTask, PayloadError
 from taskref_edu.exercises.catalog import _in_memory, _worlds
 from taskref_edu.exercises.catalog._worlds import NOW, World
-from taskref_edu.exercises.catalog.e1_1_follow_the_arrow import lookup_world
 from taskref_edu.exercises.catalog.e2_2_say_no_at_the_door import bad_payloads, evidence_of, good_payloads
 from taskref_edu.exercises.catalog.e2_3_the_log_line_that_ate_a_payment import ran
 from taskref_edu.exercises.catalog.e4_1_exactly_this_order_s_tasks import random_rows
@@ -149,7 +148,7 @@ def order_of(answer: Answer) -> Observations:
 
     return (
         database.observe(world, lambda session, id=row["id"]: one(session, id))
-        for world in many(1101, lookup_world)
+        for world in many(1101, _worlds.lookup_world)
         for row in world.tasks[:6]
     )
 
@@ -204,11 +203,13 @@ def find_order(answer: Answer) -> Observations:
 
     def one(session: Session, id: int) -> Any:
         try:
-            return answer(session, RunningTask(id, "process_payment", None, 1, 1, queue=queue))
+            return answer(
+                session, RunningTask(id, "process_payment", session.get_one(Task, id).payload, 1, 1, queue=queue)
+            )
         except OrphanTask as error:
             return "orphan", str(id) in str(error)
 
-    for world in many(2401, _worlds.inverted_world):
+    for world in many(2401, _worlds.lookup_world):
         for row in world.tasks[:6]:
             yield database.observe(world, lambda session, id=row["id"]: one(session, id))
 
