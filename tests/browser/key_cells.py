@@ -10,9 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import ViewportSize, expect
+
+from taskref_edu.lab.player.page import element_name
 
 from .lab import REPOSITORY, CannotStart, Notebook, new_page, running_browser, running_lab
+
+SIZE: ViewportSize = {"width": 1100, "height": 1800}
 
 
 def pay_two(notebook: Notebook) -> None:
@@ -26,10 +30,10 @@ def pay_two(notebook: Notebook) -> None:
 
 
 def play(notebook: Notebook) -> None:
-    box = notebook.page.locator(".taskref-scheduler:visible").first
-    box.get_by_role("button", name="A: ").focus()
+    box = notebook.page.locator(f".jp-Cell.jp-mod-active:visible {element_name()}")
+    box.locator("section").focus()
     notebook.page.keyboard.type("abba")
-    expect(box.get_by_role("status")).to_contain_text("You broke it")
+    expect(box.locator(".verdict")).to_contain_text("You broke it")
 
 
 def as_it_is(_: Notebook) -> None:
@@ -73,8 +77,7 @@ def main() -> None:
 
 def take_all(into: Path, names: list[str]) -> None:
     into.mkdir(parents=True, exist_ok=True)
-    size = {"width": 1100, "height": 1800}
-    with running_browser() as browser, running_lab() as lab, new_page(browser, viewport=size) as page:
+    with running_browser() as browser, running_lab() as lab, new_page(browser, viewport=SIZE) as page:
         for name in names:
             notebook = Notebook(page, lab)
             notebook.open(f"notebooks/{name}.ipynb")
@@ -90,6 +93,8 @@ def take(notebook: Notebook, key: Key, path: Path) -> None:
     cell = notebook.select_cell(key.containing)
     key.act(notebook)
     notebook.page.mouse.move(0, 0)  # no row is pointed at
+    high = cell.evaluate("cell => cell.getBoundingClientRect().height")
+    notebook.page.set_viewport_size({**SIZE, "height": max(SIZE["height"], int(high) + 300)})  # all of it in the window
     cell.evaluate("cell => cell.scrollIntoView({ block: 'start' })")
     notebook.page.wait_for_timeout(700)
     cell.screenshot(path=path)

@@ -8,6 +8,7 @@ versions of the package can be on one page.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import lru_cache
@@ -29,7 +30,7 @@ FILES = ("dom", "recording", "words", "map", "lanes", "rows", "bar", "game", "li
 def module() -> str:
     """The player's JavaScript with its CSS, as one classic script."""
     source = "\n".join(_lines_of(FOLDER / "js" / f"{name}.js") for name in FILES)
-    style = json.dumps(_lines_of(FOLDER / "player.css"), ensure_ascii=False)
+    style = json.dumps(_small_css((FOLDER / "player.css").read_text(encoding="utf-8")), ensure_ascii=False)
     return f'(() => {{\n"use strict";\nconst ELEMENT = "{element_name()}";\nconst CSS_TEXT = {style};\n{source}}})();\n'
 
 
@@ -37,6 +38,11 @@ def _lines_of(path: Path) -> str:
     """A source without its indents and its lines of comment: every notebook that is saved holds it."""
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+def _small_css(css: str) -> str:
+    """The style without comments, and without spaces around braces and semicolons."""
+    return re.sub(r"\s*([{};])\s*", r"\1", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL))
 
 
 @lru_cache(maxsize=1)
