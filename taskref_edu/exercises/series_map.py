@@ -128,7 +128,8 @@ class SmallMap:
         tokens = _exercises(self.stop) + _guesses(self.stop)
         on = f"<b>Next: {_link(self.onwards)}</b>" if self.onwards else "<b>That was the last notebook.</b>"
         return (
-            f'<div style="line-height:1.9"><div>{strip}</div><div>{escape(self.whole.summary)}</div>'
+            f'<div style="line-height:1.9"><div style="padding:5px 4px 0">{strip}</div>'
+            f"<div>{escape(self.whole.summary)}</div>"
             f"<div>{tokens}</div><div>{on}</div></div>"
         )
 
