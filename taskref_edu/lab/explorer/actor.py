@@ -199,9 +199,18 @@ class Actor:
             raise ActorKilled
         if not observers_of(self.engine).connecting:
             self._fail("opened a connection of its own", "use the engine that it is given, or its raw_connection()")
+        if self._database.is_exclusively_locked():
+            self._fail(
+                "opens another connection while somebody has locked the whole file, and SQLite would let it wait",
+                "use BEGIN IMMEDIATE, or open the connection before the first statement",
+            )
 
-    def borrows(self, _pool: Any) -> None:
-        """Called before its code uses a connection from a pool that is not its own."""
+    def borrows(self, pool: Any, connection: Any) -> None:
+        """Called before its code uses a connection of a pool, be it its own."""
+        if pool is self.engine.pool or any(
+            isinstance(each, Actor) for each in getattr(getattr(connection, "observers", None), "active", ())
+        ):
+            return  # another actor's says itself that nobody else may use it
         advice = "pass it the engine that it is given; docs/test-your-own-code.md shows how"
         self._fail("used another engine than its own", advice)
 
@@ -215,6 +224,8 @@ class Actor:
         if kind is not Kind.READ and kind is not Kind.WRITE:
             kind = self._kind(connection, statement)
         if kind is Kind.FREE:
+            if statement.lingers:
+                self._expect_shared_file(statement, sql)
             recorder = self.recorder
             result = run() if recorder is None else recorder.free(self, connection, statement, sql, run)
             self._locks.ran(connection, kind)
@@ -280,6 +291,13 @@ class Actor:
             self.recorder.ran(self, step, cursor, error)
         if self.tracing and self._locks.writer is step.connection:
             step.rows = self._database.rows(step.connection)
+
+    def _expect_shared_file(self, statement: Classified, sql: str) -> None:
+        """Other connections must go on reading the file, and in the journal mode that the result speaks for."""
+        value = sql.upper().rpartition("=")[2].rpartition("(")[2].strip(" ;)'\"")
+        other_mode = statement.name == "JOURNAL_MODE" and (value == "WAL") is self._locks.rollback_journal
+        if other_mode or (statement.name == "LOCKING_MODE" and value == "EXCLUSIVE"):
+            self._fail(f"sends {sql!r}", "leave it out; explore(journal=…) says how the file is opened, for everybody")
 
     def _lingers(self, connection: Connection, statement: Classified) -> None:
         if statement.lingers:

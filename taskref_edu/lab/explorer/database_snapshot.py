@@ -111,6 +111,14 @@ class SnapshotDatabase:
         self.observer.execute("ROLLBACK")
         return False
 
+    def is_exclusively_locked(self) -> bool:
+        """Whether nobody may even read."""
+        try:
+            self.observer.execute("SELECT count(*) FROM main.sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+        return False
+
     def close(self) -> None:
         """Remove the file."""
         self.observer.close()

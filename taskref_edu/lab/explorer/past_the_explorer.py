@@ -4,7 +4,7 @@ An audit hook sees every `sqlite3.connect` of the process, a pool event every co
 cannot remove an audit hook, so there is one of each, added at the first exploration; between explorations they do
 nothing.
 
-Not covered: a connection that was taken from its pool before the exploration started; other threads.
+Not covered: a connection that was taken from its pool before the exploration started, and a thread that was.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from greenlet import getcurrent, greenlet
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from ...database.observed_connection import Connection
 from .errors import ActorKilled, PastTheExplorer
 
 _guarding = 0  # explorations that are under way, on any thread
 _installed = False
 _lock = threading.Lock()
+_original_start = threading.Thread.start
 
 
 class Guarded(Protocol):
@@ -34,8 +34,8 @@ class Guarded(Protocol):
         """Called before this actor's code opens any connection."""
         ...
 
-    def borrows(self, pool: Any) -> None:
-        """Called before its code uses a connection of any pool but the explorer's own on SQLite."""
+    def borrows(self, pool: Any, connection: Any) -> None:
+        """Called before its code uses a connection of a pool, be it its own."""
         ...
 
 
@@ -44,6 +44,7 @@ def begin_guarding() -> None:
     global _guarding, _installed
     with _lock:
         _guarding += 1
+        threading.Thread.start = _start_thread
         if not _installed:
             sys.addaudithook(_on_audit)
             event.listen(Pool, "checkout", _on_checkout)
@@ -56,6 +57,8 @@ def end_guarding() -> None:
     global _guarding
     with _lock:
         _guarding -= 1
+        if not _guarding:
+            threading.Thread.start = _original_start
 
 
 def refuse_later(who: str, value: Any) -> None:
@@ -83,10 +86,16 @@ def _on_audit(name: str, _arguments: tuple[Any, ...]) -> None:
         actor.connects()
 
 
+def _start_thread(self: threading.Thread) -> None:
+    """In place of Thread.start() during an exploration: what an actor's thread does, its actor does."""
+    if (actor := _running_actor()) is not None:
+        self.actor = actor  # type: ignore[attr-defined]
+    _original_start(self)
+
+
 def _on_checkout(connection: Any, _record: Any, proxy: Any) -> None:
-    # Of the explorer's own connections its actors know themselves who may use them.
-    if _guarding and not isinstance(connection, Connection) and (actor := _running_actor()) is not None:
-        actor.borrows(proxy._pool)
+    if _guarding and (actor := _running_actor()) is not None:
+        actor.borrows(proxy._pool, connection)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

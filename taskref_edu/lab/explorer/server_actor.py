@@ -97,10 +97,12 @@ class ServerActor(threading.Thread):
         """Its code opens a SQLite file."""
         self._fail("opened a SQLite database", "use the engine that it is given")
 
-    def borrows(self, pool: Any = None) -> None:
+    def borrows(self, pool: Any, _connection: Any) -> None:
         """Its code takes a connection from a pool."""
         if self.dead:
             raise ActorKilled
+        if threading.current_thread() is not self:
+            self._fail("has its engine used by another thread", "only its own actor may use an engine")
         if pool is not self.engine.pool:
             advice = "pass it the engine that it is given; docs/test-your-own-code.md shows how"
             self._fail("used another engine than its own", advice)

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 _HEAD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)\s*[\"'`\[]?(\w*)[\"'`\]]?\s*[\"'`\[]?(\w*)", re.DOTALL)
+_SETTING = re.compile(r"PRAGMA\s+(?:\w+\.)?(\w+)", re.IGNORECASE)
 
 # Settings that change nothing here, and questions that look like settings. SQLAlchemy sends the first.
 _HARMLESS = {
@@ -142,7 +143,8 @@ def _by_words(sql: str) -> Classified:
     if first in ("SAVEPOINT", "RELEASE"):
         return Classified(Kind.FREE, word=first, name=third if second == "SAVEPOINT" else second)
     if first == "PRAGMA":
-        return Classified(Kind.FREE, ("=" in sql or "(" in sql) and second not in _HARMLESS, first, second)
+        name = named[1].upper() if (named := _SETTING.search(sql)) else second
+        return Classified(Kind.FREE, ("=" in sql or "(" in sql) and name not in _HARMLESS, first, name)
     lingers = first in ("ATTACH", "DETACH") or (first == "CREATE" and second in ("TEMP", "TEMPORARY"))
     return Classified(Kind.OTHER, lingers, first)
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from math import comb
 from pathlib import Path
 from typing import Any
 
@@ -108,12 +109,105 @@ class TestPastTheExplorer:
             explore([lambda engine: open_database()], setup=one_order, invariant=nothing)
 
     def test_other_threads_may_connect_meanwhile(self, tmp_path: Path) -> None:
-        def on_a_thread(_engine: Engine) -> None:
-            thread = threading.Thread(target=lambda: sqlite3.connect(tmp_path / "other.db").close())
-            thread.start()
-            thread.join()
+        asked, done = threading.Event(), threading.Event()
 
-        assert explore([on_a_thread], setup=one_order, invariant=nothing).count == 1
+        def connects() -> None:
+            asked.wait()
+            sqlite3.connect(tmp_path / "other.db").close()
+            done.set()
+
+        def lets_it_connect(_engine: Engine) -> None:
+            asked.set()
+            assert done.wait(10)
+
+        thread = threading.Thread(target=connects)
+        thread.start()
+        assert explore([lets_it_connect], setup=one_order, invariant=nothing).count == 1
+        thread.join()
+
+    @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+    @pytest.mark.parametrize("start", [threading.Thread, partial(threading.Timer, 0)])
+    def test_a_thread_that_the_actor_starts(self, start: Any, tmp_path: Path) -> None:
+        others = create_engine(f"sqlite:///{tmp_path}/mine.db")
+        others.connect().close()
+
+        def connects() -> None:
+            sqlite3.connect(tmp_path / "other.db").close()
+
+        def borrows() -> None:
+            others.connect().close()
+
+        def delegates(what: Callable[[], None]) -> Callable[[Engine], None]:
+            def actor(engine: Engine) -> None:
+                thread = start(target=what) if start is threading.Thread else start(what)
+                thread.start()
+                thread.join()
+                autocommitted(1)(engine)
+
+            return actor
+
+        for what, said in ((connects, "opened a connection of its own"), (borrows, "used another engine than its own")):
+            with pytest.raises(errors.PastTheExplorer, match=rf"actor A \(actor\) {said}"):
+                explore([delegates(what), autocommitted(1)], setup=one_order, invariant=nothing)
+        others.dispose()
+        assert threading.Thread.start.__name__ == "start"  # as it was
+
+    def test_an_engine_of_open_database_that_is_connected_already(self) -> None:
+        others = open_database()
+        one_order(others)
+
+        def uses_both(engine: Engine) -> None:
+            autocommitted(1)(engine)
+            autocommitted(1)(others)
+
+        with pytest.raises(errors.PastTheExplorer, match=r"actor A \(uses_both\) used another engine than its own"):
+            explore([uses_both] * 2, setup=one_order, invariant=nothing)
+        others.dispose()
+
+    @pytest.mark.parametrize(
+        ("journal", "sql"),
+        [
+            ("wal", "PRAGMA locking_mode = EXCLUSIVE"),
+            ("wal", "PRAGMA main.locking_mode=exclusive"),
+            ("wal", "PRAGMA journal_mode('delete')"),
+            ("delete", "PRAGMA journal_mode = WAL"),
+        ],
+    )
+    def test_a_setting_that_locks_others_out(self, journal: Any, sql: str) -> None:
+        def sets(engine: Engine) -> None:
+            with driver(engine) as connection:
+                connection.execute(sql)
+                connection.execute("UPDATE orders SET amount = 1")
+
+        with pytest.raises(errors.PastTheExplorer, match=r"actor A \(sets\) sends .PRAGMA"):
+            explore([sets, autocommitted(1)], setup=one_order, invariant=nothing, journal=journal)
+
+    @pytest.mark.parametrize(
+        "sql", ["PRAGMA journal_mode = WAL", "PRAGMA locking_mode", "PRAGMA locking_mode = NORMAL"]
+    )
+    def test_a_setting_that_does_not(self, sql: str) -> None:
+        def sets(engine: Engine) -> None:
+            with driver(engine) as connection:
+                connection.execute(sql)
+                connection.execute("UPDATE orders SET amount = 1")
+
+        assert explore([sets, autocommitted(1)], setup=one_order, invariant=nothing).holds
+
+    def test_another_connection_while_the_whole_file_is_locked(self) -> None:
+        def locks(engine: Engine) -> None:
+            with driver(engine) as connection:
+                connection.execute("BEGIN EXCLUSIVE")
+                connection.execute("COMMIT")
+
+        def connects_late(engine: Engine) -> None:
+            with driver(engine) as connection:
+                connection.execute("SELECT 1")
+                with driver(engine) as another:
+                    another.execute("SELECT 2")
+
+        with pytest.raises(errors.PastTheExplorer, match=r"B \(connects_late\) opens another connection while"):
+            explore([locks, connects_late], setup=one_order, invariant=nothing, journal="delete", schedules=["ABAB"])
+        assert explore([locks, connects_late], setup=one_order, invariant=nothing).count == comb(4, 2)  # readers go on
 
     def test_another_actors_engine(self) -> None:
         first: list[Engine] = []
