@@ -140,13 +140,21 @@ def require_sqlite() -> None:
 
 
 def require_writable() -> None:
-    """Refuse a read-only folder. Tried by writing: permissions alone do not show a read-only disk."""
+    """Refuse a folder that cannot hold .venv. Tried by writing: permissions alone do not show a read-only disk."""
     try:
         tempfile.TemporaryFile(dir=ROOT).close()
     except OSError as error:
         raise CannotSetUp(
             f"found the folder {ROOT} read-only ({error.strerror}), needs to write .venv into it: "
             "copy the folder to a place of your own, and run it there."
+        ) from None
+    try:
+        with tempfile.NamedTemporaryFile(dir=ROOT) as file:
+            Path(file.name).chmod(0o700)
+    except OSError as error:
+        raise CannotSetUp(
+            f"found that the disk of {ROOT} refuses to make a file executable ({error.strerror}), as some network and "
+            "USB drives do, needs that to install programs: copy the folder to a disk of this machine, run it there."
         ) from None
 
 

@@ -174,6 +174,14 @@ def test_read_only_folder(clone):
     assert not (clone.root / ".venv").exists()
 
 
+def test_a_disk_that_refuses_chmod(clone):
+    # A stub, because no such disk can be mounted in a test; a real refusal, by seccomp, looks the same.
+    refuse = "def refuse(*_, **__): raise PermissionError(1, 'Operation not permitted')"
+    clone.python("python3", f"import os\n{refuse}\nos.chmod = refuse")
+    assert_one_line(clone.set_up(), "refuses to make a file executable", str(clone.root), "copy the folder")
+    assert not (clone.root / ".venv").exists()
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
 def test_read_only_folder__by_its_permissions(clone):
     clone.python("python3")
