@@ -1,7 +1,7 @@
 """All benchmarks, then RESULTS.md: `make bench`, or `python -m benchmarks [--quick] [--only PART …] [--into FOLDER]`.
 
 --quick takes seconds instead of an hour, and tells only that everything runs. Without --into it writes nothing.
---browser adds the live panel in a real JupyterLab: five minutes, on a machine that does nothing else.
+--browser adds the live panel in a real JupyterLab, and the race player: for a machine that does nothing else.
 --only measures some parts, and leaves the others in RESULTS.md as they are.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import checks, compare, goals, panel, race, references, report, scale
+from . import checks, compare, goals, panel, player, race, references, report, scale
 
 PARTS = {
     "goals": goals.run,
@@ -19,6 +19,7 @@ PARTS = {
     "race": race.run,
     "checks": checks.run,
     "panel": panel.run,
+    "player": player.run,
     "scale": scale.run,
 }
 
@@ -31,7 +32,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--into", type=Path, help="where RESULTS.md goes")
     chosen = parser.parse_args()
-    left_out = [part for part, out in (("peers", chosen.no_peers), ("panel", not chosen.browser)) if out]
+    left_out = [
+        part
+        for part, out in (("peers", chosen.no_peers), *((name, not chosen.browser) for name in ("panel", "player")))
+        if out
+    ]
     results = measured(chosen.only or [part for part in PARTS if part not in left_out], chosen.quick)
     for table in results.tables:
         print(table, end="\n\n")

@@ -93,9 +93,12 @@ def take(notebook: Notebook, key: Key, path: Path) -> None:
     cell = notebook.select_cell(key.containing)
     key.act(notebook)
     notebook.page.mouse.move(0, 0)  # no row is pointed at
-    high = cell.evaluate("cell => cell.getBoundingClientRect().height")
-    notebook.page.set_viewport_size({**SIZE, "height": max(SIZE["height"], int(high) + 300)})  # all of it in the window
-    cell.evaluate("cell => cell.scrollIntoView({ block: 'start' })")
+    into_view = "cell => { cell.scrollIntoView({ block: 'start' }); return cell.getBoundingClientRect().height; }"
+    notebook.page.wait_for_timeout(700)
+    high = int(cell.evaluate(into_view))
+    notebook.page.set_viewport_size({**SIZE, "height": max(SIZE["height"], high + 300)})  # all of it in the window
+    notebook.page.wait_for_timeout(700)
+    cell.evaluate(into_view)
     notebook.page.wait_for_timeout(700)
     cell.screenshot(path=path)
     print(f"{path.name}: {path.stat().st_size:,} bytes")

@@ -23,15 +23,16 @@ const MOST = 60; // characters of a value that are shown in a cell; all of it is
 const shown = (value) => (value == null ? "NULL" : String(value));
 const full = (value) => (shown(value).length > MOST ? shown(value) : null);
 const brief = (value, most = MOST) => (shown(value).length > most ? `${shown(value).slice(0, most - 1)}…` : shown(value));
-const inCell = (value) => h("span", { cls: "val" }, brief(value));
+// A word breaks only where it is longer than a status can be.
+const inCell = (value) => h("span", { cls: /\S{15}/.test(shown(value)) ? "val any" : "val" }, brief(value));
 const number = (n) => n.toLocaleString("en");
 const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 const switches = (s) => [...s.replace("x", "").toUpperCase()].filter((c, i, all) => i && c !== all[i - 1]).length;
-// A column's name in lines of some eleven characters, broken at its underscores.
+// A column's name in lines of some nine characters, broken at its underscores.
 const heading = (name) => {
   const lines = [""];
   for (const part of name.split(/(?<=_)/)) {
-    if (lines.at(-1) && lines.at(-1).length + part.length > 11) lines.push("");
+    if (lines.at(-1) && lines.at(-1).length + part.length > 9) lines.push("");
     lines.push(lines.pop() + part);
   }
   return lines.flatMap((line, i) => (i ? [h("br"), line] : [line]));
