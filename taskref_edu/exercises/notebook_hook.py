@@ -58,6 +58,10 @@ class _Hook:
         # The latest text of each cell, by the cell's id if the front end sends one, else by the text itself.
         self._cells: dict[str, str] = {text: text for text in shell.history_manager.input_hist_raw}
 
+    def _notebook(self) -> Path:
+        """The notebook's file: Jupyter's server and VS Code's extension each say where it is."""
+        return Path(os.environ.get("JPY_SESSION_NAME") or self._shell.user_ns.get("__vsc_ipynb_file__") or "")
+
     def after_cell(self, result: Any) -> None:
         """Check the cell's exercises. Never raises: an error of ours must not look like the learner's."""
         text = result.info.raw_cell or ""
@@ -72,27 +76,29 @@ class _Hook:
         imported = imports_of(others)
         ids = [*ids_meant({"id": cell_id}, text, imported), *used]
         if ids:
-            saved = saved_cells(cell_id)
+            saved = saved_cells(self._notebook(), cell_id, text)
             show_all(list(dict.fromkeys(ids)), text, others if saved is None else saved)
         else:
             for stray in cells.strays(text, imported):
                 show(Note("This cell was not checked", stray.why))
 
 
-def saved_cells(cell_id: str | None) -> list[str] | None:
+def saved_cells(path: Path, cell_id: str | None, text: str) -> list[str] | None:
     """The other code cells in the notebook's file; None if the file, or this cell in it, is unknown.
 
     The kernel does not learn that a cell was deleted, edited or turned into Markdown; then the terminal's check, which
-    reads the file, would miss imports that the kernel still has. The server knows where the file is.
+    reads the file, would miss imports that the kernel still has. A front end with cell ids of its own, as VS Code has,
+    is matched by the cell's text.
     """
-    path = Path(os.environ.get("JPY_SESSION_NAME", ""))
-    if not cell_id or path.suffix != ".ipynb":
+    if path.suffix != ".ipynb":
         return None
     try:
-        saved = {cell.get("id"): source(cell) for _, cell in code_cells(read_notebook(path))}
+        saved = [(cell.get("id"), source(cell)) for _, cell in code_cells(read_notebook(path))]
     except BadNotebook:
         return None
-    return [text for id, text in saved.items() if id != cell_id] if cell_id in saved else None
+    known = cell_id and cell_id in dict(saved)
+    others = [other for id, other in saved if (id != cell_id if known else other != text)]
+    return others if len(others) < len(saved) else None
 
 
 def show(shown: object) -> None:

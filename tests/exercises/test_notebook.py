@@ -129,6 +129,20 @@ def test_a_deleted_cells_import_is_missed_as_in_the_file(kernel: Kernel, tmp_pat
     kernel.run("del os.environ['JPY_SESSION_NAME']")
 
 
+def test_a_front_end_with_other_ids_is_known_by_the_text_of_its_cells(kernel: Kernel, tmp_path: Path) -> None:
+    """VS Code names the file in a variable of the kernel, and its cells by ids that the file does not have."""
+    kernel.run("import taskref_edu.exercises\nfrom math import prod as fourfold")
+    answer = f'{IMPORT}\n@exercise("1.1")\ndef order_of(session, task):\n    return fourfold([1]) and None'
+    assert "returned nothing" in kernel.shown(answer)
+    path = tmp_path / "mine.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(answer, id="answer")]), path)
+    kernel.run(f"__vsc_ipynb_file__ = {str(path)!r}")
+    assert "name 'fourfold' is not defined" in kernel.shown(f"_ = get_ipython().run_cell({answer!r}, cell_id='W0sZ')")
+    changed = f"{answer}  # not saved yet"
+    assert "returned nothing" in kernel.shown(f"_ = get_ipython().run_cell({changed!r}, cell_id='W0sZ')")
+    kernel.run("del __vsc_ipynb_file__")
+
+
 def test_what_cannot_be_checked_is_said(kernel: Kernel) -> None:
     kernel.run("from taskref_edu.exercises import exercise")
     assert "`async def order_of` found" in kernel.shown(SOLVED.replace("def ", "async def "))
