@@ -18,6 +18,11 @@ panel = Panel(queue, "inverted", steps=[
     ("make three orders", "orders >= 3"), ("pay two", "tasks >= 2"), ("cancel one", "cancelled >= 1"),
     ("start the worker", "worker started")])
 panel"""
+SOMEBODY_ELSE = """\
+if "again" in globals():
+    with writing(queue.engine) as session:
+        session.add(Order(customer="Somebody else's", amount=1))
+again = True"""
 BOTH = """\
 from taskref_edu import Order, TaskQueue, open_database, writing
 from taskref_edu.widgets import Panel
@@ -36,7 +41,7 @@ CUT = """(panel, words) => [...panel.querySelectorAll(words)]
 
 @pytest.fixture
 def steps(notebook: Notebook) -> Notebook:
-    notebook.open(notebook.lab.write("steps.ipynb", STEPS))
+    notebook.open(notebook.lab.write("steps.ipynb", STEPS, SOMEBODY_ELSE))
     notebook.run_all()
     expect(notebook.panel.get_by_role("list", name="Steps")).to_be_visible()
     return notebook
@@ -96,6 +101,11 @@ def test_one_act_comes_next__and_the_checklist_ticks_itself_off(steps: Notebook)
     expect(done(steps)).to_have_count(0)
     expect(steps.button("Start worker")).to_be_visible()
     expect(steps.panel.locator(".taskref-events")).not_to_contain_text("deleted")
+
+    steps.click("Pay")
+    steps.expect_status("no order selected: create one with New order")
+    steps.run_cell("again")
+    steps.expect_status("start over: the shop is as the cell made it")  # what kept it from acting is over
 
 
 def test_impatience__double_clicks_and_fields_without_sense(both: Notebook):

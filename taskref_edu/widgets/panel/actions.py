@@ -49,7 +49,7 @@ class PanelActions:
         self._before_scenario: tuple[float, int] | None = None  # seconds and workers
         self._hurry = hurry
         self._lock = threading.Lock()
-        self._notice, self._repeated = "", 0
+        self._notice, self._repeated, self._not_yet = "", 0, ""
         self._storm: threading.Thread | None = None
         self._acts: dict[str, Callable[[], object]] = {
             "new_order": partial(self._on_each, self._new_order),
@@ -76,6 +76,10 @@ class PanelActions:
         """See whether the scenario goes on; at its end, put back what it has changed of the panel."""
         if self.player is not None:
             self.player.check()
+            if self._not_yet and self.player.waits_for is None:  # it has come true
+                if self._not_yet == self._notice:
+                    self.say(self.player.text)
+                self._not_yet = ""
             if self.player.ended:
                 self._restore()
 
@@ -220,6 +224,7 @@ class PanelActions:
 
     def _next(self) -> None:
         if (player := self._current_player()) is not None and (answer := player.next()) is not None:
+            self._not_yet = answer if player.waits_for else ""
             self.say(answer)
         self._hurry()
 

@@ -174,12 +174,14 @@ class Controls {
     const real = name === "toggle" ? this.model.get("state").toggle : name;
     const { offers, heard } = this.model.get("state");
     // What the kernel said is older than a click that it has not answered yet: then it decides.
-    if (offers[real] && (this.sent === 0 || heard === `${this.page} ${this.sent}`)) return this.refuse(offers[real]);
+    if (offers[real] && (this.sent === 0 || heard === `${this.page} ${this.sent}`)) return this.refuse(offers[real], real);
     if (name === "start_over" && !this.confirmed(button)) return;
     this.send({ click: real });
   }
 
-  refuse(why) {
+  // Why something cannot be done stands there until it can, or until something else is said.
+  refuse(why, button = null) {
+    this.refused = { why, button };
     write(this.says, why);
     this.says.classList.add("taskref-refused");
   }
@@ -223,8 +225,10 @@ class Controls {
       setOrRemove(button, "title", why || tip);
       button.classList.toggle("taskref-primary", !why && state.primary === real);
     }
-    if (state.text !== this.said || !this.says.classList.contains("taskref-refused")) {
+    const { why, button } = this.refused ?? {};
+    if (!this.refused || state.text !== this.said || (button && state.offers[button] !== why)) {
       this.said = state.text;
+      this.refused = null;
       write(this.says, state.text);
       this.says.classList.remove("taskref-refused");
     }

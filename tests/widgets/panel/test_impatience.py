@@ -41,6 +41,8 @@ def test_a_scenario_in_a_storm_waits_for_its_end(open_panel: OpenPanel, held_sto
     hand.click("next", "not yet, it waits until storm over")
     held_storm.set()
     until(lambda: (hand.panel.controls.state["scenario"] or {}).get("asks"))
+    until(lambda: hand.panel.status != "double click: not yet, it waits until storm over")
+    assert "not yet" not in hand.panel.status
     hand.click("next")
     until(lambda: "Not so" in (found := hand.panel.controls.state["scenario"])["answer"] or found["right"] == [1])
 
