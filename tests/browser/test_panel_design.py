@@ -102,7 +102,8 @@ def test_one_act_comes_next__and_the_checklist_ticks_itself_off(steps: Notebook)
     expect(steps.button("Start worker")).to_be_visible()
     expect(steps.panel.locator(".taskref-events")).not_to_contain_text("deleted")
 
-    steps.click("Pay")
+    steps.button("Pay").focus()
+    steps.page.keyboard.press("Enter")
     steps.expect_status("no order selected: create one with New order")
     steps.run_cell("again")
     steps.expect_status("start over: the shop is as the cell made it")  # what kept it from acting is over
