@@ -83,11 +83,21 @@ class Case:
         """What a statement changed; where it had to wait, as soon as its actor sees it."""
         by, later = moment.by, self.moments[moment.number :]
         if by not in moment.state.get("waits", {}):
-            return self.recording.changes(self.moments, moment.number)
+            return self.recording.changes(self.moments, moment.number) or self._written_again(moment)
         done = next((m for m in later if by not in m.state.get("waits", {})), None)
         if done is None or by not in done.state.get("open", {}):
             return []
         return self.recording.changed(done.state["rows"], done.state["open"][by])
+
+    def _written_again(self, moment: Moment) -> list[Change]:
+        """The row that a statement wrote with the values that it had, as a second worker's claim does."""
+        step, table = moment.step or {}, self.table(moment.number)
+        if step.get("came", {}).get("changed") != 1 or table not in self.recording.facts["tables"]:
+            return []
+        found = re.search(rf"\b{self.recording.key(table)}\W+(\d+)\b", self.sql(moment.number).partition("WHERE")[2])
+        key = int(found[1]) if found else None
+        row = self.recording.rows(self.recording.seen(moment, moment.by)).get((table, key))
+        return [] if row is None else [Change(table, key, row, row)]
 
     def before(self, number: int, *, but: str) -> list[Writing]:
         """What others than this actor had committed before a step."""

@@ -117,6 +117,15 @@ def plain_claim(session: Session) -> int | None:
     return task.id
 
 
+def unnumbered_claim(session: Session) -> int | None:
+    """Its UPDATE leaves the row as another claim has left it."""
+    task = session.exec(select(Task).where(Task.status == "pending").order_by(col(Task.id)).limit(1)).first()
+    if task is not None:
+        new = {"status": "running", "lease_expires_at": Task.available_at}
+        session.execute(update(Task).where(col(Task.id) == task.id).values(new))
+    return task and task.id
+
+
 def one_each(session: Session, errors: object, results: dict[str, int]) -> list[str]:
     taken = sorted(results.values())
     return [f"two workers get task {a}" for a, b in pairwise(taken) if a == b][:1]
@@ -327,6 +336,7 @@ SCENARIOS: dict[str, Callable[[], ExplorationResult]] = {
     "crash": lambda: explore_crashes(torn, setup=order_7, invariant=no_orphan),
     "exercise": lambda: _workers(2, learners_claim()),
     "many": lambda: _workers(3, plain_claim),
+    "again": lambda: _workers(2, unnumbered_claim),
     "lost": lambda: _shop([buy, deliver], item, fourteen),
     "skew": lambda: _shop([named(leaves, 1), named(leaves, 2)], doctors, somebody),
     "early": lambda: _shop([enqueue, work], new_order, paid_if_done),

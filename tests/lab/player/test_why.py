@@ -14,7 +14,7 @@ from taskref_edu.lab.player.remedies import REMEDIES, remedy
 from taskref_edu.lab.player.why import why
 from tests.lab.player.scenarios import recorded
 
-NAMES = ["cancel", "closing", "crash", "crash_recover", "crash_two", "early", "exercise", "locked", "lost", "many", "race", "skew", "stale"]  # fmt: skip
+NAMES = ["again", "cancel", "closing", "crash", "crash_recover", "crash_two", "early", "exercise", "locked", "lost", "many", "race", "skew", "stale"]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -23,6 +23,7 @@ NAMES = ["cancel", "closing", "crash", "crash_recover", "crash_two", "early", "e
         ("race", "AAAABBBBBBBAAA", "A and B both read processing_task_id = NULL (steps 1 and 5) before either UPDATE was committed (steps 11 and 14)."),
         ("exercise", "ABBA", "A and B both read task 1 (steps 1 and 2) before either UPDATE was committed (steps 3 and 4)."),
         ("many", "ABBCCA", "A and B both read task 1 (steps 1 and 2) before either UPDATE was committed (steps 3 and 6)."),
+        ("again", "ABBA", "A and B both read task 1 (steps 1 and 2) before either UPDATE was committed (steps 3 and 4)."),
         ("lost", "ABA", "A read stock = 5 (step 1); then B committed stock = 15 (step 2). A still wrote 4 (step 3): B’s change is lost."),
         ("skew", "ABBA", "A and B both read on_call = 2 (steps 1 and 2); then A changed doctor 1 (step 4) and B changed doctor 2 (step 3). Neither saw the other’s change."),
         ("early", "ABBBA", "B looked for the order of task 1 (step 3) and found none: A had committed task 1 (step 1), and saved the reference only afterwards (step 5)."),
@@ -62,6 +63,7 @@ def test_every_broken_schedule_of_a_pattern_has_its_sentence() -> None:
         ("race", "same answer"): 34,
         ("exercise", "same answer"): 4,
         ("many", "same answer"): 84,
+        ("again", "same answer"): 4,
         ("lost", "lost update"): 1,
         ("skew", "write skew"): 4,
         ("early", "started too early"): 2,

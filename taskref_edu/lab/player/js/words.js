@@ -51,7 +51,7 @@ function saysStep(rec, path, i, begin) {
   if (step.kind === "begin") return [x, " takes the write lock.", others ? " Others can still read; to write they have to wait." : ""];
   if (step.kind === "commit") return [x, " commits", changes.length ? [others ? ". Now everyone sees it: " : ": ", listed(seen), "."] : ", and changes nothing."];
   if (step.kind === "rollback") return [x, " rolls back."];
-  if (!changes.length) return [x, step.kind === "write" ? [" changes ", h("b", {}, "no row"), "."] : " runs a statement."];
+  if (!changes.length) return [x, step.kind === "write" ? (step.came?.changed ? " writes what was there already." : [" changes ", h("b", {}, "no row"), "."]) : " runs a statement."];
   const private_ = state.open?.[step.by] && (others ? [" Only ", who(step.by), " sees this until it commits."] : " Not committed yet.");
   return [x, " ", listed(changes), ".", private_];
 }
