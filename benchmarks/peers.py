@@ -8,14 +8,14 @@ import venv
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / ".venv-bench"
-PACKAGES = ["huey", "litequeue", "persist-queue", "liteq", "django-tasks", "django-tasks-db"]
+PACKAGES = ["huey", "litequeue", "persist-queue", "liteq", "django-tasks", "django-tasks-db", "frontrun", "sqlmodel"]
 
 
 def environment() -> Path | None:
     """The interpreter that can import the peers; None, and a word why, if they cannot be installed."""
     python = FOLDER / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     complete = FOLDER / "complete"
-    if complete.exists():
+    if complete.exists() and complete.read_text() == " ".join(PACKAGES):
         return python
     print(f"installing {', '.join(PACKAGES)} into {FOLDER.name} …", file=sys.stderr, flush=True)
     venv.create(FOLDER, with_pip=True, clear=True)
@@ -28,5 +28,5 @@ def environment() -> Path | None:
     if installed.returncode:
         print(f"no comparison with peers: {installed.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
         return None
-    complete.touch()
+    complete.write_text(" ".join(PACKAGES))
     return python

@@ -10,10 +10,13 @@ the setup) is measured by itself.
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import time
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text, update
@@ -28,10 +31,13 @@ from taskref_edu.lab.explorer.schedules import AllSchedules
 from taskref_edu.lab.explorer.trial import Trial
 
 from .goals import Goal
+from .peers import environment
 from .rounds import Spread, Table
 
 READ, WRITE = text("SELECT amount FROM orders WHERE id = 1"), text("UPDATE orders SET amount = amount + 1 WHERE id = 1")
 ORDER = select(Order).where(Order.id == 1)
+BUY = text("UPDATE stock_of_the_benchmark SET left = left - 1 WHERE id = 1 AND left > 0")
+PEER = Path(__file__).with_name("peer_race.py")
 PAY = update(Order).where(col(Order.id) == 1).values(amount=col(Order.amount) + 1)
 RATES = {"driver": 2_000, "core": 1_000, "orm": 400}
 ROUNDS = 25  # short ones: a busy machine is slow for seconds
@@ -171,9 +177,19 @@ def buy(engine: Engine) -> None:
             session.commit()
 
 
+def buy_at_once(engine: Engine) -> None:
+    """Check and write in one statement."""
+    with Session(engine) as session:
+        session.execute(BUY)
+        session.commit()
+
+
 def not_oversold(session: Session) -> list[str]:
     left = session.get_one(Stock, 1).left
     return [f"{left} left"] if left < 0 else []
+
+
+STOCK: dict[str, Any] = {"setup": one_in_stock, "invariant": not_oversold, "schema": None}
 
 
 def own_row(number: int, sums: bool) -> Callable[[Engine], None]:
@@ -198,25 +214,59 @@ def two_orders(engine: Engine) -> None:
 
 
 def merged() -> list[Goal]:
-    """Explorations of many schedules: the time, with the counts that are exact."""
-    stock: dict[str, Any] = {"setup": one_in_stock, "invariant": not_oversold, "schema": None}
+    """Explorations of many schedules: the processor's time, with the counts that are exact."""
     rows: dict[str, Any] = {"setup": two_orders, "invariant": lambda session: []}
     twelve = [own_row(number, False) for number in (1, 2)]
     asked: list[tuple[list[Callable[[Engine], Any]], dict[str, Any], float]] = [
-        ([buy] * 3, stock, 0.5),
-        ([buy] * 4, stock, 1.5),
+        ([buy] * 3, STOCK, 0.5),
+        ([buy] * 4, STOCK, 1.5),
         (twelve, rows, 1),
         ([own_row(number, True) for number in (1, 2)], rows, 15),
     ]
     goals = []
     for actors, options, most in asked:
-        began = time.perf_counter()
+        began = time.process_time()
         found = explore(actors, **options)
-        seconds = time.perf_counter() - began
+        seconds = time.process_time() - began
         counts = f"{found.count:,} schedules, {len(found.broken):,} break, {len(found.errors):,} with errors"
         name = f"{len(actors)} × {name_of(actors[0])}: {counts}, {found.runs:,} runs"
         goals.append(Goal(name, Spread(seconds, seconds, seconds), most, False, "s"))
     return goals
+
+
+def beside_frontrun() -> Table:
+    """Two and three buyers, wrong and right: what explore() says, and what frontrun does, run by its own command."""
+    python = environment()
+    rows, version = [], ""
+    for actors in (2, 3):
+        theirs = (_frontrun(python, actors) if python is not None else None) or {}
+        version = theirs.get("version", version)
+        answers = theirs.get("answers", [{"verdict": "not installed", "seconds": 0.0, "runs": 0}] * 2)
+        for function, answer in zip((buy, buy_at_once), answers, strict=True):
+            began = time.process_time()
+            found = explore([function] * actors, **STOCK)
+            seconds = time.process_time() - began
+            said = "holds" if found.holds else f"breaks in {len(found.broken):,}"
+            rows.append(
+                [
+                    f"{actors} × {function.__name__}",
+                    f"{said} of {found.count:,}: {seconds:.2f} s, {found.runs} runs",
+                    f"{answer['verdict']}: {answer['seconds']:.2f} s, {answer['runs']} runs",
+                ]
+            )
+    note = (
+        "Seconds of the processor. frontrun steps through bytecode on threads, and stops at the first interleaving that"
+        " breaks; it is run by its own command, without which it does not see SQL. Each of its runs has a fresh"
+        " database, which is a file with its tables."
+    )
+    return Table("The race lab beside frontrun", ["actors", "explore", f"frontrun {version}"], rows, note)
+
+
+def _frontrun(python: Path, actors: int) -> dict[str, Any] | None:
+    command = [str(python.with_name("frontrun")), str(python), str(PEER), str(actors)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
+    return json.loads(lines[-1]) if lines else None
 
 
 def run(quick: bool = False) -> list[Table]:
@@ -228,7 +278,8 @@ def run(quick: bool = False) -> list[Table]:
         "Two actors of four autocommitted statements each, unless it says otherwise. Restoring the database and asking"
         " the invariant is included, on both sides."
     )
-    return [Table("The race lab", ["what", "found", "aim", "reached"], [goal.row() for goal in goals], note)]
+    tables = [Table("The race lab", ["what", "found", "aim", "reached"], [goal.row() for goal in goals], note)]
+    return tables if quick else [*tables, beside_frontrun()]
 
 
 ACTORS = {"driver": driver, "core": core, "orm": orm}
