@@ -109,11 +109,11 @@ class Recording:
 
     @property
     def first(self) -> Run | None:
-        """The run to open: the worst with the fewest switches; where every crash point holds, one that was repaired."""
+        """The run to open: the worst with the fewest switches; where every crash holds, the last that was repaired."""
         worst = next((run for out in ("bad", "err") for run in self.runs if run.outcome == out), None)
         if worst is not None or not self.runs:
             return worst
-        return next((run for run in self.runs if self._repaired(run)), self.runs[-1 if self.crashes else 0])
+        return next((run for run in self.runs[::-1] if self._repaired(run)), self.runs[-1 if self.crashes else 0])
 
     def _repaired(self, run: Run) -> bool:
         """Whether the recovery after this crash changed something."""
