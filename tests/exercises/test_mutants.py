@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 
+from taskref_edu.exercises.exercise import find
+
 from .mutants.derive import mutants_of, sql_mutants
-from .mutants.oracles import ORACLES
-from .mutants.run import judged
+from .mutants.oracles import ORACLES, close_databases
+from .mutants.run import judged, observed
 
 SAMPLE = 2  # of each exercise
 CODE = """
@@ -23,6 +27,15 @@ def f(session, task):
 def test_a_wrong_answer_is_refused_by_its_check_and_not_by_a_broken_one(id: str) -> None:
     for one in judged(id, SAMPLE, seed=20):
         assert one.fate in ("refused", "equivalent"), f"{one.mutant.label}\n{one.mutant.source}\n{one.said}"
+
+
+@pytest.mark.parametrize("id", ["1.1", "2.4", "3.1", "3.3", "4.2", "6.1", "7.1", "7.2", "8.2"])
+def test_an_oracle_sees_the_solution_at_work(id: str) -> None:
+    """A world that the database refuses would make every mutant equivalent."""
+    exercise = find(id)
+    seen = list(islice(observed(exercise, exercise.solution), 12))
+    close_databases()
+    assert [one for one in seen if one == "ended" or one[:1] == ("ended",)] == []
 
 
 @pytest.mark.parametrize(

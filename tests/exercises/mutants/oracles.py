@@ -29,7 +29,7 @@ from taskref_edu.exercises.catalog.e4_1_exactly_this_order_s_tasks import random
 from taskref_edu.exercises.catalog.e5_2_the_index_that_isn_t_used import LIST
 from taskref_edu.exercises.catalog.e5_3_classic_one_query import INDEX, random_shop
 from taskref_edu.exercises.catalog.e6_1_a_test_that_can_fail import faulty_world
-from taskref_edu.exercises.catalog.e7_1_any_column import REFERENCES, Invoice, invoices
+from taskref_edu.exercises.catalog.e7_1_any_column import REFERENCES, Invoice, _invoice_rows, invoices
 from taskref_edu.exercises.catalog.e8_3_the_zombie import TABLE, Lease
 from taskref_edu.exercises.catalog.e9_2_the_patient_receiver import TABLES, Message
 from taskref_edu.lab.many_orders import many_orders
@@ -258,14 +258,12 @@ def reserve(answer: Answer) -> Observations:
     for world in many(7101, _worlds.inverted_world, 9):
         tasks = [task["id"] for task in world.tasks]
         ids = [world.orders[0]["id"], *_worlds.some_ids(dice, 3)]
-        invoices = [
-            {"id": id, **{name: dice.choice([None, *tasks]) for name in REFERENCES}} for id in dict.fromkeys(ids)
-        ]
+        billed = _invoice_rows(dice, list(dict.fromkeys(ids)), tasks)
         for model, name, row in (
             (Order, "processing_task_id", world.orders[0]),
             (Order, "processing_task_id", world.orders[-1]),
-            (Invoice, REFERENCES[0], invoices[0]),
-            (Invoice, REFERENCES[1], invoices[-1]),
+            (Invoice, REFERENCES[0], billed[0]),
+            (Invoice, REFERENCES[1], billed[-1]),
         ):
             old = model(**{**row, name: dice.choice([None, 9_999, row[name]])})
             make_transient_to_detached(old)
@@ -274,7 +272,7 @@ def reserve(answer: Answer) -> Observations:
             yield database.observe(
                 world,
                 lambda session, q=queue, o=old, c=column, t=type: answer(session, q, o, c, t),
-                lambda session, rows=invoices: session.execute(insert(Invoice), rows),  # type: ignore[misc]
+                lambda session, rows=billed: session.execute(insert(Invoice), rows),  # type: ignore[misc]
             )
 
 
