@@ -1,4 +1,7 @@
-"""A piece of Python as HTML: with colours, and a button that copies it. Without Pygments, plain."""
+"""A piece of Python as HTML: with colours, and a button that copies it. Without Pygments, plain.
+
+A module of its own, because hints and messages (`markdown.py`) and the solution (`commands.py`) both show code.
+"""
 
 from __future__ import annotations
 
