@@ -207,12 +207,17 @@ class Panel:
             self._done[place] = self._done[place] or self._actions.still_open(condition) is None
 
     def _show_state(self) -> None:
-        state = self._state()
-        changed = state != self.controls.state
-        said = any(state[name] != self.controls.state[name] for name in ("text", "selected", "heard"))
-        if changed and (said or time.monotonic() - self._shown_at >= CALM):
+        shown, actions = self.controls.state, self._actions
+        said = {"text": self._text, "selected": actions.selected, "heard": actions.heard}
+        if time.monotonic() - self._shown_at < CALM and all(shown[name] == value for name, value in said.items()):
+            return  # to look through all rows costs too much to do it for each change
+        if (state := self._state()) != shown:
             self._shown_at = time.monotonic()
             self.controls.state = state
+
+    @property
+    def _text(self) -> str:
+        return (self._reason if self._actions.ended else self._trouble or self._actions.notice) or ""
 
     def _state(self) -> dict[str, Any]:
         """What the controls show; all of it JSON."""
@@ -226,7 +231,7 @@ class Panel:
         step = next((condition for (_, condition), done in zip(self._steps, self._done, strict=True) if not done), "")
         pool = self._sides[-1].pool
         return {
-            "text": (self._reason if actions.ended else self._trouble or actions.notice) or "",
+            "text": self._text,
             "heard": actions.heard,
             "orders": self._orders(),
             "selected": actions.selected,
