@@ -1,8 +1,9 @@
 """How long a notebook takes: computed, so that no page promises too little.
 
 Words to read at 200 a minute (prose, questions and answers, explanations, goals, code), the measured run time, one
-minute for each prediction, four for each exercise and six for a core one, rounded up to five. The run time is
-measured by `tools/measure_notebooks.py`, which writes it to `authoring/run_seconds.json`.
+minute for each prediction, three for each game or checklist of a panel, four for each exercise and six for a core one,
+rounded up to five. The run time is measured by `tools/measure_notebooks.py`, which writes it to
+`authoring/run_seconds.json`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from ..exercises.exercise import find, names
 from .cell_rules import count_words
 from .source import Source
 
-WORDS_A_MINUTE, PREDICTION, EXERCISE, CORE, STEP = 200, 1, 4, 6, 5
+WORDS_A_MINUTE, PREDICTION, GAME, EXERCISE, CORE, STEP = 200, 1, 3, 4, 6, 5
 MEASURED = "run_seconds.json"
 GUESS = re.compile(r"""^guess\(["'](\d\d-\w)["']""", re.MULTILINE)
+PLAYED = re.compile(r"\b(?:break_the_shop|Scheduler|RecordedGame)\(|\bsteps=\[")
 NUMBERED = re.compile(r"\| *(\d\d)\b")
 
 
@@ -27,6 +29,7 @@ def minutes_of(source: Source) -> int:
     """The minutes that the notebook takes a learner who predicts and writes every exercise."""
     found = [find(id) for id in source.exercise_ids if id in names()]
     exact = words_of(source) / WORDS_A_MINUTE + seconds_of(source) / 60 + PREDICTION * len(guesses_of(source))
+    exact += GAME * sum(len(PLAYED.findall(block.text)) for block in source.blocks if block.kind == "code")
     exact += sum(CORE if exercise.core else EXERCISE for exercise in found)
     return STEP * math.ceil(exact / STEP)
 
