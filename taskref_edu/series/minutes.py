@@ -26,12 +26,16 @@ NUMBERED = re.compile(r"\| *(\d\d)\b")
 
 
 def minutes_of(source: Source) -> int:
-    """The minutes that the notebook takes a learner who predicts and writes every exercise."""
+    """The minutes that the notebook takes a learner who predicts and writes every exercise, rounded up to five."""
+    return STEP * math.ceil(exact_minutes_of(source) / STEP)
+
+
+def exact_minutes_of(source: Source) -> float:
+    """The same, not rounded."""
     found = [find(id) for id in source.exercise_ids if id in names()]
     exact = words_of(source) / WORDS_A_MINUTE + seconds_of(source) / 60 + PREDICTION * len(guesses_of(source))
     exact += GAME * sum(len(PLAYED.findall(block.text)) for block in source.blocks if block.kind == "code")
-    exact += sum(CORE if exercise.core else EXERCISE for exercise in found)
-    return STEP * math.ceil(exact / STEP)
+    return exact + sum(CORE if exercise.core else EXERCISE for exercise in found)
 
 
 def words_of(source: Source) -> int:

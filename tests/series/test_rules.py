@@ -7,8 +7,9 @@ import json
 import pytest
 
 from taskref_edu.series.cell_rules import count_words
-from taskref_edu.series.minutes import MEASURED
+from taskref_edu.series.minutes import MEASURED, exact_minutes_of
 from taskref_edu.series.rules import RULES, problems
+from taskref_edu.series.source import read_source
 
 from .conftest import Series
 
@@ -124,3 +125,14 @@ def test_a_source_that_cannot_be_read_is_a_problem(series: Series) -> None:
 
 def test_every_rule_says_what_it_is() -> None:
     assert all(rule.__doc__ for rule in RULES)
+
+
+def test_each_game_and_each_checklist_counts_three_minutes(series: Series) -> None:
+    before = _exact(series)
+    code = series.source.read_text().split("```{code-cell}")[1].partition("```")[0]
+    series.change(code, f"{code}break_the_shop()\nPanel(queue, steps=[])\n")
+    assert _exact(series) == pytest.approx(before + 6 + 3 / 200)  # and three more words of code
+
+
+def _exact(series: Series) -> float:
+    return exact_minutes_of(read_source(series.source))
