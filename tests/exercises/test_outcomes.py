@@ -79,7 +79,9 @@ def test_details_draw_themselves_where_they_can() -> None:
 def test_markdown() -> None:
     assert html_of("One `a < b` two.") == "One <code>a &lt; b</code> two."
     html = html_of("First.\n\n```python\nx = '<'\n```\n\nLast.")
-    assert re.sub(r' style="[^"]*"', "", html) == "<p>First.</p><pre>x = &#x27;&lt;&#x27;</pre><p>Last.</p>"
+    bare = re.sub(r' (?:style|onclick)="[^"]*"', "", html)
+    code = "<pre>x <span>=</span> <span>'&lt;'</span></pre>"
+    assert bare == f'<p>First.</p><div><button type="button">Copy</button>{code}</div><p>Last.</p>'
     assert text_of("a\n```python\nx\ny\n```\nb") == "a\n    x\n    y\nb"
 
 

@@ -44,7 +44,7 @@ class Exploration:
         self.limits = limits
         self.database = SnapshotDatabase(setup, schema, journal)
         self.locks = Locks(journal == "delete", self._connections, self.database.is_locked)
-        statements = Classifier(self.database.root_pages(), self.database.functions())
+        statements = Classifier(self.database.root_pages(), self.database.functions(), self.database.observer)
         self.actors = [
             Actor(letter, function, self.database, self.locks, statements)
             for letter, function in zip(ascii_uppercase, functions, strict=False)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
+_CHANGES = re.compile(r"\bchanges\s*\(", re.IGNORECASE)
 _HEAD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)\s*[\"'`\[]?(\w*)[\"'`\]]?\s*[\"'`\[]?(\w*)", re.DOTALL)
 _SETTING = re.compile(r"PRAGMA\s+(?:\w+\.)?(\w+)", re.IGNORECASE)
 
@@ -83,9 +84,11 @@ class Classifier:
     """Classifies statements, each text once.
 
     root_pages: the table of each root page of the file. functions: SQLite's built-in functions.
+    observer: a connection to the same file that no actor uses.
     """
 
-    def __init__(self, root_pages: Mapping[int, str], functions: frozenset[str]) -> None:
+    def __init__(self, root_pages: Mapping[int, str], functions: frozenset[str], observer: sqlite3.Connection) -> None:
+        self._observer = observer
         self._known: dict[str, Classified] = {}
         self._root_pages = root_pages
         self._functions = functions - CHANGING_FUNCTIONS
@@ -96,7 +99,9 @@ class Classifier:
         if known is None:
             known = _by_words(sql)
             if known.kind is Kind.OTHER:
-                program = _program(connection, sql, parameters)
+                # EXPLAIN of a write sets what changes() returns to 0, on its connection: the statement would read it.
+                asked = self._observer if _CHANGES.search(sql) else connection
+                program = _program(asked, sql, parameters)
                 if program is None:
                     # It will fail, perhaps only this time: a table that is created later.
                     return known._replace(tables=Tables(reads=None))

@@ -3,6 +3,9 @@
 The watchdog stops Python code and running SQL. On the main thread of a POSIX system it sends a signal, so it also stops
 an actor that sleeps, or waits for a Python lock that another actor holds. It cannot stop a call into other C code that
 does not return, nor a loop around a call that swallows every BaseException.
+
+Where the system says for how long a thread was ready and got no processor (Linux), that time does not count: a machine
+that is busy with something else makes nobody's code hang.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import signal
 import threading
 import time
 import traceback
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
@@ -39,6 +43,14 @@ class Turns(Protocol):
         ...
 
 
+def seconds_without_processor(thread: int) -> float:
+    """How long a thread of this process, by its native id, was ready to run and did not; 0 where nobody counts it."""
+    try:
+        return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 class Watchdog:
     """Raises `error` in the thread that created it when one turn takes longer than `patience` seconds.
 
@@ -52,6 +64,7 @@ class Watchdog:
         self._patience = patience
         self._error = error
         self._victim = threading.get_ident()
+        self._native_id = threading.get_native_id()
         self._ended = threading.Event()
         # SIGURG: ignored wherever nobody listens, and used by nobody else here.
         self._by_signal = hasattr(signal, "pthread_kill") and threading.current_thread() is threading.main_thread()
@@ -68,12 +81,12 @@ class Watchdog:
             signal.signal(signal.SIGURG, self._former)
 
     def _watch(self) -> None:
-        turn, since = self._turns.turn, time.monotonic()
+        turn, since = self._turns.turn, self._now()
         while not self._ended.wait(AGAIN if turn == self.fired_at else min(self._patience / 5, 0.1)):
             with self.lock:
                 if self._turns.turn != turn or not self._turns.running:
-                    turn, since = self._turns.turn, time.monotonic()
-                elif time.monotonic() - since > self._patience:
+                    turn, since = self._turns.turn, self._now()
+                elif self._now() - since > self._patience:
                     # Again and again, since `except BaseException: pass` in a loop may swallow one.
                     self.fired_at = turn
                     self._turns.interrupt()
@@ -81,6 +94,9 @@ class Watchdog:
                         signal.pthread_kill(self._victim, signal.SIGURG)
                     else:
                         raise_in_thread(self._victim, self._error)
+
+    def _now(self) -> float:
+        return time.monotonic() - seconds_without_processor(self._native_id)
 
     def _woken(self, number: int, frame: FrameType | None) -> None:
         """On the main thread, in the middle of whatever the actor does, a lock's acquire() included."""

@@ -9,6 +9,7 @@ Not covered: how a recording is made (`record.py`), and the words for it (`answe
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
@@ -172,11 +173,14 @@ class Recording:
         return table, dict(zip(self.facts["tables"][table]["cols"], values, strict=True))
 
     def rows(self, indices: Sequence[int]) -> dict[tuple[str, Any], Row]:
-        """Rows by table and key."""
-        found = {}
+        """Rows by table and key; equal keys are numbered, since a table without a key may hold equal rows."""
+        found: dict[tuple[str, Any], Row] = {}
+        times: Counter[tuple[str, Any]] = Counter()
         for index in indices:
             table, row = self.row(index)
-            found[table, row.get(self.key(table), index)] = row
+            place = table, row.get(self.key(table), index)
+            times[place] += 1
+            found[place if times[place] == 1 else (table, f"{place[1]} ({times[place]})")] = row
         return found
 
     def key(self, table: str) -> str:

@@ -369,3 +369,15 @@ def without_times(trace: Any) -> list[Any]:
         }
         for state in states
     ]
+
+
+def test_what_changes_returns_is_what_the_program_left() -> None:
+    """To ask SQLite for a statement's bytecode sets it to 0: in the first schedule the second UPDATE did nothing."""
+
+    def click(engine: Engine) -> None:
+        with driver(engine) as connection:
+            connection.execute("UPDATE orders SET status = 'paid' WHERE id = 1 AND status = 'new'")
+            connection.execute("UPDATE orders SET amount = amount + 1 WHERE id = 1 AND changes() = 1")
+
+    found = explore([click, click], setup=one_order, invariant=amounts_add_up(1))
+    assert (found.count, found.holds) == (6, True), found

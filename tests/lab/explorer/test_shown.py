@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.formatters import DisplayFormatter
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
@@ -190,7 +190,7 @@ class TestPlainText:
 
     @staticmethod
     def as_ipython_shows(shown: object) -> str:
-        return InteractiveShell.instance().display_formatter.format(shown)[0]["text/plain"]  # type: ignore[union-attr]
+        return DisplayFormatter().format(shown)[0]["text/plain"]
 
     def test_a_result_reads_the_same_everywhere(self, found: ExplorationResult, sqlite: Engine) -> None:
         cost = measure(sqlite, lambda session: session.execute(text("SELECT id FROM task WHERE id = 1")))

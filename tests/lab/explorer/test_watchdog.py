@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -460,3 +462,36 @@ class TestSetupAndInvariant:
             found.replay("B")
         assert len(folders) == 3
         assert not [folder for folder in folders if folder.exists()]
+
+
+STARVED = """
+import os, subprocess, sys, threading, time
+from taskref_edu.lab.explorer.watchdog import Watchdog
+
+class Turns:
+    turn, running = 0, True
+    def interrupt(self):
+        pass
+
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(4)]  # on the same processor
+watchdog = Watchdog(Turns(), 1.0)
+begun, end = time.monotonic(), time.process_time() + float(sys.argv[1])
+try:
+    while time.process_time() < end:
+        pass
+    print("ended after", "longer" if time.monotonic() - begun > 1 else "less")
+finally:
+    watchdog.close()
+    for other in others:
+        other.kill()
+        other.wait()
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="nobody counts the waiting here")
+@pytest.mark.parametrize(("computes", "said"), [(0.8, "ended after longer"), (30, "Hung")])
+def test_time_without_a_processor_does_not_count(computes: float, said: str) -> None:
+    """A check on a busy machine said that an answer had not ended in time."""
+    found = subprocess.run([sys.executable, "-c", STARVED, str(computes)], capture_output=True, text=True, timeout=100)
+    assert said in found.stdout + found.stderr

@@ -77,6 +77,18 @@ def test_changes_are_what_the_actor_itself_sees() -> None:
     assert (overwritten.now or {})["processing_task_id"] == 1
 
 
+def test_a_row_that_equals_another_one_is_a_row_of_its_own() -> None:
+    def charge(engine: Engine) -> None:
+        run(engine, "INSERT INTO charge VALUES (7, 'paid')")
+
+    setup = tables("CREATE TABLE charge (order_id INTEGER, status TEXT)")
+    twice = explore([charge, charge], setup=setup, invariant=lambda session: [], schema=None)
+    recording = Recording(twice.recording())
+    moments = recording.moments("AB")
+    added = [recording.changes(moments, number) for number in (1, 2)]
+    assert [[(change.key, change.was) for change in step] for step in added] == [[(7, None)], [("7 (2)", None)]]
+
+
 def test_transactions_are_bracketed__a_lone_read_is_not() -> None:
     race = recorded("race")
     brackets = race.brackets(race.moments("AAAABBBBBBBAAA"))

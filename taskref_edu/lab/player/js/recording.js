@@ -51,10 +51,10 @@ class Recording {
   changes(path, i) {
     if (!i) return [];
     const by = path[i].step.by, was = path[i - 1].state;
-    const before = new Map((path[i].state.open?.[by] ? this.seen(was, by) : was.rows).map((x) => [this.name(x), this.row(x)]));
+    const before = new Map(this.named(path[i].state.open?.[by] ? this.seen(was, by) : was.rows));
     const out = [];
-    for (const x of this.seen(path[i].state, by)) {
-      const id = this.name(x), row = this.row(x), old = before.get(id);
+    for (const [id, row] of this.named(this.seen(path[i].state, by))) {
+      const old = before.get(id);
       before.delete(id);
       const cols = old ? Object.keys(row.at).filter((c) => row.at[c] !== old.at[c]) : [];
       if (!old || cols.length) out.push({ id, row, was: old, cols });
@@ -62,7 +62,15 @@ class Recording {
     for (const [id, old] of before) out.push({ id, was: old, gone: true, cols: [] });
     return out;
   }
-  name(i) { const { table, key } = this.row(i); return `${table} ${key}`; }
+  // Rows, each with an id of its own: a table without a key may hold some that are equal.
+  named(indices) {
+    const times = new Map();
+    return indices.map((x) => {
+      const row = this.row(x), name = `${row.table} ${row.key}`, n = (times.get(name) || 0) + 1;
+      times.set(name, n);
+      return [n > 1 ? `${name} (${n})` : name, row];
+    });
+  }
 
   // The error to show at step i: it was refused, or its actor ended here with an error that is not yet shown.
   refusal(path, i) {

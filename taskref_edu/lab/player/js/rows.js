@@ -25,12 +25,11 @@ class Side {
 
   table(t, info) {
     const { rec, at } = this.player, { state, step } = this.path[at], owner = this.owner, cols = rec.words.columns[t];
-    const all = rec.seen(state, owner).map((x) => rec.row(x));
-    const committed = new Map(state.rows.map((x) => rec.row(x)).filter((row) => row.table === t).map((row) => [row.key, row]));
+    const named = rec.named(rec.seen(state, owner)), all = named.map(([, row]) => row), committed = new Map(rec.named(state.rows));
     const pointed = new Set(all.flatMap((row) => Object.entries(rec.tables[row.table].refs).filter(([, to]) => to === t).map(([c]) => row.at[c])));
-    const body = all.filter((row) => row.table === t).map((row) => {
-      const was = committed.get(row.key), mine = owner && (!was || cols.some((c) => was.at[c] !== row.at[c]));
-      const change = this.changed.find((c) => c.id === `${t} ${row.key}` && !c.gone);
+    const body = named.filter(([, row]) => row.table === t).map(([id, row]) => {
+      const was = committed.get(id), mine = owner && (!was || cols.some((c) => was.at[c] !== row.at[c]));
+      const change = this.changed.find((c) => c.id === id && !c.gone);
       const lonely = rec.pointedAt.has(t) && rec.words.live.includes(row.at.status) && !pointed.has(row.key);
       const lost = lonely && this.isLost(t, row.key), pointer = this.pointerTo(t);
       const broken = Object.entries(info.refs).find(([c, to]) => row.at[c] != null && !all.some((other) => other.table === to && other.key === row.at[c]));
