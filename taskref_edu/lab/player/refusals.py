@@ -111,7 +111,8 @@ def out_of_date(case: Case, refusal: Refused) -> Why | None:
     if pattern is None or read is None or last is None or not _was_outdated(case, refusal, read):
         return None
     what = verb(case.sql(refusal.moment.number))
-    return _outdated(case, refusal, read, last, f"what {refusal.by} has read is out of date, and its {what} is refused", pattern)  # fmt: skip # noqa: E501
+    outcome = f"what {refusal.by} has read is out of date, and its {what} is refused"
+    return _outdated(case, refusal, read, last, outcome, pattern)
 
 
 def _outdated(case: Case, refusal: Refused, read: int, last: Writing, reason: str, pattern: str = "refused") -> Why:

@@ -260,7 +260,11 @@ def stale_read(case: Case) -> Why | None:
         moment, count = case.moments[thread.stale], sum(run.outcome == "bad" for run in case.recording.runs)
         table = case.table(thread.read)
         news = [w for w in case.writings if w.commit == moment.number and w.change.table == table and w.change.columns]
-        change: list[Part] = [" ", ("code", news[-1].change.columns[-1]), " = ", ("b", shown((news[-1].change.now or {})[news[-1].change.columns[-1]]))] if news else []  # fmt: skip # noqa: E501
+        change: list[Part] = []
+        if news:
+            latest = news[-1].change
+            column = latest.columns[-1]
+            change = [" ", ("code", column), " = ", ("b", shown((latest.now or {})[column]))]
         return sentence(
             "stale read",
             (thread.read,),
