@@ -18,7 +18,7 @@ test:
 	$(SET_UP) dev
 	@.venv/bin/python tools/test.py $(ARGS)
 
-## make test-slow run what takes minutes: fresh environments, the mutants, the book; needs an index    ARGS="-k mutants" go to pytest
+## make test-slow run what takes minutes: fresh environments, all mutants, all notebooks; needs an index    ARGS="-k mutants" go to pytest
 test-slow:
 	$(SET_UP) dev
 	@.venv/bin/python -m pytest -m "environments or nightly" -n auto --dist loadgroup tests $(ARGS)

@@ -36,6 +36,7 @@ def test_server_and_data_are_gone_at_exit() -> None:
 
 
 @pytest.mark.fault
+@pytest.mark.nightly
 def test_the_server_of_a_killed_process_is_stopped_by_the_next() -> None:
     program = "from taskref_edu.beyond import start_postgres; print(start_postgres(), flush=True); input()"
     environment = {name: value for name, value in os.environ.items() if name != OVERRIDE}
@@ -51,6 +52,7 @@ def test_the_server_of_a_killed_process_is_stopped_by_the_next() -> None:
     assert not Path(host).exists()
 
 
+@pytest.mark.nightly
 def test_a_server_of_ones_own_is_left_as_it_was(postgresql_url: str) -> None:
     program = "from taskref_edu.beyond import start_postgres; print(start_postgres())"
     environment = {**os.environ, OVERRIDE: postgresql_url}

@@ -367,6 +367,7 @@ def workers(tmp_path: Path, url: str) -> Iterator[Workers]:
 
 class TestProcesses:
     @pytest.mark.fault
+    @pytest.mark.nightly
     def test_a_stopped_worker_is_rescued_and_what_it_does_after_is_refused(
         self, engine: Engine, queue: App, workers: Workers
     ) -> None:

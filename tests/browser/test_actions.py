@@ -85,6 +85,7 @@ def test_a_storm_a_slip_and_a_deleted_order(actions: Notebook):
     says(actions, "that had ended deleted; orders stay")
 
 
+@pytest.mark.nightly
 def test_a_killed_worker_a_zombie_and_two_workers(actions: Notebook):
     start(actions)
     seconds(actions, "60")
@@ -115,6 +116,7 @@ def test_a_killed_worker_a_zombie_and_two_workers(actions: Notebook):
     says(actions, "workers: 1")
 
 
+@pytest.mark.nightly
 def test_the_lens_by_keyboard__and_axe_finds_nothing_serious_in_what_is_unfolded(actions: Notebook):
     lens = actions.panel.locator(".taskref-lenses")
     expect(lens).to_be_hidden()

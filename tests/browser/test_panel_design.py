@@ -109,6 +109,7 @@ def test_one_act_comes_next__and_the_checklist_ticks_itself_off(steps: Notebook)
     steps.expect_status("start over: the shop is as the cell made it")  # what kept it from acting is over
 
 
+@pytest.mark.nightly
 def test_impatience__double_clicks_and_fields_without_sense(both: Notebook):
     toggle = both.button("Start worker")
     toggle.dblclick()

@@ -143,6 +143,7 @@ def test_pointing_at_a_row_shows_the_other_end_of_its_arrow(pictures: Notebook):
     expect(classic.locator("path.taskref-hot")).to_have_count(0)
 
 
+@pytest.mark.nightly
 def test_hostile_text_stays_text__in_cells_details_and_timeline(pictures: Notebook):
     inverted = side(pictures, "inverted")
     inverted.get_by_role("button", name="details of order 4").click()

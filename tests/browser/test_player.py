@@ -190,6 +190,7 @@ def test_a_player_that_is_taken_away_is_freed(canvas: Page) -> None:
     canvas.wait_for_function("window.gone.every(ref => !ref.deref())", timeout=10_000)
 
 
+@pytest.mark.nightly
 def test_steps_that_are_not_recorded_come_from_the_kernel(canvas: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large exploration's recording holds some schedules; the game asks for the others as they are played."""
     whole, result = recorded("race"), found("race")

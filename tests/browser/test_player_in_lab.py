@@ -145,6 +145,7 @@ def test_saved__the_module_is_there_once__and_plays_without_a_kernel(played: Not
     expect(game.locator(".say")).to_contain_text("A reads order 7 and gets processing_task_id = NULL")
 
 
+@pytest.mark.nightly
 def test_untrusted__the_still_and_the_table_are_there(played: Notebook, lab: Lab) -> None:
     path = lab.folder / "notebooks" / "players.ipynb"
     stranger = json.loads(path.read_text())

@@ -173,6 +173,7 @@ class TestDatabase:
 
 
 class TestRealMachines:
+    @pytest.mark.nightly
     def test_an_optimized_python_is_named(self) -> None:
         program = "from taskref_edu.cli.doctor_environment import variables; print(variables())"
         done = subprocess.run([sys.executable, "-OO", "-c", program], capture_output=True, text=True, check=True)
@@ -190,6 +191,7 @@ class TestRealMachines:
         assert "JUPYTER_RUNTIME_DIR" in launch.environment({})
 
     @pytest.mark.slow
+    @pytest.mark.nightly
     def test_a_users_preferred_folder_elsewhere_stops_no_start(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

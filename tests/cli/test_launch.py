@@ -144,6 +144,7 @@ def test_the_users_own_configuration_path_comes_first():
 
 
 @pytest.mark.skipif(not shutil.which("jupyter", path=str(Path(sys.executable).parent)), reason="needs the extra `lab`")
+@pytest.mark.nightly
 def test_a_real_jupyterlab_opens_the_first_notebook(lab, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

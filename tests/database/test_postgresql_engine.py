@@ -154,6 +154,7 @@ except errors.MissingExtra as error:
         assert not isinstance(found.value, errors.TaskrefError)
         engine.dispose()
 
+    @pytest.mark.nightly
     def test_programs_may_open_an_empty_database_at_the_same_moment(self, fresh: str) -> None:
         program = f"from taskref_edu import open_database; open_database({fresh!r})"
         started = [subprocess.Popen([sys.executable, "-W", "error", "-c", program]) for _ in range(3)]

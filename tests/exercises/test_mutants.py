@@ -1,4 +1,4 @@
-"""A sample of the mutants in each run; all of them: `python -m tests.exercises.mutants`."""
+"""A sample of the mutants in each run, all of them nightly; by themselves: `python -m tests.exercises.mutants`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from taskref_edu.exercises.exercise import find
 
 from .mutants.derive import mutants_of, sql_mutants
 from .mutants.oracles import ORACLES, close_databases
-from .mutants.run import judged, observed
+from .mutants.run import judged, mutants_for, observed
 
 SAMPLE = 2  # of each exercise
 CODE = """
@@ -27,6 +27,17 @@ def f(session, task):
 def test_a_wrong_answer_is_refused_by_its_check_and_not_by_a_broken_one(id: str) -> None:
     for one in judged(id, SAMPLE, seed=20):
         assert one.fate in ("refused", "equivalent"), f"{one.mutant.label}\n{one.mutant.source}\n{one.said}"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("id", list(ORACLES))
+def test_no_check_lets_a_wrong_mutant_pass(id: str) -> None:
+    fates = [one for one in judged(id) if one.fate not in ("refused", "equivalent")]
+    assert not fates, "\n\n".join(f"{one.mutant.label}\n{one.mutant.source}\n{one.said}" for one in fates)
+
+
+def test_there_are_1500_mutants() -> None:
+    assert sum(len(mutants_for(find(id))) for id in ORACLES) >= 1500
 
 
 @pytest.mark.parametrize("id", ["1.1", "2.4", "3.1", "3.3", "4.2", "6.1", "7.1", "7.2", "8.2"])

@@ -110,6 +110,7 @@ def test_threads_do_not_overwrite_each_other() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.nightly
 def test_processes_do_not_overwrite_each_other(home: Path) -> None:
     program = (
         "from taskref_edu.exercises.progress import Progress\n"

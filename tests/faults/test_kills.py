@@ -78,6 +78,7 @@ def test_a_task_that_kills_its_worker_each_time_fails_in_the_end(path: Path, app
     engine.dispose()
 
 
+@pytest.mark.nightly
 def test_a_kernel_is_killed_and_restarted(path: Path) -> None:
     killed = kernel_kills(path, "inverted", leases=[1.5, 0.3])
     assert (killed.kills, killed.found.tasks) == (1, 200)

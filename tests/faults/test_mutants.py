@@ -9,6 +9,7 @@ from .mutants import MUTANTS, Mutant, steps_until_found
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.nightly
 def test_a_missing_guard_is_found() -> None:
     (mutant,) = (mutant for mutant in MUTANTS if mutant.name == "fail: no lease token")
     assert steps_until_found(mutant)

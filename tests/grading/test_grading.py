@@ -54,13 +54,17 @@ def test_good_wrong_untouched_and_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("os._exit(0)", "without a result"),
-        ("os.kill(os.getpid(), 9)", "by signal 9"),
-        ("sys.exit(0)", "SystemExit"),
-        ("return [0] * (1 << 33)", "MemoryError"),
-        ("open('big', 'wb').write(b'x' * (1 << 27))", "signal|OSError|File too large"),
+        pytest.param("os._exit(0)", "without a result", id="_exit"),
+        pytest.param("os.kill(os.getpid(), 9)", "by signal 9", id="kill", marks=pytest.mark.nightly),
+        pytest.param("sys.exit(0)", "SystemExit", id="exit", marks=pytest.mark.nightly),
+        pytest.param("return [0] * (1 << 33)", "MemoryError", id="memory"),
+        pytest.param(
+            "open('big', 'wb').write(b'x' * (1 << 27))",
+            "signal|OSError|File too large",
+            id="file size",
+            marks=pytest.mark.nightly,
+        ),
     ],
-    ids=["_exit", "kill", "exit", "memory", "file size"],
 )
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="attempts have processes of their own only where there is fork")
 def test_a_hostile_attempt_spoils_its_own_line_only(tmp_path: Path, body: str, said: str) -> None:
@@ -80,6 +84,7 @@ def test_what_an_attempt_prints_is_no_result(tmp_path: Path) -> None:
     assert one.results["1.1"]["verdict"] != "passed"
 
 
+@pytest.mark.nightly
 def test_broken_files_are_said_and_the_others_graded(tmp_path: Path) -> None:
     notebook(tmp_path / "ann" / "good.ipynb", SOLVED)
     (tmp_path / "ann" / "broken.ipynb").write_text('{"cells": [')
@@ -91,6 +96,7 @@ def test_broken_files_are_said_and_the_others_graded(tmp_path: Path) -> None:
     assert "is JSON, and not a notebook" in bob.problems[0]
 
 
+@pytest.mark.nightly
 def test_of_two_answers_the_better_one_counts(tmp_path: Path) -> None:
     notebook(tmp_path / "ann" / "1.ipynb", SOLVED)
     notebook(tmp_path / "ann" / "2.ipynb", find("1.1").cell(WRONG.code))
@@ -182,6 +188,7 @@ def test_nobody_vanishes(tmp_path: Path) -> None:
     assert "hal.txt is no notebook" in said["hal"]
 
 
+@pytest.mark.nightly
 def test_odd_files_are_graded_or_named(tmp_path: Path) -> None:
     folder = tmp_path / "class"
     notebook(folder / "bom.ipynb", SOLVED)
@@ -210,6 +217,7 @@ def test_odd_files_are_graded_or_named(tmp_path: Path) -> None:
         assert said in grades[name].problems[0]
 
 
+@pytest.mark.nightly
 def test_names_and_texts_that_are_no_unicode_cost_only_their_row(tmp_path: Path) -> None:
     name = os.fsdecode(b"m\xfcller")
     try:
@@ -226,6 +234,7 @@ def test_names_and_texts_that_are_no_unicode_cost_only_their_row(tmp_path: Path)
     ]
 
 
+@pytest.mark.nightly
 def test_a_submission_that_cannot_be_read_costs_only_its_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     notebook(tmp_path / "ann.ipynb", SOLVED)
     notebook(tmp_path / "bob.ipynb", SOLVED)
@@ -242,6 +251,7 @@ def test_a_submission_that_cannot_be_read_costs_only_its_row(tmp_path: Path, mon
     assert grades[1].problems == ["bob.ipynb could not be read: Input/output error"]
 
 
+@pytest.mark.nightly
 def test_other_processes_of_the_user_count_for_nobody(tmp_path: Path) -> None:
     """A limit on processes counts all of the user's: a desktop has hundreds of threads."""
     notebook(tmp_path / "ann.ipynb", attempt("import threading; threading.Thread(target=print).start()"))

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, in one kernel as a learner's Run All does; solved ones, too, nightly."""
+"""Every notebook runs from top to bottom, in one kernel as a learner's Run All does; most, and solved ones, nightly."""
 
 from __future__ import annotations
 
@@ -119,16 +119,19 @@ def check(notebook: nbformat.NotebookNode, verdict: str) -> None:
     assert all(line.endswith(verdict) for line in found), found
 
 
-@pytest.mark.parametrize("name", NAMES)
+# One of each kind: the first, plain ones, one that explores, one with panels. The others take longer.
+QUICK = {0, 2, 4, 7, 11}
+EACH = [pytest.param(name, marks=[] if int(name[:2]) in QUICK else pytest.mark.nightly) for name in NAMES]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_run_all(built: list[Path], name: str) -> None:
     (unsolved,) = run(built[0] / f"{name}.ipynb")
     check(unsolved, "not attempted")
 
 
-SOLVED = [pytest.param(name, marks=[] if name == NAMES[1] else pytest.mark.nightly) for name in NAMES[1:]]
-
-
-@pytest.mark.parametrize("name", SOLVED)
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", NAMES[1:])
 def test_run_all__then_solved_and_run_all_again(built: list[Path], name: str) -> None:
     """In one kernel: what the first run left behind must not disturb the second.
 
@@ -139,6 +142,7 @@ def test_run_all__then_solved_and_run_all_again(built: list[Path], name: str) ->
     check(solved, "passed")
 
 
+@pytest.mark.nightly
 def test_09_without_a_server(built: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hide_the_server(tmp_path, monkeypatch)
     (unsolved,) = run(built[0] / "09_beyond_one_machine.ipynb")

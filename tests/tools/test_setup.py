@@ -192,6 +192,7 @@ def test_read_only_folder__by_its_permissions(clone):
         clone.root.chmod(0o755)
 
 
+@pytest.mark.nightly
 def test_no_network__uv(clone):
     clone.python("python3")
     clone.stub("uv", UV)

@@ -32,7 +32,9 @@ MANY = "import pytest\n@pytest.mark.parametrize('n', range(11))\ndef test_fails(
         pytest.param(
             PASSES + ONCE, True, "beside the others:\n    tests/test_it.py::test_fails_once", id="one fails once"
         ),
-        pytest.param(ONCE + FAILS, False, "by themselves: the 2 that failed", id="one fails twice"),
+        pytest.param(
+            ONCE + FAILS, False, "by themselves: the 2 that failed", id="one fails twice", marks=pytest.mark.nightly
+        ),
         pytest.param(PASSES, True, "", id="all pass", marks=pytest.mark.nightly),
         pytest.param(MANY, False, "", id="too many", marks=pytest.mark.nightly),
         pytest.param(

@@ -23,6 +23,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.nightly
 def test_a_panels_cell_can_be_run_thirty_times() -> None:
     notebook = nbformat.v4.new_notebook()
     notebook.cells = [nbformat.v4.new_code_cell(text) for text in (limit(LIMIT), PANEL)]

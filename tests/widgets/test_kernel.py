@@ -32,7 +32,7 @@ panel.stop()
 until(lambda: not [t for t in threading.enumerate() if "panel" in t.name or "worker" in t.name])"""
 
 
-@pytest.mark.parametrize("approach", ["classic", "inverted"])
+@pytest.mark.parametrize("approach", [pytest.param("classic", marks=pytest.mark.nightly), "inverted"])
 def test_a_notebook_with_a_panel_runs_twice_in_one_kernel(approach: str):
     cells = [PANEL.format(approach=approach), WATCH, PANEL.format(approach=approach), WATCH, COUNT, STOP]
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])

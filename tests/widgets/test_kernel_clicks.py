@@ -81,7 +81,7 @@ def page() -> Iterator[Page]:
         manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.parametrize("where", ["the shell", "a subshell"])
+@pytest.mark.parametrize("where", ["the shell", pytest.param("a subshell", marks=pytest.mark.nightly)])
 def test_clicks_scenarios_and_waits(page: Page, where: str):
     if where == "a subshell" and not page.use_a_subshell():
         pytest.skip("this ipykernel has no subshells")

@@ -82,12 +82,12 @@ CRASHES = {
     "prune": (3, 3),
     "work": (25, 25),
 }
-SLOW = 800  # schedules
+MANY = 150  # schedules: from there on, in `make test-slow`
 
 
 def cases(table: dict[Any, tuple[int, int]]) -> list[Any]:
     return [
-        pytest.param(names, id="-".join(names), marks=[pytest.mark.slow] if max(counts) >= SLOW else [])
+        pytest.param(names, id="-".join(names), marks=[pytest.mark.nightly] if max(counts) >= MANY else [])
         for names, counts in table.items()
     ]
 

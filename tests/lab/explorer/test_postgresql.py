@@ -160,6 +160,7 @@ def test_bounds(postgresql_url: str) -> None:
 
 
 class TestRecordings:
+    @pytest.mark.nightly
     def test_answers_and_what_they_would_be_now(self, postgresql_url: str) -> None:
         found = explore([check_in_writing] * 2, setup=two_orders, invariant=one_task, url=postgresql_url)
         told = str(found)
@@ -191,6 +192,7 @@ class TestRecordings:
             [[1, "None"], [2, "None"]]
         ]
 
+    @pytest.mark.nightly
     def test_a_failed_transaction_is_shown_too(self, postgresql_url: str) -> None:
         crossed = [updates(1, 2, at_once=True), updates(2, 1, at_once=True)]
         found = explore(crossed, setup=two_orders, invariant=nothing, url=postgresql_url)

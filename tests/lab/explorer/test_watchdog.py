@@ -491,6 +491,7 @@ finally:
 
 @pytest.mark.skipif(not Path("/proc/thread-self/schedstat").exists(), reason="nobody counts the waiting here")
 @pytest.mark.parametrize(("computes", "said"), [(0.8, "ended after longer"), (30, "Hung")])
+@pytest.mark.nightly
 def test_time_without_a_processor_does_not_count(computes: float, said: str) -> None:
     """A check on a busy machine said that an answer had not ended in time."""
     found = subprocess.run([sys.executable, "-c", STARVED, str(computes)], capture_output=True, text=True, timeout=100)
