@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 
-INSTALL = "run `make lab` in the clone, or `pip install 'taskref_edu[lab]'`"
+INSTALL = "run `make lab` in the clone, or there `pip install '.[lab]'`"
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ from taskref_edu.errors import TaskrefError
 WIDTH = 80
 SERVER_TIMEOUT = 120.0
 TASK_TIMEOUT = 10.0  # seconds for the worker's task
-INSTALL = "run `make lab` in the clone, or `pip install 'taskref_edu[lab]'`"
+INSTALL = "run `make lab` in the clone, or there `pip install '.[lab]'`"
 OTHER_PYTHON = "use a newer build of Python: make lab PYTHON=/path/to/python"
 FRONT_ENDS = {"@jupyter-widgets/jupyterlab-manager": "ipywidgets", "anywidget": "anywidget"}
 

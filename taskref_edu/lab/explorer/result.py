@@ -201,6 +201,7 @@ class ExplorationResult:
 
         errors: "refuse" if no actor may get an error in any schedule.
         """
+        __tracebackhide__ = True  # pytest then shows the test's own line above the text
         if errors not in ("allow", "refuse"):
             raise ValueError(f"errors={errors!r} found, 'allow' or 'refuse' expected")
         if not self.holds:

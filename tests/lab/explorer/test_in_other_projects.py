@@ -58,8 +58,11 @@ def both_counted(session: Session, errors: dict[str, BaseException]) -> list[str
 def test_tables_and_classes_with_our_names() -> None:
     found = explore([finish, finish], setup=setup, invariant=both_counted, schema=None)
     assert found.broken
-    with pytest.raises(AssertionError, match=r"(?s)schedules break.*1 counted.*To run only this one: schedules="):
+    wanted = r"(?s)schedules break.*1 counted.*To run only this one: schedules="
+    with pytest.raises(AssertionError, match=wanted) as caught:
         found.assert_holds()
+    shown = caught.traceback.filter(caught)  # what pytest leaves out of its report is not in it
+    assert str(shown[-1].path) == __file__
 
 
 ENGINE: ContextVar[Engine] = ContextVar("engine")
