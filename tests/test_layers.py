@@ -56,6 +56,12 @@ def test_what_shows_a_queue_knows_nothing_of_what_drives_it() -> None:
     assert [name for name in driven if any("widgets.panel" in other for other in IMPORTS[name])] == []
 
 
+def test_what_plays_a_recording_knows_nothing_of_what_makes_it() -> None:
+    players = [name for name in IMPORTS if name.startswith("lab.player.")]
+    assert players
+    assert [name for name in players if any("lab.explorer" in other for other in IMPORTS[name])] == []
+
+
 def test_importing_the_package_pulls_in_no_lab() -> None:
     program = """
 import sys, taskref_edu

@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from ..database.observed_connection import Connection
 from ..database.sqlite_engine import observers_of
-from .explorer.statement_kinds import REFUSED, is_many
+from .explorer.step_kinds import REFUSED, is_many
 
 # Matches strings, names and comments, in which a question mark is not a parameter; or a parameter.
 _TOKEN = re.compile(

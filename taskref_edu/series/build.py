@@ -26,7 +26,7 @@ from ..exercises.progress import write_whole
 from ..former_names import rewritten
 from .minutes import minutes_of, with_minutes
 from .notebook import CodeOf, mark_of, solution_of, stub_of, to_notebook, to_text
-from .outline import outline
+from .outline_writer import outline
 from .rules import problems
 from .source import BadSource, Source, read_source, sources
 

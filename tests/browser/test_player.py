@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from taskref_edu.beyond.experiments import RECORDED
-from taskref_edu.lab.player.record import record
+from taskref_edu.lab.explorer.recorder import record
 from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.player.story import ending
 from taskref_edu.lab.player.words import columns
@@ -195,7 +195,7 @@ def test_steps_that_are_not_recorded_come_from_the_kernel(canvas: Page, monkeypa
     """A large exploration's recording holds some schedules; the game asks for the others as they are played."""
     whole, result = recorded("race"), found("race")
     for bound in ("MOST_RUNS", "MOST_STATES", "MOST_CLASSES"):
-        monkeypatch.setattr(f"taskref_edu.lab.player.record.{bound}", 2)
+        monkeypatch.setattr(f"taskref_edu.lab.explorer.recorder.{bound}", 2)
     large = Recording(record(result, whole.facts))
     schedule = next(s for s in result.broken if large.run(s) is None)
     game = Scheduler.__new__(Scheduler)

@@ -24,11 +24,11 @@ from .errors import ActorKilled, LabError, PastTheExplorer
 from .past_the_explorer import refuse_later
 from .question import name_of
 from .sqlite_locks import Locks, in_transaction, is_reading, waits
-from .statement_kinds import Classified, Classifier, Kind, Tables, is_many
+from .step_kinds import Classified, Classifier, Kind, Tables, is_many
 from .watchdog import Hung, stuck_at
 from .wording import error_text
 
-Function = Callable[[Engine], Any]
+ActorFunction = Callable[[Engine], Any]
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class Step:
     rows: Rows | None = None  # as the transaction sees them, where it has something to commit
 
 
-class Recorder(Protocol):
+class StepListener(Protocol):
     """Receives what an actor does."""
 
     def free(
@@ -89,7 +89,7 @@ class Actor:
     """One of the functions of an exploration, run once in every schedule."""
 
     def __init__(
-        self, letter: str, function: Function, database: SnapshotDatabase, locks: Locks, statements: Classifier
+        self, letter: str, function: ActorFunction, database: SnapshotDatabase, locks: Locks, statements: Classifier
     ) -> None:
         self.letter = letter
         self.function = function
@@ -97,7 +97,7 @@ class Actor:
         self._life = ActorGreenlet(self, self._call)
         self.connections: list[Connection] = []
         self.tracing = False
-        self.recorder: Recorder | None = None
+        self.listener: StepListener | None = None
         self._database = database
         self._locks = locks
         self._statements = statements
@@ -226,16 +226,16 @@ class Actor:
         if kind is Kind.FREE:
             if statement.lingers:
                 self._expect_shared_file(statement, sql)
-            recorder = self.recorder
-            result = run() if recorder is None else recorder.free(self, connection, statement, sql, run)
+            listener = self.listener
+            result = run() if listener is None else listener.free(self, connection, statement, sql, run)
             self._locks.ran(connection, kind)
             self._lingers(connection, statement)
             return result
         if kind is Kind.WRITE and not connection.in_transaction and is_many(parameters) and len(parameters) > 1:
             self._fail("called executemany() outside a transaction", "begin one, or call execute() for each row")
         step = Step(connection, kind, sql, parameters, statement.tables)
-        if self.recorder is not None:
-            self.recorder.stands(self, step)
+        if self.listener is not None:
+            self.listener.stands(self, step)
         while True:
             self._pause(step)
             try:
@@ -287,8 +287,8 @@ class Actor:
         self.step, self.ran, step.error = None, step, error_text(error) if error else None
         self.refused = self.refused or error is not None
         self._locks.ran(step.connection, step.kind, error)
-        if self.recorder is not None:
-            self.recorder.ran(self, step, cursor, error)
+        if self.listener is not None:
+            self.listener.ran(self, step, cursor, error)
         if self.tracing and self._locks.writer is step.connection:
             step.rows = self._database.rows(step.connection)
 

@@ -19,7 +19,7 @@ from ...database.observed_connection import Connection, ObservedCursor
 from .actor import Actor, Step
 from .errors import CannotMerge
 from .exploration import Exploration
-from .statement_kinds import Classified, Kind, is_many
+from .step_kinds import Classified, Kind, is_many
 
 # Questions about the schema and the connection alone.
 SCHEMA_ONLY = re.compile(
@@ -111,7 +111,7 @@ class AnswerLog:
         told, self._log[index] = repr(self._log[index]), []
         return told
 
-    # The recorder
+    # The listener
 
     def free(
         self, actor: Actor, connection: Connection, statement: Classified, sql: str, run: Callable[[], Any]

@@ -13,13 +13,13 @@ from sqlalchemy import Engine
 
 from ...schema import SchemaName
 from . import watchdog as guard
-from .actor import Actor, Function
+from .actor import Actor, ActorFunction
 from .database_snapshot import Journal, SnapshotDatabase
 from .errors import ActorNeverEnds, Deadlock, LabError
 from .outcome import DIES, Limits, Outcome
 from .past_the_explorer import begin_guarding, end_guarding
 from .sqlite_locks import Locks
-from .statement_kinds import Classifier
+from .step_kinds import Classifier
 
 OnStep = Callable[[Actor, bool], None]  # the actor that made a step, and whether it died instead
 
@@ -32,7 +32,7 @@ class Exploration:
 
     def __init__(
         self,
-        functions: Sequence[Function],
+        functions: Sequence[ActorFunction],
         *,
         setup: Callable[[Engine], object] | None,
         schema: SchemaName | None,
@@ -200,7 +200,7 @@ class Exploration:
         )
 
 
-def check_functions(functions: Sequence[Function]) -> None:
+def check_functions(functions: Sequence[ActorFunction]) -> None:
     """Raise TypeError or ValueError unless these are functions, no more than there are letters."""
     if callable(functions) or not isinstance(functions, Sequence):
         raise TypeError(f"actors: {functions!r} found; a list of functions expected, such as [f, g]")

@@ -19,7 +19,7 @@ from functools import partial
 from sqlalchemy import Engine
 
 from ...schema import SchemaName
-from .actor import Function
+from .actor import ActorFunction
 from .budget import Budget, Progress
 from .invariant import Invariant
 from .outcome import Limits
@@ -32,7 +32,7 @@ Setup = Callable[[Engine], object]
 
 
 def explore(
-    actors: Sequence[Function],
+    actors: Sequence[ActorFunction],
     *,
     invariant: Invariant,
     setup: Setup | None = None,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 from ...schema import SchemaName
-from .actor import Function
+from .actor import ActorFunction
 from .budget import Budget, Progress
 from .explore import Setup
 from .invariant import Invariant, Recover
@@ -83,7 +83,7 @@ def _line(step: int, point: Point) -> str:
 
 
 def explore_crashes(
-    actors: Function | Sequence[Function],
+    actors: ActorFunction | Sequence[ActorFunction],
     *,
     invariant: Invariant,
     crash: int = 0,

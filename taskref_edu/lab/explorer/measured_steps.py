@@ -1,7 +1,7 @@
 """What a step does, measured on SQLite's connections before and after it; nothing is modelled.
 
 Measured are: what was committed, who reads, who holds the write lock, and whose snapshot is new.
-Not covered: what counts as a step (`statement_kinds.py`).
+Not covered: what counts as a step (`step_kinds.py`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from .errors import CannotMerge
 from .exploration import Exploration
 from .local_states import LocalStates
 from .sqlite_locks import in_transaction, is_reading
-from .statement_kinds import Kind
 from .step_effects import (
     Effect,
     Effects,
@@ -31,6 +30,7 @@ from .step_effects import (
     known_names,
     written_by,
 )
+from .step_kinds import Kind
 
 
 class MeasuredSteps:

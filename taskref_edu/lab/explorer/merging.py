@@ -50,13 +50,13 @@ def merged_graph(trial: Trial, budget: Budget) -> Graph:
 def _recorded(trial: Trial, log: AnswerLog) -> Iterator[AnswerLog]:
     actors = trial.exploration.actors
     for actor in actors:
-        actor.recorder = log
+        actor.listener = log
     try:
         yield log
     finally:
         for actor in actors:
             trial.exploration.kill(actor)
-            actor.recorder = None
+            actor.listener = None
 
 
 def check_some(trial: Trial, graph: Graph, budget: Budget) -> None:

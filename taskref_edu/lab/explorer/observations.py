@@ -22,7 +22,7 @@ from .database_snapshot import Rows
 from .graph import Graph
 from .outcome import DIES, Outcome
 from .sqlite_locks import in_transaction
-from .statement_kinds import Classified, Kind
+from .step_kinds import Classified, Kind
 from .trial import Trial
 from .wording import error_text
 
@@ -31,7 +31,7 @@ MOST_ASKED = 4  # SELECTs of an actor that are asked again after each step
 
 
 @dataclass
-class Answer:
+class FetchedRows:
     """The rows that an actor fetched, and their columns."""
 
     columns: list[str]
@@ -45,7 +45,7 @@ class SeenStep:
     by: str
     sql: str
     kind: str
-    answer: Answer | None = None
+    answer: FetchedRows | None = None
     changed: int | None = None
     id: int | None = None  # the lastrowid of an INSERT
     error: str | None = None
@@ -70,7 +70,7 @@ class SeenState:
     open: dict[str, Rows]
     next: dict[str, str]
     waits: dict[str, str]
-    now: dict[str, dict[str, Answer]]
+    now: dict[str, dict[str, FetchedRows]]
     ended: str
 
 
@@ -97,7 +97,7 @@ def observe(
     _describe_tables(trial, seen)
     watching = _Watching(trial, file)
     for actor in trial.exploration.actors:
-        actor.recorder = watching
+        actor.listener = watching
     try:
         paths, left = _paths(graph), dict.fromkeys(wanted[:most])
         while left:
@@ -106,7 +106,7 @@ def observe(
     finally:
         for actor in trial.exploration.actors:
             trial.exploration.kill(actor)
-            actor.recorder = None
+            actor.listener = None
     return seen
 
 
@@ -148,7 +148,7 @@ class _Asked:
 
     sql: str
     parameters: Any
-    told: Answer
+    told: FetchedRows
     now: list[list[Any]] | None = None
 
 
@@ -159,7 +159,7 @@ class _Watching:
         self._trial, self._exploration = trial, trial.exploration
         self._database = trial.exploration.database
         self._times = self._database.times()
-        self._files = {actor: file or file_of(actor.function) for actor in self._exploration.actors}
+        self._files = {actor: file or source_of(actor.function) for actor in self._exploration.actors}
         self._begin()
 
     def _begin(self) -> None:
@@ -170,7 +170,7 @@ class _Watching:
         self._ran: dict[Actor, SeenStep] = {}
         self._asked: dict[Actor, dict[str, _Asked]] = {actor: {} for actor in actors}
 
-    # The recorder
+    # The listener
 
     def free(
         self, actor: Actor, connection: Connection, statement: Classified, sql: str, run: Callable[[], Any]
@@ -194,7 +194,7 @@ class _Watching:
             seen.changed = max(0, cursor.rowcount)
             seen.id = cursor.lastrowid if step.tables.numbers_rows else None
         if error is None and cursor is not None and cursor.description is not None:
-            answer = seen.answer = Answer([column[0] for column in cursor.description])
+            answer = seen.answer = FetchedRows([column[0] for column in cursor.description])
             tell_rows(cursor, lambda _cursor, rows, _ended: answer.rows.extend(list(row) for row in rows))
             if step.kind is Kind.READ:
                 keep_latest(self._asked[actor], seen.sql, _Asked(step.sql, step.parameters, answer))
@@ -259,7 +259,7 @@ class _Watching:
             ended="".join(actor.letter for actor in actors if actor.ended),
         )
 
-    def _out_of_date(self, actor: Actor, moved: bool) -> dict[str, Answer]:
+    def _out_of_date(self, actor: Actor, moved: bool) -> dict[str, FetchedRows]:
         """What the actor's latest SELECTs answer now, where somebody else has changed that."""
         found = {}
         for sql, asked in list(self._asked[actor].items()):
@@ -271,7 +271,7 @@ class _Watching:
             if moved and now != was:
                 del self._asked[actor][sql]  # its own doing
             elif differ(asked.told.columns, now, asked.told.rows, self._times):
-                found[sql] = Answer(asked.told.columns, now)
+                found[sql] = FetchedRows(asked.told.columns, now)
         return found
 
     def _filled(self, step: Step) -> str:
@@ -296,7 +296,7 @@ def differ(columns: list[str], rows: list[list[Any]], others: list[list[Any]], t
     return bare(rows) != bare(others)
 
 
-def file_of(function: Callable[..., Any]) -> str:
+def source_of(function: Callable[..., Any]) -> str:
     code = getattr(inspect.unwrap(getattr(function, "func", function)), "__code__", None)
     return code.co_filename if code is not None else ""
 

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from ..player.once import module_wanted
 from ..player.page import player_html
-from ..player.record import Recorder, record
 from ..player.recording import Recording
 from ..player.still import still
 from ..player.story import help_line, story
@@ -23,6 +22,7 @@ from .outcome import DIES, DIES_IN_COMMIT
 from .postgresql import ServerTrial
 from .progress_bar import Bar
 from .question import Question, name_of
+from .recorder import Recorder, record
 from .run_schedules import AnyTrial, Explored
 from .server_observations import observe_server
 from .trace import Trace

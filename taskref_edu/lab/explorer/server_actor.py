@@ -31,7 +31,7 @@ PARAMETER = re.compile(r"%\((\w+)\)s(?:::\w+(?: WITH(?:OUT)? TIME ZONE)?)?")
 
 
 @dataclass(frozen=True)
-class Answered:
+class ServerAnswer:
     """The server's answer to a statement. columns: None if the statement returns no rows."""
 
     statement: str
@@ -61,7 +61,7 @@ class ServerActor(threading.Thread):
         self.opened = False  # whether a transaction was open before its latest step
         self.line_of: Callable[[FrameType | None], int | None] | None = None
         self.line: int | None = None  # that sent it
-        self.answer: Answered | None = None  # to it
+        self.answer: ServerAnswer | None = None  # to it
         self.refused = ""  # the error that it got
         self.result: Any = None
         self.error: BaseException | None = None
@@ -167,7 +167,7 @@ def _after_statement(
         if columns is not None and not on_server and cursor.rowcount > 0 and cursor.rownumber == 0:
             rows = [list(row) for row in cursor.fetchall()]
             cursor.scroll(0, "absolute")  # they are in memory, and its code has not fetched any
-        actor.answer = Answered(statement, parameters, columns, rows, max(0, cursor.rowcount))
+        actor.answer = ServerAnswer(statement, parameters, columns, rows, max(0, cursor.rowcount))
 
 
 def _refused(context: ExceptionContext) -> None:

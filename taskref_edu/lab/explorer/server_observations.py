@@ -11,10 +11,10 @@ from types import FrameType
 from typing import Any
 
 from .graph import Graph, Schedules
-from .observations import Answer, Observations, SeenState, SeenStep, differ, file_of, keep_latest, line_in
+from .observations import FetchedRows, Observations, SeenState, SeenStep, differ, keep_latest, line_in, source_of
 from .outcome import DIES, DIES_IN_COMMIT
 from .postgresql import ServerTrial
-from .server_actor import Answered, ServerActor, is_open
+from .server_actor import ServerActor, ServerAnswer, is_open
 
 KINDS = {"SELECT": "read", "COMMIT": "commit", "ROLLBACK": "rollback"}
 
@@ -43,13 +43,13 @@ class _Following:
         self._trial, self._seen, self._schedule, self._path = trial, seen, schedule, path
         self._place = 0
         # By letter and SQL: the latest SELECTs, and their answers now.
-        self._asked: dict[str, dict[str, tuple[Answered, list[list[Any]]]]] = {}
+        self._asked: dict[str, dict[str, tuple[ServerAnswer, list[list[Any]]]]] = {}
 
     def run(self, file: str | None) -> None:
         """Run it, and note what is new."""
 
         def line_of(function: Callable[..., Any], frame: FrameType | None) -> int | None:
-            return line_in(file or file_of(function), frame)
+            return line_in(file or source_of(function), frame)
 
         trial, end = self._trial, self._path[-1]
         trial.database.restore()
@@ -74,9 +74,9 @@ class _Following:
         self._seen.steps.setdefault((self._path[place], self._schedule[place]), step)
         self._seen.states.setdefault(self._path[place + 1], self._state(actor.letter))
 
-    def _note_answer(self, letter: str, step: SeenStep, answer: Answered) -> None:
+    def _note_answer(self, letter: str, step: SeenStep, answer: ServerAnswer) -> None:
         if answer.columns is not None:
-            step.answer = Answer(answer.columns, answer.rows)
+            step.answer = FetchedRows(answer.columns, answer.rows)
         if step.kind == "write":
             step.changed = answer.changed
         if answer.may_be_asked_again:
@@ -95,7 +95,7 @@ class _Following:
             ended="".join(actor.letter for actor in actors if actor.ended),
         )
 
-    def _out_of_date(self, letter: str, moved: bool) -> dict[str, Answer]:
+    def _out_of_date(self, letter: str, moved: bool) -> dict[str, FetchedRows]:
         """What the actor's latest SELECTs are told now, where somebody else has changed that."""
         found, mine = {}, self._asked.get(letter, {})
         for sql, (asked, was) in list(mine.items()):
@@ -105,5 +105,5 @@ class _Following:
                 continue
             mine[sql] = asked, now
             if differ(asked.columns, now, asked.rows, self._seen.times):
-                found[sql] = Answer(asked.columns, now)
+                found[sql] = FetchedRows(asked.columns, now)
         return found

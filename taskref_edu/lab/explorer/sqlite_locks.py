@@ -12,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 
-from .statement_kinds import Kind
+from .step_kinds import Kind
 
 _PRIMARY = 0xFF  # the low byte of an extended error code is the primary one
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from .answer_log import names_in
-from .statement_kinds import Kind, Tables
+from .step_kinds import Kind, Tables
 
 
 class NextStep(NamedTuple):

@@ -3,7 +3,7 @@
 A recording contains each SQL text, row, step and state once; everything refers to them by index. A schedule is a path
 from state 0 along `go`. docs/recording.md describes the format.
 
-Not covered: how a recording is made (`record.py`), and the words for it (`answers.py`, `why.py`).
+Not covered: how a recording is made (`lab/explorer/recorder.py`), and the words for it (`answers.py`, `why.py`).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from .html_tables import SHAPES
 
 PAGES = 8  # views of one panel whose opened rows are remembered
 # One script: a widget imports no other file.
-PARTS = ("dom", "columns", "grid", "arrows", "timeline", "picture", "recording")
+PARTS = ("dom", "columns", "grid", "arrows", "timeline", "picture", "panel_recording")
 SCRIPT = "\n".join(Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
 CSS = Path(__file__).with_name("picture.css").read_text(encoding="utf-8")
 Opened = frozenset[int]

@@ -15,7 +15,7 @@ from ipywidgets import Box, VBox, Widget
 
 from ...lab.player.once import current_cell
 from ...queue.task_queue import TaskQueue
-from ..display.recording import Recording
+from ..display.panel_recording import PanelRecording
 from ..live_cells import forget, remember, stop_former
 from .actions import PanelActions
 from .click_transactions import plain
@@ -110,12 +110,14 @@ class Panel:
         """The id of the selected order."""
         return self._actions.selected
 
-    def recording(self) -> Recording:
+    def recording(self) -> PanelRecording:
         """What has happened so far, as a recording that plays without a kernel; put it at the end of a cell.
 
         Raises ValueError if there are too many rows.
         """
-        return Recording([view.picture.look for view in self.views], [view.recorder.frames() for view in self.views])
+        return PanelRecording(
+            [view.picture.look for view in self.views], [view.recorder.frames() for view in self.views]
+        )
 
     def run(self, scenario: str) -> Panel:
         """Start a scenario: it shows the first step, and continues with a guess or Next. Returns this panel at once.

@@ -12,9 +12,9 @@ from ...queue.payload import clean
 from ..display.events import Event, Timeline
 from ..display.html_tables import STATIC_STYLE, orders_table, tasks_table
 from ..display.messenger import Messenger
+from ..display.panel_recording import PanelRecorder
 from ..display.picture import Picture
 from ..display.reader import ChangeReader
-from ..display.recording import Recorder
 from ..display.rows import Rows
 from ..display.worker_lines import WorkerLines
 from .offers import SideFacts
@@ -39,7 +39,7 @@ class SideView:
         self.box.add_class("taskref-side")
         self._reader = ChangeReader(side.queue)
         self._messenger = Messenger(self.picture, side.name, self.timeline, self.worker, every)
-        self.recorder = Recorder(side.name)
+        self.recorder = PanelRecorder(side.name)
         self._every = EVERY_POLL if self._reader.polls else 0.0
         self._looked_at: float | None = None
         self._trouble: Exception | None = None

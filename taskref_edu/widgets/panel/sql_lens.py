@@ -69,7 +69,7 @@ class Lens:
         except TypeError:
             yield
             return
-        recorder = _Recorder(storm)
+        recorder = _ClickRecorder(storm)
         try:
             with observers.attached(recorder):
                 yield
@@ -77,7 +77,7 @@ class Lens:
             self.seen = SeenStatement(title, recorder.finished(), recorder.clicks)
 
 
-class _Recorder:
+class _ClickRecorder:
     """Observes one click; each connection has a meter of its own."""
 
     def __init__(self, storm: bool) -> None:
@@ -146,10 +146,10 @@ def _head(name: str, seen: SeenStatement) -> str:
     return f"{name.capitalize()}, {escape(seen.title)}: {found}"
 
 
-Cell = tuple[str, str]  # a statement's verb, and its HTML
+LensCell = tuple[str, str]  # a statement's verb, and its HTML
 
 
-def _level(columns: list[list[Cell]]) -> Iterator[list[str]]:
+def _level(columns: list[list[LensCell]]) -> Iterator[list[str]]:
     """The cells of each row; where one side has no statement with the verb of the other one, its cell is empty."""
     if len(columns) == 1:
         yield from ([html] for _, html in columns[0])
@@ -164,7 +164,7 @@ def _level(columns: list[list[Cell]]) -> Iterator[list[str]]:
             yield from (["", html] for _, html in right[c:d])
 
 
-def _cells(seen: SeenStatement, queue: TaskQueue) -> list[Cell]:
+def _cells(seen: SeenStatement, queue: TaskQueue) -> list[LensCell]:
     if not seen.lines:
         return []
     with own_engine(queue) as engine:
@@ -175,7 +175,7 @@ def _cells(seen: SeenStatement, queue: TaskQueue) -> list[Cell]:
             pooled.close()
 
 
-def _cell(line: Line, with_click: bool, connection: Any) -> Cell:
+def _cell(line: Line, with_click: bool, connection: Any) -> LensCell:
     sql = " ".join(filled_in(connection, line.sql, line.parameters).split())
     found = [f"click {line.click}"] if with_click else []
     if line.changed is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ...lab import explore
-from ...lab.explorer.actor import Function
+from ...lab.explorer.actor import ActorFunction
 from ...lab.explorer.errors import NoSuchSchedule
 from ...lab.explorer.invariant import Invariant
 from ...lab.explorer.outcome import Limits
@@ -33,7 +33,7 @@ class Scheduler:
 
     def __init__(
         self,
-        actors: Sequence[Function],
+        actors: Sequence[ActorFunction],
         *,
         invariant: Invariant,
         setup: Callable[[Engine], object] | None = None,

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from ..explorer.database_snapshot import Rows
-from ..explorer.graph import Graph, State
-from ..explorer.observations import Answer, Observations, SeenState, SeenStep
-from .recording import DIES, RECOVERS, VERSION
-from .short_sql import NOW
+from ..player.recording import RECOVERS, VERSION
+from ..player.short_sql import NOW
+from .database_snapshot import Rows
+from .graph import Graph, State
+from .observations import FetchedRows, Observations, SeenState, SeenStep
+from .outcome import DIES
 
 MOST_STATES = 400  # of a graph that is recorded whole
 MOST_RUNS = 400  # of schedules that are listed one by one
@@ -28,7 +29,7 @@ ONE = {"orders": "order", "tasks": "task", "children": "child", "people": "perso
 Key = tuple[int, int, str]  # of a schedule: its switches, its length, itself
 
 
-class Explored(Protocol):
+class ToRecord(Protocol):
     """The part of a result that a recording is made from."""
 
     graph: Graph
@@ -139,7 +140,7 @@ class Recorder:
         told = {name: value for name, value in optional.items() if value}
         return {**found, "kind": step.kind, **told, "tx": [step.before or "BEGIN" in step.pre, step.after]}
 
-    def _answer(self, answer: Answer) -> dict[str, Any]:
+    def _answer(self, answer: FetchedRows) -> dict[str, Any]:
         kept = [(place, name) for place, name in enumerate(answer.columns) if name not in self.hidden]
         rows = [[self._value(name, row[place]) for place, name in kept] for row in answer.rows]
         return {"cols": [name for _, name in kept], "rows": rows}
@@ -184,7 +185,7 @@ def telling_times(seen: Observations) -> set[str]:
     return found
 
 
-def record(found: Explored, describe: Mapping[str, Any], *, file: str | None = None) -> dict[str, Any]:
+def record(found: ToRecord, describe: Mapping[str, Any], *, file: str | None = None) -> dict[str, Any]:
     """The recording of a result: of all its states where they are few.
 
     describe: kind, count, actors, test … file: of the code whose lines are noted.

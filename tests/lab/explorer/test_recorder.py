@@ -10,8 +10,8 @@ import pytest
 
 from taskref_edu.lab.explorer.graph import Schedules
 from taskref_edu.lab.explorer.outcome import DIES
+from taskref_edu.lab.explorer.recorder import listed, one_of, plain, without_times
 from taskref_edu.lab.player.page import data
-from taskref_edu.lab.player.record import listed, one_of, plain, without_times
 from tests.lab.player.scenarios import SCENARIOS, found, recorded
 
 
@@ -57,7 +57,7 @@ def test_nothing_of_the_day_is_in_it() -> None:
 
 
 def test_of_many_schedules_one_for_each_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("taskref_edu.lab.player.record.MOST_RUNS", 10)
+    monkeypatch.setattr("taskref_edu.lab.explorer.recorder.MOST_RUNS", 10)
     result = found("race")
     runs = listed(result.observe(most=0).graph, result.count)
     assert sum(count for _, count in runs) == 36

@@ -1,4 +1,4 @@
-"""A run of a panel as data that `recording.js` plays without a kernel: in a saved notebook, or in a book.
+"""A run of a panel as data that `panel_recording.js` plays without a kernel: in a saved notebook, or in a book.
 
 A frame is stored as the rows of one read, and becomes a message only when the recording is requested.
 
@@ -24,7 +24,7 @@ FRAMES = 600  # looks that are kept, the newest ones
 MOST_ROWS = 300  # of both tables: each frame holds its rows
 
 
-class Recorder:
+class PanelRecorder:
     """Stores what the reads of one side have found."""
 
     def __init__(self, approach: str) -> None:
@@ -52,7 +52,7 @@ class Recorder:
         return frames
 
 
-class Recording(dict[str, Any]):
+class PanelRecording(dict[str, Any]):
     """`sides` (each with its look and frames) and `seconds`, all as JSON. Displayed in a notebook, it plays."""
 
     def __init__(self, looks: list[Mapping[str, Any]], frames: list[list[dict[str, Any]]]) -> None:
