@@ -13,12 +13,17 @@ import errno
 import importlib.util
 import os
 import socket
+import sys
 import tempfile
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from taskref_edu.clone import FIRST_NOTEBOOK, root
 from taskref_edu.errors import TaskrefError
+
+SILENCE = 3.0  # seconds without a word, at most
 
 
 class CannotStart(TaskrefError):
@@ -34,9 +39,25 @@ def start(arguments: Sequence[str]) -> int:
     require_free_port(arguments)
     os.environ.update(environment(os.environ))
     os.environ.pop("PYTHONOPTIMIZE", None)  # the kernels would inherit it, and skip every assert
+    print("Starting JupyterLab; its address comes last ...", flush=True)
+    threading.Thread(target=say_that_it_starts, daemon=True).start()
     from jupyterlab.labapp import LabApp
 
     return LabApp.launch_instance([*options(clone), *as_root(arguments), *arguments]) or 0
+
+
+def say_that_it_starts() -> None:
+    """Say every few seconds that the start goes on, until there is a server: half a minute on a busy machine."""
+    began = time.monotonic()
+    while not time.sleep(SILENCE) and not has_server():
+        print(f"  {time.monotonic() - began:3.0f} s  JupyterLab is starting", flush=True)
+
+
+def has_server() -> bool:
+    """Whether this process's Jupyter server is ready; it then prints its address."""
+    module = sys.modules.get("jupyter_server.serverapp")
+    app = getattr(module, "ServerApp", None)
+    return app is not None and app.initialized() and hasattr(app.instance(), "http_server")
 
 
 def find_root() -> Path:

@@ -143,6 +143,30 @@ def test_the_users_own_configuration_path_comes_first():
 # --- the whole ----------------------------------------------------------------------------------
 
 
+SLOW = """
+import time
+class LabApp:
+    @classmethod
+    def launch_instance(cls, arguments):
+        time.sleep(8)
+"""
+
+
+def test_a_start_that_takes_long_says_so(lab, tmp_path):
+    package = tmp_path / "slow" / "jupyterlab"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "labapp.py").write_text(SLOW)
+    path = f"{package.parent}{os.pathsep}{ROOT}"
+    done = subprocess.run(
+        command(), cwd=lab, env=environment(tmp_path) | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(
+        r"Starting JupyterLab.*\n +3 s  JupyterLab is starting\n +6 s  JupyterLab is starting", done.stdout
+    )
+
+
 @pytest.mark.skipif(not shutil.which("jupyter", path=str(Path(sys.executable).parent)), reason="needs the extra `lab`")
 @pytest.mark.nightly
 def test_a_real_jupyterlab_opens_the_first_notebook(lab, tmp_path):
