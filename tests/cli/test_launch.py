@@ -162,9 +162,7 @@ def test_a_start_that_takes_long_says_so(lab, tmp_path):
         command(), cwd=lab, env=environment(tmp_path) | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(
-        r"Starting JupyterLab.*\n +3 s  JupyterLab is starting\n +6 s  JupyterLab is starting", done.stdout
-    )
+    assert len(re.findall(r"^ +\d+ s  JupyterLab is starting$", done.stdout, re.MULTILINE)) >= 2, done.stdout
 
 
 @pytest.mark.skipif(not shutil.which("jupyter", path=str(Path(sys.executable).parent)), reason="needs the extra `lab`")
