@@ -16,7 +16,7 @@ from datetime import datetime
 from ...models import ENDED, utc_now
 from .details import seconds_until
 from .html_tables import money
-from .rows import REFERENCE, OrderRow, Raw, Rows, TaskRow, order_in
+from .rows import REFERENCE, OrderRow, Raw, Rows, TaskRow, differing, order_in
 
 MANY = 100  # rows that differ in one look; more are counted instead of told one by one
 LONGEST_ERROR = 120
@@ -33,10 +33,18 @@ class Event:
     order: int | None = None
 
 
-def changes(before: Rows, after: Rows, now: datetime, holders: Mapping[int, str] = NOBODY) -> list[Event]:
+class Difference:
+    """Two states, and the ids of the rows that differ; a row that only moved out of what is shown does not."""
+
+    def __init__(self, before: Rows, after: Rows) -> None:
+        self.before, self.after = before, after
+        self.orders = _changed(before.orders, after.orders, after.order_count)
+        self.tasks = _changed(before.tasks, after.tasks, after.task_count)
+
+
+def changes(difference: Difference, now: datetime, holders: Mapping[int, str] = NOBODY) -> list[Event]:
     """The events between two states: those of an order and its task are together, tasks that have ended come first."""
-    orders = _differing(before.orders, after.orders, after.order_count)
-    tasks = _differing(before.tasks, after.tasks, after.task_count)
+    before, after, orders, tasks = difference.before, difference.after, difference.orders, difference.tasks
     if len(orders) + len(tasks) > MANY:
         return [
             *_counted(orders, "orders", after.orders, ORDER_STATUS),
@@ -56,13 +64,12 @@ def changes(before: Rows, after: Rows, now: datetime, holders: Mapping[int, str]
     return [event for *_, event in found]
 
 
-def _differing(before: dict[int, Raw], after: dict[int, Raw], count: int) -> list[int]:
-    """The id of each row that differs; one that only moved out of what is shown does not."""
+def _changed(before: dict[int, Raw], after: dict[int, Raw], count: int) -> list[int]:
     if after is before:
         return []
     oldest = min(after, default=0) if count > len(after) else 0
-    gone = (number for number in before if number > oldest and number not in after)
-    return [*(number for number, row in after.items() if before.get(number) != row), *gone]
+    gone = sorted(number for number in before.keys() - after.keys() if number > oldest)
+    return differing(before, after) + gone
 
 
 def _of_order(old: OrderRow | None, now: OrderRow | None) -> Iterator[tuple[int, str]]:
@@ -127,12 +134,12 @@ def _of_end(old: TaskRow, now: TaskRow, at: datetime) -> Iterator[tuple[int, str
         yield END, f"task {now.id} {word}: {error}" if now.status == "failed" else f"task {now.id} {word}"
 
 
-def _counted(differing: list[int], what: str, after: dict[int, Raw], status: int) -> Iterator[Event]:
+def _counted(changed: list[int], what: str, after: dict[int, Raw], status: int) -> Iterator[Event]:
     """One line for many rows: what became of them."""
-    became = Counter([after[number][status] if number in after else "gone" for number in differing])
+    became = Counter([after[number][status] if number in after else "gone" for number in changed])
     if became:
         words = ", ".join(f"{n:,} {s}" for s, n in became.items())
-        yield Event(f"{len(differing):,} {what} changed at once: {words}")
+        yield Event(f"{len(changed):,} {what} changed at once: {words}")
 
 
 KEPT = 1_000
@@ -171,21 +178,23 @@ class Timeline:
     def look(self, before: Rows, after: Rows, holders: Mapping[int, str] = NOBODY) -> list[Line]:
         """The new lines: what the rows show, and what was noted meanwhile. Rows of the first read are not events."""
         now = time.monotonic()
-        known = self._seen and after is not before
-        found = [(now, event) for event in changes(before, after, utc_now(), holders)] if known else []
+        found: list[tuple[float, Event]] = []
+        self.latest_ways = {}
+        if after is not before:
+            difference = Difference(before, after)
+            if self._seen:
+                found = [(now, event) for event in changes(difference, utc_now(), holders)]
+            self._follow(difference)
         self._seen = True
-        self._follow(before, after)
         while self._notes:
             found.append(self._notes.popleft())
         new = [(round(at - self._began, 2), event.text, event.order) for at, event in found]
         self.lines.extend(new)
         return new
 
-    def _follow(self, before: Rows, after: Rows) -> None:
-        differing = _differing(before.tasks, after.tasks, after.task_count)
-        self.latest_ways = {}
-        for number in differing if len(differing) <= MANY else ():
-            row, old = after.task(number), before.task(number)
+    def _follow(self, difference: Difference) -> None:
+        for number in difference.tasks if len(difference.tasks) <= MANY else ():
+            row, old = difference.after.task(number), difference.before.task(number)
             if row is None:
                 self.ways.pop(number, None)
             elif old is None or (old.status, old.lease_token) != (row.status, row.lease_token):

@@ -26,7 +26,7 @@ class ChangeReader:
         self._engine = queue.engine if self._file is None else sqlite_engine(self._file)
         self._identity = self._file and identity_of(self._file)
         self._held: Connection | None = None
-        self._orders: str | None = None  # as they were last read
+        self._orders: tuple[str, ...] | None = None  # as they were last read
         self._seen: int | None = None
 
     def changed_rows(self, before: Rows) -> Rows | None:

@@ -9,13 +9,14 @@ Not covered: how messages are sent (`picture.py`) and drawn (`picture.js`).
 from __future__ import annotations
 
 import time
+from itertools import islice
 from typing import Any
 
 from ...approaches.classic import PAYMENT
 from ...arguments import shorten
 from .details import seconds_until
 from .html_tables import is_orphan, money, more_of
-from .rows import Rows, TaskRow, order_in
+from .rows import Rows, TaskRow, differing, order_in
 
 LONGEST_CELL = 60  # characters; the details show more
 RUNNING = 50  # running tasks whose leases are told, at most: as many as somebody can watch
@@ -69,10 +70,10 @@ class RowDeltas:
             tasks = self._shown_tasks(rows)
         told = {
             "words": self._words.texts[known:],
-            "orders": _different(self._orders, orders),
-            "tasks": _different(self._tasks, tasks),
-            "gone_orders": [number for number in self._orders if number not in orders],
-            "gone_tasks": [number for number in self._tasks if number not in tasks],
+            "orders": [orders[number] for number in differing(self._orders, orders)],
+            "tasks": [tasks[number] for number in differing(self._tasks, tasks)],
+            "gone_orders": sorted(self._orders.keys() - orders.keys()),
+            "gone_tasks": sorted(self._tasks.keys() - tasks.keys()),
         }
         self._rows, self._orders, self._tasks = rows, orders, tasks
         found: dict[str, Any] = {name: value for name, value in told.items() if value}
@@ -98,12 +99,14 @@ class RowDeltas:
     def _shown_tasks(self, rows: Rows) -> dict[int, Shown]:
         """Id, status, what the status does not say, attempt of how many, type, the order it names, what is wrong."""
         words, classic, shown = self._words, self._approach == "classic", {}
-        named, referenced, nothing = rows.named, rows.referenced, words[""]
+        named, referenced, nothing, again = rows.named, rows.referenced, words[""], words[more_of("pending", 1, None)]
         for row in rows.tasks.values():  # thousands, ten times a second: little is called
             task_id, kind, payload, status, attempt, most, _token, _available, _lease, asked, _error = row
             target, more, mark = None, nothing, nothing
-            if asked is not None or (attempt and status == "pending"):
+            if asked is not None:
                 more = words[more_of(status, attempt, asked)]
+            elif attempt and status == "pending":
+                more = again
             if classic:
                 target = order_in(payload)
                 if target not in named and kind == PAYMENT:
@@ -118,14 +121,11 @@ class RowDeltas:
         return shown
 
 
-def _different(before: dict[int, Shown], after: dict[int, Shown]) -> list[Shown]:
-    return [] if after is before else [row for number, row in after.items() if before.get(number) != row]
-
-
 def _leases(rows: Rows) -> dict[int, str]:
     """The lease of each running task as the driver returns it; none if there are too many to watch."""
-    running = {row[0]: row[_LEASE] for row in rows.tasks.values() if row[_STATUS] == "running"}
-    return running if len(running) <= RUNNING else {}
+    running = (row for row in rows.tasks.values() if row[_STATUS] == "running")
+    found = {row[0]: row[_LEASE] for row in islice(running, RUNNING + 1)}
+    return found if len(found) <= RUNNING else {}
 
 
 def _safe(number: int | None) -> int | str | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import compress
+from operator import itemgetter, ne
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table
@@ -47,7 +49,11 @@ class TaskRow(NamedTuple):
 
 REFERENCE, PAYLOAD = OrderRow._fields.index("processing_task_id"), TaskRow._fields.index("payload")
 READ_ORDERS = f"SELECT {', '.join(OrderRow._fields)} FROM orders ORDER BY id DESC LIMIT {ROWS}"
-ORDERS_AS_TEXT = f"SELECT json_group_array(json_array({', '.join(OrderRow._fields)})) FROM ({READ_ORDERS})"
+# Without ORDER BY, which would copy the rows first: another sequence is another text, and then they are fetched.
+ORDERS_AS_TEXT = (
+    f"SELECT {', '.join(f'json_group_array({name})' for name in OrderRow._fields)} FROM orders WHERE id >="
+    f" ifnull((SELECT id FROM orders ORDER BY id DESC LIMIT 1 OFFSET {ROWS - 1}), {-LARGEST_ID - 1})"
+)
 READ_TASKS = f"SELECT {', '.join(TaskRow._fields)} FROM task ORDER BY id DESC LIMIT {ROWS}".replace(
     "payload", "CAST(payload AS TEXT)"
 )
@@ -98,8 +104,8 @@ def read(connection: Connection, before: Rows | None = None, same_orders: bool =
     orders = before.orders if same_orders else _by_id(_all(connection, READ_ORDERS), before.orders)
     tasks = _by_id(_all(connection, READ_TASKS), before.tasks)
     order_count, task_count = _count(connection, "orders", orders), _count(connection, "task", tasks)
-    names: frozenset[Any] = frozenset([order_in(row[PAYLOAD]) for row in tasks.values()])
-    references = frozenset([row[REFERENCE] for row in orders.values()]) - {None}
+    names: frozenset[Any] = frozenset(map(order_in, map(itemgetter(PAYLOAD), tasks.values())))
+    references = frozenset(map(itemgetter(REFERENCE), orders.values())) - {None}
     order_ids, task_ids = orders.keys(), tasks.keys()
     if order_count > len(orders):  # an order that is not shown may be named, and may point at a task that is
         order_ids |= _existing(connection, "orders", "id", names - order_ids)
@@ -117,16 +123,21 @@ def read(connection: Connection, before: Rows | None = None, same_orders: bool =
     )
 
 
-def orders_as_text(connection: Connection) -> str | None:
-    """The orders that are shown as one text: to compare it takes half of the time of fetching them.
+def orders_as_text(connection: Connection) -> tuple[str, ...] | None:
+    """Each column of the orders that are shown as one text: to compare them takes a third of the time of fetching.
 
     None where a value is no JSON, a BLOB.
     """
     driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
     try:
-        return driver.execute(ORDERS_AS_TEXT).fetchone()[0]
+        return driver.execute(ORDERS_AS_TEXT).fetchone()
     except sqlite3.OperationalError:
         return None
+
+
+def differing(before: Mapping[int, Any], after: Mapping[int, Any]) -> list[int]:
+    """The ids of the rows that are new or have changed, compared by the interpreter in C: thousands at each look."""
+    return [] if after is before else [*compress(after, map(ne, after.values(), map(before.get, after)))]
 
 
 def named_order(payload: Any) -> int | None:
@@ -152,7 +163,8 @@ def _all(connection: Connection, sql: str) -> list[Any]:
 def _by_id(newest_first: list[Raw], before: dict[int, Raw]) -> dict[int, Raw]:
     if newest_first == [*reversed(before.values())]:
         return before
-    return {row[0]: row for row in reversed(newest_first)}
+    oldest_first = newest_first[::-1]
+    return dict(zip(map(itemgetter(0), oldest_first), oldest_first, strict=True))
 
 
 def _count(connection: Connection, table: str, shown: dict[int, Raw]) -> int:

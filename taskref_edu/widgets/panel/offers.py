@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from ...models import ENDED, LIVE
 from ..display.rows import PAYLOAD, Rows, TaskRow, order_in
@@ -35,7 +36,7 @@ class SideFacts:
     def of(cls, rows: Rows, inverted: bool, selected: int | None, pool: WorkerPool) -> SideFacts:
         """Read from the rows."""
         order = rows.order(selected) if selected is not None else None
-        statuses = {row[STATUS] for row in rows.tasks.values()}
+        statuses = set(map(itemgetter(STATUS), rows.tasks.values()))
         if order is None:
             in_process = False
         elif inverted:
@@ -43,8 +44,8 @@ class SideFacts:
             in_process = task is not None and task[STATUS] in LIVE
         else:
             tasks = reversed(rows.tasks.values())
-            in_process = any(row[STATUS] in LIVE and order_in(row[PAYLOAD]) == order.id for row in tasks)
-        live, ended = any(one in LIVE for one in statuses), any(one in ENDED for one in statuses)
+            in_process = any(order_in(row[PAYLOAD]) == order.id and row[STATUS] in LIVE for row in tasks)
+        live, ended = not statuses.isdisjoint(LIVE), not statuses.isdisjoint(ENDED)
         return cls(order.status if order else None, in_process, live, ended, pool)
 
     def why_not(self, name: str) -> str:

@@ -213,8 +213,8 @@ class Panel:
         said = {"text": self._text, "selected": actions.selected, "heard": actions.heard}
         if time.monotonic() - self._shown_at < CALM and all(shown[name] == value for name, value in said.items()):
             return  # to look through all rows costs too much to do it for each change
+        self._shown_at = time.monotonic()
         if (state := self._state()) != shown:
-            self._shown_at = time.monotonic()
             self.controls.state = state
 
     @property

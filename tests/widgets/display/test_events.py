@@ -13,7 +13,7 @@ from taskref_edu import Order, TaskQueue, classic, inverted, open_database, writ
 from taskref_edu.database.transactions import reading
 from taskref_edu.queue.running_task import RunningTask
 from taskref_edu.widgets.display import rows
-from taskref_edu.widgets.display.events import KEPT, MANY, Event, Timeline, changes
+from taskref_edu.widgets.display.events import KEPT, MANY, Difference, Event, Timeline, changes
 from taskref_edu.widgets.display.rows import Rows, read
 from tests.conftest import Clock, until
 from tests.widgets.conftest import Hand
@@ -35,7 +35,7 @@ class World:
     def says(self) -> list[str]:
         """What has happened since the last call."""
         before, self._rows = self._rows, self._read()
-        return [event.text for event in changes(before, self._rows, self.clock())]
+        return [event.text for event in changes(Difference(before, self._rows), self.clock())]
 
     def order(self, approach=None) -> Order:
         with writing(self.engine) as session:
@@ -133,7 +133,7 @@ def test_an_event_names_its_order(world: World, approach):
     world.says()
     before = world._rows
     world.order(approach)
-    found = changes(before, world._read(), world.clock())
+    found = changes(Difference(before, world._read()), world.clock())
     assert {event.order for event in found} == {2}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,9 @@ from sqlalchemy import Engine
 
 from taskref_edu import TaskQueue, writing
 from taskref_edu.widgets.display import reader as reader
+from taskref_edu.widgets.display.events import Timeline
+from taskref_edu.widgets.display.row_messages import RowDeltas
+from taskref_edu.widgets.display.rows import Rows, differing
 from tests.conftest import until
 from tests.widgets.conftest import Hand
 
@@ -62,3 +66,32 @@ def test_a_thousand_commits_are_few_messages(open_panel: OpenPanel, sent: list[s
     until(lambda: hand.panel.views[0].rows.task_count == 1000)
     seconds = time.monotonic() - began
     assert len(sent) <= 10 * seconds + 10
+
+
+def _two_thousand(attempt: int, status: str) -> dict[int, tuple]:
+    rest = ("process_payment", '{"order_id": 1}', status, attempt, 3, attempt, None, "2100-01-01 00:00:00", None, None)
+    return {number: (number, *rest) for number in range(1, 2001)}
+
+
+def test_two_thousand_changed_tasks_take_few_calls():
+    orders = {1: (1, "Ann", 100, "new", None)}
+    before, after = (
+        Rows(orders, _two_thousand(attempt, status), 1, 2000, named=frozenset([1]))
+        for attempt, status in ((1, "pending"), (2, "running"))
+    )
+    timeline, deltas, calls = Timeline(), RowDeltas("classic"), []
+    timeline.look(Rows(), before)
+    deltas.everything(before)
+    sys.setprofile(lambda _frame, event, _arg: calls.append(event) if event == "call" else None)
+    try:
+        timeline.look(before, after)
+        told = deltas.changes(after)
+    finally:
+        sys.setprofile(None)
+    assert len(told["tasks"]) == 2000
+    assert len(calls) < 200  # none for each row: ten looks a second must stay cheap
+
+
+def test_rows_that_differ_are_new_or_changed():
+    assert differing({1: (1, "a"), 2: (2, "b")}, {2: (2, "c"), 1: (1, "a"), 3: (3, "d")}) == [2, 3]
+    assert differing({1: (1, "a")}, {}) == []
