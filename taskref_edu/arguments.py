@@ -80,6 +80,11 @@ def masked(text: str) -> str:
     return _SECRETS.sub(lambda found: f"{found[1] or found[2]}***", text)
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 row`, `2,000 rows`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def shorten(text: str, longest: int) -> str:
     """The text, or its beginning and an ellipsis: at most `longest` characters."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -133,12 +133,11 @@ def schedule_upkeep(
     stalled_after: float = 30.0,
     keep_hours: int = 24 * 7,
     rescue_at: str = "* * * * *",
-    prune_at: str = "17 3 * * *",
 ) -> None:
     """Let the queue's workers rescue the jobs of dead workers, and prune old jobs. Procrastinate itself does neither.
 
     stalled_after: seconds without a heartbeat after which a worker counts as dead; it sends three in that time.
-    rescue_at, prune_at: when, in cron's format; a sixth field is for seconds.
+    rescue_at: when, in cron's format; a sixth field is for seconds. Jobs are pruned each night.
     """
     queue.worker_defaults.update(update_heartbeat_interval=stalled_after / 3, stalled_worker_timeout=stalled_after)
 
@@ -151,7 +150,7 @@ def schedule_upkeep(
             else:  # this job may be what kills its workers
                 await queue.job_manager.finish_job(job, jobs.Status.FAILED, delete_job=False)
 
-    @queue.periodic(cron=prune_at)
+    @queue.periodic(cron="17 3 * * *")
     @queue.task(name="prune_old_jobs", queueing_lock="prune_old_jobs", pass_context=True)
     async def prune(context: JobContext, timestamp: int) -> None:
         await builtin_tasks.remove_old_jobs(

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from ..arguments import counted
 from ..database.observed_connection import Connection
 from ..database.sqlite_engine import observers_of
 from ..database.transactions import writing
@@ -46,8 +47,8 @@ class Cost:
 
     def _summary(self) -> str:
         return (
-            f"{self.vm_steps:,} VM steps, {_count(self.statements, 'statement')}, "
-            f"{_count(self.rows, 'row')} read, {_count(self.changes, 'row')} changed"
+            f"{self.vm_steps:,} VM steps, {counted(self.statements, 'statement')}, "
+            f"{counted(self.rows, 'row')} read, {counted(self.changes, 'row')} changed"
         )
 
 
@@ -116,7 +117,3 @@ class Meter:
 
 def _statement(connection: Connection, sql: str, parameters: Any) -> Statement:
     return Statement(filled_in(connection, sql, parameters), sql, parameters, plan_of(connection, sql, parameters))
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from taskref_edu.beyond.experiments import RECORDED
 from taskref_edu.lab.explorer.recorder import record
-from taskref_edu.lab.player.recording import Recording
+from taskref_edu.lab.player.recording import Recording, switches
 from taskref_edu.lab.player.story import ending
 from taskref_edu.lab.player.words import columns
 from taskref_edu.widgets import RecordedGame, Scheduler
@@ -94,7 +94,7 @@ def test_the_game_reaches_every_ending_by_keyboard(canvas: Page) -> None:
         assert heading.text_content() == won
         score = canvas.locator(f"{NAME} .win").text_content() or ""
         told = f"34 of 36 interleavings do this; you found {min(count, 34)}"
-        assert score.startswith(f"{told}Your switches {run.switches}Fewest possible 2")
+        assert score.startswith(f"{told}Your switches {switches(run.schedule)}Fewest possible 2")
     expect(canvas.locator(f"{NAME} [role=option]")).to_have_count(36)
     canvas.evaluate(f"{PLAYER}.host.hidden = false")
     canvas.locator(f"{NAME}").get_by_role("button", name="Show the fewest").click()
@@ -109,7 +109,7 @@ def test_a_game_recorded_on_a_server__where_a_statement_has_to_wait(canvas: Page
     play(canvas, ["Escape", *waiting.schedule.upper()])
     assert canvas.evaluate(f"{PLAYER}.game.path") == waiting.schedule
     expect(canvas.locator(f"{NAME} .verdict")).to_contain_text(f"You broke it: {waiting.broken[0]}")
-    expect(canvas.locator(f"{NAME} .win")).to_contain_text(f"Your switches {waiting.switches}")
+    expect(canvas.locator(f"{NAME} .win")).to_contain_text(f"Your switches {switches(waiting.schedule)}")
 
 
 def test_how_many_there_are_is_told_with_the_first_that_breaks__and_the_map_fills(canvas: Page) -> None:

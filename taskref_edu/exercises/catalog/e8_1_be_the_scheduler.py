@@ -13,7 +13,8 @@ from sqlmodel import Session
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 from taskref_edu.lab.explorer.errors import NoSuchSchedule
-from taskref_edu.lab.explorer.result import ExplorationResult, switches
+from taskref_edu.lab.explorer.result import ExplorationResult
+from taskref_edu.lab.player.recording import switches
 
 Schedules = Callable[[], Any]
 TABLES = [

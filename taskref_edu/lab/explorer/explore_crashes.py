@@ -17,7 +17,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+from ...arguments import counted
 from ...schema import SchemaName
+from ..player.short_sql import short_sql
 from .actor import ActorFunction
 from .budget import Budget, Progress
 from .explore import Setup
@@ -27,7 +29,6 @@ from .progress_bar import Bar
 from .question import Journal, Question
 from .result import ExplorationResult
 from .run_schedules import run_all, trial_of
-from .wording import counted, short_sql
 
 
 @dataclass

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
-from .wording import counted
+from ...arguments import counted
 
 AFTER = 0.5  # seconds until it appears
 EVERY = 0.25  # seconds between two looks

@@ -8,13 +8,14 @@ written as `…time…`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from ...arguments import shorten
 from ..player.recording import RECOVERS, VERSION
 from ..player.short_sql import NOW
 from .database_snapshot import Rows
-from .graph import Graph, State
+from .graph import Graph, Schedules, State
 from .observations import FetchedRows, Observations, SeenState, SeenStep
 from .outcome import DIES
 
@@ -199,21 +200,10 @@ def record(found: ToRecord, describe: Mapping[str, Any], *, file: str | None = N
 def listed(graph: Graph, count: int) -> list[tuple[str, int]]:
     """The schedules to list, and for how many each stands: all of them, or one for each end, the worst first."""
     if count <= MOST_RUNS:
-        return [(schedule, 1) for schedule in _paths(graph)]
+        return [(schedule, 1) for schedule in Schedules(graph)]
     ways, ends = graph.paths_to(), _easiest(graph)
     classes = sorted(((_rank(graph.states[end]), key, ways[end]) for end, key in ends.items()))
     return [(key[2], many) for _, key, many in classes[:MOST_CLASSES]]
-
-
-def _paths(graph: Graph) -> Iterator[str]:
-    """Every schedule, in alphabetical order."""
-    stack = [(0, "")]
-    while stack:
-        number, done = stack.pop()
-        state = graph.states[number]
-        if not state.edges and state.all:
-            yield done
-        stack += [(child, done + letter) for letter, child in reversed(state.edges.items())]
 
 
 def _easiest(graph: Graph) -> dict[int, Key]:
@@ -247,7 +237,7 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     text = value.hex() if isinstance(value, bytes) else str(value)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return shorten(text, LONGEST)
 
 
 def one_of(table: str) -> str:

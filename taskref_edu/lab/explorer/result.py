@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
 from typing import Any, Literal
 
+from ...arguments import counted
 from ..player.once import module_wanted
 from ..player.page import player_html
-from ..player.recording import Recording
+from ..player.recording import Recording, switches
 from ..player.still import still
 from ..player.story import help_line, story
 from .budget import Budget
@@ -27,14 +27,9 @@ from .run_schedules import AnyTrial, Explored
 from .server_observations import observe_server
 from .trace import Trace
 from .trial import Trial
-from .wording import counted, explained
+from .wording import explained
 
 LISTED = 200  # as many breaking schedules as a notebook lists
-
-
-def switches(schedule: str) -> int:
-    """How many times the schedule passes from one actor to another."""
-    return sum(one != other for one, other in pairwise(schedule.upper()))
 
 
 class ExplorationResult:
@@ -160,10 +155,10 @@ class ExplorationResult:
         """The recording of these schedules only, or of prefixes of schedules."""
         return Recorder(self.observe(schedules), [], self._described()).facts()
 
-    def svg(self, schedule: str | None = None) -> str:
-        """A still picture of one schedule, by default the worst one with the fewest switches."""
-        recording = Recording(self.recording() if schedule is None else self.replay(schedule).recording())
-        return still(recording, schedule or recording.opened)
+    def svg(self) -> str:
+        """A still picture of the worst schedule with the fewest switches; replay(schedule).svg() draws another one."""
+        recording = Recording(self.recording())
+        return still(recording, recording.opened)
 
     def observe(
         self, schedules: Iterable[str] | None = None, most: int = 2_000, *, file: str | None = None

@@ -1,11 +1,9 @@
-"""Errors, counts and SQL as text, short enough for one line.
+"""Errors as text, short enough for one line.
 
 A module of its own, so that results, verdicts and other rooms describe the same error in the same words.
 """
 
 from __future__ import annotations
-
-import re
 
 REFUSED = {
     "SerializationFailure": "somebody has changed a row since this transaction's first statement; it may be repeated",
@@ -39,16 +37,3 @@ def _name_in_the_database(error: BaseException | None) -> str | None:
 def explained(texts: set[str]) -> list[str]:
     """A sentence for each kind of refusal among these error texts."""
     return [f"{name}: {words}." for name, words in REFUSED.items() if any(f"({name})" in text for text in texts)]
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 schedule`, `2 schedules`."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
-
-
-def short_sql(sql: str, width: int = 90) -> str:
-    """SQL on one line, without lists of columns, cut at `width` characters."""
-    line = re.sub(r"\s+", " ", sql).strip()
-    line = re.sub(r"^SELECT (?!DISTINCT)[^()']{25,}? FROM ", "SELECT … FROM ", line)
-    line = re.sub(r"^(INSERT INTO \S+) \([^)]*\) VALUES", r"\1 … VALUES", line)
-    return line if len(line) <= width else line[: width - 1] + "…"

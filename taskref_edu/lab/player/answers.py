@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...arguments import shorten
 from .recording import Facts, Moment, Recording
 from .short_sql import verb
 
@@ -118,5 +119,4 @@ def threads(recording: Recording, moments: Sequence[Moment]) -> list[Thread]:
 
 def shown(value: Any) -> str:
     """A value in a cell."""
-    text = "NULL" if value is None else str(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return "NULL" if value is None else shorten(str(value), LONGEST)

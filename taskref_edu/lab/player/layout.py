@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...arguments import shorten
 from .answers import Thread
 from .recording import LIVE, Change, Moment, Recording
 from .short_sql import Clause
 
 Piece = tuple[str, str]  # text, and how it is set: "kw", "table", or ""
 INDENT = 2
+LONGEST_CELL = 40  # characters
 
 
 def wrapped(clauses: Sequence[Clause], width: int) -> list[list[Piece]]:
@@ -81,8 +83,7 @@ def row_words(recording: Recording, change: Change, columns: Sequence[str]) -> s
 
 def cell(value: Any) -> str:
     """A value, NULL as such, nothing longer than a cell can be."""
-    text = "NULL" if value is None else " ".join(str(value).split())
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return "NULL" if value is None else shorten(" ".join(str(value).split()), LONGEST_CELL)
 
 
 def marks(recording: Recording, moment: Moment) -> dict[tuple[str, Any], str]:

@@ -46,10 +46,10 @@ class Run:
         """`bad`, `err` or `good`."""
         return "bad" if self.broken else "err" if self.errors else "good"
 
-    @property
-    def switches(self) -> int:
-        """How many times it passes from one actor to another; a death is the dying actor's own."""
-        return sum(one != other for one, other in pairwise(self.schedule.replace(DIES, "").upper()))
+
+def switches(schedule: str) -> int:
+    """How many times a schedule passes from one actor to another; a death is the dying actor's own step."""
+    return sum(one != other for one, other in pairwise(schedule.replace(DIES, "").upper()))
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Recording:
         self.times = frozenset(name for info in self.facts["tables"].values() for name in info.get("times", ()))
         self.runs = [self.ended(run["s"], run.get("n", 1)) for run in self.facts["runs"]]
         if not self.crashes:
-            self.runs.sort(key=lambda r: (RANKS[r.outcome], r.switches, len(r.schedule), r.schedule))
+            self.runs.sort(key=lambda r: (RANKS[r.outcome], switches(r.schedule), len(r.schedule), r.schedule))
 
     @property
     def first(self) -> Run | None:

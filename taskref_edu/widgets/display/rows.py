@@ -11,14 +11,12 @@ from itertools import compress
 from operator import itemgetter, ne
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection
 
-from ...models import Order
+from ...arguments import LARGEST_ID
 
 ROWS = 2_500  # of each table: what a browser still draws smoothly, and a kernel reads beside its other work
-LARGEST_ID = 2**63 - 1
 Raw = tuple[Any, ...]  # a row as the driver returns it, its id first
-ORDERS: Table = Order.__table__  # type: ignore[attr-defined]
 
 
 class OrderRow(NamedTuple):
@@ -140,19 +138,15 @@ def differing(before: Mapping[int, Any], after: Mapping[int, Any]) -> list[int]:
     return [] if after is before else [*compress(after, map(ne, after.values(), map(before.get, after)))]
 
 
-def named_order(payload: Any) -> int | None:
-    """The order id in a payload; None if it has none that a database could store."""
-    order_id = payload.get("order_id") if isinstance(payload, dict) else None
-    return order_id if type(order_id) is int and 0 < order_id <= LARGEST_ID else None
-
-
 @lru_cache(maxsize=4 * ROWS)
 def order_in(payload: str | None) -> int | None:
-    """The order id in the text of a payload."""
+    """The order id in the text of a payload; None if it has none that a database could store."""
     try:
-        return named_order(json.loads(payload)) if payload else None
-    except (ValueError, RecursionError):  # text that somebody wrote past us
+        found = json.loads(payload) if payload else None
+    except (ValueError, RecursionError):  # written by another program
         return None
+    order_id = found.get("order_id") if isinstance(found, dict) else None
+    return order_id if type(order_id) is int and 0 < order_id <= LARGEST_ID else None
 
 
 def _all(connection: Connection, sql: str) -> list[Any]:

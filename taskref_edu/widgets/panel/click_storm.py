@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from sqlalchemy import exc as sqlalchemy_errors
 
 from ...approaches import as_written, classic, inverted
+from ...arguments import counted
 from ...database.sqlite_engine import observers_of
 from ...database.transactions import reading, writing
 from ...models import Order, Task
@@ -106,7 +107,7 @@ def _outcome(results: list[Any], approach: ModuleType, how: How) -> str:
     payments = sum(isinstance(result, Task) for result in results)
     refused = sum(isinstance(result, sqlalchemy_errors.IntegrityError) for result in results)
     errors = {plain(error) for error in results if isinstance(error, Exception)}
-    text = f"{payments} live payment{'' if payments == 1 else 's'}"
+    text = counted(payments, "live payment")
     if payments > 1 and approach is inverted:  # a column holds one id
         text += ", 1 of them an orphan" if payments == 2 else f", {payments - 1} of them orphans"
     if payments > 1 and approach is classic and how == "at its best":

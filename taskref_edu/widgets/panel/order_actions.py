@@ -15,6 +15,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from ...approaches import inverted
+from ...arguments import counted
 from ...errors import TaskNotFound
 from ...models import LIVE, Order, Task, TaskStatus
 from ...queue.task_queue import TaskQueue
@@ -60,7 +61,7 @@ def cancel_all(session: Session, queue: TaskQueue, approach: ModuleType, order_i
         return "nothing to cancel"
     cancelled = _cancelled(session) - before
     text = f"all orders: {cancelled} cancelled, {sum(found) - cancelled} asked to stop"
-    return text + (f"; {_tasks(left)} that no order leads to: not found" if left else "")
+    return text + (f"; {counted(left, 'task')} that no order leads to: not found" if left else "")
 
 
 def delete(session: Session, queue: TaskQueue, approach: ModuleType, order_id: int) -> str:
@@ -96,7 +97,7 @@ def typo(session: Session, queue: TaskQueue, approach: ModuleType, order_id: int
 
 def prune(session: Session, queue: TaskQueue, approach: ModuleType, order_id: int) -> str:
     """Delete the tasks that have ended."""
-    return f"prune: {_tasks(queue.prune(session, timedelta(0)))} that had ended deleted; orders stay"
+    return f"prune: {counted(queue.prune(session, timedelta(0)), 'task')} that had ended deleted; orders stay"
 
 
 def existing(session: Session, order_id: int) -> Order:
@@ -109,10 +110,6 @@ def existing(session: Session, order_id: int) -> Order:
 
 def _cancelled(session: Session) -> int:
     return session.exec(select(func.count()).where(Task.status == TaskStatus.CANCELLED)).one()
-
-
-def _tasks(count: int) -> str:
-    return f"{count} task{'' if count == 1 else 's'}"
 
 
 ON_ORDERS = {"pay": pay, "cancel": cancel, "delete": delete, "typo": typo}  # these need a selected order

@@ -19,6 +19,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from ...arguments import counted
 from ...database.observed_connection import Connection
 from ...database.sqlite_engine import observers_of
 from ...lab.cost import Meter
@@ -142,7 +143,7 @@ def lens_html(sides: Sequence[tuple[str, SeenStatement, TaskQueue]]) -> str:
 
 def _head(name: str, seen: SeenStatement) -> str:
     steps = sum(line.steps for line in seen.lines)
-    found = f"{_count(len(seen.lines), 'statement')}, {steps:,} VM steps" if seen.lines else "no statement seen"
+    found = f"{counted(len(seen.lines), 'statement')}, {steps:,} VM steps" if seen.lines else "no statement seen"
     return f"{name.capitalize()}, {escape(seen.title)}: {found}"
 
 
@@ -179,9 +180,9 @@ def _cell(line: Line, with_click: bool, connection: Any) -> LensCell:
     sql = " ".join(filled_in(connection, line.sql, line.parameters).split())
     found = [f"click {line.click}"] if with_click else []
     if line.changed is not None:
-        found.append(f"{_count(line.changed, 'row')} changed")
+        found.append(f"{counted(line.changed, 'row')} changed")
     if line.steps:
-        found.append(_count(line.steps, "step"))
+        found.append(counted(line.steps, "step"))
     found += [one.strip() for one in plan_of(connection, line.sql, line.parameters)]
     if line.error:
         found.append(f"refused: {line.error}")
@@ -195,7 +196,3 @@ def _marked(sql: str) -> str:
     if not where or sql.startswith("SELECT"):
         return escape(sql)
     return f"{escape(head)} <mark>WHERE {escape(guard)}</mark>"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -15,7 +15,6 @@ from ...lab import explore
 from ...lab.explorer.actor import ActorFunction
 from ...lab.explorer.errors import NoSuchSchedule
 from ...lab.explorer.invariant import Invariant
-from ...lab.explorer.outcome import Limits
 from ...lab.explorer.question import Journal
 from ...lab.player.once import module_wanted
 from ...lab.player.page import data, player_html
@@ -39,13 +38,10 @@ class Scheduler:
         setup: Callable[[Engine], object] | None = None,
         schema: SchemaName | None = "both",
         journal: Journal = "wal",
-        patience: float = Limits.patience,
         goal: str = "",
         names: Mapping[str, str] | None = None,
     ) -> None:
-        self.found = explore(
-            actors, invariant=invariant, setup=setup, schema=schema, journal=journal, patience=patience
-        )
+        self.found = explore(actors, invariant=invariant, setup=setup, schema=schema, journal=journal)
         self.tried: dict[str, bool] = {}
         self._options = {"game": True, "goal": goal, "names": dict(names or {})}
 
@@ -82,9 +78,9 @@ class Scheduler:
 class RecordedGame:
     """The same game from ExplorationResult.recording(): where its database, such as a server, may not be at hand."""
 
-    def __init__(self, recording: Facts, *, goal: str = "", names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, recording: Facts, *, goal: str = "") -> None:
         self.recording = recording
-        self._options = {"game": True, "goal": goal, "names": dict(names or {})}
+        self._options = {"game": True, "goal": goal}
 
     def __repr__(self) -> str:
         return f"RecordedGame: shown in a notebook, it lets you play {self.recording['count']:,} schedules"

@@ -16,7 +16,6 @@ from taskref_edu import Order, writing
 from taskref_edu.lab import explore, explore_crashes, measure
 from taskref_edu.lab.explorer.errors import CannotWriteTest
 from taskref_edu.lab.explorer.result import ExplorationResult, switches
-from taskref_edu.lab.explorer.wording import short_sql
 from taskref_edu.lab.player.page import data
 from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.tables import Table
@@ -213,20 +212,6 @@ class TestPlainText:
         step = found.replay("AAAAAB").steps[1]
         assert repr(step).startswith("A  INSERT INTO task (type, payload,")
         assert repr(step).endswith("   (not committed yet)")
-
-
-@pytest.mark.parametrize(
-    ("sql", "short"),
-    [
-        ("SELECT a,\n b", "SELECT a, b"),
-        ("SELECT orders.id, orders.customer, orders.amount \nFROM orders", "SELECT … FROM orders"),
-        ("SELECT count(*) AS number_of_tasks, 1 FROM task", "SELECT count(*) AS number_of_tasks, 1 FROM task"),
-        ("INSERT INTO task (a, b) VALUES (1, 2)", "INSERT INTO task … VALUES (1, 2)"),
-        ("x" * 200, "x" * 89 + "…"),
-    ],
-)
-def test_short_sql(sql: str, short: str) -> None:
-    assert short_sql(sql) == short
 
 
 def test_schedules_of_broken_code_are_found_at_all(found: ExplorationResult) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html.parser
+import json
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -10,9 +11,10 @@ import pytest
 from sqlalchemy import Engine
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, writing
+from taskref_edu.arguments import LARGEST_ID
 from taskref_edu.models import utc_now
 from taskref_edu.widgets.display.html_tables import LONGEST_TABLE, SHAPES
-from taskref_edu.widgets.display.rows import LARGEST_ID, named_order
+from taskref_edu.widgets.display.rows import order_in
 from tests.conftest import until
 from tests.widgets.conftest import Hand, text_of
 
@@ -105,13 +107,13 @@ def test_every_status_has_a_shape_of_its_own():
 
 
 @pytest.mark.parametrize("payload", [None, [], 1, {}, {"order_id": "1"}, {"order_id": True}, {"order_id": 0}])
-def test_named_order__no(payload: object):
-    assert named_order(payload) is None
+def test_order_in_a_payload__no(payload: object):
+    assert order_in(json.dumps(payload)) is None
 
 
-def test_named_order__yes():
-    assert named_order({"order_id": LARGEST_ID}) == LARGEST_ID
-    assert named_order({"order_id": LARGEST_ID + 1}) is None
+def test_order_in_a_payload__yes():
+    assert order_in(json.dumps({"order_id": LARGEST_ID})) == LARGEST_ID
+    assert order_in(json.dumps({"order_id": LARGEST_ID + 1})) is None
 
 
 def test_the_static_copy_holds_the_rows_and_what_to_do(open_panel: OpenPanel, database: Engine):

@@ -79,17 +79,6 @@ class Recording {
     return ends && !path.slice(1, i).some(({ step }) => step.by === by && step.error === ends) ? `ends with ${ends}` : "";
   }
 
-  // The step that made the writing of step i visible to others.
-  commitOf(path, i) {
-    for (let k = i; k < path.length; k++) {
-      const { step } = path[k];
-      if (step.by !== path[i].step.by) continue;
-      if (step.dies || step.kind === "rollback" || step.post?.includes("ROLLBACK")) return null;
-      if (step.kind === "commit" || !step.tx?.[1]) return step.error ? null : k;
-    }
-    return null;
-  }
-
   // What an actor has read, from the read to the write that relies on it.
   threads(path) {
     const last = path.at(-1).state, over = (l) => !last.go || last.ended?.includes(l);
