@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
+from .comparison import Comparison, Row
 from .exercise import Exercise
 from .loader import Attempt
 from .outcomes import Outcome, Verdict
@@ -101,4 +102,6 @@ def _failed(exercise: Exercise, message: str) -> Outcome:
 
 def _outcome(said: dict[str, Any]) -> Outcome:
     facts = [(heading, fact) for heading, fact in said.pop("facts")]
-    return Outcome(**{**said, "verdict": Verdict(said["verdict"]), "facts": facts})
+    pair = said.pop("comparison")
+    comparison = Comparison([Row(**row) for row in pair["rows"]], pair["left_out"]) if pair else None
+    return Outcome(**{**said, "verdict": Verdict(said["verdict"]), "facts": facts, "comparison": comparison})

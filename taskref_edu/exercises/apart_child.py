@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict
 
 from .check import check_attempt
 from .loader import Attempt
@@ -25,6 +26,7 @@ def main() -> None:
     outcome = check_attempt(attempt)
     said = {name: getattr(outcome, name) for name in Outcome.__dataclass_fields__}
     said |= {"facts": [(heading, str(fact)) for heading, fact in outcome.facts], "notes": list(outcome.notes)}
+    said |= {"comparison": asdict(outcome.comparison) if outcome.comparison else None}
     json.dump(said, answer)
     answer.flush()
     os._exit(0)  # without waiting for threads that the answer left running

@@ -28,7 +28,7 @@ from .exercise import Check, CheckFailed, Exercise, find, function_of
 from .learner_models import models_apart
 from .limits import Limited, OutOfTime, library_restored, process_restored, threads_ended
 from .loader import Attempt, attempt_from, is_attempted, load, why_not_checked
-from .outcomes import Outcome, Verdict
+from .outcomes import HAPPENED, Outcome, Verdict
 from .schedule_box import in_the_box
 from .slips import noticing, watched
 
@@ -174,10 +174,9 @@ def _expect_parameters(function: Callable[..., Any], exercise: Exercise) -> Call
     try:
         inspect.signature(function).bind(*expected)
     except (TypeError, ValueError):
-        found = inspect.signature(function)
-        raise CheckFailed(
-            f"`{exercise.function}{found}` found; expected `{exercise.function}({', '.join(expected)})`."
-        ) from None
+        found = f"{exercise.function}{inspect.signature(function)}"
+        wanted = f"{exercise.function}({', '.join(expected)})"
+        raise CheckFailed(f"`{found}` found; expected `{wanted}`.", expected=wanted, found=found) from None
     return function
 
 
@@ -215,12 +214,20 @@ def _failed(attempt: Attempt, exercise: Exercise, run: Run, error: AssertionErro
     details = getattr(error, "details", None)
     facts: list[tuple[str, object]] = [("More", more.strip())] if more.strip() else []
     if details is not None:
-        facts.append(("What happened", in_the_box(details, attempt)))
+        facts.append((HAPPENED, in_the_box(details, attempt)))
     if run.passed:
         facts.append(("Checks passed before", _proved(run)))
     next_step = f'Change the cell and run it again; `hint("{exercise.id}")` helps.'
     next_step = " ".join([*slips_in(attempt.source, exercise), next_step])
-    return Outcome(exercise.id, exercise.title, Verdict.FAILED, message, next_step, (*facts, *_printed(run)))
+    return Outcome(
+        exercise.id,
+        exercise.title,
+        Verdict.FAILED,
+        message,
+        next_step,
+        (*facts, *_printed(run)),
+        comparison=getattr(error, "comparison", None),
+    )
 
 
 def _error(attempt: Attempt, exercise: Exercise, run: Run, error: BaseException) -> Outcome:

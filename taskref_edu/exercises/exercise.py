@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import TaskrefError
 from .cell_parsing import Function
+from .comparison import compare
 
 SECONDS = 10.0  # the time limit of one exercise's checks together
 IMPORT = "from taskref_edu.exercises import exercise"
@@ -24,6 +25,7 @@ IMPORT = "from taskref_edu.exercises import exercise"
 FILE = re.compile(r"e(\d+)_(\d+)_\w+\Z")  # the file's name contains the exercise's id
 
 Check = Callable[[Callable[..., Any]], None]
+NOT_GIVEN = object()  # None is a value that a check may expect
 
 
 class UnknownExercise(TaskrefError):
@@ -31,14 +33,18 @@ class UnknownExercise(TaskrefError):
 
 
 class CheckFailed(AssertionError):
-    """Raised by a check that has more to show than a message: a schedule, a plan, a table.
+    """Raised by a check that has more to show than a message: a schedule, a plan, a table, a pair of values.
 
     details: shown folded, by its `_repr_html_()` if it has one, else as text.
+    expected, found: shown beside each other; pass both or none. A text may describe what was expected (`"a task"`).
     """
 
-    def __init__(self, message: str, details: object = None) -> None:
+    def __init__(
+        self, message: str, details: object = None, *, expected: object = NOT_GIVEN, found: object = NOT_GIVEN
+    ) -> None:
         super().__init__(message)
         self.details = details
+        self.comparison = None if expected is NOT_GIVEN else compare(expected, found)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,10 @@ def require_few_changes(function: Callable[..., Any], stub: str, most: int) -> N
     if count > most:
         enough = "1 line is" if most == 1 else f"{most} lines are"
         raise CheckFailed(
-            f"{count} lines of the function are new or changed; {enough} enough.", "\n".join(new.elements())
+            f"{count} lines of the function are new or changed; {enough} enough.",
+            "\n".join(new.elements()),
+            expected={"new or changed lines": f"at most {most}"},
+            found={"new or changed lines": count},
         )
 
 
@@ -69,8 +72,10 @@ def letters_of(arrange: Callable[[], Any], lines: Iterable[str], *, once: Iterab
     """What the learner returned, once it is letters of these lines. once: those used once or not at all."""
     letters = arrange()
     form = 'letters in quotes, such as `"ABC"`'
-    assert isinstance(letters, str), f"`{letters!r:.60}` returned; expected {form}."
-    assert letters, f"No letter returned; expected {form}."
+    if not isinstance(letters, str):
+        raise CheckFailed(f"`{letters!r:.60}` returned; expected {form}.", expected=form, found=letters)
+    if not letters:
+        raise CheckFailed(f"No letter returned; expected {form}.", expected=form, found=letters)
     lines = list(lines)
     for letter in letters:
         if letter not in lines:
@@ -78,25 +83,43 @@ def letters_of(arrange: Callable[[], Any], lines: Iterable[str], *, once: Iterab
             plain = "; nothing stands between the letters" if letter in " ,;-" else ""
             raise CheckFailed(f"There is no line `{letter}`{capital}{plain}. The lines are {', '.join(lines)}.")
     for letter in once:
-        assert letters.count(letter) < 2, f"Line {letter} is there more than once; it is used once or not at all."
-    assert len(letters) <= most, f"{len(letters)} lines found; at most {most} are needed."
+        if letters.count(letter) > 1:
+            twice, line = f"Line {letter} is there more than once; it is used once or not at all.", f"line {letter}"
+            raise CheckFailed(twice, expected={line: "at most once"}, found={line: f"{letters.count(letter)} times"})
+    if len(letters) > most:
+        many = f"{len(letters)} lines found; at most {most} are needed."
+        raise CheckFailed(many, expected={"lines": f"at most {most}"}, found={"lines": len(letters)})
     return letters
 
 
 def words_for(predict: Callable[[], Any], names: Iterable[str], words: Iterable[str], what: str) -> Mapping[str, Any]:
     """What the learner returned, once it is a dict with one of these words for each of these names."""
     said, names, words = predict(), list(names), list(words)
-    assert isinstance(said, Mapping), f"`{said!r:.60}` returned; expected a dict with a {what} for each name."
+    if not isinstance(said, Mapping):
+        form = f"a dict with a {what} for each name"
+        raise CheckFailed(f"`{said!r:.60}` returned; expected {form}.", expected=form, found=said)
     for name in names:
-        assert name in said, f"No prediction for `{name}`; expected {', '.join(names)}."
-        assert isinstance(said[name], str), (
-            f"`{name}`: `{said[name]!r:.40}` found; expected one {what}: {', '.join(words)}."
-        )
+        if name not in said:
+            there = {name: "a word" if name in said else "no word" for name in names}
+            raise CheckFailed(
+                f"No prediction for `{name}`; expected {', '.join(names)}.",
+                expected=dict.fromkeys(names, "a word"),
+                found=there,
+            )
+        if not isinstance(said[name], str):
+            form = f"one {what}: {', '.join(words)}"
+            raise CheckFailed(
+                f"`{name}`: `{said[name]!r:.40}` found; expected {form}.",
+                expected={name: f"one {what}"},
+                found={name: said[name]},
+            )
         if said[name] not in words:
             small = said[name].lower() in words
             why = "is written with capital letters; expected is" if small else f"is no {what}; expected one of"
             raise CheckFailed(
-                f"`{name}`: `{said[name]!r:.40}` {why} {said[name].lower() if small else ', '.join(words)}."
+                f"`{name}`: `{said[name]!r:.40}` {why} {said[name].lower() if small else ', '.join(words)}.",
+                expected={name: said[name].lower() if small else " | ".join(words)},
+                found={name: said[name]},
             )
     return said
 
@@ -105,6 +128,9 @@ def sql_of(answer: Callable[[], Any], kind: str, example: str) -> str:
     """What the learner returned, once it is the text of one statement. kind: such as `query`."""
     sql = answer()
     form = f"the text of one {kind} in quotes, such as `{example}`"
-    assert isinstance(sql, str), f"`{type(sql).__name__}` returned: `{sql!r:.60}`; expected {form}."
-    assert sql.strip(" ;\n\t"), f"An empty text returned; expected {form}."
+    if not isinstance(sql, str):
+        returned = f"`{type(sql).__name__}` returned: `{sql!r:.60}`"
+        raise CheckFailed(f"{returned}; expected {form}.", expected=example, found=sql)
+    if not sql.strip(" ;\n\t"):
+        raise CheckFailed(f"An empty text returned; expected {form}.", expected=example, found=sql)
     return sql

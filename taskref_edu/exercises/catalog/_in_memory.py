@@ -67,9 +67,13 @@ def answer(
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise CheckFailed(_refused(error), sql) from None
     names = [column[0] for column in cursor.description or ()]
-    assert len(names) == 1, f"The query returns {len(names)} columns; expected one, the `id`."
+    if len(names) != 1:
+        columns = f"The query returns {len(names)} columns; expected one, the `id`."
+        raise CheckFailed(columns, expected=["id"], found=names)
     counted = names[0].lower().startswith(("count(", "sum(", "total("))
-    assert not counted, f"The query returns `{names[0]}`, a number: how many. Expected which ones: their ids."
+    if counted:
+        number = f"The query returns `{names[0]}`, a number: how many. Expected which ones: their ids."
+        raise CheckFailed(number, expected=["id"], found=names)
     return [row[0] for row in found]
 
 

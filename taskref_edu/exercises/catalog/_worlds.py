@@ -163,7 +163,8 @@ def judge_worlds(worlds: Iterable[World], problem_in: Callable[[World], CheckFai
                         break
             else:
                 details = f"The smallest database in which this happens:\n{world}"
-                raise CheckFailed(str(problem), details if problem.details is None else f"{problem.details}\n{details}")
+                problem.details = details if problem.details is None else f"{problem.details}\n{details}"
+                raise problem
 
 
 @contextmanager

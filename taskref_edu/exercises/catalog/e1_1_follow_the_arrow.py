@@ -39,10 +39,13 @@ def _problem(order_of: OrderOf, engine: Engine, world: World) -> CheckFailed | N
             if order is None and found is not None:
                 return CheckFailed(
                     f"No order references task {task.id}, and the function returned `{_said(found)}`; "
-                    "expected None, or an error."
+                    "expected None, or an error.",
+                    expected="None, or an error",
+                    found=found,
                 )
             if order is not None and (problem := _not_the_row(found, order)):
-                return CheckFailed(f"For task {task.id} {problem}")
+                returned = found.model_dump() if isinstance(found, Order) else found
+                return CheckFailed(f"For task {task.id} {problem}", expected=dict(order), found=returned)
     return None
 
 
@@ -96,17 +99,22 @@ def check_right_order(order_of: OrderOf) -> None:
                     found = order_of(session, task)
                 answers[task_id] = found, found.id if isinstance(found, Order) else None
     own = all(found_id == task_id for task_id, (_, found_id) in answers.items())
+    expected = {f"task {task_id}": f"order {order_id}" for task_id, order_id in owners.items()}
+    returned = {f"task {task_id}": f"order {id}" if id else found for task_id, (found, id) in answers.items()}
     for task_id, order_id in owners.items():
-        _judge(*answers[task_id], task_id, order_id, own)
+        if problem := _problem_of(*answers[task_id], task_id, order_id, own):
+            raise CheckFailed(problem, expected=expected, found=returned)
 
 
-def _judge(found: Any, found_id: int | None, task_id: int, order_id: int, own: bool) -> None:
+def _problem_of(found: Any, found_id: int | None, task_id: int, order_id: int, own: bool) -> str:
     expected = f"expected order {order_id}, whose `processing_task_id` is {task_id}"
     what = f"For task {task_id} the function returned"
-    assert found is not None, f"{what} nothing; {expected}."
-    assert isinstance(found, Order), f"{what} `{found!r:.60}`; {expected}."
+    if found is None:
+        return f"{what} nothing; {expected}."
+    if not isinstance(found, Order):
+        return f"{what} `{found!r:.60}`; {expected}."
     why = ": the order's own id was compared with the task's" if own else ""
-    assert found_id == order_id, f"{what} order {found_id}{why}; {expected}."
+    return f"{what} order {found_id}{why}; {expected}." if found_id != order_id else ""
 
 
 def check_no_payload_needed(order_of: OrderOf) -> None:
@@ -119,11 +127,16 @@ def check_no_payload_needed(order_of: OrderOf) -> None:
             task = session.get_one(Task, task_id)
             with callers(session):
                 found = order_of(session, task)
-            assert isinstance(found, Order), f"With a payload on task {task_id}, the function returned `{found!r:.60}`."
-            assert found.id == order_id, (
-                f"The payload of task {task_id} was changed to name order {found.id}, and the function followed it. "
-                "In the inverted approach the order's reference decides."
-            )
+            if not isinstance(found, Order):
+                returned = f"With a payload on task {task_id}, the function returned `{found!r:.60}`."
+                raise CheckFailed(returned, expected=f"order {order_id}", found=found)
+            if found.id != order_id:
+                raise CheckFailed(
+                    f"The payload of task {task_id} was changed to name order {found.id}, and the function followed "
+                    "it. In the inverted approach the order's reference decides.",
+                    expected=f"order {order_id}",
+                    found=found,
+                )
 
 
 def check_follows_now(order_of: OrderOf) -> None:
@@ -141,10 +154,13 @@ def check_follows_now(order_of: OrderOf) -> None:
             with callers(session):
                 found = order_of(session, task)
             now = session.exec(select(Order).where(col(Order.processing_task_id) == task_id)).one()
-            assert isinstance(found, Order), f"After the reference moved, the function returned `{found!r:.60}`."
-            assert found.id == now.id, (
-                f"The reference to task {task_id} moved to order {now.id}; the function still returns order {found.id}."
-            )
+            if not isinstance(found, Order):
+                returned = f"After the reference moved, the function returned `{found!r:.60}`."
+                raise CheckFailed(returned, expected=now, found=found)
+            if found.id != now.id:
+                still = f"the function still returns order {found.id}"
+                moved = f"The reference to task {task_id} moved to order {now.id}; {still}."
+                raise CheckFailed(moved, expected=now, found=found)
 
 
 EXERCISE = Exercise(

@@ -49,9 +49,18 @@ def click_of(letters: str) -> Callable[[Engine], None]:
 
 def check_pays_the_order(arrange: Arrange) -> None:
     """Undisturbed, the lines enqueue one task, and the order references it."""
-    found = explore([click_of(letters_of(arrange))], setup=one_order, invariant=paid_for, schema="inverted")
-    said = [problem for problems in found.problems.values() for problem in problems]
-    assert not said, f"Even undisturbed: {said[0]}."
+    left: dict[str, Any] = {}
+
+    def undisturbed(session: Session, errors: Mapping[str, BaseException]) -> list[str]:
+        reference = session.get_one(Order, ORDER).processing_task_id
+        count = session.exec(select(func.count()).select_from(Task)).one()
+        left.update({"tasks": count, f"order {ORDER} references": "a task" if reference else None})
+        return paid_for(session, errors)
+
+    found = explore([click_of(letters_of(arrange))], setup=one_order, invariant=undisturbed, schema="inverted")
+    if said := [problem for problems in found.problems.values() for problem in problems]:
+        expected = {"tasks": 1, f"order {ORDER} references": "a task"}
+        raise CheckFailed(f"Even undisturbed: {said[0]}.", expected=expected, found=left)
 
 
 def check_every_crash(arrange: Arrange) -> None:

@@ -14,7 +14,7 @@ from sqlmodel import select
 from taskref_edu import Order, Task, TaskQueue, Worker, as_written, open_database, reading, writing
 from taskref_edu.errors import PayloadError
 from taskref_edu.exercises.catalog._answer_forms import words_for
-from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 ANN, DELETED = 11, 13
 FATES = ("refused", "failed", "lost", "paid", "stranger")
@@ -92,7 +92,11 @@ def check_each_is_run(predict: Predict) -> None:
     if differ:
         name = differ[0]
         count = "1 prediction differs" if len(differ) == 1 else f"{len(differ)} predictions differ"
-        raise AssertionError(f"`{name}`: you predicted `{said[name]}`; in fact {seen[name].how}. {count}.")
+        raise CheckFailed(
+            f"`{name}`: you predicted `{said[name]}`; in fact {seen[name].how}. {count}.",
+            expected={name: seen[name].fate},
+            found={name: said[name]},
+        )
 
 
 def _answer(**said: str) -> str:

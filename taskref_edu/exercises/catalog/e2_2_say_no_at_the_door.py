@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from taskref_edu.errors import PayloadError
-from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 OrderIdOf = Callable[[Any], Any]
 COUNT = 200
@@ -62,9 +62,13 @@ def check_lets_the_good_in(order_id_of: OrderIdOf) -> None:
         try:
             found = order_id_of(payload)
         except PayloadError:
-            raise AssertionError(f"`{payload!r}` was refused; it is right, and {id} is expected.") from None
-        assert found is not None, f"`{payload!r}` gave nothing; {id} is expected. Is a `return` missing?"
-        assert (type(found), found) == (int, id), f"`{payload!r}` gave `{found!r:.60}`; {id} is expected."
+            refused = f"`{payload!r}` was refused; it is right, and {id} is expected."
+            raise CheckFailed(refused, expected=id, found="PayloadError") from None
+        if found is None:
+            nothing = f"`{payload!r}` gave nothing; {id} is expected. Is a `return` missing?"
+            raise CheckFailed(nothing, expected=id, found=None)
+        if (type(found), found) != (int, id):
+            raise CheckFailed(f"`{payload!r}` gave `{found!r:.60}`; {id} is expected.", expected=id, found=found)
 
 
 def check_refuses_the_bad(order_id_of: OrderIdOf) -> None:
@@ -77,8 +81,11 @@ def check_refuses_the_bad(order_id_of: OrderIdOf) -> None:
             continue
         except Exception as error:
             raised = f"{shown} raised {type(error).__name__}: {what}. Expected PayloadError"
-            raise AssertionError(f"{raised}, which a caller can tell from a bug.") from None
-        raise AssertionError(f"{shown} was let in as `{found!r:.40}`: {what}. Expected PayloadError.")
+            raise CheckFailed(
+                f"{raised}, which a caller can tell from a bug.", expected="PayloadError", found=type(error).__name__
+            ) from None
+        let_in = f"{shown} was let in as `{found!r:.40}`: {what}. Expected PayloadError."
+        raise CheckFailed(let_in, expected="PayloadError", found=found)
 
 
 def check_the_error_helps(order_id_of: OrderIdOf) -> None:
@@ -86,10 +93,12 @@ def check_the_error_helps(order_id_of: OrderIdOf) -> None:
     for payload, _ in bad_payloads():
         said = _refusal(order_id_of, payload)
         start = f"The refusal of `{payload!r:.60}` says `{said:.80}`"
-        assert not payload or any(part in said for part in evidence_of(payload)), (
-            f"{start}; it does not show what was found."
-        )
-        assert "order_id" in said, f"{start}; it does not name the key that is expected."
+        if payload and not any(part in said for part in evidence_of(payload)):
+            shows = "a text that shows what was found"
+            raise CheckFailed(f"{start}; it does not show what was found.", expected=shows, found=said)
+        if "order_id" not in said:
+            names = "a text that names order_id"
+            raise CheckFailed(f"{start}; it does not name the key that is expected.", expected=names, found=said)
 
 
 def evidence_of(payload: Any) -> list[str]:

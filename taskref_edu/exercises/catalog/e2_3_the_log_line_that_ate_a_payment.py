@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import Any
@@ -15,7 +15,7 @@ from sqlmodel import select
 from taskref_edu import Order, Task, TaskQueue, Worker, open_database, reading, writing
 from taskref_edu.errors import PayloadError
 from taskref_edu.exercises.catalog._answer_forms import require_few_changes
-from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 LINES = 3
 CUSTOMERS = {"Ann": 11, "Bob": 12, "Dora": 14, "Ed": 150}  # Dora and Ed have no account
@@ -94,11 +94,23 @@ def check_a_right_payload_pays(handler: Handler) -> None:
     """A right payload charges the account of the order's customer, and no other."""
     for name, account in ACCOUNTS.items():
         (end,) = ran(handler, {"order_id": CUSTOMERS[name]})
-        assert end.status == "succeeded", f"With a right payload the task ends as `{end.status}`: {end.text:.120}."
+        expected = _told("succeeded", {name: f"paid from {account}"})
+        found = _told(end.status, end.paid)
+        if end.status != "succeeded":
+            ends = f"With a right payload the task ends as `{end.status}`: {end.text:.120}."
+            raise CheckFailed(ends, expected=expected, found=found)
         paid = ", ".join(f"{other}'s is `{status}`" for other, status in end.paid.items()) or "no order is paid"
-        assert end.paid == {name: f"paid from {account}"}, (
-            f"With a right payload for {name}'s order {paid}; expected that {name}'s is `paid from {account}`."
-        )
+        if end.paid != {name: f"paid from {account}"}:
+            raise CheckFailed(
+                f"With a right payload for {name}'s order {paid}; expected that {name}'s is `paid from {account}`.",
+                expected=expected,
+                found=found,
+            )
+
+
+def _told(status: str, paid: Mapping[str, str]) -> dict[str, str]:
+    """A task's end, and the orders that were paid, as a learner reads them."""
+    return {"the task": status, **{f"{name}'s order": how for name, how in paid.items()}}
 
 
 def check_a_typo_fails_by_name(handler: Handler) -> None:
@@ -117,13 +129,22 @@ def check_a_typo_fails_by_name(handler: Handler) -> None:
 
 
 def _fails_by_name(end: Ran, name: str, found: str) -> None:
-    assert end.status == "failed", f"With {name} the task ends as `{end.status}`, and nobody hears of it."
+    expected = {"status": "failed", "error": "PayloadError"}
+    ended = {"status": end.status, "error": type(end.error).__name__ if end.error else "none"}
+    if end.status != "failed":
+        ends = f"With {name} the task ends as `{end.status}`, and nobody hears of it."
+        raise CheckFailed(ends, expected=expected, found=ended)
     shown = f"With {name} the task fails with `{shorten(end.text, 64, placeholder='…')}`"
     by_name = isinstance(end.error, PayloadError)
     again = f", after {end.attempt} attempts. It can never succeed: a PayloadError is not tried again"
-    assert by_name, f"{shown}{again if end.attempt > 1 else ''}; expected a `PayloadError`."
-    assert re.search(r"\border_id\b", str(end.error)), f"{shown}; `order_id`, which is expected, is not named."
-    assert found in str(end.error), f"{shown}; `{found}`, which was found, is not named."
+    if not by_name:
+        problem = f"{shown}{again if end.attempt > 1 else ''}; expected a `PayloadError`."
+        raise CheckFailed(problem, expected=expected, found=ended)
+    for key, role in (("order_id", "expected"), (found, "found")):
+        if not re.search(rf"\b{key}\b", str(end.error)):
+            named = f"a text that names {key}"
+            problem = f"{shown}; `{key}`, which {'is' if role == 'expected' else 'was'} {role}, is not named."
+            raise CheckFailed(problem, expected=named, found=str(end.error))
 
 
 def check_another_key_error_keeps_its_name(handler: Handler) -> None:
@@ -131,9 +152,14 @@ def check_another_key_error_keeps_its_name(handler: Handler) -> None:
     for name in ("Dora", "Ed"):
         (end,) = ran(handler, {"order_id": CUSTOMERS[name]})
         what = f"{name} has no account, which is no fault of the payload"
-        assert end.status == "failed", f"{what}. Yet the task ends as `{end.status}`, and nobody hears of it."
         own = isinstance(end.error, KeyError) and end.error.args == (name,)
-        assert own, f"{what}. Yet the task fails with `{end.text:.90}`."
+        expected = {"status": "failed", "error": f"KeyError: '{name}'"}
+        found = {"status": end.status, "error": end.text}
+        if end.status != "failed":
+            ends = f"{what}. Yet the task ends as `{end.status}`, and nobody hears of it."
+            raise CheckFailed(ends, expected=expected, found=found)
+        if not own:
+            raise CheckFailed(f"{what}. Yet the task fails with `{end.text:.90}`.", expected=expected, found=found)
 
 
 def check_few_lines(handler: Handler) -> None:

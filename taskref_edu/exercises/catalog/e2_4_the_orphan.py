@@ -61,8 +61,10 @@ def check_finds_the_order(find_order: FindOrder) -> None:
         found = find_order(session, _running(queue, ids["good"]))
         expected = f"expected order {CLEO}, whose `processing_task_id` is {ids['good']}"
         what = f"For task {ids['good']} the function returned"
-        assert isinstance(found, Order), f"{what} `{found!r:.60}`; {expected}."
-        assert found.id == CLEO, f"{what} order {found.id}; {expected}."
+        if not isinstance(found, Order):
+            raise CheckFailed(f"{what} `{found!r:.60}`; {expected}.", expected=f"order {CLEO}", found=found)
+        if found.id != CLEO:
+            raise CheckFailed(f"{what} order {found.id}; {expected}.", expected=f"order {CLEO}", found=found)
 
 
 def check_names_the_orphan(find_order: FindOrder) -> None:
@@ -71,7 +73,13 @@ def check_names_the_orphan(find_order: FindOrder) -> None:
         for name, why in (("unset", "whose reference was never set"), ("deleted", "whose order was deleted")):
             task = _running(queue, ids[name])
             said = _raised(find_order, session, task, why)
-            assert _names(said, task.id), f"The error for task {task.id} says `{said:.80}`; it does not name the task."
+            if not _names(said, task.id):
+                raise _unnamed(said, task.id)
+
+
+def _unnamed(said: str, id: int) -> CheckFailed:
+    problem = f"The error for task {id} says `{said:.80}`; it does not name the task."
+    return CheckFailed(problem, expected=f"a text that names task {id}", found=said)
 
 
 def _names(said: str, id: int) -> bool:
@@ -85,9 +93,11 @@ def _raised(find_order: FindOrder, session: Session, task: RunningTask, why: str
         return str(error)
     except Exception as error:
         kind = type(error).__name__
-        raise AssertionError(f"For a task {why} the function raised {kind}; OrphanTask is expected.") from None
+        raised = f"For a task {why} the function raised {kind}; OrphanTask is expected."
+        raise CheckFailed(raised, expected="OrphanTask", found=kind) from None
     what = f"order {found.id}" if isinstance(found, Order) else f"`{found!r:.40}`"
-    raise AssertionError(f"For a task {why} the function returned {what}; OrphanTask is expected.")
+    returned = f"For a task {why} the function returned {what}; OrphanTask is expected."
+    raise CheckFailed(returned, expected="OrphanTask", found=found)
 
 
 def check_in_random_worlds(find_order: FindOrder) -> None:
@@ -109,15 +119,22 @@ def _problem(find_order: FindOrder, engine: Engine, queue: TaskQueue, world: Wor
             except OrphanTask as error:
                 if order is not None:
                     return CheckFailed(
-                        f"Order {order['id']} references task {task.id}, and the function said: {error}."
+                        f"Order {order['id']} references task {task.id}, and the function said: {error}.",
+                        expected=f"order {order['id']}",
+                        found="OrphanTask",
                     )
                 if task.id not in orders and not _names(str(error), task.id):
-                    return CheckFailed(f"The error for task {task.id} says `{error!s:.80}`; it does not name the task.")
+                    return _unnamed(str(error), task.id)
                 continue
             if order is None:
-                return CheckFailed(f"No order references task {task.id}, and the function returned {_said(found)}.")
+                returned = f"No order references task {task.id}, and the function returned {_said(found)}."
+                return CheckFailed(returned, expected="OrphanTask", found=found)
             if not isinstance(found, Order) or found.model_dump() != dict(order):
-                return CheckFailed(f"For task {task.id} the function returned {_said(found)}; expected `{order}`.")
+                return CheckFailed(
+                    f"For task {task.id} the function returned {_said(found)}; expected `{order}`.",
+                    expected=dict(order),
+                    found=found.model_dump() if isinstance(found, Order) else found,
+                )
     return None
 
 
@@ -143,9 +160,18 @@ def check_the_worker_goes_on(find_order: FindOrder) -> None:
             task = ended[name]
             how = f"`{task.status}` with `{task.error or 'no error':.80}`"
             by_name = task.status == "failed" and "OrphanTask" in (task.error or "")
-            assert by_name, f"In a worker the orphan ends as {how}; expected `failed` with OrphanTask."
-            assert task.attempt == 1, f"The orphan was tried {task.attempt} times; a permanent failure is tried once."
-        assert paid == [CLEO], f"After the orphans the orders {paid} are paid; expected {[CLEO]}."
+            expected = {"status": "failed", "attempts": 1, "error": "OrphanTask"}
+            error = "OrphanTask" if "OrphanTask" in (task.error or "") else task.error
+            found = {"status": task.status, "attempts": task.attempt, "error": error}
+            if not by_name:
+                ends = f"In a worker the orphan ends as {how}; expected `failed` with OrphanTask."
+                raise CheckFailed(ends, expected=expected, found=found)
+            if task.attempt != 1:
+                tried = f"The orphan was tried {task.attempt} times; a permanent failure is tried once."
+                raise CheckFailed(tried, expected=expected, found=found)
+        if paid != [CLEO]:
+            problem = f"After the orphans the orders {paid} are paid; expected {[CLEO]}."
+            raise CheckFailed(problem, expected={CLEO}, found=paid)
 
 
 def check_hides_nothing_else(find_order: FindOrder) -> None:

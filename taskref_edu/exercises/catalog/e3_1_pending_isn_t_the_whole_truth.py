@@ -82,11 +82,15 @@ def check_every_status(click: Click) -> None:
 def _as_it_should(status: TaskStatus | None, got: Any) -> None:
     while_ = f"while the payment is `{status}`" if status else "with no payment before"
     if status in LIVE:
-        assert not isinstance(got, Task), f"A click {while_} enqueues another one: the order is paid twice."
-        assert got is None, f"A click {while_} enqueues nothing, and returns `{got!r:.60}`; None is expected."
-    else:
+        if isinstance(got, Task):
+            twice = f"A click {while_} enqueues another one: the order is paid twice."
+            raise CheckFailed(twice, expected=None, found=got)
+        if got is not None:
+            returned = f"A click {while_} enqueues nothing, and returns `{got!r:.60}`; None is expected."
+            raise CheckFailed(returned, expected=None, found=got)
+    elif not isinstance(got, Task):
         again = "it has ended, and must not stand in the way" if status else "nothing stands in the way"
-        assert isinstance(got, Task), f"A click {while_} enqueues nothing; {again}."
+        raise CheckFailed(f"A click {while_} enqueues nothing; {again}.", expected="a task", found=got)
 
 
 def check_in_random_worlds(click: Click) -> None:
@@ -109,14 +113,19 @@ def _problem(click: Click, engine: Engine, world: World) -> CheckFailed | None:
         told = f"a click on order {order['id']}"
         if live and new:
             return CheckFailed(
-                f"Task {live[0]['id']} is a live payment ({_about(live[0])}), and {told} enqueues another."
+                f"Task {live[0]['id']} is a live payment ({_about(live[0])}), and {told} enqueues another.",
+                expected=None,
+                found=got,
             )
         if live and got is not None:
             return CheckFailed(
-                f"Nothing is enqueued by {told}, which is right; it returns `{got!r:.60}`, and not None."
+                f"Nothing is enqueued by {told}, which is right; it returns `{got!r:.60}`, and not None.",
+                expected=None,
+                found=got,
             )
         if not live and not (isinstance(got, Task) and list(new) == [("task", got.id)]):
-            return CheckFailed(f"No payment of the order is live, and {told} enqueues nothing; one task is expected.")
+            nothing = f"No payment of the order is live, and {told} enqueues nothing; one task is expected."
+            return CheckFailed(nothing, expected="a task", found=got)
     return None
 
 
@@ -137,7 +146,9 @@ def check_this_payment_only(click: Click) -> None:
                 queue.enqueue(session, type, {"order_id": order_id})
                 bring_to(session, queue, TaskStatus.RUNNING)
             got = clicked(click, engine, queue)
-            assert isinstance(got, Task), f"A running `{type}` of order {order_id} stops the payment of order {ORDER}."
+            if not isinstance(got, Task):
+                stopped = f"A running `{type}` of order {order_id} stops the payment of order {ORDER}."
+                raise CheckFailed(stopped, expected="a task", found=got)
 
 
 def check_one_line(click: Click) -> None:

@@ -82,7 +82,12 @@ def check_each_is_explored(predict: Predict) -> None:
         found = explore([version, version], setup=one_order, invariant=one_live_payment, schema="as_written")
         word, sentence = outcome_of(found)
         if said[name] != word:
-            raise CheckFailed(f"`{name}`: you predicted `{said[name]}`; in fact, {sentence}.", found)
+            raise CheckFailed(
+                f"`{name}`: you predicted `{said[name]}`; in fact, {sentence}.",
+                found,
+                expected={name: word},
+                found={name: said[name]},
+            )
 
 
 def _answer(**said: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Engine, func
@@ -51,17 +52,24 @@ def check_enqueues_for_the_caller(once: Once) -> None:
                 task = once(session, queue, free)
             session.rollback()
         number = "the id, or the number of changed rows? " if isinstance(task, int) else ""
-        assert isinstance(task, Task), f"The first click returned `{task!r:.60}`: {number}Its task is expected."
+        if not isinstance(task, Task):
+            returned = f"The first click returned `{task!r:.60}`: {number}Its task is expected."
+            raise CheckFailed(returned, expected="a task", found=task)
         with reading(engine) as session:
             left = session.exec(select(func.count()).select_from(Task)).one()
         assert not left, "The caller rolled back, and the task is stored. Leave out `commit()`: the caller commits."
         with writing(engine) as session:
             task = once(session, queue, seen(engine))
-        assert task, (
-            "The caller rolled a click back, and the next one gets nothing. Only the database knows what holds."
-        )
+        if not task:
+            nothing = (
+                "The caller rolled a click back, and the next one gets nothing. Only the database knows what holds."
+            )
+            raise CheckFailed(nothing, expected="a task", found=task)
         reference = seen(engine).processing_task_id
-        assert reference == task.id, f"Task {task.id} was returned, and the order references {reference}."
+        if reference != task.id:
+            problem = f"Task {task.id} was returned, and the order references {reference}."
+            at = "processing_task_id"
+            raise CheckFailed(problem, expected={at: task.id}, found={at: reference})
 
 
 def check_refuses_the_second(once: Once) -> None:
@@ -78,10 +86,12 @@ def check_refuses_the_second(once: Once) -> None:
         with reading(engine) as session:
             live, renamed = live_payments(session), session.get_one(Order, 8).customer == "Bob B."
         got = f"task {again.id}" if isinstance(again, Task) else f"`{again!r:.40}`"
-        assert again is None, f"A second click, which had seen the order free, got {got}; None is expected."
-        assert len(live) == 1, (
-            f"The second click got None, and its task stays: tasks {live} wait, and a worker runs both."
-        )
+        if again is not None:
+            problem = f"A second click, which had seen the order free, got {got}; None is expected."
+            raise CheckFailed(problem, expected=None, found=again)
+        if len(live) != 1:
+            problem = f"The second click got None, and its task stays: tasks {live} wait, and a worker runs both."
+            raise CheckFailed(problem, expected=set(live[:1]), found=live)
         assert renamed, "What the caller changed in the same transaction is gone: it was rolled back, too."
 
 
@@ -105,11 +115,32 @@ def _problem(once: Once, engine: Engine, world: World) -> CheckFailed | None:
             before = rows_of(session)
             with callers(session):
                 task = once(session, queue, order)
-            problem = _wrong_change(task, changes(before, rows_of(session)), row, queue)
+            new = changes(before, rows_of(session))
+            problem = _wrong_change(task, dict(new), row, queue)
         if problem:
             about = f"Order {row['id']} references {now or 'no task'}, and {old or 'none'} when it was read"
-            return CheckFailed(f"{about}. {problem}")
+            is_task = isinstance(task, Task)
+            expected = {"returned": None} if now else {"returned": "a task", **_right_changes(task, row, queue)}
+            found = {"returned": "a task" if is_task and not now else task, **_told(new, expected)}
+            return CheckFailed(f"{about}. {problem}", expected=expected, found=found)
     return None
+
+
+def _right_changes(task: Any, order: Row, queue: TaskQueue) -> dict[Any, Any]:
+    id = task.id if isinstance(task, Task) else "new"
+    return {("task", id): _as_enqueued(queue), ("orders", order["id"]): {"processing_task_id": id}}
+
+
+def _told(new: Mapping[Any, Any], expected: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The changes; of a new task only the columns that are compared."""
+    return {
+        key: {name: row[name] for name in expected[key] if name in row} if key in expected and row else row or "deleted"
+        for key, row in new.items()
+    }
+
+
+def _as_enqueued(queue: TaskQueue) -> dict[str, Any]:
+    return {"type": PAYMENT, "status": "pending", "attempt": 0, "max_attempts": queue.max_attempts, "payload": None}
 
 
 def _wrong_change(task: Any, new: dict[tuple[str, int], Any], order: Row, queue: TaskQueue) -> str:
@@ -123,8 +154,7 @@ def _wrong_change(task: Any, new: dict[tuple[str, int], Any], order: Row, queue:
     stored = new.pop(("task", task.id or 0), None)
     if stored is None or new.pop(("orders", order["id"]), None) != {"processing_task_id": task.id}:
         return f"Task {task.id} was returned; it is not stored, or the order does not reference it."
-    wanted = {"type": PAYMENT, "status": "pending", "attempt": 0, "max_attempts": queue.max_attempts, "payload": None}
-    if wrong := {name: stored[name] for name, value in wanted.items() if stored[name] != value}:
+    if wrong := {name: stored[name] for name, value in _as_enqueued(queue).items() if stored[name] != value}:
         return f"The task is not as `queue.enqueue` stores a payment: {wrong}."
     return f"Besides, these rows were changed: {_listed(new)}." if new else ""
 
@@ -142,13 +172,17 @@ def check_pays_again_afterwards(once: Once) -> None:
             with writing(engine) as session:
                 other = once(session, queue, session.get_one(Order, 8))
                 session.rollback()
-            assert isinstance(other, Task), f"The payment of order {ORDER} stops that of order 8."
+            if not isinstance(other, Task):
+                stopped = f"The payment of order {ORDER} stops that of order 8."
+                raise CheckFailed(stopped, expected="a task", found=other)
             with writing(engine) as session:
                 bring_to(session, queue, status)
             with writing(engine) as session:
                 again = once(session, queue, seen(engine))
                 session.rollback()
-            assert isinstance(again, Task), f"After a payment that ended as `{status}`, a click enqueues nothing."
+            if not isinstance(again, Task):
+                nothing = f"After a payment that ended as `{status}`, a click enqueues nothing."
+                raise CheckFailed(nothing, expected="a task", found=again)
 
 
 def check_two_clicks(once: Once) -> None:

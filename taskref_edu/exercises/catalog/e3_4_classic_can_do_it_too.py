@@ -74,10 +74,14 @@ def _run_sequence(dice: random.Random, database: sqlite3.Connection, length: int
         done.append(f"{move}{': a second live payment' if is_second else ''}")
         error = _stored(database, row)
         if error is None and is_second:
-            raise CheckFailed(f"A second live payment is let in: {move}.", "\n".join(done))
+            let_in = f"A second live payment is let in: {move}."
+            raise CheckFailed(let_in, "\n".join(done), expected={move: "refused"}, found={move: "stored"})
         if error is not None and not is_second:
             raise CheckFailed(
-                f"Refused ({error}), and no other payment of that order is live: {move}.", "\n".join(done)
+                f"Refused ({error}), and no other payment of that order is live: {move}.",
+                "\n".join(done),
+                expected={move: "stored"},
+                found={move: "refused"},
             )
         if error is None:
             rows[id] = row
@@ -118,12 +122,17 @@ def check_it_is_a_unique_index(index: Index) -> None:
             kinds = {name: unique for name, unique in made if name != "task_by_status"}
     except sqlalchemy_errors.DBAPIError as error:
         raise AssertionError(f"SQLite does not take the statement: {error.orig}.") from None
-    assert kinds, "The statement runs, and makes no index on `task`."
-    assert all(kinds.values()), "The index is not unique: it makes the search fast, and refuses nothing."
+    if not kinds:
+        raise CheckFailed("The statement runs, and makes no index on `task`.", expected="a unique index", found="none")
+    if not all(kinds.values()):
+        fast = "The index is not unique: it makes the search fast, and refuses nothing."
+        unique = {name: "unique" if unique else "not unique" for name, unique in kinds.items()}
+        raise CheckFailed(fast, expected=dict.fromkeys(kinds, "unique"), found=unique)
 
 
 def check_one_live_payment(index: Index) -> None:
     """While a payment waits or runs, the database refuses a second one; after its end it takes one."""
+    found: dict[str, str] = {}
     with shop(ddl_of(index)) as (engine, queue):
         for status in TaskStatus:
             with writing(engine) as session:
@@ -132,20 +141,25 @@ def check_one_live_payment(index: Index) -> None:
             with writing(engine) as session:
                 bring_to(session, queue, status)
             no = refused(engine, queue, {"order_id": ORDER, "note": "once more"})
-            if status in LIVE:
-                assert no, f"While a payment of the order is `{status}`, a second one is stored."
-            else:
-                assert not no, f"After a payment that ended as `{status}`, the order can never be paid again."
+            found[f"a second one, the first {status}"] = "refused" if no else "stored"
+    expected = dict(zip(found, ("refused" if status in LIVE else "stored" for status in TaskStatus), strict=True))
+    for status, said, right in zip(TaskStatus, found.values(), expected.values(), strict=True):
+        if said != right:
+            stored = f"While a payment of the order is `{status}`, a second one is stored."
+            never = f"After a payment that ended as `{status}`, the order can never be paid again."
+            raise CheckFailed(stored if status in LIVE else never, expected=expected, found=found)
 
 
 def check_nobody_else_is_stopped(index: Index) -> None:
     """Other orders, other types of task and tasks without a payload are none of its business."""
     with shop(ddl_of(index)) as (engine, queue):
         refused(engine, queue, {"order_id": ORDER})
-        assert not refused(engine, queue, {"order_id": 8}), f"A payment of order {ORDER} stops that of order 8."
+        if refused(engine, queue, {"order_id": 8}):
+            raise CheckFailed(f"A payment of order {ORDER} stops that of order 8.", expected="stored", found="refused")
         for _ in range(2):
-            no = refused(engine, queue, {"order_id": ORDER}, "send_receipt")
-            assert not no, "A `send_receipt` for the order is refused: the index must hold for payments only."
+            if refused(engine, queue, {"order_id": ORDER}, "send_receipt"):
+                only = "A `send_receipt` for the order is refused: the index must hold for payments only."
+                raise CheckFailed(only, expected="stored", found="refused")
 
 
 def check_two_clicks(index: Index) -> None:

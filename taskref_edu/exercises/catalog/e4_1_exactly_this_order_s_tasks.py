@@ -15,7 +15,7 @@ from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.models import ENDED, LIVE
 
 ORDERS = (1, 11, 12, 21, 112)  # whose digits hide in each other
-DATABASES, MANY = 50, 600
+DATABASES, MANY, SHOWN = 50, 600, 12
 ASKED = COLUMNS.split().index("cancel_requested_at")
 Query = Callable[[], Any]
 
@@ -97,11 +97,13 @@ def judge(sql: str, rows: Sequence[Row], order: int) -> None:
     found = answer(sql, rows, order=order)
     for id in found:
         if id not in wanted:
-            raise CheckFailed(too_many(id, rows, order), shown(rows, found, wanted))
+            raise CheckFailed(too_many(id, rows, order), shown(rows, found, wanted), expected=wanted, found=found)
     for row in rows:
         if row.id in wanted.difference(found):
-            raise CheckFailed(missing(row, order), shown(rows, found, wanted))
-    assert len(found) == len(wanted), f"Asked for order {order}, the query found a task twice; each is wanted once."
+            raise CheckFailed(missing(row, order), shown(rows, found, wanted), expected=wanted, found=found)
+    if len(found) != len(wanted):
+        twice = f"Asked for order {order}, the query found a task twice; each is wanted once."
+        raise CheckFailed(twice, shown(rows, found, wanted), expected=wanted, found=found)
 
 
 def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
@@ -132,12 +134,17 @@ def missing(row: Row, order: int) -> str:
 
 
 def shown(rows: Sequence[Row], found: Sequence[Any], wanted: set[int]) -> str:
-    """The table, with what was wanted and what was found."""
-    lines = ["wanted  found  id    type                      status     asked to stop  payload"]
-    for row in rows[:60]:
+    """The tasks that were wanted or found, those first about which the two differ."""
+    either = [row for row in rows if row.id in wanted or row.id in found]
+    first = sorted(either, key=lambda row: (row.id in wanted) == (row.id in found))[:SHOWN]
+    width = max((len(row.payload or "NULL") for row in first), default=7)
+    lines = [f"wanted  found  id    {'payload':<{width}}  type                      status     asked to stop"]
+    for row in first:
         marks = f"{'yes' if row.id in wanted else '-':<8}{'yes' if row.id in found else '-':<7}"
         asked = "yes" if columns_of(row)[ASKED] else "-"
-        lines.append(f"{marks}{row.id:<6}{row.type:<26}{row.status:<11}{asked:<15}{row.payload or 'NULL'}")
+        lines.append(f"{marks}{row.id:<6}{row.payload or 'NULL':<{width}}  {row.type:<26}{row.status:<11}{asked}")
+    if others := len(rows) - len(lines) + 1:
+        lines.append(f"and {others:,} more task{'s' * (others != 1)}")
     return "\n".join(lines)
 
 

@@ -83,7 +83,9 @@ def check_spares_strangers(cancel_payment: CancelPayment) -> None:
             with callers(session):
                 cancel_payment(session, queue, order)
             spared = session.get_one(Task, other).cancel_requested_at is None
-    assert spared, f"Order {shop.ORDER} was to be stopped, and the payment of order 8 was stopped, too."
+    if not spared:
+        stopped = f"Order {shop.ORDER} was to be stopped, and the payment of order 8 was stopped, too."
+        raise CheckFailed(stopped, expected={"asked to stop": {shop.ORDER}}, found={"asked to stop": [shop.ORDER, 8]})
 
 
 def check_every_status(cancel_payment: CancelPayment) -> None:
@@ -105,23 +107,41 @@ def check_every_status(cancel_payment: CancelPayment) -> None:
 
 def judge(was: TaskStatus, count: Any, task: Task, order: Order) -> None:
     """Compare one order and its task with what cancelling is to do."""
-    if was == TaskStatus.PENDING:
+    expected, status = int(was in LIVE), TaskStatus.CANCELLED if was == TaskStatus.PENDING else was
+    asked = was == TaskStatus.RUNNING
+    wanted = {"returned": expected, "status": status, "asked to stop": asked, "referenced": asked}
+    found = {"returned": count, "status": task.status, "asked to stop": task.cancel_requested_at is not None}
+    found["referenced"] = order.processing_task_id == task.id
+    if problem := _misjudged(was, task, order) or _miscounted(was, count, expected, task.id):
+        raise CheckFailed(problem, expected=wanted, found=found)
+
+
+def _misjudged(was: TaskStatus, task: Task, order: Order) -> str:
+    """What is wrong with the rows now."""
+    if was == TaskStatus.PENDING and task.status != TaskStatus.CANCELLED:
         asked = ", and only asked to stop, which no worker hears" if task.cancel_requested_at else ""
-        now = f"A pending task was to be cancelled; it is now `{task.status}`{asked}."
-        assert task.status == TaskStatus.CANCELLED, now
-    elif was == TaskStatus.RUNNING:
-        taken = f"A running task became `{task.status}` under its worker's hands; `queue.cancel` only asks it to stop."
-        assert task.status == TaskStatus.RUNNING, taken
-        assert task.cancel_requested_at is not None, "A running task was to be asked to stop; nobody asked it."
-        cleared = "The task runs on, and the order no longer references it: the next click starts a second payment."
-        assert order.processing_task_id == task.id, cleared
-    else:
-        assert task.status == was, f"A task that had `{was}` is now `{task.status}`; ended tasks stay as they are."
-    expected = int(was in LIVE)
-    assert isinstance(count, int), f"`{count!r:.40}` returned; expected a number of tasks, here {expected}."
-    is_id = f"The task was `{was}`, and {count} returned, its id; expected {expected}, how many were stopped."
-    assert not (count == task.id and expected != count), is_id
-    assert count == expected, f"The task was `{was}`, and {count} returned; expected {expected}, the tasks stopped."
+        return f"A pending task was to be cancelled; it is now `{task.status}`{asked}."
+    if was == TaskStatus.RUNNING:
+        if task.status != was:
+            hands = "under its worker's hands"
+            return f"A running task became `{task.status}` {hands}; `queue.cancel` only asks it to stop."
+        if task.cancel_requested_at is None:
+            return "A running task was to be asked to stop; nobody asked it."
+        if order.processing_task_id != task.id:
+            return "The task runs on, and the order no longer references it: the next click starts a second payment."
+    if was in ENDED and task.status != was:
+        return f"A task that had `{was}` is now `{task.status}`; ended tasks stay as they are."
+    return ""
+
+
+def _miscounted(was: TaskStatus, count: Any, expected: int, id: int | None) -> str:
+    """What is wrong with the number that was returned."""
+    if not isinstance(count, int):
+        return f"`{count!r:.40}` returned; expected a number of tasks, here {expected}."
+    if count != expected:
+        its_id, meant = (", its id", "how many were stopped") if count == id else ("", "the tasks stopped")
+        return f"The task was `{was}`, and {count} returned{its_id}; expected {expected}, {meant}."
+    return ""
 
 
 def check_looks_again(cancel_payment: CancelPayment) -> None:
@@ -139,12 +159,17 @@ def check_looks_again(cancel_payment: CancelPayment) -> None:
             session.rollback()
         with reading(engine) as session:
             kept = session.get_one(Task, second).status
-    assert found == TaskStatus.CANCELLED, (
-        f"The order was read while it referenced task {first}; by now it references task {second}, which was not "
-        f"cancelled ({count} returned). Ask the database for the reference once more."
-    )
+    if found != TaskStatus.CANCELLED:
+        raise CheckFailed(
+            f"The order was read while it referenced task {first}; by now it references task {second}, which was not "
+            f"cancelled ({count} returned). Ask the database for the reference once more.",
+            expected={"returned": 1, f"task {second}": "cancelled"},
+            found={"returned": count, f"task {second}": found},
+        )
     committed = "The function committed: its caller rolled back, and the task stays cancelled. The caller decides."
-    assert kept == TaskStatus.PENDING, committed
+    if kept != TaskStatus.PENDING:
+        at = f"task {second}, rolled back"
+        raise CheckFailed(committed, expected={at: "pending"}, found={at: kept})
 
 
 def check_every_schedule(cancel_payment: CancelPayment) -> None:

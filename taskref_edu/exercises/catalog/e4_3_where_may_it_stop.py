@@ -104,7 +104,12 @@ def check_undisturbed(arrange: Arrange) -> None:
     times = f"{charges} time{'s' * (charges != 1)}"
     said = f"Undisturbed, the card was charged {times} and the order is {'paid' if paid else 'not paid'}"
     if (charges, paid) != (1, True):
-        raise CheckFailed(f"{said}; expected one charge and a paid order.", error)
+        raise CheckFailed(
+            f"{said}; expected one charge and a paid order.",
+            error,
+            expected={"charges": 1, "the order": "paid"},
+            found={"charges": charges, "the order": "paid" if paid else "not paid"},
+        )
 
 
 def check_charged_is_paid(arrange: Arrange) -> None:
@@ -134,10 +139,13 @@ def check_in_time(arrange: Arrange) -> None:
     letters = letters_of(arrange)
     for number in range(letters.find("C")):
         charges, _, _ = trial(letters, {number: cancels})
-        assert not charges, (
-            f"Asked to stop before line {letters[number]} (number {number + 1} of `{letters}`), it went on and charged "
-            "the card. Nothing was charged by then, so it could still have stopped."
-        )
+        if charges:
+            raise CheckFailed(
+                f"Asked to stop before line {letters[number]} (number {number + 1} of `{letters}`), it went on and "
+                "charged the card. Nothing was charged by then, so it could still have stopped.",
+                expected={"charges": 0},
+                found={"charges": charges},
+            )
 
 
 def _wrong(letters: str, message: str) -> Wrong:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 Exponent = Callable[[float, float, float, float], Any]
 CLOSE = 1e-6
@@ -56,10 +56,17 @@ def _judge(exponent: Exponent, n1: float, steps1: float, n2: float, steps2: floa
     expected = math.log(steps2 / steps1) / math.log(n2 / n1)
     case = f"From n = {n1:,} with {steps1:,.6g} steps to n = {n2:,} with {steps2:,.6g} ({what})"
     is_number = isinstance(found, int | float) and not isinstance(found, bool)
-    assert is_number, f"{case}: `{found!r:.40}` returned, a number expected, here {expected:.4g}."
+    if not is_number:
+        returned = f"{case}: `{found!r:.40}` returned, a number expected, here {expected:.4g}."
+        raise CheckFailed(returned, expected=f"{expected:.4g}", found=found)
     digits = 4 if f"{found:.4g}" != f"{expected:.4g}" else 10
     close = f"{case}: {found:.{digits}g} returned, {expected:.{digits}g} expected"
-    assert abs(found - expected) < CLOSE, f"{close}{'; it was rounded' if digits > 4 else ''}."
+    if not abs(found - expected) < CLOSE:
+        raise CheckFailed(
+            f"{close}{'; it was rounded' if digits > 4 else ''}.",
+            expected=f"{expected:.{digits}g}",
+            found=f"{found:.{digits}g}",
+        )
 
 
 def _wrong(body: str, message: str) -> Wrong:

@@ -59,8 +59,13 @@ def check_creates_an_index(index: Index) -> None:
             added = session.execute(text(others)).scalars().all()
             orders = session.execute(text("SELECT count(*) FROM orders")).scalar_one()
         assert not added and orders == FEW, "The statement changes more than an index; one `CREATE INDEX` is expected."  # noqa: PT018
-        assert names, f"No index on `orders` found after the statement; it must be a `CREATE INDEX`: `{index()!s:.60}`."
-        assert len(names) == 1, f"{len(names)} indexes on `orders` found after the statement; one was expected."
+        indexes = "indexes on orders"
+        if not names:
+            none = f"No index on `orders` found after the statement; it must be a `CREATE INDEX`: `{index()!s:.60}`."
+            raise CheckFailed(none, expected={indexes: 1}, found={indexes: 0})
+        if len(names) != 1:
+            several = f"{len(names)} indexes on `orders` found after the statement; one was expected."
+            raise CheckFailed(several, expected={indexes: 1}, found={indexes: len(names)})
 
 
 def check_serves_the_list(index: Index) -> None:
@@ -75,8 +80,19 @@ def check_serves_the_list(index: Index) -> None:
         doubled = cost_of(engine, LIST)
     steps = f"{few.vm_steps:,} steps at {FEW:,} orders, {many.vm_steps:,} at {MANY:,}, for the same {LIVE} in process"
     if many.vm_steps > 1.5 * few.vm_steps:
-        raise CheckFailed(f"The index is there, and SQLite does not use it: {steps}.", many)
-    assert doubled.vm_steps < 2.5 * many.vm_steps, f"Twice as many in process took {doubled.vm_steps:,} steps; {steps}."
+        raise CheckFailed(
+            f"The index is there, and SQLite does not use it: {steps}.",
+            many,
+            expected={f"steps at {MANY:,} orders": f"about {few.vm_steps:,}"},
+            found={f"steps at {MANY:,} orders": f"{many.vm_steps:,}"},
+        )
+    if doubled.vm_steps >= 2.5 * many.vm_steps:
+        raise CheckFailed(
+            f"Twice as many in process took {doubled.vm_steps:,} steps; {steps}.",
+            doubled,
+            expected={"steps": f"about {2 * many.vm_steps:,}"},
+            found={"steps": f"{doubled.vm_steps:,}"},
+        )
 
 
 def check_serves_the_worker(index: Index) -> None:
@@ -98,10 +114,13 @@ def check_holds_live_orders_only(index: Index) -> None:
             session.execute(text("ANALYZE"))
             query = "SELECT stat FROM sqlite_stat1 WHERE tbl = 'orders' AND idx IS NOT NULL"
             entries = sum(int(stat.split()[0]) for stat in session.execute(text(query)).scalars())
-    assert entries == LIVE, (
-        f"The index has {entries:,} entries for {LIVE} orders in process; expected one for each, and no other: "
-        "every paid order would carry its entry for ever."
-    )
+    if entries != LIVE:
+        raise CheckFailed(
+            f"The index has {entries:,} entries for {LIVE} orders in process; expected one for each, and no other: "
+            "every paid order would carry its entry for ever.",
+            expected={"entries": LIVE},
+            found={"entries": entries},
+        )
 
 
 def _indexes(engine: Engine) -> list[str]:

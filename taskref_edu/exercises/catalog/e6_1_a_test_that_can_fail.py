@@ -75,7 +75,9 @@ def said_by(holds: Holds, session: Session) -> list[str]:
     """What the learner's function returned, once it is a list of texts."""
     with callers(session):
         said = holds(session)
-    assert isinstance(said, list | tuple), f"`{said!r:.60}` returned; expected a list of what is broken."
+    if not isinstance(said, list | tuple):
+        form = "a list of what is broken"
+        raise CheckFailed(f"`{said!r:.60}` returned; expected {form}.", expected=form, found=said)
     return [str(one) for one in said]
 
 
@@ -138,7 +140,8 @@ def check_silent_when_healthy(holds: Holds) -> None:
         said = said_by(holds, session)
         if said:
             message = f"State {number} of {STATES} is healthy, and the function calls it broken: `{said[0]:.80}`."
-            raise CheckFailed(f"{message} {_excuse(said[0], session)}".strip(), _rows(session))
+            excused = f"{message} {_excuse(said[0], session)}".strip()
+            raise CheckFailed(excused, _rows(session), expected=[], found=said)
 
 
 def _excuse(said: str, session: Session) -> str:
@@ -157,7 +160,8 @@ def check_every_fault_is_noticed(holds: Holds) -> None:
     for number, (fault, session) in enumerate(planted_faults(), 1):
         if not said_by(holds, session):
             message = f"Fault {number} of {len(FAULTS)} goes unnoticed: {fault.what}."
-            raise CheckFailed(f"{message} {_why(holds, session)}".strip(), _rows(session))
+            explained, rows = f"{message} {_why(holds, session)}".strip(), _rows(session)
+            raise CheckFailed(explained, rows, expected=[f"a text about {fault.what}"], found=[])
 
 
 def _why(holds: Holds, session: Session) -> str:
@@ -172,7 +176,12 @@ def check_every_fault_is_named(holds: Holds) -> None:
         said = " ".join(said_by(holds, session))
         if not {int(found) for found in re.findall(r"\d+", said)} & set(fault.ids):
             ids = " or ".join(map(str, fault.ids))
-            raise CheckFailed(f"Planted: {fault.what}. The text names no {ids}: `{said:.80}`.", _rows(session))
+            raise CheckFailed(
+                f"Planted: {fault.what}. The text names no {ids}: `{said:.80}`.",
+                _rows(session),
+                expected=f"a text that names {ids}",
+                found=said,
+            )
 
 
 def check_in_random_worlds(holds: Holds) -> None:
@@ -184,7 +193,16 @@ def check_in_random_worlds(holds: Holds) -> None:
             with placed(engine, world) as session:
                 said = said_by(holds, session)
             if problem := _misjudged(said, faults):
-                raise CheckFailed(problem, f"Broken: {[what for what, _ in faults]}\nSaid: {said}\n{world}")
+                expected = {what: "named" for what, _ in faults}
+                raise CheckFailed(problem, str(world), expected=expected, found=_told(said, faults))
+
+
+def _told(said: list[str], faults: list[tuple[str, set[int]]]) -> dict[str, str]:
+    """For each fault whether a text names it; and the texts that name none."""
+    texts = [(text, {int(found) for found in re.findall(r"\d+", text)}) for text in said]
+    found = {what: "named" if any(ids & named for _, named in texts) else "not named" for what, ids in faults}
+    strays = [text for text, named in texts if not any(ids & named for _, ids in faults)]
+    return found | {f"text {number}": text for number, text in enumerate(strays, 1)}
 
 
 def _misjudged(said: list[str], faults: list[tuple[str, set[int]]]) -> str:

@@ -117,13 +117,20 @@ def run(claim: int, how: How) -> tuple[str, dict[Approach, str]]:
 def answers_of(verdict: Verdict) -> dict[int, tuple[str, str]]:
     """What the learner returned, once it is two words for each claim."""
     said = verdict()
-    assert isinstance(said, dict), f"`{said!r:.60}` returned; expected a dict with the claims 1 to 5 as its keys."
+    if not isinstance(said, dict):
+        form = "a dict with the claims 1 to 5 as its keys"
+        raise CheckFailed(f"`{said!r:.60}` returned; expected {form}.", expected=form, found=said)
     for claim in CLAIMS:
-        assert claim in said, f"Claim {claim} is missing; expected the claims 1 to 5."
+        if claim not in said:
+            missing = f"Claim {claim} is missing; expected the claims 1 to 5."
+            raise CheckFailed(missing, expected=set(CLAIMS), found=list(said))
         pair = said[claim]
-        assert isinstance(pair, tuple | list) and len(pair) == 2 and all(word in WORDS for word in pair), (  # noqa: PT018
-            f"Claim {claim}: `{pair!r:.60}` found; expected two words, each one of {', '.join(WORDS)}."
-        )
+        if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(word in WORDS for word in pair)):
+            raise CheckFailed(
+                f"Claim {claim}: `{pair!r:.60}` found; expected two words, each one of {', '.join(WORDS)}.",
+                expected={f"claim {claim}": "two words"},
+                found={f"claim {claim}": pair},
+            )
     return said
 
 
@@ -140,6 +147,8 @@ def _compare(verdict: Verdict, place: int) -> None:
                 f'Claim {claim} ({title}), {how}: you say "{said[claim][place]}", and the run says "{who}". '
                 f"{differing[0].capitalize()}: {seen[differing[0]]}.",
                 rows,
+                expected={f"claim {claim}, {how}": who},
+                found={f"claim {claim}, {how}": said[claim][place]},
             )
 
 

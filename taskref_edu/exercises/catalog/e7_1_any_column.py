@@ -58,19 +58,29 @@ def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> No
             with callers(session):
                 said = reserve(session, queue, row, getattr(model, name), "some_work")
             tasks, found = session.exec(select(Task.id, Task.type)).all(), references(session)
-            assert tasks, f"After reserving {model.__name__.lower()} 7 there is no task."
-            assert [type for _, type in tasks] == ["some_work"], f"Tasks found: {tasks}; expected one, `some_work`."
-            set_to = [where for where, task_id in found.items() if task_id is not None]
-            assert set_to == [place], (
-                f"`{place}` was to reference the task; what does is: {', '.join(set_to) or 'none'}."
-            )
-            assert found[place] == tasks[0][0], f"`{place}` is {found[place]!r}; the task is {tasks[0][0]}."
-            assert isinstance(said, Task), f"The row was free; expected the task, returned was `{said!r:.60}`."
+            types = [type for _, type in tasks]
+            if types != ["some_work"]:
+                none = f"After reserving {model.__name__.lower()} 7 there is no task."
+                others = f"Tasks found: {tasks}; expected one, `some_work`."
+                raise CheckFailed(others if tasks else none, expected=["some_work"], found=types)
+            set_to = {where: task_id for where, task_id in found.items() if task_id is not None}
+            if set_to != {place: tasks[0][0]}:
+                what = f"`{place}` was to reference the task; what does is: {', '.join(set_to) or 'none'}."
+                other = f"`{place}` is {found[place]!r}; the task is {tasks[0][0]}."
+                problem = other if [*set_to] == [place] else what
+                raise CheckFailed(problem, expected={place: tasks[0][0]}, found=set_to)
+            if not isinstance(said, Task):
+                returned = f"The row was free; expected the task, returned was `{said!r:.60}`."
+                raise CheckFailed(returned, expected="a task", found=said)
             with callers(session):
                 again = reserve(session, queue, row, getattr(model, name), "some_work")
-            assert again is None, f"{model.__name__} 7 was reserved already; expected None, returned was a task."
+            if again is not None:
+                returned = f"{model.__name__} 7 was reserved already; expected None, returned was a task."
+                raise CheckFailed(returned, expected=None, found=again)
             left = len(session.exec(select(Task.id)).all())
-            assert left == 1, f"A reservation that came too late left a task behind: {left} tasks for one row."
+            if left != 1:
+                behind = f"A reservation that came too late left a task behind: {left} tasks for one row."
+                raise CheckFailed(behind, expected={"tasks": 1}, found={"tasks": left})
             if other:
                 assert reserve(session, queue, row, getattr(model, other), "other_work"), (
                     f"`{name}` is taken, and `{other}` of the same row was refused, too."
@@ -113,7 +123,8 @@ def check_in_random_worlds(reserve: Reserve) -> None:
                 with placed(engine, world) as session:
                     session.execute(insert(Invoice), billed)
                     if problem := _problem(reserve, session, model, name, row, old, dice):
-                        raise CheckFailed(problem, f"invoices: {billed}\n{world}")
+                        problem.details = f"invoices: {billed}\n{world}"
+                        raise problem
 
 
 def _invoice_rows(dice: random.Random, ids: list[int], tasks: list[int]) -> list[dict[str, Any]]:
@@ -133,7 +144,7 @@ def _problem(
     now: Mapping[str, Any],
     old: int | None,
     dice: random.Random,
-) -> str:
+) -> CheckFailed | None:
     """What is wrong with reserving this row, which is so in the table, and was otherwise when it was read."""
     row = model(**{**now, name: old})
     make_transient_to_detached(row)
@@ -146,25 +157,33 @@ def _problem(
     new = {key: changed for key, changed in changes(before, rows_of(session)).items() if key[0] == "task"}
     moved = {key: value for key, value in references(session).items() if references_before[key] != value}
     if now[name] is not None:
-        fine = said is None and not new and not moved
+        if said is None and not new and not moved:
+            return None
         changed = f"these rows were changed: {[*new, *moved]}"
-        return (
-            ""
-            if fine
-            else f"{about}. It is taken, and `{said!r:.60}` was returned; {changed}. Expected: None, no change."
+        return CheckFailed(
+            f"{about}. It is taken, and `{said!r:.60}` was returned; {changed}. Expected: None, no change.",
+            expected={"returned": None},
+            found={"returned": said, **moved, **dict.fromkeys(new, "changed")},
         )
     if not isinstance(said, Task):
-        return f"{about}. It is free, and `{said!r:.60}` was returned; expected the task."
+        returned = f"{about}. It is free, and `{said!r:.60}` was returned; expected the task."
+        return CheckFailed(returned, expected="a task", found=said)
     stored = new.pop(("task", said.id or 0), None)
-    if not stored or (stored["type"], stored["status"], stored["max_attempts"]) != (
-        type,
-        "pending",
-        queue.max_attempts,
-    ):
-        return f"{about}. Task {said.id} was returned, and it is not stored as `queue.enqueue` stores a `{type}`."
+    wanted = {"type": type, "status": "pending", "max_attempts": queue.max_attempts}
+    kept = {column: stored[column] for column in wanted} if stored else "not stored"
+    if kept != wanted:
+        return CheckFailed(
+            f"{about}. Task {said.id} was returned, and it is not stored as `queue.enqueue` stores a `{type}`.",
+            expected=wanted,
+            found=kept,
+        )
     if new or moved != {place: said.id}:
-        return f"{about}. Expected that it references task {said.id}; changed were {moved or 'none'}, {[*new]}."
-    return ""
+        return CheckFailed(
+            f"{about}. Expected that it references task {said.id}; changed were {moved or 'none'}, {[*new]}.",
+            expected={place: said.id},
+            found={**moved, **dict.fromkeys(new, "changed")},
+        )
+    return None
 
 
 def click_on(reserve: Reserve, model: Model, name: str, begin: Callable[[Engine], Any]) -> Callable[[Engine], bool]:
@@ -191,7 +210,7 @@ def one_winner(session: Session, errors: Mapping[str, BaseException], results: M
 
 
 def check_every_schedule(reserve: Reserve) -> None:
-    """Whatever the order of two clicks' statements: one task, one winner, and nobody gets an error."""
+    """Two clicks, in every interleaving of their statements: one task, one winner, and nobody gets an error."""
     earlier = "inside `writing()`, and the row read in an earlier transaction"
     for begin, how in ((writing, earlier), (Session, "inside a deferred transaction")):
         for model, name in ((Order, "processing_task_id"), (Invoice, "printing_task_id")):
@@ -199,7 +218,7 @@ def check_every_schedule(reserve: Reserve) -> None:
             found = explore(clicks, setup=rows, invariant=one_winner, schema="inverted")
             where = f"Two clicks on one {model.__name__.lower()}, each {how}"
             if not found.complete:
-                raise CheckFailed(f"{where} take too many steps to try every order of them; three are enough.", found)
+                raise CheckFailed(f"{where} take too many steps to try every interleaving; three are enough.", found)
             count = f"{len(found.broken or found.errors)} of {found.count} schedules"
             if found.problems:
                 problem = found.problems[found.shortest or ""][0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from textwrap import indent
@@ -88,16 +88,24 @@ def check_only_old_and_finished(prune: Prune) -> None:
         with callers(session):
             prune(session, BEFORE, ALL)
         gone = {id for id, *_ in TASKS} - _tasks(session)
-        unfinished, early, left = gone & LIVE, gone - DUE - {15}, DUE - gone
-        assert not unfinished, f"Deleted: {_named(unfinished)}. What has not ended must stay, however old it is."
-        assert not early, (
-            f"Deleted: {_named(early)}. It was created long ago, but it ended after the given time; "
-            "what counts is when a task ended."
-        )
-        assert 15 not in gone, (
-            "Task 15 ended exactly at the given time, and was deleted; only what ended *before* goes."
-        )
-        assert not left, f"Still there: {_named(left)}. It ended before the given time."
+    if problem := _wrongly_gone(gone):
+        raise CheckFailed(problem, expected=_fates(DUE), found=_fates(gone))
+
+
+def _fates(gone: set[int]) -> dict[str, str]:
+    return {f"task {id}, {status}": "deleted" if id in gone else "still there" for id, status, _ in TASKS}
+
+
+def _wrongly_gone(gone: set[int]) -> str:
+    unfinished, early, left = gone & LIVE, gone - DUE - {15}, DUE - gone
+    if unfinished:
+        return f"Deleted: {_named(unfinished)}. What has not ended must stay, however old it is."
+    if early:
+        late = "It was created long ago, but it ended after the given time; what counts is when a task ended."
+        return f"Deleted: {_named(early)}. {late}"
+    if 15 in gone:
+        return "Task 15 ended exactly at the given time, and was deleted; only what ended before it goes."
+    return f"Still there: {_named(left)}. It ended before the given time." if left else ""
 
 
 def check_orders_as_they_should_be(prune: Prune) -> None:
@@ -108,15 +116,22 @@ def check_orders_as_they_should_be(prune: Prune) -> None:
         with reading(engine) as session:
             found = {id: task_id for id, task_id in session.exec(select(Order.id, Order.processing_task_id))}  # noqa: C416
             tasks = set(session.exec(select(Task.id).where(col(Task.status).not_in(ENDED))))
-        for id, *_ in TASKS:
-            order = f"Order {100 + id}"
-            assert 100 + id in found, f"{order} was deleted with its task; the shop still needs it."
-            reference = found[100 + id]
-            if id in DUE:
-                assert reference is None, f"{order} still references task {id}, which is gone."
-            else:
-                why = "which is still to be done" if id in tasks else "which was not pruned"
-                assert reference == id, f"{order} lost its reference to task {id}, {why}."
+    for id, *_ in TASKS:
+        if problem := _wrong_reference(id, found, live=id in tasks):
+            wanted = {f"order {100 + id}": None if id in DUE else f"task {id}" for id, *_ in TASKS}
+            shown = {f"order {order}": task_id and f"task {task_id}" for order, task_id in found.items()}
+            raise CheckFailed(problem, expected=wanted, found=shown)
+
+
+def _wrong_reference(id: int, references: Mapping[int | None, int | None], live: bool) -> str:
+    """What is wrong with the order that referenced this task."""
+    order = f"Order {100 + id}"
+    if 100 + id not in references:
+        return f"{order} was deleted with its task; the shop still needs it."
+    if id in DUE:
+        return f"{order} still references task {id}, which is gone." if references[100 + id] is not None else ""
+    why = "which is still to be done" if live else "which was not pruned"
+    return f"{order} lost its reference to task {id}, {why}." if references[100 + id] != id else ""
 
 
 def check_limit_and_count(prune: Prune) -> None:
@@ -127,10 +142,15 @@ def check_limit_and_count(prune: Prune) -> None:
             said = prune(session, BEFORE, 3)
             after = len(_tasks(session))
             went, before = before - after, after
-            assert went <= 3, f"With a limit of 3, one call deleted {went} tasks."
-            assert went == number, f"With a limit of 3 and {number} left to go, a call deleted {went} tasks."
-            assert said is not None, f"{went} tasks were deleted, and the function returned `None`."
-            assert said == went, f"{went} tasks were deleted, and the function returned `{said!r}`."
+            expected, found = {"deleted": number, "returned": number}, {"deleted": went, "returned": said}
+            if went != number:
+                limit = (
+                    "With a limit of 3, one call" if went > 3 else f"With a limit of 3 and {number} left to go, a call"
+                )
+                raise CheckFailed(f"{limit} deleted {went} tasks.", expected=expected, found=found)
+            if said != went:
+                returned = f"{went} tasks were deleted, and the function returned `{said!r}`."
+                raise CheckFailed(returned, expected=expected, found=found)
 
 
 def check_does_not_commit(prune: Prune) -> None:
@@ -142,10 +162,13 @@ def check_does_not_commit(prune: Prune) -> None:
             session.rollback()
         with reading(engine) as session:
             count = len(_tasks(session))
-        assert count == len(TASKS), (
-            "After the caller's `rollback()` the tasks are still gone: the function committed by itself. "
-            "The caller commits."
-        )
+        if count != len(TASKS):
+            raise CheckFailed(
+                "After the caller's `rollback()` the tasks are still gone: the function committed by itself. "
+                "The caller commits.",
+                expected={"tasks": len(TASKS)},
+                found={"tasks": count},
+            )
 
 
 def check_in_random_worlds(prune: Prune) -> None:
@@ -159,7 +182,8 @@ def check_in_random_worlds(prune: Prune) -> None:
             for limit in {0, 1, dice.randint(0, size + 2), max(len(due) - 1, 0), len(due) + 5}:
                 with placed(engine, world) as session:
                     if problem := _problem(prune, session, before, limit, due):
-                        raise CheckFailed(problem, f"before = {before}, limit = {limit}\n{world}")
+                        problem.details = f"before = {before}, limit = {limit}\n{world}"
+                        raise problem
 
 
 def _history(dice: random.Random, size: int, before: datetime) -> World:
@@ -176,7 +200,7 @@ def _history(dice: random.Random, size: int, before: datetime) -> World:
     return World(tuple(tasks), tuple(orders))
 
 
-def _problem(prune: Prune, session: Session, before: datetime, limit: int, due: set[int]) -> str:
+def _problem(prune: Prune, session: Session, before: datetime, limit: int, due: set[int]) -> CheckFailed | None:
     rows = rows_of(session)
     with callers(session):
         said = prune(session, before, limit)
@@ -186,18 +210,26 @@ def _problem(prune: Prune, session: Session, before: datetime, limit: int, due: 
     if gone - due:
         id = min(gone - due)
         task = rows["task", id]
-        return f"Deleted: task {id} ({task['status']}, ended at {task['finished_at']}), and the time given is {before}."
+        ended = f"Deleted: task {id} ({task['status']}, ended at {task['finished_at']})"
+        deleted = f"{ended}, and the time given is {before}."
+        return CheckFailed(deleted, expected={f"task {id}": "still there"}, found={f"task {id}": "deleted"})
+    expected, found = {"deleted": count, "returned": count}, {"deleted": len(gone), "returned": said}
     if len(gone) != count:
-        return f"With a limit of {limit}, and {len(due)} tasks that may go, {len(gone)} went; expected {count}."
+        went = f"With a limit of {limit}, and {len(due)} tasks that may go, {len(gone)} went; expected {count}."
+        return CheckFailed(went, expected=expected, found=found)
     if said != count or isinstance(said, bool):
-        return f"With a limit of {limit} {count} tasks went, and the function returned `{said!r:.40}`."
+        returned = f"With a limit of {limit} {count} tasks went, and the function returned `{said!r:.40}`."
+        return CheckFailed(returned, expected=expected, found=found)
     for (table, id), row in new.items():
         cleared = table == "orders" and row == {"processing_task_id": None}
         if (table, id) not in {("task", each) for each in gone} and not (
             cleared and rows[table, id]["processing_task_id"] in gone
         ):
-            return f"Changed besides: `{table}` {id}: {row or 'deleted'}; expected that it stays as it was."
-    return ""
+            changed = f"Changed besides: `{table}` {id}: {row or 'deleted'}; expected that it stays as it was."
+            was = rows[table, id]
+            wanted = {column: was[column] for column in row} if row else "still there"
+            return CheckFailed(changed, expected={(table, id): wanted}, found={(table, id): row or "deleted"})
+    return None
 
 
 IMPORTS = """

@@ -38,16 +38,20 @@ def run(policy: str) -> tuple[Fate, str | None]:
 def prediction_of(predict: Predict) -> dict[str, Fate]:
     """What the learner returned, once it is a fate and a number for each policy."""
     said = predict()
-    assert isinstance(said, dict), f"`{said!r:.60}` returned; expected a dict with the policies as its keys."
+    if not isinstance(said, dict):
+        form = "a dict with the policies as its keys"
+        raise CheckFailed(f"`{said!r:.60}` returned; expected {form}.", expected=form, found=said)
     for policy in POLICIES:
         assert policy in said, f'The policy "{policy}" is missing; expected {", ".join(POLICIES)}.'
         match said[policy]:
             case (str(fate), int(deleted)) if fate in FATES and 0 <= deleted <= TASKS:
                 pass
             case other:
-                raise AssertionError(
+                raise CheckFailed(
                     f'For "{policy}" there is `{other!r:.60}`; expected a pair such as `("unchanged", {TASKS})`: '
-                    f"one of {', '.join(FATES)}, and 0 to {TASKS} tasks."
+                    f"one of {', '.join(FATES)}, and 0 to {TASKS} tasks.",
+                    expected={policy: f"(one of {', '.join(FATES)}; 0 to {TASKS})"},
+                    found={policy: other},
                 )
     return {policy: tuple(said[policy]) for policy in POLICIES}
 
@@ -62,6 +66,8 @@ def check_the_order(predict: Predict) -> None:
                 f'Under {policy} you expect the order to be "{said[policy][0]}"; it was run, and it is "{fate}". '
                 f"{_meaning(policy)}",
                 _transcript(policy, fate, deleted, refused),
+                expected={f"{policy}, the order": fate},
+                found={f"{policy}, the order": said[policy][0]},
             )
 
 
@@ -80,6 +86,8 @@ def check_the_prune(predict: Predict) -> None:
             raise CheckFailed(
                 f"Under {policy} you expect {expected} of {TASKS} tasks to go; it was run, and {deleted} went. {why}.",
                 _transcript(policy, fate, deleted, refused),
+                expected={f"{policy}, tasks deleted": deleted},
+                found={f"{policy}, tasks deleted": expected},
             )
 
 

@@ -141,14 +141,16 @@ def _judge(schedules: Schedules, number: int) -> None:
         raise _holds(bug, found, schedule)
     fewest = switches(found.shortest or "")
     said = f"{bug.name}: `{schedule}` breaks it with {switches(schedule)} switches; {fewest} are enough."
-    assert switches(schedule) == fewest, said
+    if switches(schedule) != fewest:
+        raise CheckFailed(said, expected={"switches": fewest}, found={"switches": switches(schedule)})
 
 
 def _three(answer: Any) -> Sequence[str]:
-    expected = 'three schedules in quotes are expected, such as `"AB", "AB", "ABC"`'
-    assert isinstance(answer, tuple | list), f"`{answer!r:.60}` returned; {expected}."
-    assert len(answer) == 3, f"{len(answer)} values returned; {expected}."
-    assert all(isinstance(one, str) and one for one in answer), f"`{answer!r:.60}` returned; {expected}."
+    expected, form = 'three schedules in quotes are expected, such as `"AB", "AB", "ABC"`', "three texts, such as 'ABC'"
+    if isinstance(answer, tuple | list) and len(answer) != 3:
+        raise CheckFailed(f"{len(answer)} values returned; {expected}.", expected=form, found=answer)
+    if not isinstance(answer, tuple | list) or not all(isinstance(one, str) and one for one in answer):
+        raise CheckFailed(f"`{answer!r:.60}` returned; {expected}.", expected=form, found=answer)
     return answer
 
 

@@ -72,16 +72,31 @@ def check_takes_one(claim: Claim) -> None:
 
 
 def _judge_id(found: Any) -> None:
-    assert found is not None, "Nothing returned although a task is due; expected its id, here 1."
-    assert isinstance(found, int), f"`{found!r:.60}` returned; expected the bare id, 1: `scalar_one_or_none()`."
+    if found is None:
+        nothing = "Nothing returned although a task is due; expected its id, here 1."
+        raise CheckFailed(nothing, expected=1, found=None)
+    if not isinstance(found, int):
+        bare = f"`{found!r:.60}` returned; expected the bare id, 1: `scalar_one_or_none()`."
+        raise CheckFailed(bare, expected=1, found=found)
 
 
 def _judge_rows(taken: Task, other: Task) -> None:
-    assert taken.status == "running", f"The task that was taken is {taken.status}; expected running."
-    assert other.status == "pending", "Two tasks were due and both are running: one claim took them all."
-    token = f"`lease_token` is {taken.lease_token} after the first claim, not 1: each claim needs a number of its own."
-    assert taken.lease_token == 1, token
-    assert taken.lease_expires_at == UNTIL, f"`lease_expires_at` is {taken.lease_expires_at}; expected `until`."
+    until = taken.lease_expires_at
+    columns = {"status": taken.status, "lease_token": taken.lease_token, "lease_expires_at": until and f"{until}"}
+    found = {"task 1": columns, "task 2": {"status": other.status}}
+    wanted = {"status": "running", "lease_token": 1, "lease_expires_at": f"{UNTIL}"}
+    problem = ""
+    if taken.status != "running":
+        problem = f"The task that was taken is {taken.status}; expected running."
+    elif other.status != "pending":
+        problem = "Two tasks were due and both are running: one claim took them all."
+    elif taken.lease_token != 1:
+        token = f"`lease_token` is {taken.lease_token} after the first claim, not 1"
+        problem = f"{token}: each claim needs a number of its own."
+    elif until != UNTIL:
+        problem = f"`lease_expires_at` is {until}; expected `until`."
+    if problem:
+        raise CheckFailed(problem, expected={"task 1": wanted, "task 2": {"status": "pending"}}, found=found)
 
 
 def check_oldest_due_first(claim: Claim) -> None:
@@ -106,7 +121,8 @@ def _judge_order(engine: Engine, claim: Claim, chance: random.Random) -> None:
         with writing(engine) as session:
             found = claim(session, NOW, UNTIL)
         if found != (expected and expected.id):
-            raise AssertionError(f"{_order_text(by_id.get(found), expected)}.")
+            problem = f"{_order_text(by_id.get(found), expected)}."
+            raise CheckFailed(problem, expected=expected and expected.id, found=found)
         if expected:
             expected.status = TaskStatus.RUNNING
 
@@ -149,17 +165,20 @@ def _problem(claim: Claim, engine: Engine, world: World) -> CheckFailed | None:
         new = changes(before, rows_of(session))
     if got != (first and first["id"]):
         expected = f"task {first['id']}" if first else "None"
-        return CheckFailed(f"Claimed at {WORLD_NOW:%H:%M:%S.%f} was `{got!r:.40}`; expected {expected}.")
+        claimed = f"Claimed at {WORLD_NOW:%H:%M:%S.%f} was `{got!r:.40}`; expected {expected}."
+        return CheckFailed(claimed, expected=first and first["id"], found=got)
     if len(statements) != 1:
         more = f"{len(statements)} statements were sent; one is to find the task, to take it and to tell its id."
-        return CheckFailed(more, "\n".join(statements))
+        sent = "\n".join(statements)
+        return CheckFailed(more, sent, expected={"statements": 1}, found={"statements": len(statements)})
     wanted = {}
     if first:
         until = f"{WORLD_UNTIL:%Y-%m-%d %H:%M:%S.%f}"
         token = first["lease_token"] + 1
         wanted = {("task", first["id"]): {"status": "running", "lease_token": token, "lease_expires_at": until}}
     if new != wanted:
-        return CheckFailed(f"Changed was {new or 'nothing'}; expected {wanted or 'nothing'}.")
+        changed = f"Changed was {new or 'nothing'}; expected {wanted or 'nothing'}."
+        return CheckFailed(changed, expected=wanted, found={key: row or "deleted" for key, row in new.items()})
     return None
 
 

@@ -73,8 +73,10 @@ def check_its_holder(complete: Complete) -> None:
     """Whoever holds the job completes it."""
     with job_of_ann() as session, callers(session):
         said = "ann holds job 1, in time, and her success was not recorded"
-        assert complete(session, FIRST, TEN + 1), f"{said}; expected True."
-        assert _status(session) == "succeeded", f"{said}; its status is {_status(session)}."
+        done, status = complete(session, FIRST, TEN + 1), _status(session)
+        if not done or status != "succeeded":
+            problem = f"{said}; its status is {status}." if done else f"{said}; expected True."
+            raise CheckFailed(problem, expected=_told(True, "succeeded"), found=_told(bool(done), status))
 
 
 def check_another_holder(complete: Complete) -> None:
@@ -152,9 +154,14 @@ def _judge_job(
     details = "\n".join(map(str, jobs))
     if changed:
         rows = f"job {changed[0]} is now {after.get(changed[0])}; expected {wanted[changed[0]]}"
-        raise CheckFailed(f"{holder}, and completes it: {rows}.", details)
+        job = f"job {changed[0]}"
+        now_is = {job: after.get(changed[0], "deleted")}
+        raise CheckFailed(
+            f"{holder}, and completes it: {rows}.", details, expected={job: wanted[changed[0]]}, found=now_is
+        )
     if bool(done) != held:
-        raise CheckFailed(f"{holder}, and `{done!r:.40}` was returned; expected {held}.", details)
+        returned = f"{holder}, and `{done!r:.40}` was returned; expected {held}."
+        raise CheckFailed(returned, details, expected=held, found=done)
 
 
 def check_every_schedule(complete: Complete) -> None:
@@ -187,8 +194,12 @@ def _taken_over(session: Session, worker: str) -> None:
 
 
 def _unchanged(session: Session, done: Any, status: str, otherwise: str) -> None:
-    assert not done, otherwise
-    assert _status(session) == status, otherwise
+    if done or _status(session) != status:
+        raise CheckFailed(otherwise, expected=_told(False, status), found=_told(bool(done), _status(session)))
+
+
+def _told(done: bool, status: str) -> dict[str, Any]:
+    return {"returned": done, "the job": status}
 
 
 def _status(session: Session) -> str:

@@ -84,9 +84,17 @@ def _in_a_minute() -> datetime:
 def check_undisturbed(arrange: Arrange) -> None:
     """Undisturbed, the ledger has one row and the task has succeeded."""
     work = work_of(letters_of(arrange))
-    found = explore([first_worker(work)], setup=claimed, invariant=_undisturbed, schema="inverted")
-    said = [problem for problems in found.problems.values() for problem in problems]
-    assert not said, f"Even undisturbed: {said[0]}."
+    left: dict[str, Any] = {}
+
+    def undisturbed(session: Session, errors: Mapping[str, BaseException]) -> list[str]:
+        status = session.execute(text("SELECT status FROM task")).scalar_one()
+        left.update({"rows in the ledger": _rows(session), "the task": status})
+        return _undisturbed(session, errors)
+
+    found = explore([first_worker(work)], setup=claimed, invariant=undisturbed, schema="inverted")
+    if said := [problem for problems in found.problems.values() for problem in problems]:
+        expected = {"rows in the ledger": 1, "the task": "succeeded"}
+        raise CheckFailed(f"Even undisturbed: {said[0]}.", expected=expected, found=left)
 
 
 def check_every_crash(arrange: Arrange) -> None:

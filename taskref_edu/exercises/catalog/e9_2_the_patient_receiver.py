@@ -79,7 +79,7 @@ def put(session: Session, state: State) -> None:
 
 
 def check_every_order(receive: Receive) -> None:
-    """In every order of four messages, with any number of repeats, each is on the account exactly once."""
+    """In every sequence of four messages, with any number of repeats, each is on the account exactly once."""
     reached: dict[State, list[int]] = {((), 0): []}
     waiting = list(reached)
     with database() as engine:
@@ -103,10 +103,16 @@ def _deliver(receive: Receive, engine: Engine, state: State, message: Message, c
         session.rollback()
     with writing(engine) as session:
         kept = state_of(session)
-        assert kept == state, "The caller rolled back, and something stays. Leave out `commit()`: the caller commits."
+        if kept != state:
+            stays = "The caller rolled back, and something stays. Leave out `commit()`: the caller commits."
+            raise CheckFailed(stays, expected=_told(state), found=_told(kept))
         receive(session, message)
     with writing(engine) as session:
         return state_of(session)
+
+
+def _told(state: State) -> dict[str, Any]:
+    return {"received": list(state[0]), "the account": state[1]}
 
 
 def _judge(came: Sequence[int], found: int) -> None:
@@ -116,9 +122,9 @@ def _judge(came: Sequence[int], found: int) -> None:
     *earlier, last = came
     plural = "s" if len(earlier) > 1 else ""
     then = f"After message{plural} {', '.join(map(str, earlier))}, message {last}" if earlier else f"Message {last}"
-    if found < wanted:
-        raise CheckFailed(f"{then} is dropped, although it is new: {found} on the account, {wanted} expected.")
-    raise CheckFailed(f"{then} is applied once more: {found} on the account, {wanted} expected.")
+    what = "is dropped, although it is new" if found < wanted else "is applied once more"
+    problem = f"{then} {what}: {found} on the account, {wanted} expected."
+    raise CheckFailed(problem, expected={"the account": wanted}, found={"the account": found})
 
 
 def check_in_random_worlds(receive: Receive) -> None:
@@ -145,9 +151,12 @@ def check_in_random_worlds(receive: Receive) -> None:
             wanted = {**balances, 1: balances[1] + message.amount} if new else balances
             what = f"Message {message.id} ({message.amount:+}) is {'new' if new else 'known'}; received: {known}."
             if found != wanted:
-                raise CheckFailed(f"{what} The accounts were {balances}, are {found}, and should be {wanted}.")
+                problem = f"{what} The accounts were {balances}, are {found}, and should be {wanted}."
+                accounts = ({f"account {id}": balance for id, balance in each.items()} for each in (wanted, found))
+                raise CheckFailed(problem, expected=next(accounts), found=next(accounts))
             if noted != {*known, message.id}:
-                raise CheckFailed(f"{what} Noted afterwards are {sorted(noted)}; expected its id, and those before.")
+                problem = f"{what} Noted afterwards are {sorted(noted)}; expected its id, and those before."
+                raise CheckFailed(problem, expected={*known, message.id}, found=noted)
 
 
 def _fill(session: Session, known: Sequence[int], balances: Mapping[int, int]) -> None:

@@ -89,7 +89,12 @@ def check_each_is_run(predict: Predict) -> None:
         word, sentence, example = worst_of(every_schedule(version))
         if said[name] != word:
             lines = "\n".join(example.lines) if example else None
-            raise CheckFailed(f"`{name}`: you predicted `{said[name]}`; in fact, {sentence}.", lines)
+            raise CheckFailed(
+                f"`{name}`: you predicted `{said[name]}`; in fact, {sentence}.",
+                lines,
+                expected={name: word},
+                found={name: said[name]},
+            )
 
 
 def _answer(**said: str) -> str:
