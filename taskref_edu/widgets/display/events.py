@@ -164,16 +164,10 @@ class Timeline:
         self._seen = False
         self.ways: Ways = {}
         self.latest_ways: Ways = {}  # those that the latest look has made longer
-        self._new_ways: Ways = {}
 
     def note(self, event: Event) -> None:
         """Add an event that no row shows. It appears with the next read."""
         self._notes.append((time.monotonic(), event))
-
-    def new_ways(self) -> Ways:
-        """The ways that have grown since the last call."""
-        found, self._new_ways = self._new_ways, {}
-        return found
 
     def look(self, before: Rows, after: Rows, holders: Mapping[int, str] = NOBODY) -> list[Line]:
         """The new lines: what the rows show, and what was noted meanwhile. Rows of the first read are not events."""
@@ -202,6 +196,6 @@ class Timeline:
                     continue  # its life was before this panel's
                 # A new list: the old one may be on its way to a page.
                 way = self.ways[number] = [*self.ways.get(number, []), (round(time.time(), 2), row.status)]
-                self._new_ways[number] = self.latest_ways[number] = way
+                self.latest_ways[number] = way
         while len(self.ways) > KEPT:
             del self.ways[next(iter(self.ways))]

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from .details import details_of_order, details_of_task
-from .events import KEPT, Line, Timeline
+from .events import KEPT, Line, Timeline, Ways
 from .picture import Opened, Picture
 from .row_messages import RowDeltas
 from .rows import Rows
@@ -30,6 +30,7 @@ class Messenger:
         self._told = RowDeltas(approach)
         self._rows = Rows()
         self._lines: list[Line] = []
+        self._ways: Ways = {}
         self._opened: tuple[Opened, Opened] = (Opened(), Opened())
         self._new_rows = self._new_workers = True
         picture.snapshot = self.snapshot
@@ -41,6 +42,7 @@ class Messenger:
         self._new_workers = self._new_workers or new_workers
         self._rows = rows
         self._lines += lines
+        self._ways |= self._timeline.latest_ways
 
     def snapshot(self) -> dict[str, Any]:
         """The whole present state, for a page that knows nothing yet. May be called on any thread."""
@@ -67,8 +69,8 @@ class Messenger:
             told["details"] = self._details(opened)
         if self._new_rows:
             told |= self._told.changes(self._rows)
-        if ways := self._timeline.new_ways():
-            told["ways"] = ways
+        if self._ways:
+            told["ways"] = self._ways
         self._opened = opened
         self._nothing_due()
         return told | {"now": time.time()} if told else told
@@ -79,7 +81,6 @@ class Messenger:
         if not hello and (waits or not (self._new_rows or self._new_workers or self._lines)):
             return
         everything = self._everything(self._told)
-        self._timeline.new_ways()
         self._told_at, self._opened = now, (Opened(), Opened())  # their details follow with the next message
         self._nothing_due()
         if hello:
@@ -92,7 +93,7 @@ class Messenger:
         return deltas.everything(self._rows) | told | {"now": time.time()}
 
     def _nothing_due(self) -> None:
-        self._lines = []
+        self._lines, self._ways = [], {}
         self._new_rows = self._new_workers = False
 
     def _details(self, opened: tuple[Opened, Opened]) -> dict[str, Any]:

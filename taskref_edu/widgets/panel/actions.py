@@ -134,10 +134,15 @@ class PanelActions:
 
     def act(self, act: Act) -> None:
         """Do one action of a scenario."""
-        verb, *arguments = act
-        {"click": self.click, "storm": self.storm, "seconds": self.set_seconds, "workers": self.set_workers}[str(verb)](
-            *arguments  # type: ignore[arg-type]
-        )
+        match act:
+            case "click", str(name):
+                self.click(name)
+            case "storm", int(clicks), how:
+                self.storm(clicks, how)  # type: ignore[arg-type] - the scenarios' test plays each of them
+            case "seconds", seconds:
+                self.set_seconds(float(seconds))
+            case "workers", count:
+                self.set_workers(int(count))
 
     def set_seconds(self, seconds: float) -> None:
         """Set how long a payment takes from now on."""
@@ -145,17 +150,17 @@ class PanelActions:
 
     def set_workers(self, count: int) -> None:
         """Set the number of workers on each side: 1 or 2."""
-        if any(len(side.workers) != count for side in self.sides):
+        if any(len(side.pool.workers) != count for side in self.sides):
             self._on_each(lambda side: side.pool.set_count(count))
 
     def run(self, scenario: str) -> None:
         """Start a scenario. ValueError, with the list, if there is none of this name."""
         counts = lambda: {side.name: side.counts() for side in self.sides}  # noqa: E731
         player = ScenarioPlayer(scenario, self.act, self.still_open, counts)
-        if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.workers):
+        if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.pool.workers):
             self.click("stop")  # nothing shall move by itself
         self._restore()
-        self._before_scenario = self.seconds, len(self.sides[0].workers)
+        self._before_scenario = self.seconds, len(self.sides[0].pool.workers)
         self.set_workers(1)
         player.begin()
         self.player = player

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from types import ModuleType
 from typing import Any, Literal
@@ -65,25 +66,17 @@ def _at_its_best(engine: Engine, queue: TaskQueue, approach: ModuleType, order_i
 
 def _at_once(click: Click, count: int) -> list[Any]:
     """What each click returned or raised."""
-    results: list[Any] = [None] * count
     ready = threading.Barrier(count)
 
-    def run(number: int) -> None:
+    def run(_number: int) -> Any:
         try:
             ready.wait(STORM_TIMEOUT)
-            results[number] = click()
+            return click()
         except Exception as error:
-            results[number] = error
+            return error
 
-    threads = [
-        threading.Thread(target=run, args=(number,), name=f"panel click {number}", daemon=True)
-        for number in range(count)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
+    with ThreadPoolExecutor(count, "panel click") as threads:
+        return list(threads.map(run, range(count)))
 
 
 class _AllLookFirst:

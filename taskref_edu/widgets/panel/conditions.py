@@ -58,18 +58,15 @@ def on_side(condition: str) -> OnSide:
     """The condition as a function; ValueError, with the list, if there is none of this name."""
     if condition in NAMED:
         return NAMED[condition]
-    if found := _COMPARISON.fullmatch(condition.strip()):
-        what, holds = found[1], comparison(condition)
-        return lambda side: None if holds(counts := side.counts()) else f"{counts[what]} {what}"
-    known = f"{', '.join([*NAMED, SCENARIO_OVER])}, or a comparison such as 'orders >= 3' of {', '.join(COUNTED)}"
-    raise ValueError(f"condition {condition!r} found; one of {known} expected")
+    holds, what = comparison(condition), re.split(r"\W", condition.strip())[0]
+    return lambda side: None if holds(counts := side.counts()) else f"{counts[what]} {what}"
 
 
 def comparison(text: str) -> Callable[[Mapping[str, int]], bool]:
-    """A comparison such as "orders >= 3", as a function of what was counted."""
-    found = _COMPARISON.fullmatch(text.strip())
-    if found is None:
-        raise ValueError(f"{text!r} found; a comparison such as 'orders >= 3' expected")
+    """A comparison such as "orders >= 3", as a function of what was counted. ValueError, with what is known, else."""
+    if (found := _COMPARISON.fullmatch(text.strip())) is None:
+        known = f"{', '.join([*NAMED, SCENARIO_OVER])}, or a comparison such as 'orders >= 3' of {', '.join(COUNTED)}"
+        raise ValueError(f"condition {text!r} found; one of {known} expected")
     what, sign, number = found.groups()
     return lambda counts: COMPARISONS[sign](counts[what], int(number))
 

@@ -40,7 +40,6 @@ class StatementFault:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._attached = ExitStack()
-        self._put = False
         self._thread: int | None = None
         self._act: Callable[[Connection], None] = lambda connection: None
 
@@ -58,14 +57,12 @@ class StatementFault:
         """Call `act` before that thread's statements. Raises TypeError if the engine cannot be observed."""
         observers = observers_of(self._engine)
         self._act = act
-        if not self._put:
-            self._put = True
-            self._attached.enter_context(observers.attached(self))
+        self._attached.close()
+        self._attached.enter_context(observers.attached(self))
 
     def lift(self) -> None:
         """Remove the fault."""
         self._attached.close()
-        self._put = False
 
     def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         # A dead process's transaction is rolled back, too.

@@ -6,13 +6,13 @@ Told from the rows of the latest look. An action checks again: the answer may be
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 
 from ...models import ENDED, LIVE
 from ..display.rows import PAYLOAD, Rows, TaskRow, order_in
 from .scenario_player import ScenarioPlayer
-from .worker_actions import ON_WORKERS, WorkerPool
+from .side import Side
+from .worker_actions import ON_WORKERS
 
 NO_ORDER = "no order selected: create one with New order"
 NO_SCENARIO = "no scenario is under way: choose one under More, and click Run"
@@ -22,38 +22,30 @@ ON_AN_ORDER = ("pay", "cancel", "storm", "typo", "delete")
 ACTS = {"orders": "new_order", "tasks": "pay", "pending": "pay", "cancelled": "cancel", "worker": "start"}
 
 
-@dataclass(frozen=True)
 class SideFacts:
-    """What one side shows; `why` is computed from it."""
+    """What one side shows of the selected order, its tasks and its workers."""
 
-    order: str | None  # status of the selected order
-    in_process: bool
-    live: bool  # a task can still run
-    ended: bool
-    pool: WorkerPool
-
-    @classmethod
-    def of(cls, rows: Rows, inverted: bool, selected: int | None, pool: WorkerPool) -> SideFacts:
-        """Read from the rows."""
+    def __init__(self, rows: Rows, side: Side, selected: int | None) -> None:
         order = rows.order(selected) if selected is not None else None
         statuses = set(map(itemgetter(STATUS), rows.tasks.values()))
+        self.live, self.ended = not statuses.isdisjoint(LIVE), not statuses.isdisjoint(ENDED)
+        self.order = order and order.status
         if order is None:
-            in_process = False
-        elif inverted:
+            self.in_process = False
+        elif side.name == "inverted":
             task = rows.tasks.get(order.processing_task_id or 0)
-            in_process = task is not None and task[STATUS] in LIVE
+            self.in_process = task is not None and task[STATUS] in LIVE
         else:
             tasks = reversed(rows.tasks.values())
-            in_process = any(order_in(row[PAYLOAD]) == order.id and row[STATUS] in LIVE for row in tasks)
-        live, ended = not statuses.isdisjoint(LIVE), not statuses.isdisjoint(ENDED)
-        return cls(order.status if order else None, in_process, live, ended, pool)
+            self.in_process = any(order_in(row[PAYLOAD]) == order.id and row[STATUS] in LIVE for row in tasks)
+        self._pool = side.pool
 
     def why_not(self, name: str) -> str:
         """Why the button cannot act on this side, or ""."""
         if name in ON_AN_ORDER:
             return self._about_order(name)
         if name in ON_WORKERS:
-            return self.pool.why_not(name)
+            return self._pool.why_not(name)
         if name == "cancel_all" and not self.live:
             return "no task is pending or running"
         return "no task has ended yet" if name == "prune" and not self.ended else ""

@@ -21,7 +21,7 @@ from .actions import PanelActions
 from .click_transactions import plain
 from .conditions import Until, on_side
 from .controls import BUTTONS, OFFERED, Controls
-from .offers import offers, primary
+from .offers import SideFacts, offers, primary
 from .scenario_player import PACE
 from .scenarios import SCENARIOS
 from .side import APPROACHES, Name, Side, queue_beside
@@ -224,7 +224,7 @@ class Panel:
     def _state(self) -> dict[str, Any]:
         """What the controls show; all of it JSON."""
         actions, player = self._actions, self._actions.player
-        facts = [view.facts(actions.selected) for view in self.views]
+        facts = [SideFacts(view.rows, view.side, actions.selected) for view in self.views]
         offered = offers(list(BUTTONS), facts, player)
         if actions.ended:
             offered = dict.fromkeys(BUTTONS, self._reason or "")
@@ -241,7 +241,7 @@ class Panel:
             "primary": "" if actions.ended else primary(offered, facts, player, step),
             "pool": pool.state,
             "toggle": pool.toggle,
-            "workers": max(len(side.workers) for side in self._sides),
+            "workers": max(len(side.pool.workers) for side in self._sides),
             "seconds": actions.seconds,
             "clicks": actions.clicks,
             "how": actions.how,

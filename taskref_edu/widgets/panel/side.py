@@ -24,7 +24,6 @@ from ...queue.running_task import RunningTask
 from ...queue.task_queue import TaskQueue
 from . import click_storm as storms
 from .click_transactions import own_engine, short_writing
-from .killable_worker import KillableWorker
 from .order_actions import CLICKS, new_order
 from .sql_lens import Lens
 from .worker_actions import WorkerPool
@@ -88,16 +87,6 @@ class Side:
         self.paced = SlowPayment.register(queue, self.approach, seconds, self._closed)
         with own_engine(queue) as engine, reading(engine) as session:
             self.copy = Copy(session)
-
-    @property
-    def workers(self) -> list[KillableWorker]:
-        """One or two."""
-        return self.pool.workers
-
-    @property
-    def worker(self) -> KillableWorker:
-        """The first one."""
-        return self.pool.workers[0]
 
     def new_order(self) -> int:
         """Create an order; its id."""

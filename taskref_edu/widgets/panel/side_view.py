@@ -17,7 +17,6 @@ from ..display.picture import Picture
 from ..display.reader import ChangeReader
 from ..display.rows import Rows
 from ..display.worker_lines import WorkerLines
-from .offers import SideFacts
 from .side import Side
 
 TITLES = {
@@ -60,10 +59,6 @@ class SideView:
         if self._trouble is not None:
             raise self._trouble.with_traceback(None)
 
-    def facts(self, selected: int | None) -> SideFacts:
-        """The facts on which the controls depend."""
-        return SideFacts.of(self.rows, self.side.name == "inverted", selected, self.side.pool)
-
     def restart(self) -> None:
         """Start a new timeline, and send everything to every page."""
         self.timeline.clear()
@@ -89,7 +84,7 @@ class SideView:
         self._looked_at = time.monotonic()
         before, found = self.rows, None
         # Before the rows: a worker that is quick would otherwise stand at a task that these rows call pending.
-        new_workers = self.worker.look(getattr(self.side, "workers", [self.side.worker]))
+        new_workers = self.worker.look(self.side.pool.workers)
         try:
             found, self._trouble = self._reader.changed_rows(before), None
         except Exception as error:  # for the status line; the worker's state is shown all the same
@@ -98,7 +93,7 @@ class SideView:
             self.rows = found
         lines = self.timeline.look(before, self.rows, self.worker.holders)
         if lines or new_workers or self.rows is not before or self._first:
-            self.recorder.keep(self.rows, lines, self.worker.shown, dict(self.timeline.latest_ways))
+            self.recorder.keep(self.rows, lines, self.worker.shown, self.timeline.latest_ways)
         self._first = False
         self._messenger.add(self.rows, lines, new_workers)
         self._messenger.tell()

@@ -192,5 +192,4 @@ def test_a_claim_names_the_worker_that_holds_the_task__and_the_ways_tell_how_lon
     world.do(lambda session: world.queue.complete(session, task))
     timeline.look(runs, world._read())
     assert [status for _, status in timeline.ways[1]] == ["pending", "running", "succeeded"]
-    assert timeline.new_ways() == timeline.ways
-    assert timeline.new_ways() == {}
+    assert timeline.latest_ways == timeline.ways

@@ -35,7 +35,7 @@ def paid_by(hand: Hand) -> None:
     """A new order is paid by a task that runs now, for a minute or until somebody acts."""
     hand.pay_new_orders(1)
     hand.click("start")
-    until(lambda: hand.panel.views[0].side.worker.status.task)
+    until(lambda: hand.panel.views[0].side.pool.workers[0].status.task)
 
 
 # Storms
@@ -200,7 +200,7 @@ def test_a_worker_killed_in_a_step(open_panel: OpenPanel, database: Engine):
     hand = open_panel(seconds=60, queue=TaskQueue(database, lease=0.6))
     hand.pay_new_orders(1)
     hand.click("step")
-    until(lambda: hand.panel.views[0].side.worker.status.task)
+    until(lambda: hand.panel.views[0].side.pool.workers[0].status.task)
     hand.click("crash", "killed while it ran task 1")
     until(lambda: not [thread for thread in threading.enumerate() if "step" in thread.name])
     assert statuses(hand) == ["running"]
@@ -240,7 +240,7 @@ def test_a_zombies_result_is_refused(open_panel: OpenPanel, database: Engine):
     hand.reads("worker: came back too late; StaleLease: task 1: lease token 1 is stale, 2 was given out since")
     until(lambda: statuses(hand) == ["succeeded"])
     until(lambda: hand.panel.controls.state["workers"] == 2)
-    until(lambda: all(worker.status.state == "idle" for worker in hand.panel.views[0].side.workers))
+    until(lambda: all(worker.status.state == "idle" for worker in hand.panel.views[0].side.pool.workers))
     until(lambda: "task 1, attempt 1: refused as stale" in str(hand.panel.views[0].timeline.lines))
 
 
@@ -399,7 +399,7 @@ def test_the_actions_on_either_database(open_panel: OpenPanel, engine: Engine):
 def test_until_compares_what_it_counts__and_asks_each_side(open_panel: OpenPanel):
     hand = open_panel("both")
     hand.pay_new_orders(2)
-    asyncio.run(_awaited(hand, "orders >= 2"))
+    asyncio.run(_awaited(hand, "orders>=2"))
     asyncio.run(_awaited(hand, "pending == 2"))
     with pytest.raises(waiting.StillOpen, match="classic: 2 tasks; inverted: 2 tasks"):
         asyncio.run(_awaited(hand, "tasks > 2", timeout=0.1))

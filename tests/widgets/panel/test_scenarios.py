@@ -168,10 +168,14 @@ def test_a_scenario_begins_with_its_workers_stopped(begin: Begin):
     hand.panel.set(workers=2)
     hand.pay_new_orders(1)
     hand.click("start")
-    until(lambda: hand.panel.views[0].side.worker.status.task or hand.panel.views[0].side.workers[1].status.task)
+    until(
+        lambda: (
+            hand.panel.views[0].side.pool.workers[0].status.task or hand.panel.views[0].side.pool.workers[1].status.task
+        )
+    )
     hand.panel.run("typo")
     until(lambda: shown(hand, "waits") == "worker idle")
-    assert [len(view.side.workers) for view in hand.panel.views] == [1, 1]
+    assert [len(view.side.pool.workers) for view in hand.panel.views] == [1, 1]
     hand.click("next", "not yet, it waits until worker idle")
     hand.click("cancel")
     until(lambda: shown(hand, "asks"))
