@@ -41,7 +41,7 @@ class Point:
 
     def __repr__(self) -> str:
         times = f" ({self.broken:,} of {self.count:,})" if self.count > 1 else ""
-        return f"{'BREAKS' if self.broken else 'holds'}{times}: {self.sql}"
+        return f"{'BROKEN' if self.broken else 'holds'}{times}: {self.sql}"
 
 
 class Crashes(ExplorationResult):
@@ -78,9 +78,9 @@ class Crashes(ExplorationResult):
 
 
 def _line(step: int, point: Point) -> str:
-    verdict = "BREAKS" if point.broken else "holds "
+    verdict = "BROKEN" if point.broken else "holds "
     times = f" ({point.broken:,} of {point.count:,})" if point.count > 1 else ""
-    return f"  {verdict} dies before step {step}{times}: {point.sql}"
+    return f"  {verdict}  killed before step {step}{times}: {point.sql}"
 
 
 def explore_crashes(

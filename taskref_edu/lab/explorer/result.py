@@ -272,7 +272,8 @@ class ExplorationResult:
 
     def _headline(self) -> str:
         schedules = counted(self.count, "schedule")
-        return f"{len(self.problems):,} of {schedules} break; {len(self.error_texts):,} with an actor's error"
+        errors = f"in {len(self.error_texts):,} an actor gets an error" if self.error_texts else "nobody gets an error"
+        return f"{len(self.problems):,} of {schedules} break; {errors}"
 
     def _bounds(self) -> list[str]:
         notes = []

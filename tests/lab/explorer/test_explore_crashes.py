@@ -205,8 +205,8 @@ def test_text() -> None:
     lost = explore_crashes(actors.click_inverted, setup=one_order, invariant=orphan, schema="as_written")
     lines = str(lost).splitlines()
     assert lines[0] == "2 of 5 crash points break"
-    assert lines[3] == "  holds  dies before step 3: COMMIT"
-    assert lines[5] == "  BREAKS dies before step 5: COMMIT"
+    assert lines[3] == "  holds   killed before step 3: COMMIT"
+    assert lines[5] == "  BROKEN  killed before step 5: COMMIT"
     assert any(line.startswith("A was killed before UPDATE orders SET processing_task_id = 1") for line in lines)
     assert "  4  ✕ killed here" in lines
     assert "✕ Broken: task 1 is an orphan" in lines

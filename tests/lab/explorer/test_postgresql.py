@@ -110,7 +110,7 @@ class TestCrashes:
         lost = explore_crashes(check_in_writing, setup=two_orders, invariant=one_task, url=postgresql_url)
         assert dict(lost.problems) == {"x": ("0 tasks",), "Ax": ("0 tasks",), "AAx": ("0 tasks",), "AAAx": ("0 tasks",)}
         assert (lost.count, "AAAy" in lost.problems, lost.errors) == (5, False, [])  # committed, and nobody heard of it
-        assert repr(lost.points[4]) == "BREAKS (1 of 2): COMMIT"
+        assert repr(lost.points[4]) == "BROKEN (1 of 2): COMMIT"
 
     def test_the_locks_of_the_dead_are_free(self, postgresql_url: str) -> None:
         lost = explore_crashes([updates(1), updates(1)], setup=two_orders, invariant=nothing, url=postgresql_url)
