@@ -124,7 +124,7 @@ def explore_clicks(clicks: list[Callable[[Engine], bool]], who: str) -> None:
         problem = found.problems[found.shortest or found.broken[0]][0]
         raise CheckFailed(f"In {len(found.broken)} {counted}, {problem}.", found)
     if found.errors:
-        raise CheckFailed(f"In {len(found.errors)} {counted}, a click dies of {why_it_died(errors)}.", found)
+        raise CheckFailed(f"In {len(found.errors)} {counted}, a click fails with {why_it_died(errors)}.", found)
     if not found.complete:
         raise CheckFailed(f"Not proven: more than {found.count} schedules; let the first statement write.", found)
 

@@ -219,7 +219,7 @@ def order_of(session, task):
 The task's id and the order's id are two different numbers; that they often coincide in a small database hides
 the mistake until the first task without an order.
 
-`one()` raises an error if no order references the task. What to make of that is a question of its own: the orphan.
+`one()` raises an error if no order references the task. What a worker should do then is a question of notebook 02.
 """,
     wrong_answers=[
         Wrong(

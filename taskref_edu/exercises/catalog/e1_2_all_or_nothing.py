@@ -73,7 +73,7 @@ def check_every_crash(arrange: Arrange) -> None:
 
 
 def check_every_schedule_with_a_worker(arrange: Arrange) -> None:
-    """Whenever a worker looks, it finds the order of the task that it claims."""
+    """Whenever a worker claims, it finds the order of the task that it claims."""
     letters = letters_of(arrange)
     found = explore([click_of(letters), work], setup=one_order, invariant=nothing_failed, schema="inverted")
     if not found.holds:
@@ -149,7 +149,7 @@ all, and none may raise an error. Return the letters, such as `"ABC"`.
 """,
     stub='''
 def atomic_block():
-    """The letters of the lines, in order."""
+    """The letters of the lines, in sequence."""
     return ""
 ''',
     checks=[check_pays_the_order, check_every_crash, check_every_schedule_with_a_worker],
@@ -170,7 +170,7 @@ with writing(engine) as session:
     ],
     solution='''
 def atomic_block():
-    """The letters of the lines, in order."""
+    """The letters of the lines, in sequence."""
     return "ABCD"
 ''',
     discussion="""

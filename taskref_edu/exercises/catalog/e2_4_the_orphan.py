@@ -193,7 +193,7 @@ def check_hides_nothing_else(find_order: FindOrder) -> None:
                 kind = type(error).__name__
                 raise AssertionError(
                     f"The table of orders could not be read, and the function raised {kind} instead of the database's "
-                    "error: whoever looks for the cause is misled."
+                    "error: whoever searches for the cause is misled."
                 ) from None
         raise AssertionError("The table of orders could not be read, and the function returned as if it had been.")
 

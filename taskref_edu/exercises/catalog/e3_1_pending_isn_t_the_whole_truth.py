@@ -192,9 +192,9 @@ query = query.where(col(Task.status).in_([..., ...]))
     solution=_mended('query.where(col(Task.status).in_(["pending", "running"]))'),
     discussion="""
 `!= "succeeded"` looks the same on the first day. Then a card is refused, the task ends as `failed`, and the order
-can never be paid again. Name what you mean: the statuses that are alive.
+can never be paid again. Name what you mean: the live statuses.
 
-The check is still only a look. Two clicks can look at the same moment; that is the rest of this notebook.
+The check only reads. Two clicks can read at the same moment; that is the rest of this notebook.
 """,
     wrong_answers=[
         Wrong(_mended('query.where(Task.status != "succeeded")'), "while the payment is `failed` enqueues nothing"),

@@ -65,8 +65,11 @@ def outcome_of(found: ExplorationResult) -> tuple[str, str]:
     if found.broken:
         return "duplicate", f"in {len(found.broken)} of {schedules} the order ends with two live payments"
     if found.errors:
-        return "error", f"nobody pays twice, but in {len(found.errors)} of {schedules} a click dies: database is locked"
-    return "neither", f"in none of {schedules} does anybody pay twice, and no click dies"
+        return (
+            "error",
+            f"nobody pays twice, but in {len(found.errors)} of {schedules} a click fails: database is locked",
+        )
+    return "neither", f"in none of {schedules} does anybody pay twice, and no click fails"
 
 
 def check_a_word_for_each(predict: Predict) -> None:
@@ -126,7 +129,7 @@ def what_two_clicks_do():
 ''',
     checks=[check_a_word_for_each, check_each_is_explored],
     hints=[
-        "For each version, put your finger between the line that looks at the order and the line that writes. Can the "
+        "For each version, put your finger between the line that reads the order and the line that writes. Can the "
         "other click do all of its work there?",
         "A plain BEGIN locks nothing. What a transaction has read stays as it was, for that transaction; and SQLite "
         "refuses to let it write once somebody else has written since. BEGIN IMMEDIATE, or a first statement that "
@@ -143,14 +146,14 @@ explore([around_all, around_all], setup=one_order, invariant=one_live_payment, s
     discussion="""
 A transaction protects what it encloses. In `around_the_write` the check is outside: two clicks check, and both write.
 
-`around_all` encloses both, and SQLite notices that the look is out of date. It cannot make the click right, only
-stop it: the customer sees an error. `immediate` and `write_first` take the lock *before* they look.
+`around_all` encloses both, and SQLite notices that what was read is out of date. It cannot make the click right, only
+stop it: the customer sees an error. `immediate` and `write_first` take the lock *before* they read.
 """,
     wrong_answers=[
         Wrong(_answer(around_the_write="neither"), "`around_the_write`: you predicted `neither`; in fact, in"),
         Wrong(_answer(around_the_write="error"), "the order ends with two live payments"),
         Wrong(_answer(around_all="neither"), "`around_all`: you predicted `neither`; in fact, nobody pays twice, but"),
-        Wrong(_answer(around_all="duplicate"), "a click dies: database is locked"),
+        Wrong(_answer(around_all="duplicate"), "a click fails: database is locked"),
         Wrong(_answer(immediate="error"), "`immediate`: you predicted `error`; in fact, in none of"),
         Wrong(_answer(write_first="duplicate"), "`write_first`: you predicted `duplicate`; in fact, in none of"),
         Wrong(_answer(write_first="error"), "`write_first`: you predicted `error`; in fact, in none of"),

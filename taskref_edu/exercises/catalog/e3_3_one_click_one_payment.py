@@ -289,7 +289,7 @@ def enqueue_payment_once(session, queue, order):
         ("failed: orders.processing_task_id", "The UPDATE changed more than one order: its WHERE must name the order")
     ],
     hints=[
-        "To look and then to write leaves a gap. Which single statement both looks at the reference and sets it? And "
+        "To read and then to write leaves a gap. Which single statement both checks the reference and sets it? And "
         "how does it tell you whether it did?",
         "`UPDATE orders SET processing_task_id = … WHERE id = … AND processing_task_id IS NULL` changes one row, or "
         "none: `session.execute(…).rowcount`. Enqueue first, because the UPDATE needs the task's id. "
@@ -320,7 +320,7 @@ This is what "natural prevention of duplicates" needs. The column alone prevents
             LOOKED.replace("LOOK", "order.processing_task_id"),
             "A second click, which had seen the order free, got task 2",
         ),
-        Wrong(LOOKED.replace("LOOK", READ_AGAIN), "a click dies of `database is locked`: it reads before it writes"),
+        Wrong(LOOKED.replace("LOOK", READ_AGAIN), "a click fails with `database is locked`: it reads before it writes"),
         Wrong(
             HEAD
             + """

@@ -186,7 +186,7 @@ def click(engine: Engine) -> None:
 def never_two(session: Session, errors: Mapping[str, BaseException]) -> list[str]:
     """At most one live payment. A click that the database refused is as it should be; another error is not."""
     strange = [error for error in errors.values() if not isinstance(error, sqlalchemy_errors.IntegrityError)]
-    return [f"a click dies of {type(error).__name__}" for error in strange] or one_live_payment(session)
+    return [f"a click fails with {type(error).__name__}" for error in strange] or one_live_payment(session)
 
 
 def _answer(where: str, what: str = "json_extract(payload, '$.order_id')", kind: str = "UNIQUE INDEX") -> str:
@@ -236,7 +236,7 @@ return \"\"\"
     ],
     solution=_answer(RIGHT),
     discussion="""
-The document's click needed no change: where it would have paid twice, it now dies of an IntegrityError.
+The document's click needed no change: where it would have paid twice, it now fails with an IntegrityError.
 `classic.enqueue_payment_once` catches that, and returns None.
 
 `WHERE status = 'pending'` would be the document's own mistake once more, now in an index: a task that is claimed leaves

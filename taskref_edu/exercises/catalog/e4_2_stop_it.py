@@ -173,7 +173,7 @@ def check_looks_again(cancel_payment: CancelPayment) -> None:
 
 
 def check_every_schedule(cancel_payment: CancelPayment) -> None:
-    """Beside a worker and a second click, in every order, the order never has two live payments."""
+    """Beside a worker and a second click, in every interleaving, the order never has two live payments."""
     actors = [shop.customer(cancel_payment, writing), shop.second_click, shop.worker]
     _explore("inside `writing()`", actors, shop.pending)
 

@@ -1,4 +1,4 @@
-"""4.3: where a running payment may look whether it is to stop; the lines are run, and cancelled at every step."""
+"""4.3: where a running payment may check whether it is to stop; the lines are run, and cancelled at every step."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def charged_is_paid(session: Session) -> Sequence[str]:
 
 
 def check_in_time(arrange: Arrange) -> None:
-    """A wish that comes earlier than just before the charge is heeded: nothing is charged."""
+    """If the cancel comes before the last line above the charge, nothing is charged."""
     letters = letters_of(arrange)
     for number in range(letters.find("C")):
         charges, _, _ = trial(letters, {number: cancels})
@@ -168,13 +168,13 @@ Return the letters, such as `"ABC"`.
 """,
     stub='''
 def lines_of_payment():
-    """The letters of the lines, in order."""
+    """The letters of the lines, in sequence."""
     return ""
 ''',
     checks=[check_undisturbed, check_charged_is_paid, check_in_time],
     hints=[
         "Which line cannot be undone? Before it, stopping is free. After it, stopping leaves a mess.",
-        "A checkpoint sees what was wished by then. Loading takes time, too: a checkpoint above it is blind to a wish "
+        "A checkpoint sees the requests made by then. Loading takes time, too: a checkpoint above it misses one "
         "that comes while it loads.",
         """
 The last line before the charge decides. Which letter stands in place of the dot?
@@ -186,14 +186,14 @@ return "B.CD"
     ],
     solution='''
 def lines_of_payment():
-    """The letters of the lines, in order."""
+    """The letters of the lines, in sequence."""
     return "ABACD"
 ''',
     discussion="""
 `"BACD"` is as right: the checkpoint just before the charge is the one that counts. The first one only saves the
 loading.
 
-Between that checkpoint and the charge there is always a gap, and a wish that falls into it comes too late. It must
+Between that checkpoint and the charge there is always a gap, and a request that falls into it comes too late. It must
 lose cleanly: the charge is made, so the payment is completed, and the customer is told so. From there a refund is a
 task of its own.
 """,

@@ -126,8 +126,8 @@ def exponent(n1, steps1, n2, steps2):
     return math.log(steps2 / steps1) / math.log(n2 / n1)
 ''',
     discussion="""
-The factor in front drops out, and that is the point: it says how dear one row is, the exponent says what happens to
-the query when the shop grows. Two points only tell of the stretch between them: a query that has a fixed part, too,
+The factor in front drops out, and that is the point: it says how expensive one row is, the exponent says what happens
+to the query when the shop grows. Two points only tell of the stretch between them: a query that has a fixed part, too,
 looks flatter at small n than it is.
 """,
     wrong_answers=[

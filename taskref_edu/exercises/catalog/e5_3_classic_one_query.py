@@ -167,7 +167,7 @@ def list_in_process():
     hints=[
         "Begin with `orders`, and keep those whose id is among the ids in the payloads of the live payments.",
         "`SELECT id FROM orders WHERE id IN (SELECT … FROM task WHERE …)`. The inner WHERE must imply the index's; "
-        "SQLite sees that only if it is written in the same words, in the same order.",
+        "SQLite sees that only if it is written in the same words, in the same sequence.",
         '''
 The inner WHERE is the index's own:
 

@@ -309,10 +309,10 @@ def reserve(session, queue, row, column, type):
         return None
 ''',
     discussion="""
-The condition stands in the UPDATE itself, so that nobody can come between the look and the write. And the first
+The condition stands in the UPDATE itself, so that nobody can come between the check and the write. And the first
 statement writes: in a deferred transaction SQLite lets a writer wait only while it has not read anything.
 
-A column is handed over as an object, not as text. So there is nothing to quote, to misspell or to smuggle in.
+A column is handed over as an object, not as text. So nothing needs quoting, and nothing can be misspelt or injected.
 
 This is `TaskReference.enqueue_once`, all but keys of other names than `id`.
 """,

@@ -167,9 +167,9 @@ def fates():
 ''',
     discussion="""
 CASCADE reads as if it cleaned up after an order. It goes the other way: it removes whoever *references*, and in the
-inverted approach that is the order. A nightly clean-up of the queue would delete the shop's books.
+inverted approach that is the order. A nightly clean-up of the queue would delete the shop's orders.
 
-NO ACTION, the default, keeps the books and stops the clean-up, for ever, at the first reference that nobody cleared.
+NO ACTION, the default, keeps the orders and stops the clean-up, for ever, at the first reference that nobody cleared.
 
 SQLite checks foreign keys only after `PRAGMA foreign_keys = ON`, on each connection. Without it all three policies
 behave alike: the tasks go, and the reference dangles.

@@ -201,8 +201,8 @@ def schedules():
 Switch only when you must. Bug 1, in the sequence of the statements:
 
 ```python
-"A..."  # A looks
-"ABBB"  # B looks, enqueues, saves its reference: A knows nothing of it
+"A..."  # A reads
+"ABBB"  # B reads, enqueues, saves its reference: A knows nothing of it
 "ABBB" + "..."  # what is left of A?
 ```
 
@@ -215,8 +215,8 @@ def schedules():
     return "ABBBAA", "ABA", "ABCA"
 ''',
     discussion="""
-The three bugs are one: *look, then act*, and in between the world moved on. Two clicks (notebook 03), a list made
-of two queries (05), and a worker that is late (here).
+The three bugs are one: *check, then act*, and in between somebody changed what was checked. Two
+clicks (notebook 03), a list made of two queries (05), and a worker that is late (here).
 
 A break with few switches is the one to show to a colleague. A break with many is as real, and as likely.
 """,

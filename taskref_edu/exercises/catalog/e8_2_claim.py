@@ -339,8 +339,9 @@ return session.execute(taken).scalar_one_or_none()
     ],
     solution=SOLUTION,
     discussion="""
-The status stands twice. On SQLite once is enough: one writer at a time. On PostgreSQL two UPDATEs may find the same
-id; the second waits, then looks at its WHERE again, and the second `status` is what makes it take nothing.
+The condition on the status is there twice. On SQLite once is enough: one writer at a time. On PostgreSQL two UPDATEs
+may find the same id; the second waits, then evaluates its WHERE again, and the second `status` is what makes it take
+nothing.
 There one also writes `FOR UPDATE SKIP LOCKED`, so that workers pass each other instead of waiting.
 """,
     wrong_answers=[

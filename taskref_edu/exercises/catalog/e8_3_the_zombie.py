@@ -180,7 +180,7 @@ def check_every_schedule(complete: Complete) -> None:
     found = explore([late, takes_over], setup=ann_claims_at_ten, invariant=_only_own, schema=None)
     if not found.holds:
         count = f"In {len(found.broken)} of {found.count} schedules"
-        raise CheckFailed(f"{count} bob takes over between your look and your UPDATE, and loses his job.", found)
+        raise CheckFailed(f"{count} bob takes over between your check and your UPDATE, and loses his job.", found)
 
 
 def check_one_line(complete: Complete) -> None:
@@ -220,7 +220,7 @@ EXERCISE = Exercise(
     title="The zombie",
     objective="8-stale",
     goal="""
-`complete` believes everybody. A worker whose lease ran out wakes up, calls it, and ends a job that somebody else
+`complete` accepts any caller. A worker whose lease ran out wakes up, calls it, and ends a job that somebody else
 holds. **Change one line**, so that only who holds the job can complete it: that job and no other, and the function says
 whether it did.
 
@@ -253,7 +253,7 @@ guard = "id = :id AND status = ... AND ..."
 Both halves are needed. The token tells this claim from every later one; the status tells a job in work from one that
 was cancelled or returned, which keeps the token it had.
 
-A look at the clock (`lease_until > :now`) is no substitute: it sees the *new* holder's lease. Nor is looking first
+A look at the clock (`lease_until > :now`) is no substitute: it sees the *new* holder's lease. Nor is checking first
 and updating afterwards: between the two the job changes hands.
 
 The field calls such a number a *fencing token*. In the library it is `lease_token`; a refused holder gets
@@ -279,7 +279,7 @@ def complete(session, task, now):
     session.execute(text("UPDATE job SET status = 'succeeded' WHERE id = :id"), {"id": task.id})
     return True
 """,
-            "between your look and your UPDATE",
+            "between your check and your UPDATE",
         ),
         Wrong(
             """

@@ -168,7 +168,7 @@ raise an error, and the task has succeeded. You may leave lines out and use a li
 """,
     stub='''
 def after_the_claim():
-    """The letters of the lines, in order."""
+    """The letters of the lines, in sequence."""
     return ""
 ''',
     checks=[check_undisturbed, check_every_crash, check_every_take_over],
@@ -189,7 +189,7 @@ with Session(engine) as session:
     ],
     solution='''
 def after_the_claim():
-    """The letters of the lines, in order."""
+    """The letters of the lines, in sequence."""
     return "BAC"
 ''',
     discussion="""

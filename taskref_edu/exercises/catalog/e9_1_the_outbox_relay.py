@@ -169,7 +169,7 @@ every line, and use none twice. Return the letters, such as `"ABC"`.
 """,
     stub='''
 def one_round():
-    """The letters of the lines, in order."""
+    """The letters of the lines, in sequence."""
     return ""
 ''',
     checks=[check_undisturbed, check_every_crash, check_every_click],
@@ -191,7 +191,7 @@ for message in messages:
     ],
     solution='''
 def one_round():
-    """The letters of the lines, in order."""
+    """The letters of the lines, in sequence."""
     return "ABCD"
 ''',
     discussion="""

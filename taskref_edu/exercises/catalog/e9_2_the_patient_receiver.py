@@ -196,7 +196,7 @@ def _all_applied(session: Session) -> list[str]:
 
 
 def check_two_receivers(receive: Receive) -> None:
-    """Two receivers get the same message at the same time, under every schedule: applied once, and nobody dies."""
+    """Two receivers get the same message at the same time, under every schedule: applied once, and none fails."""
 
     def receiver(engine: Engine) -> None:
         with Session(engine) as session:  # a plain BEGIN
@@ -220,8 +220,8 @@ def check_two_receivers(receive: Receive) -> None:
         problem = found.problems[found.shortest or found.broken[0]][0]
         raise CheckFailed(f"In {len(found.broken)} of {found.count} schedules of two receivers, {problem}.", found)
     if found.errors:
-        why = "`database is locked`: it looks before it writes" if all(map(is_locked, errors)) else why_it_died(errors)
-        raise CheckFailed(f"In {len(found.errors)} of {found.count} schedules, a receiver dies of {why}.", found)
+        why = "`database is locked`: it reads before it writes" if all(map(is_locked, errors)) else why_it_died(errors)
+        raise CheckFailed(f"In {len(found.errors)} of {found.count} schedules, a receiver fails with {why}.", found)
 
 
 def _applied_once(session: Session, errors: Mapping[str, BaseException]) -> list[str]:
@@ -247,8 +247,8 @@ EXERCISE = Exercise(
     title="The patient receiver",
     objective="9-receiver",
     goal="""
-You are the other side. Messages come late, repeated, and in any order; two receivers may get the same one at the same
-time. Write `receive(session, message)`: add `message.amount` to account 1, **once** for each `message.id`. Other
+You are the other side. Messages come late, repeated, and in any sequence; two receivers may get the same one at once.
+Write `receive(session, message)`: add `message.amount` to account 1, **once** for each `message.id`. Other
 accounts stay, and so does what else is in account 1. The caller commits, has done other work in the same transaction,
 and may have begun with a plain BEGIN; a repeat is no error, and no receiver gets one.
 
@@ -312,7 +312,7 @@ grows; delete ids older than the longest time after which the other side may rep
                 f"    {NOTE}",
                 INSIDE,
             ),
-            "a receiver dies of `database is locked`: it looks before it writes",
+            "a receiver fails with `database is locked`: it reads before it writes",
         ),
         Wrong(_answer(NOTE_ONCE, APPLY), "is applied once more"),
         Wrong(

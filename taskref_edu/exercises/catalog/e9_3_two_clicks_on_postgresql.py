@@ -72,8 +72,8 @@ def worst_of(schedules: list[Schedule]) -> tuple[str, str, Schedule | None]:
     if twice := [schedule for schedule in schedules if schedule.tasks > 1]:
         return "duplicate", f"in {len(twice)} of {count} the order ends with two tasks", twice[0]
     if failed := [schedule for schedule in schedules if schedule.errors]:
-        return "error", f"nobody pays twice, but in {len(failed)} of {count} a click dies of an error", failed[0]
-    return "neither", f"in none of {count} does anybody pay twice, and no click dies", None
+        return "error", f"nobody pays twice, but in {len(failed)} of {count} a click fails with an error", failed[0]
+    return "neither", f"in none of {count} does anybody pay twice, and no click fails", None
 
 
 def check_a_word_for_each(predict: Predict) -> None:
@@ -137,8 +137,8 @@ def what_postgresql_does():
     hints=[
         "On SQLite, a first statement that writes kept the other click out. On PostgreSQL an INSERT locks only the row "
         "that it makes. For each version: which statement locks the *order*, and what has been decided by then?",
-        "An UPDATE, and a SELECT with FOR UPDATE, wait for whoever holds the row, and then look at it *again*. A plain "
-        "SELECT never waits: it sees what is committed at that moment. Under REPEATABLE READ the second look is not "
+        "An UPDATE, and a SELECT with FOR UPDATE, wait for whoever holds the row, and then check it *again*. A plain "
+        "SELECT never waits: it sees what is committed at that moment. Under REPEATABLE READ the second check is not "
         "allowed: the row has changed since the first one.",
         """
 Play the worst case with two fingers. For `write_first` it begins like this:
@@ -155,7 +155,7 @@ Play the worst case with two fingers. For `write_first` it begins like this:
 `look_first` and `write_first` are right on SQLite, where one lock covers the file (the first one with BEGIN
 IMMEDIATE). Here nothing keeps two clicks from looking at the same time: the lost update.
 
-`locked_look` and `one_update` decide *under the row's lock*. `repeatable_read` notices, and a click dies; that is
+`locked_look` and `one_update` decide *under the row's lock*. `repeatable_read` notices, and a click fails; that is
 right, too, if the caller repeats what was refused.
 
 The check ran a small model of PostgreSQL, so that it needs no server. A test of this project runs the same schedules
@@ -168,7 +168,7 @@ on a real one and compares every outcome.
         Wrong(_answer(locked_look="duplicate"), "`locked_look`: you predicted `duplicate`; in fact, in none of"),
         Wrong(_answer(locked_look="error"), "`locked_look`: you predicted `error`; in fact, in none of"),
         Wrong(_answer(one_update="duplicate"), "`one_update`: you predicted `duplicate`; in fact, in none of"),
-        Wrong(_answer(repeatable_read="duplicate"), "a click dies of an error"),
+        Wrong(_answer(repeatable_read="duplicate"), "a click fails with an error"),
         Wrong(_answer(repeatable_read="neither"), "`repeatable_read`: you predicted `neither`; in fact, nobody pays"),
         Wrong(_answer(one_update="nothing"), "`'nothing'` is no word; expected one of"),
     ],
