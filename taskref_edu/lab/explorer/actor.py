@@ -1,8 +1,8 @@
 """An actor: an unmodified function that is stopped before each of its steps.
 
-It observes the connections of its own engine. Before a step it hands control to the explorer. When it is resumed, the
-statement runs; or the statement has to wait, and the actor is stopped again. A killed actor's connections are closed,
-as those of a killed process are; Python's `finally` still runs, but reaches no database.
+It observes the connections of its own engine. Before a step it switches to the explorer's greenlet. When it is resumed,
+its statement runs; if the statement would have to wait for a lock, the actor is stopped again. A killed actor's
+connections are closed, as those of a killed process are; Python's `finally` still runs, but reaches no database.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Step:
     sql: str
     parameters: Any
     tables: Tables
-    error: str | None = None  # in words: with the exception, its traceback would keep cursors open
-    rows: Rows | None = None  # as the transaction sees them, where it has something to commit
+    error: str | None = None  # as text: an exception's traceback would keep cursors open
+    rows: Rows | None = None  # as its own transaction sees them, if that has written
 
 
 class StepListener(Protocol):
-    """Receives what an actor does."""
+    """Is called for each statement of an actor."""
 
     def free(
         self, actor: Actor, connection: Connection, statement: Classified, sql: str, run: Callable[[], Any]
@@ -54,7 +54,7 @@ class StepListener(Protocol):
         ...
 
     def stands(self, actor: Actor, step: Step) -> None:
-        """The actor has reached a step."""
+        """The actor is stopped before a step."""
         ...
 
     def ran(self, actor: Actor, step: Step, cursor: Any, error: BaseException | None) -> None:
@@ -63,7 +63,7 @@ class StepListener(Protocol):
 
 
 class ActorGreenlet(greenlet):
-    """Calls `act` each time begin() is called; a new greenlet for each schedule would cost as much as a step.
+    """Calls `act` at each begin(). Reused, because a new greenlet for each schedule would cost as much as a step.
 
     actor: tells the audit hook whose code is running. explorer: the greenlet that resumes the actor.
     """
@@ -76,7 +76,7 @@ class ActorGreenlet(greenlet):
 
     def begin(self) -> None:
         """Call the function, and run it up to its first step."""
-        self.gr_context = None  # no context variable outlives its schedule
+        self.gr_context = None  # context variables are not carried from one schedule to the next
         self.switch()
 
     def _again(self) -> None:
@@ -101,17 +101,17 @@ class Actor:
         self._database = database
         self._locks = locks
         self._statements = statements
-        self._savepoints: dict[Connection, list[str]] = {}  # those that are open, where one began the transaction
+        self._savepoints: dict[Connection, list[str]] = {}  # the open ones, if a SAVEPOINT began the transaction
         observers_of(self.engine).active = (self,)
         event.listen(self.engine, "connect", self._connected)
         self._reset()
-        self.ended = True  # until it is started
+        self.ended = True  # until start()
 
     def _reset(self) -> None:
         self._cursors: list[weakref.ref[sqlite3.Cursor]] = []
         self.steps = 0
-        self.step: Step | None = None  # the one that it stands before
-        self.ran: Step | None = None  # the latest one that it ran
+        self.step: Step | None = None  # the step before which it is stopped
+        self.ran: Step | None = None  # the step that it ran last
         self.ended = self.dead = self.waiting = self.disturbed = self.refused = False
         self.stuck_at = ""
         self.result: Any = None
@@ -130,25 +130,25 @@ class Actor:
         self._life.begin()
 
     def advance(self) -> bool:
-        """Run the next step, and go on to the one after it; False if the step has to wait."""
+        """Run the next step and the code up to the following one; False if the step has to wait for a lock."""
         self.waiting = False
         self._life.switch()
         return not self.waiting
 
     def must_wait(self) -> bool:
-        """Whether its step certainly has to wait; False means: try."""
+        """Whether its step certainly has to wait; False means: try, SQLite decides."""
         step = self.step
         return step is not None and self._locks.must_wait(step.connection, step.kind)
 
     def die(self) -> None:
-        """Die as a process does: transactions end without COMMIT, locks are released, no code reaches the database."""
+        """Kill it as a process is killed: transactions end without COMMIT, locks are released, later SQL is refused."""
         self.dead = self.ended = True
         undo_unfinished(self._cursors)
         self.renew()
         self._life.throw(ActorKilled)
 
     def tidy(self) -> None:
-        """After the function has ended: reset what it left on the connections."""
+        """After the function has ended: replace connections that it left in another state."""
         left_open = self.engine.pool.checkedout() or any(in_transaction(each) for each in self.connections)  # type: ignore[attr-defined]
         if (
             left_open
@@ -183,10 +183,10 @@ class Actor:
         except Hung as stuck:
             self.stuck_at = stuck_at(stuck)
         except KeyboardInterrupt:
-            raise  # it was meant for the exploration, and ends this greenlet
+            raise  # it interrupts the exploration, and ends this greenlet
         except BaseException as error:
             self.error = error
-        # Its traceback, or a variable of somebody else's, may keep a cursor: one that reads would go on reading.
+        # A traceback or another variable may keep a cursor alive; an unfinished one keeps its read transaction open.
         close_cursors(self._cursors)
         self.ended = True
 
@@ -206,11 +206,11 @@ class Actor:
             )
 
     def borrows(self, pool: Any, connection: Any) -> None:
-        """Called before its code uses a connection of a pool, be it its own."""
+        """Called before its code uses a connection of any pool."""
         if pool is self.engine.pool or any(
             isinstance(each, Actor) for each in getattr(getattr(connection, "observers", None), "active", ())
         ):
-            return  # another actor's says itself that nobody else may use it
+            return  # another actor's engine, whose own `around` refuses the use
         advice = "pass it the engine that it is given; docs/test-your-own-code.md shows how"
         self._fail("used another engine than its own", advice)
 
@@ -254,7 +254,7 @@ class Actor:
 
     def _around_elsewhere(self, current: greenlet, run: Callable[[], Any]) -> Any:
         if current is self._life.explorer:
-            return run()  # the explorer itself opens or closes a connection
+            return run()  # the explorer opens or closes a connection
         other = getattr(current, "actor", None)
         where = f"{other.letter}'s function" if other else "another thread or greenlet"
         self._fail(f"has its engine used by {where}", "only its own actor may use an engine")
@@ -279,7 +279,7 @@ class Actor:
                 kind = kind if opened else Kind.COMMIT
         ends = kind in (Kind.COMMIT, Kind.ROLLBACK)
         if ends and not (self._locks.rollback_journal or self._locks.writer is connection):
-            return Kind.FREE  # nobody can tell when a transaction ends that has only read
+            return Kind.FREE  # the end of a transaction that has only read is not observable by others
         return kind
 
     def _done(self, step: Step, cursor: Any, error: BaseException | None = None) -> None:
@@ -293,7 +293,7 @@ class Actor:
             step.rows = self._database.rows(step.connection)
 
     def _expect_shared_file(self, statement: Classified, sql: str) -> None:
-        """Other connections must go on reading the file, and in the journal mode that the result speaks for."""
+        """Refuse settings under which other connections cannot read, or that contradict the result's journal mode."""
         value = sql.upper().rpartition("=")[2].rpartition("(")[2].strip(" ;)'\"")
         other_mode = statement.name == "JOURNAL_MODE" and (value == "WAL") is self._locks.rollback_journal
         if other_mode or (statement.name == "LOCKING_MODE" and value == "EXCLUSIVE"):
@@ -302,7 +302,7 @@ class Actor:
     def _lingers(self, connection: Connection, statement: Classified) -> None:
         if statement.lingers:
             self.disturbed = True
-            if statement.name == "BUSY_TIMEOUT":  # SQLite must never wait by itself: nobody would go on meanwhile
+            if statement.name == "BUSY_TIMEOUT":  # SQLite must not wait by itself: all actors share this thread
                 sqlite3.Cursor(connection).execute("PRAGMA busy_timeout = 0")
 
     def _fail(self, what: str, advice: str) -> None:
@@ -326,15 +326,15 @@ class DeadConnection(Connection):
 
 
 def undo_unfinished(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
-    """Undo autocommitted writes that still have rows to return: closing their cursors would commit them."""
+    """Roll back autocommitted writes with unfetched RETURNING rows: closing their cursors would commit them."""
     for cursor in filter(None, (reference() for reference in cursors)):
-        with suppress(sqlite3.Error):  # it says that it was interrupted, or is closed
+        with suppress(sqlite3.Error):  # interrupted, or closed already
             cursor.connection.interrupt()
             sqlite3.Cursor.fetchone(cursor)
 
 
 def close_cursors(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
-    """Close those that are left."""
+    """Close the cursors that are still alive."""
     for cursor in filter(None, (reference() for reference in cursors)):
         with suppress(sqlite3.Error):  # its connection is closed already
             sqlite3.Cursor.close(cursor)
@@ -342,7 +342,7 @@ def close_cursors(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
 
 def close_for_good(connections: Iterable[Connection], cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
     """Close the connections, even if something still references them; `cursors`: their cursors."""
-    close_cursors(cursors)  # with one open somewhere, SQLite would only pretend to close, and keep the locks
+    close_cursors(cursors)  # with an open cursor, SQLite would defer the close and keep the locks
     for connection in connections:
         if in_transaction(connection):
             sqlite3.Connection.rollback(connection)

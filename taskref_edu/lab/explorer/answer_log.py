@@ -1,6 +1,6 @@
-"""What the database answers to each actor, recorded in terms that are the same in every run.
+"""What the database answers to each actor, recorded so that equal histories compare equal across runs.
 
-The recorder is attached to the actors: it gets each statement before and after it runs, and each row that is fetched.
+It listens to the actors: it gets each statement before and after it runs, and each row that is fetched.
 Values that differ from run to run, such as times and UUIDs, are named after the statement that first sent them.
 
 Not covered: what an actor learns other than through its connections.
@@ -21,12 +21,12 @@ from .errors import CannotMerge
 from .exploration import Exploration
 from .step_kinds import Classified, Kind, is_many
 
-# Questions about the schema and the connection alone.
+# PRAGMAs whose results depend only on the schema and the connection.
 SCHEMA_ONLY = re.compile(
     "TABLE_X?INFO|TABLE_LIST|INDEX_LIST|INDEX_X?INFO|FOREIGN_KEY_LIST|FOREIGN_KEYS|DATABASE_LIST|COLLATION_LIST|ENCODING"
     "|COMPILE_OPTIONS|PAGE_SIZE|READ_UNCOMMITTED|BUSY_TIMEOUT|SYNCHRONOUS|CACHE_SIZE|JOURNAL_MODE|RECURSIVE_TRIGGERS"
 )
-LONG_ENOUGH = 6  # characters of a text that is not a mere coincidence
+LONG_ENOUGH = 6  # characters: a shorter text could equal another value by coincidence
 NAME = re.compile(r"~[A-Z]\d+\.(?:\w+|\(\d+, \w+\))")
 VALUES = (str, bytes, float, int)
 
@@ -37,22 +37,22 @@ class RecordedCursor(ObservedCursor):
     seen: Callable[[RecordedCursor, list[Any], bool], None]
 
     def fetchone(self) -> Any:
-        return self._told(super().fetchone, lambda row: ([] if row is None else [row], row is None))
+        return self._report(super().fetchone, lambda row: ([] if row is None else [row], row is None))
 
     def fetchmany(self, size: int | None = None) -> Any:
         wanted = self.arraysize if size is None else size
-        return self._told(partial(super().fetchmany, wanted), lambda rows: (rows, len(rows) < wanted))
+        return self._report(partial(super().fetchmany, wanted), lambda rows: (rows, len(rows) < wanted))
 
     def fetchall(self) -> Any:
-        return self._told(super().fetchall, lambda rows: (rows, True))
+        return self._report(super().fetchall, lambda rows: (rows, True))
 
     def __next__(self) -> Any:
-        return self._told(super().__next__, lambda row: ([row], False))
+        return self._report(super().__next__, lambda row: ([row], False))
 
     def close(self) -> None:
-        self._told(super().close, lambda _: ([], True))
+        self._report(super().close, lambda _: ([], True))
 
-    def _told(self, fetch: Callable[[], Any], rows_of: Callable[[Any], tuple[list[Any], bool]]) -> Any:
+    def _report(self, fetch: Callable[[], Any], rows_of: Callable[[Any], tuple[list[Any], bool]]) -> Any:
         try:
             found = fetch()
         except BaseException as error:
@@ -73,10 +73,10 @@ def tell_rows(cursor: Any, seen: Callable[[RecordedCursor, list[Any], bool], Non
 
 @dataclass
 class Learnt:
-    """What was learnt about the actors, to be used in the next attempt.
+    """What one attempt has found out about the actors, for the next attempt.
 
     unstable: parameters that differ from run to run, by SQL and position. savepoints: whether transactions that write
-    use savepoints; then the content to which such a transaction rolls back matters.
+    use savepoints: then the content to which they may roll back is part of the state.
     """
 
     unstable: set[tuple[str, Any]] = field(default_factory=set)
@@ -84,7 +84,7 @@ class Learnt:
 
 
 class LearntMore(Exception):
-    """Something new was learnt about the actors: start again with it."""
+    """Something new was found out about the actors: start another attempt."""
 
 
 class AnswerLog:
@@ -146,7 +146,7 @@ class AnswerLog:
         if step.kind is Kind.WRITE and cursor is not None:
             rowcount = cursor.rowcount
             if rowcount and step.tables.numbers_rows:
-                last = cursor.lastrowid  # elsewhere it is what the connection inserted before, perhaps in another run
+                last = cursor.lastrowid  # otherwise it is left over from an earlier INSERT, perhaps of another run
         self._log[index].append((number, rowcount, last))
         self._follow(index, number, cursor)
 
@@ -155,7 +155,7 @@ class AnswerLog:
         return self.connections[index].setdefault(connection, len(self.connections[index]))
 
     def _follow(self, index: int, number: int, cursor: Any) -> None:
-        """Note the rows as the actor fetches them."""
+        """Record the rows as the actor fetches them."""
         place = self._cursors[index] = self._cursors[index] + 1
         unfinished = self.unfinished[index]
 
@@ -191,7 +191,7 @@ class AnswerLog:
         return [tuple(get(value, value) if type(value) in VALUES else value for value in row) for row in rows]
 
     def parameters(self, index: int, name: str) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
-        """The parameters of the actor's next step, by position, and the names created for them. name: the state's."""
+        """The parameters of the actor's next step, by position, and the names given to them. name: of the state."""
         found, created, step = [], [], self.next[index]
         if step is None:
             return [], ()

@@ -1,6 +1,6 @@
-"""How long an exploration may go on: a number of real runs or seconds, until something breaks, or until you stop it.
+"""When an exploration stops: after a number of real runs or seconds, at the first break, or when the user stops it.
 
-Apart from `Limits`, which are constant, while a budget counts; and from the progress bar, which only displays.
+Apart from `Limits`, which are constants, and from the progress bar, which only displays.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Progress = Callable[[int], object]
 
 
 class Budget:
-    """Counts an exploration's runs and seconds. reason: why it must stop, in words; "" while it may go on."""
+    """Counts an exploration's runs and seconds. reason: why it must stop, in words; "" while it may continue."""
 
     def __init__(
         self, runs: int, seconds: float | None, stop_at_first: bool, progress: Progress | None, bar: Bar
@@ -39,9 +39,9 @@ class Budget:
             self.reason = f"{self._most:,} schedules were run for real (max_runs= allows more)"
         if asked:
             self.stopped_by_user, self.reason = True, "stopped by you"
-        self.look()
+        self.must_stop()
 
-    def look(self) -> bool:
+    def must_stop(self) -> bool:
         """Whether the exploration must stop. Updates the progress bar."""
         if time.monotonic() > self._end:
             self.reason = self.reason or f"{self._seconds:g} seconds have passed (seconds= allows more)"

@@ -1,7 +1,7 @@
 """The database from which every schedule starts: prepared once, then restored by copying rows.
 
 Copying rows does not touch the schema, so connections keep their prepared statements; after the backup API, all would
-be prepared again. Meanwhile foreign keys are off and triggers do nothing; AUTOINCREMENT's counters are copied, too.
+be prepared again. Foreign keys are off and triggers suppressed meanwhile; AUTOINCREMENT's counters are copied, too.
 If an actor has changed the schema or a setting of the file, the whole file is copied back.
 """
 
@@ -23,7 +23,7 @@ from .errors import LabError
 from .past_the_explorer import refuse_later
 from .question import Journal
 
-FEW = 100  # rows: more are sooner deleted with the whole table
+FEW = 100  # rows: deleting more one by one is slower than emptying the table
 Rows = dict[str, list[dict[str, Any]]]  # by table
 _TABLES = (
     "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_stat%' ESCAPE '\\'"
@@ -48,13 +48,13 @@ class SnapshotDatabase:
         self.observer = self._connect()
         snapshot = f"file:{quote(str(self._snapshot))}?mode=ro&immutable=1"
         self.observer.execute("ATTACH ? AS snapshot", (snapshot,))
-        # Whatever a trigger wants to do while rows are copied, it does not.
+        # Copying rows must not fire triggers: an authorizer ignores their statements.
         self.observer.set_authorizer(_silence_triggers)
         self._version = self._schema_version()
         self._copying = [sql for table in self.tables() for sql in self._copy(table)]
 
     def engine(self) -> Engine:
-        """A new engine on the file. It never waits for a lock: the explorer handles waiting."""
+        """A new engine on the file, without a busy timeout: the explorer does the waiting."""
         return sqlite_engine(self.path, synchronous="OFF", timeout=0, journal=self._journal, may_vanish=False)
 
     def restore(self) -> bool:
@@ -103,7 +103,7 @@ class SnapshotDatabase:
         )
 
     def is_locked(self) -> bool:
-        """Whether somebody holds the write lock."""
+        """Whether a connection holds the write lock."""
         try:
             self.observer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
@@ -112,7 +112,7 @@ class SnapshotDatabase:
         return False
 
     def is_exclusively_locked(self) -> bool:
-        """Whether nobody may even read."""
+        """Whether a connection holds an exclusive lock, so that others cannot even read."""
         try:
             self.observer.execute("SELECT count(*) FROM main.sqlite_master").fetchone()
         except sqlite3.OperationalError as error:
@@ -171,7 +171,7 @@ class SnapshotDatabase:
         except sqlite3.OperationalError:  # WITHOUT ROWID
             pass
         rows = self.observer.execute(f"SELECT count(*) FROM snapshot.{name}").fetchone()[0]
-        # Row by row: to empty a table as a whole writes all its indexes, those without an entry, too.
+        # WHERE true prevents SQLite's truncate optimization, which rewrites the root page of every index.
         delete = f"DELETE FROM main.{name}" + (" WHERE true" if rows < FEW else "")
         insert = f"INSERT INTO main.{name} ({columns}) SELECT {columns} FROM snapshot.{name}"
         return [delete, insert] if rows else [delete]

@@ -5,7 +5,7 @@ TaskrefError
     ├── ActorNeverEnds       too many steps, or no step for too long
     ├── PastTheExplorer      SQL that the explorer cannot see: another connection, engine or thread
     ├── NoSuchSchedule       a schedule to replay that cannot happen
-    ├── NotRepeatable        the same schedule, run twice, took two different courses
+    ├── NotRepeatable        the same schedule, run twice, went differently
     ├── CannotMerge          states cannot be merged; caught: every schedule is run instead
     ├── CannotWriteTest      a function has no name by which a test could import it
     └── Deadlock             every actor waits; recorded as the outcome of the schedule, not raised
@@ -42,7 +42,7 @@ class NoSuchSchedule(LabError):
 
 
 class NotRepeatable(LabError):
-    """An actor did something else after the same steps than before: it depends on time, randomness or memory."""
+    """An actor did not repeat its steps: it depends on time, randomness or a variable."""
 
 
 class CannotMerge(LabError):

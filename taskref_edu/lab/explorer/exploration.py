@@ -21,7 +21,7 @@ from .past_the_explorer import begin_guarding, end_guarding
 from .sqlite_locks import Locks
 from .step_kinds import Classifier
 
-OnStep = Callable[[Actor, bool], None]  # the actor that made a step, and whether it died instead
+OnStep = Callable[[Actor, bool], None]  # the actor that made a step; True if it was killed instead
 
 
 class Exploration:
@@ -72,7 +72,7 @@ class Exploration:
             self._watchdog.close()
             end_guarding()
             self.database.close()
-        if kind is guard.Hung:  # it came a moment too late to meet its actor
+        if kind is guard.Hung:  # raised after its actor had already handed back control
             raise ActorNeverEnds(self._too_slow())
 
     @property
@@ -83,20 +83,20 @@ class Exploration:
     def start(self) -> Outcome:
         """Restore the database, and run every function up to its first step."""
         if any(actor.disturbed for actor in self.actors):
-            self.database.restore_file()  # a setting of the file may have been among it
+            self.database.restore_file()  # it may have changed a setting of the file
         elif not self.database.restore():
             for actor in self.actors:
-                actor.renew()  # statements compiled for the schema as it was meanwhile
+                actor.renew()  # its prepared statements belong to the changed schema
         for actor in self.actors:
             self._let(actor, actor.start)
         return Outcome("")
 
     def may_go(self, actor: Actor) -> bool:
-        """False if the actor's step certainly has to wait; True means: try."""
+        """False if the actor's step certainly has to wait; True means: try, SQLite decides."""
         return not actor.ended and not actor.must_wait()
 
     def moves(self) -> list[str]:
-        """The moves that may be possible, in alphabetical order; some may turn out to have to wait."""
+        """The moves to try, in alphabetical order; some may turn out to have to wait."""
         found = [actor.letter for actor in self.actors if self.may_go(actor)]
         return [*found, DIES] if self.crash is not None and not self.crash.ended else found
 
@@ -137,12 +137,12 @@ class Exploration:
             actor.error = Deadlock(waiting)
 
     def why_waiting(self, actor: Actor) -> str:
-        """For whom the actor waits, and with which SQL."""
+        """Which actor holds the lock that this one waits for, and the SQL that waits."""
         sql = actor.step.sql if actor.step else "no step"
         return f"{actor.letter} waits for {self.holder_before(actor)} ({sql})"
 
     def holder_before(self, actor: Actor) -> str:
-        """For whom the actor waits."""
+        """The letter of the actor that holds the lock which this one waits for."""
         holders = [other.letter for other in self.actors if self.locks.writer in other.connections]
         return "itself" if holders == [actor.letter] else " and ".join(holders) or "whoever reads"
 
@@ -177,7 +177,7 @@ class Exploration:
         if self._watchdog.fired_at == self.turn:
             self._watchdog.cancel()
             raise ActorNeverEnds(self._too_slow())
-        for each in self.actors:  # the fault may be in another one, whose engine the actor has used
+        for each in self.actors:  # the fault may be recorded on the actor whose engine this one used
             if each.fault is not None:
                 raise each.fault
         return result

@@ -6,7 +6,7 @@
 
 A step is a statement that reaches SQLite. BEGIN [DEFERRED], SAVEPOINT, RELEASE and PRAGMA are not steps; BEGIN
 IMMEDIATE is one. COMMIT and ROLLBACK are steps if the transaction holds the write lock, and always with a rollback
-journal; otherwise they belong to the preceding step, as does code between two steps.
+journal; otherwise they belong to the preceding step, as does the code between two steps.
 
 Not covered: races between Python variables, other files, and threads.
 """
@@ -57,8 +57,8 @@ def explore(
     setup: setup(engine), run once on a new database; schema: which tables that database has, None for no table.
     url: a PostgreSQL server, postgresql+psycopg://…; a scratch database is created there and dropped. None: a SQLite
         file. journal: the journal mode of that file.
-    schedules: run only these, each as far as it can be followed; for a test that keeps a schedule.
-    merge: if there are many schedules, run for real only those that lead to something unknown, and derive the others
+    schedules: run only these, each as far as it can be followed; for a regression test of one schedule.
+    merge: if there are many schedules, run for real only those that reach an unknown state, and derive the others
         from the states that they pass through. False: run every schedule.
     max_runs (real ones), seconds, stop_at_first: when to stop; the result says what was not explored.
     max_steps (of one actor), patience (seconds between two steps): beyond these, an actor counts as never ending.

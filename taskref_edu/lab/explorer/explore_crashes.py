@@ -61,7 +61,7 @@ class Crashes(ExplorationResult):
         return dict(sorted(found.items()))
 
     def as_test(self, schedule: str | None = None) -> str:
-        """A pytest case for all crash points: there are few, and a repair may move them. Raises CannotWriteTest."""
+        """A pytest case for all crash points: they are few, and a repair may renumber them. Raises CannotWriteTest."""
         return self.question.test_of_crashes()
 
     def _headline(self) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
 
 Which = Literal["all", "broken", "erring"]
-LISTED = 20  # schedules that a long list shows
+LISTED = 20  # schedules that the repr of a long list shows
 
 
 class State:
@@ -28,7 +28,7 @@ class State:
         self.edges: dict[str, int] = {}  # by letter, in alphabetical order
         self.problems: tuple[str, ...] = ()
         self.errors: tuple[str, ...] = ()
-        self.failed: frozenset[str] = frozenset()  # whose errors these are
+        self.failed: frozenset[str] = frozenset()  # the letters of the actors with an error
         self.all = self.broken = self.erring = self.sound = self.unexplored = 0
 
     def end(self, problems: tuple[str, ...], errors: Mapping[str, str]) -> None:
@@ -59,7 +59,7 @@ class Graph:
         return path
 
     def count_paths(self) -> None:
-        """Sum up the schedules of each state that is not an end; to be called after all were added."""
+        """Sum up the schedules of each state that is not an end. Call it after all were added."""
         for state in reversed(self.states):
             if state.edges:
                 state.edges = dict(sorted(state.edges.items()))
@@ -106,17 +106,17 @@ class Graph:
         return problems, errors
 
     def always_failing(self) -> set[str]:
-        """Who ends with an error in every schedule."""
+        """The actors that end with an error in every schedule."""
         ends = [state.failed for state in self.states if state.all and not state.edges]
         return set(frozenset.intersection(*ends)) if ends else set()
 
     def letters(self) -> set[str]:
-        """Who makes any step at all."""
+        """The actors that make at least one step."""
         return {letter for state in self.states for letter in state.edges}
 
     def shortest(self) -> str | None:
         """The breaking schedule with the fewest switches; of these the shortest, then the first in the alphabet."""
-        # For each state, by the letter with which it goes on: the best rest of a schedule.
+        # For each state, by the letter of its next step: the best remainder of a schedule.
         best: list[dict[str, tuple[int, int, str]]] = [{} for _ in self.states]
         for number in reversed(range(len(self.states))):
             state = self.states[number]

@@ -1,4 +1,4 @@
-"""What decides that a schedule is broken: the invariant, asked after each schedule and its recovery.
+"""What decides that a schedule is broken: the invariant, checked after each schedule and its recovery.
 
 Not covered: running the schedules (`trial.py` on SQLite, `postgresql.py` on a server).
 """
@@ -24,18 +24,18 @@ Recover = Callable[[Engine], object]
 
 
 class InvariantCheck:
-    """Runs the recovery, then asks the invariant. takes: how many arguments the invariant has.
+    """Runs the recovery, then checks the invariant. takes: how many arguments the invariant has.
 
-    A subclass says in which session the invariant is asked.
+    A subclass provides the session in which the invariant is checked.
     """
 
     def __init__(self, invariant: Invariant, recover: Recover | None) -> None:
         self.takes = arguments_of(invariant)
         self._invariant, self._recover = invariant, recover
-        self._found: dict[tuple[str, ...], tuple[str, ...]] = {}  # equal lists are kept once
+        self._found: dict[tuple[str, ...], tuple[str, ...]] = {}  # equal results share one tuple
 
     def asking(self) -> AbstractContextManager[Session]:
-        """The session for one question to the invariant."""
+        """The session for one check of the invariant."""
         raise NotImplementedError
 
     def recovery_engine(self) -> Engine:
@@ -83,7 +83,7 @@ def arguments_of(invariant: Invariant) -> int:
     """How many arguments the invariant takes, from 1 to 3. Raises TypeError for any other number."""
     parameters = inspect.signature(invariant).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    # A parameter with a default is the caller's own, unless it is called as ours are.
+    # A parameter with a default is not ours to pass, unless it has the name of one of ours.
     ours = [p for p in positional if p.default is p.empty or p.name in ("errors", "results")]
     if not 1 <= len(ours) <= 3:
         raise TypeError(f"an invariant of {len(ours)} arguments found: (session[, errors[, results]]) expected")

@@ -1,6 +1,6 @@
 """Numbers what each actor knows: one number for each history of answers.
 
-Of an actor that has ended only what the invariant may ask counts: its error and its result.
+Of an actor that has ended, only what the invariant receives counts: its error and its result.
 """
 
 from __future__ import annotations
@@ -61,13 +61,13 @@ class LocalStates:
         return NextStep(self._log.connection(index, step.connection), step.kind, step.sql, step.tables)
 
     def _end_key(self, index: int, history: Any, seen: Any) -> Any:
-        """Of an actor that has ended, what the invariant may ask: its error, its result."""
+        """Of an actor that has ended, what the invariant receives: its error, its result."""
         actor, takes = self._exploration.actors[index], self._takes
         who = self._letters[index] if self._learnt.unstable else None
         error = None if actor.error is None else self._log.plain(error_text(actor.error))
         result: Any = None
         if error is not None and takes > 1:
-            result = history  # an exception may carry anything
+            result = history  # an exception may carry any value that the actor has seen
         elif takes > 2:
             result = repr(self._log.rows([[actor.result]])) if _is_simple(actor.result) else history
         return ("end", who, error, result, seen)
@@ -75,7 +75,7 @@ class LocalStates:
     def compare(self, index: int, local: Local) -> None:
         """Compare the actor with another run in which it got the same answers.
 
-        Raises CannotMerge if it does something else, LearntMore if only values differ.
+        Raises CannotMerge if it sends another statement, LearntMore if only values differ.
         """
         actor, step = self._exploration.actors[index], self._log.next[index]
         if actor.ended != local.ended:

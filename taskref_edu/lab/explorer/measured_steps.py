@@ -1,6 +1,6 @@
 """What a step does, measured on SQLite's connections before and after it; nothing is modelled.
 
-Measured are: what was committed, who reads, who holds the write lock, and whose snapshot is new.
+Measured are: what was committed, which connections read, which one holds the write lock, which snapshots are new.
 Not covered: what counts as a step (`step_kinds.py`).
 """
 
@@ -53,7 +53,7 @@ class MeasuredSteps:
         log.savepoint = self._at_savepoint
 
     def versions(self, state: Situation, index: int) -> tuple[int, dict[int, int]]:
-        """Numbers that change with each commit: as everybody sees it, and as the step's own snapshot does."""
+        """Numbers that change with each commit: for a new reader, and for the snapshots that the actor has open."""
         local = self._memory.locals[state.locals[index]]
         own = {
             number: _data_version(connection)
@@ -100,7 +100,7 @@ class MeasuredSteps:
         changed = {table for table in now if now[table] != old.get(table)}
         if not changed <= writable:
             raise CannotMerge(f"{step.sql!r} changed {sorted(changed)}, not only {sorted(writable)}")
-        # All that the transaction has written, though it be as it was: elsewhere it may have been otherwise.
+        # All tables that the transaction has written, even if unchanged: in another state they may differ.
         return tuple(sorted((table, now[table]) for table in writable))
 
     def _holds(
@@ -114,8 +114,8 @@ class MeasuredSteps:
         held = any(view.connection == number and isinstance(view, Writing) for view in state.views[index])
         wrote = step is not None and step.connection == number and step.kind in (Kind.WRITE, Kind.BEGIN)
         if not holds and reads and (held or wrote):
-            # A write or a BEGIN that failed in a transaction may keep the lock; an autocommitted write that has rows
-            # left is not committed yet.
+            # A write or BEGIN that failed in a transaction may keep the lock; an autocommitted write with unfetched
+            # rows is not committed yet.
             others = any(self._memory.locals[other].holds for place, other in enumerate(state.locals) if place != index)
             others = others or writer in self._log.connections[index]
             holds = not others and self._exploration.database.is_locked()
@@ -130,11 +130,11 @@ class MeasuredSteps:
         others = {table for table in rows.keys() - writes if before[table] != rows[table]}
         if others:
             raise CannotMerge(f"{step.sql!r} changed {sorted(others)}, not only {sorted(writes)}")
-        # Only what this step has written: elsewhere the rest may be otherwise.
+        # Only what this step has written: in another state the other tables may differ.
         return Wrote(number, tuple(sorted((table, rows[table]) for table in writes)), True)
 
     def _at_savepoint(self, connection: Any, index: int) -> Any:
-        """What a transaction goes back to. From the first one on, keys hold all that a transaction has written."""
+        """The content to which the transaction can roll back; with savepoints, keys include all that it has written."""
         if self._exploration.locks.writer is not connection:
             return None
         if not self._learnt.savepoints:

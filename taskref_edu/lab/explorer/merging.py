@@ -1,8 +1,8 @@
-"""The graph of all schedules, although only a few of them are run.
+"""Builds the graph of all schedules while running only a few of them.
 
-The graph is built in memory from the remembered effects of steps; a schedule is run for real only if an effect or a
-verdict is missing. Each run compares what happens with what is remembered, and raises CannotMerge if they differ.
-Then every schedule has to be run, as if a statement's effect depends on more than rows.
+The graph is built in memory from the recorded effects of steps; a schedule is run for real only if an effect or a
+verdict is missing. Each run compares what happens with the record, and raises CannotMerge if they differ, for example
+because a statement's effect depends on more than rows. Then every schedule has to be run.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .wording import error_text
 ATTEMPTS = 50
 CHECKED = 30  # schedules that are run for real at the end, to compare their verdicts
 MOST_STATES = 1_000_000
-LOOK_EVERY = 1_000  # states
+CHECK_BUDGET_EVERY = 1_000  # states
 
 
 def merged_graph(trial: Trial, budget: Budget) -> Graph:
@@ -77,7 +77,7 @@ def check_some(trial: Trial, graph: Graph, budget: Budget) -> None:
 
 
 class Merging:
-    """Completes the graph: finds out by real runs what is still unknown."""
+    """Completes the graph: measures by real runs what is still unknown."""
 
     def __init__(self, trial: Trial, log: AnswerLog, learnt: Learnt, budget: Budget) -> None:
         self._trial, self._log, self._learnt, self._budget = trial, log, learnt, budget
@@ -124,7 +124,7 @@ class Merging:
     # Real runs
 
     def _run(self, prefix: str, target: str = "") -> None:
-        """Follow the prefix, try the target, and go on to the end, preferably to where nobody was."""
+        """Follow the prefix, try the target, and continue to the end, preferably through states not visited yet."""
         exploration = self._exploration
         state, outcome = self._start()
         for move in prefix:
@@ -147,7 +147,7 @@ class Merging:
         key = self._verdict_key(state)
         if key not in self._verdicts:
             self._verdicts[key] = self._trial.problems(outcome)
-            if key is state:  # everybody waited
+            if key is state:  # a deadlock
                 self._deadlocks[state] = {letter: error_text(error) for letter, error in outcome.errors.items()}
         counts = self._crash is None or outcome.crashed is not None
         outcome.forget()
@@ -158,7 +158,7 @@ class Merging:
         outcome = self._exploration.start()
         numbers = []
         for index, function in enumerate(self._functions):
-            # The same function has the same effects whoever runs it, unless values are named after their actor.
+            # Actors with the same function have the same effects, unless values are named after their actor.
             who = self._letters[index] if self._learnt.unstable else self._functions.index(function)
             numbers.append(self._numbered.number(index, ("start", who), self._log.take(index), ((), ()), 0))
         if self._begun is None:
@@ -169,7 +169,7 @@ class Merging:
         return self._begun, outcome
 
     def _choices(self, state: Situation) -> list[str]:
-        """Whom to let go: first whose effect is missing, then who leads to where nobody was."""
+        """Which actors to try: first those whose effect is unknown, then those that lead to a state not visited yet."""
         ranked = []
         for letter, known in self._known_moves(state):
             if known is None:
@@ -180,7 +180,7 @@ class Merging:
         return [letter for _, letter in sorted(ranked)]
 
     def _advance(self, state: Situation, move: str, outcome: Outcome) -> Situation | None:
-        """Let an actor make its step for real: the state after it, None if it has to wait."""
+        """Run an actor's step for real: the state after it, None if it has to wait."""
         if move == DIES:
             return self._die(state, outcome)
         memory, index = self._memory, self._letters.index(move)
@@ -217,7 +217,7 @@ class Merging:
 
     def _verdict_key(self, state: Situation) -> Any:
         if any(not self._memory.locals[number].ended for number in state.locals):
-            return state  # everybody waits
+            return state  # a deadlock
         return (state.content, state.locals if self._trial.takes > 1 else None, state.ages)
 
     # The graph
@@ -239,10 +239,10 @@ class Merging:
                 stack.pop()
                 continue
             self._was_in.add(state)
-            if len(self._was_in) % LOOK_EVERY == 0:
-                self._budget.look()
+            if len(self._was_in) % CHECK_BUDGET_EVERY == 0:
+                self._budget.must_stop()
                 if len(self._was_in) > MOST_STATES:
-                    self._budget.reason = self._budget.reason or f"{MOST_STATES:,} states are all that is kept"
+                    self._budget.reason = self._budget.reason or f"{MOST_STATES:,} states are the most that are kept"
             edges[state] = self._edges_of(state, parents)
             for move, child in reversed(edges[state]):
                 if child not in edges:

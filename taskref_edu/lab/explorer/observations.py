@@ -1,6 +1,6 @@
-"""Observes for display what happens on each edge of the graph, and each state, by running every edge for real once.
+"""Observes for display what happens on each edge of the graph, and in each state, by running every edge once.
 
-Observed are SQL with its parameters, answers, rows, who waits, and which answers are out of date. Verdicts do not
+Observed are SQL with its parameters, fetched rows, who waits, and which fetched rows are out of date. Verdicts do not
 depend on it. As few schedules as possible are run; a state on several schedules is observed in one of them.
 """
 
@@ -27,7 +27,7 @@ from .trial import Trial
 from .wording import error_text
 
 ENDS = ("COMMIT", "END", "ROLLBACK", "RELEASE")
-MOST_ASKED = 4  # SELECTs of an actor that are asked again after each step
+MOST_REPEATED = 4  # SELECTs of an actor that are repeated after each step, to see whether their rows have changed
 
 
 @dataclass
@@ -56,7 +56,7 @@ class SeenStep:
     post: list[str] = field(default_factory=list)
     line: int | None = None  # in the file of the actor's function
     dies: bool = False
-    undone: bool = False  # dying, it left a transaction open
+    undone: bool = False  # it was killed in an open transaction
 
 
 @dataclass
@@ -115,12 +115,12 @@ def _edges(graph: Graph, schedules: Iterable[str] | None) -> list[tuple[int, str
         passed = ((state, letter) for each in schedules for state, letter in zip(graph.walk(each), each, strict=False))
         return list(dict.fromkeys(passed))
     edges = [(n, move, child) for n, state in enumerate(graph.states) for move, child in state.edges.items()]
-    # Where somebody dies, the way on which nobody does is shown beside it.
+    # Beside a crash, the display also shows the run without one.
     return [(n, move) for n, move, child in edges if graph.states[child].all or graph.deaths]
 
 
 def _paths(graph: Graph) -> list[str]:
-    """For each state a way to it."""
+    """For each state, a schedule that leads to it."""
     paths = [""] * len(graph.states)
     reached = {0}
     for number, state in enumerate(graph.states):
@@ -144,7 +144,7 @@ def _describe_tables(trial: Trial, seen: Observations) -> None:
 
 @dataclass
 class _Asked:
-    """A SELECT of an actor: what it was told, and what somebody new is told now."""
+    """A SELECT of an actor: the rows that it fetched, and those that a new connection would fetch now."""
 
     sql: str
     parameters: Any
@@ -153,7 +153,7 @@ class _Asked:
 
 
 class _Watching:
-    """The recorder of one schedule after another."""
+    """The listener of the actors, for one schedule after another."""
 
     def __init__(self, trial: Trial, file: str | None) -> None:
         self._trial, self._exploration = trial, trial.exploration
@@ -202,7 +202,7 @@ class _Watching:
     # A run
 
     def run(self, schedule: str, seen: Observations, left: dict[tuple[int, str], None]) -> None:
-        """Follow the schedule, then edges that nobody has seen, and note what is new."""
+        """Follow the schedule, then edges not observed yet, and record what is new."""
         self._begin()
         outcome, number, place = self._exploration.start(), 0, 0
         self._note_state(seen, 0, None)
@@ -235,7 +235,7 @@ class _Watching:
             return SeenStep(actor.letter, sql, "other", dies=True, undone=undone, line=self._lines[actor])
         seen = self._ran[actor]
         ends = [place for place, text in enumerate(self._free[actor]) if text.upper().lstrip().startswith(ENDS)]
-        if ends:  # the transaction has ended in statements that are no steps
+        if ends:  # statements that are no steps have ended the transaction
             seen.post, self._free[actor] = self._free[actor][: ends[-1] + 1], self._free[actor][ends[-1] + 1 :]
         if actor.ended and actor.error is not None:
             seen.ends = error_text(actor.error)
@@ -260,7 +260,7 @@ class _Watching:
         )
 
     def _out_of_date(self, actor: Actor, moved: bool) -> dict[str, FetchedRows]:
-        """What the actor's latest SELECTs answer now, where somebody else has changed that."""
+        """What the actor's latest SELECTs would fetch now, where another actor has changed that."""
         found = {}
         for sql, asked in list(self._asked[actor].items()):
             try:
@@ -269,7 +269,7 @@ class _Watching:
                 continue
             was, asked.now = asked.told.rows if asked.now is None else asked.now, now
             if moved and now != was:
-                del self._asked[actor][sql]  # its own doing
+                del self._asked[actor][sql]  # changed by the actor itself
             elif differ(asked.told.columns, now, asked.told.rows, self._times):
                 found[sql] = FetchedRows(asked.told.columns, now)
         return found
@@ -279,15 +279,15 @@ class _Watching:
 
 
 def keep_latest(asked: dict[str, Any], sql: str, one: Any) -> None:
-    """Note a SELECT as the latest one; of more than MOST_ASKED the oldest goes."""
+    """Keep a SELECT as the latest one; beyond MOST_REPEATED the oldest is dropped."""
     asked.pop(sql, None)
     asked[sql] = one
-    if len(asked) > MOST_ASKED:
+    if len(asked) > MOST_REPEATED:
         del asked[next(iter(asked))]
 
 
 def differ(columns: list[str], rows: list[list[Any]], others: list[list[Any]], times: set[str]) -> bool:
-    """Whether two answers differ; of a time only whether it is there."""
+    """Whether two results differ; times count only as NULL or not NULL."""
     timed = [name in times for name in columns]
 
     def bare(given: list[list[Any]]) -> list[list[Any]]:

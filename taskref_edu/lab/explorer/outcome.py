@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-DIES = "x"  # in a schedule: here the crashing actor dies
-DIES_IN_COMMIT = "y"  # on a server: after its COMMIT was sent, and before the answer came
+DIES = "x"  # in a schedule: the crashing actor is killed here
+DIES_IN_COMMIT = "y"  # on a server: after its COMMIT was sent, and before the reply arrived
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Limits:
 
 @dataclass
 class Outcome:
-    """The outcome of one schedule: errors and results by the actor's letter; crashed: the SQL before which one died."""
+    """The outcome of one schedule: errors and results by letter; crashed: the SQL before which an actor was killed."""
 
     schedule: str
     errors: dict[str, BaseException] = field(default_factory=dict)

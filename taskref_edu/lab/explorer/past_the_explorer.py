@@ -1,10 +1,10 @@
-"""Refuses what the explorer could not see: other connections and engines, and code that runs later or never.
+"""Refuses what the explorer could not observe: other connections and engines, and code that runs later or never.
 
 An audit hook sees every `sqlite3.connect` of the process, a pool event every connection that a pool hands out. Python
 cannot remove an audit hook, so there is one of each, added at the first exploration; between explorations they do
 nothing.
 
-Not covered: a connection that was taken from its pool before the exploration started, and a thread that was.
+Not covered: connections checked out, and threads started, before the exploration.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from sqlalchemy.pool import Pool
 
 from .errors import ActorKilled, PastTheExplorer
 
-_guarding = 0  # explorations that are under way, on any thread
+_guarding = 0  # explorations that are running, on any thread
 _installed = False
 _lock = threading.Lock()
 _original_start = threading.Thread.start
@@ -35,12 +35,12 @@ class Guarded(Protocol):
         ...
 
     def borrows(self, pool: Any, connection: Any) -> None:
-        """Called before its code uses a connection of a pool, be it its own."""
+        """Called before its code uses a connection of any pool."""
         ...
 
 
 def begin_guarding() -> None:
-    """From now on, refuse connections that an actor opens or borrows other than by its engine."""
+    """From now on, refuse connections that an actor gets other than from its engine."""
     global _guarding, _installed
     with _lock:
         _guarding += 1
@@ -87,7 +87,7 @@ def _on_audit(name: str, _arguments: tuple[Any, ...]) -> None:
 
 
 def _start_thread(self: threading.Thread) -> None:
-    """In place of Thread.start() during an exploration: what an actor's thread does, its actor does."""
+    """In place of Thread.start() during an exploration: a thread started by an actor belongs to that actor."""
     if (actor := _running_actor()) is not None:
         self.actor = actor  # type: ignore[attr-defined]
     _original_start(self)
@@ -99,7 +99,7 @@ def _on_checkout(connection: Any, _record: Any, proxy: Any) -> None:
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """False for a killed actor's connection that could not be rolled back: so it should be."""
+    """False for the pool's complaint that a killed actor's connection could not be rolled back: that is intended."""
     return record.exc_info is None or not isinstance(record.exc_info[1], ActorKilled)
 
 

@@ -1,7 +1,7 @@
 """Every interleaving of unmodified functions on a PostgreSQL server: real connections, real locks.
 
 As on SQLite, a schedule is a string of letters. A lower-case letter is a statement that had to wait for a lock: in
-"AABbA" B waits, and goes on by itself when A has ended. The server ends a deadlock after a moment, with an error. Every
+"AABbA" B waits, and continues by itself when A has ended. The server resolves a deadlock with an error. Every
 schedule is run for real, on a scratch database that is created and dropped.
 
 Not covered: raw driver connections (`engine.raw_connection()`), SERIALIZABLE (its victims depend on timing).
@@ -34,7 +34,7 @@ from .server_actor import ServerActor, is_open, put_gates
 from .trace import Trace, TraceStep
 from .wording import error_text
 
-GLANCE = 0.003  # seconds after which a statement that has not ended may be waiting for a lock
+LOCK_CHECK_AFTER = 0.003  # seconds after which an unfinished statement is checked for waiting on a lock
 BLOCKED = text("SELECT pg_blocking_pids(:pid) <> '{}'")
 HOLDERS = text("SELECT pg_blocking_pids(:pid)")
 GONE = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :pid")
@@ -44,7 +44,7 @@ LineOf = Callable[[Callable[..., Any], FrameType | None], int | None]
 
 
 class ServerTrial(InvariantCheck):
-    """As Trial, on a server: runs schedules, recovers, and asks the invariant. Use it in a `with` block."""
+    """As Trial, on a server: runs schedules, recovers, and checks the invariant. Use it in a `with` block."""
 
     def __init__(self, question: Question, limits: Limits) -> None:
         assert question.url is not None
@@ -55,7 +55,7 @@ class ServerTrial(InvariantCheck):
         self.database = ScratchDatabase(question.url, question.setup, question.schema)
         self.speaks_for = self.database.speaks_for
         self._engines = [self.database.engine() for _ in question.actors]
-        self._engine = self.database.engine()  # of the recovery
+        self._engine = self.database.engine()  # for the recovery
         for engine in self._engines:
             put_gates(engine)
         self.actors: list[ServerActor] = []  # of the latest schedule
@@ -112,7 +112,7 @@ class ServerTrial(InvariantCheck):
     def rows_of(self, actor: ServerActor) -> tuple[Any, bool]:
         """The rows after a step; if the actor's transaction has written, as that transaction sees them.
 
-        A SERIALIZABLE one is not asked: the server counts what it reads, and might end it for that.
+        Not in a SERIALIZABLE one: reading in it could make the server abort it.
         """
         connection = actor.connection
         if actor.at_gate and actor.wrote and connection is not None and is_open(connection):
@@ -159,7 +159,7 @@ class ServerTrial(InvariantCheck):
             if actor.fault is not None:
                 raise actor.fault
             if actor.dead:
-                continue  # what its code met afterwards, nobody hears of
+                continue  # errors of its code after the kill do not count
             if actor.error is not None:
                 outcome.errors.setdefault(actor.letter, actor.error)
             elif actor.letter not in outcome.errors:
@@ -197,13 +197,13 @@ class ServerTrial(InvariantCheck):
             )
 
     def _settle(self, actors: Sequence[ServerActor], moved: threading.Condition) -> None:
-        """Wait until each actor stands at its gate, has ended, or waits for somebody's lock."""
+        """Wait until each actor is at its gate, has ended, or waits for another actor's lock."""
         end = time.monotonic() + self._limits.patience
         while moving := [actor for actor in actors if actor.is_moving]:
             with moved:
-                if moved.wait_for(lambda: not any(actor.is_moving for actor in moving), GLANCE):
+                if moved.wait_for(lambda: not any(actor.is_moving for actor in moving), LOCK_CHECK_AFTER):
                     continue
-            # All of them: one that came to its gate during the question may have freed one that was asked before it.
+            # Check all again: an actor that reached its gate meanwhile may have released one checked before it.
             if all(self.waits(actor) and actor.is_moving for actor in moving):
                 return
             if time.monotonic() > end:
@@ -228,10 +228,10 @@ class ServerTrial(InvariantCheck):
         while not self.database.connection.execute(GONE, {"pid": actor.pid}).scalar_one():
             if time.monotonic() > end:
                 raise ActorNeverEnds(f"the server keeps the connection of {actor.letter}, which is dead")
-            time.sleep(GLANCE)
+            time.sleep(LOCK_CHECK_AFTER)
 
     def _wait_for_the_server(self, actors: list[ServerActor], outcome: Outcome) -> None:
-        """Everybody waits: the server ends a deadlock that it sees; another one, as of an actor with itself, we do."""
+        """All actors wait. The server ends a deadlock that it detects; we end any other, as of an actor with itself."""
         moved = actors[0].moved
         waiting = [actor for actor in actors if actor.is_moving]
         if not waiting:
@@ -249,14 +249,14 @@ class ServerTrial(InvariantCheck):
         self._settle(actors, moved)
 
     def _end(self, actors: list[ServerActor]) -> None:
-        """Nobody goes on after the schedule, however it ended."""
+        """End all actors, however the schedule ended."""
         end = time.monotonic() + self._limits.patience
         while any(actor.is_alive() for actor in actors) and time.monotonic() < end:
             for actor in actors:
                 if actor.at_gate:
                     actor.let_go(DIES)
                 elif actor.is_alive():
-                    actor.join(GLANCE)
+                    actor.join(LOCK_CHECK_AFTER)
 
 
 class ServerWalk:
@@ -280,5 +280,5 @@ class ServerWalk:
     def mark_untried(self, graph: Graph) -> None:
         """Record in the graph where choices were left untried."""
         for branch in self._stack:
-            with suppress(KeyError):  # of a schedule in which nobody died
+            with suppress(KeyError):  # a schedule without a crash
                 graph.states[graph.walk(branch[:-1])[-1]].unexplored += 1

@@ -1,8 +1,8 @@
 """Shows the progress of a long exploration and lets you stop it: a bar in a notebook, a line in a terminal.
 
 It appears after half a second and disappears at the end. While it is shown, an interrupt (■ in JupyterLab, Control-C in
-a terminal) ends the exploration after the current schedule; a second one interrupts at once. A button in the notebook
-would not work: its click is handled only after the cell has ended.
+a terminal) ends the exploration after the current schedule; a second one interrupts at once. A button in the
+notebook would not work: its click is handled only after the cell has ended.
 
 Not covered: explorations on other threads than the main one.
 """
@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from ...arguments import counted
 
 AFTER = 0.5  # seconds until it appears
-EVERY = 0.25  # seconds between two looks
+EVERY = 0.25  # seconds between two updates
 _whole_only = False
 
 
@@ -48,7 +48,7 @@ class Bar:
 
     def __init__(self) -> None:
         self.stopped = False
-        self.share: Callable[[], float] | None = None  # the estimated part that is done
+        self.share: Callable[[], float] | None = None  # the estimated fraction that is done
         self._most = 0.0
         self._began = time.monotonic()
         self._next = self._began + AFTER
@@ -69,10 +69,10 @@ class Bar:
         now = time.monotonic()
         if now >= self._next:
             self._next = now + EVERY
-            self._look(count, now - self._began)
+            self._show(count, now - self._began)
         return self.stopped
 
-    def _look(self, count: int, seconds: float) -> None:
+    def _show(self, count: int, seconds: float) -> None:
         if self._place is None:
             self._place = _place()
             if self._place is None:
@@ -81,7 +81,7 @@ class Bar:
             if not _whole_only and callable(signal.getsignal(signal.SIGINT)):
                 self._former = signal.signal(signal.SIGINT, self._interrupted)
         if self.share is not None:
-            self._most = max(self._most, min(1.0, self.share()))  # an estimate that falls would look like a mistake
+            self._most = max(self._most, min(1.0, self.share()))  # the shown estimate never falls
         done = f", about {self._most:.0%} done" if self.share else ""
         self._place.show(f"{counted(count, 'run')}, {count / seconds:,.0f} a second{done}", self._most or None)
 
@@ -102,7 +102,7 @@ def _place() -> _Place | None:
 
 
 class _Terminal:
-    """A line on standard error, written over again and again."""
+    """A line on standard error, overwritten at each update."""
 
     def show(self, text: str, share: float | None) -> None:
         print(f"\r\x1b[K{text}; Control-C stops", end="", file=sys.stderr, flush=True)
@@ -112,7 +112,7 @@ class _Terminal:
 
 
 class _Notebook:
-    """An output of the cell that runs."""
+    """An output of the running cell."""
 
     def __init__(self) -> None:
         self._display: Any = None

@@ -64,7 +64,9 @@ class Question:
         parts.append(f" invariant={_expression(self.invariant)}")
         parts += [f" schema={self.schema!r}"] if self.schema != "both" else []
         parts += [f" journal={self.journal!r}"] if self.journal != "wal" else []
-        parts += [f' url=os.environ["{URL_VARIABLE}"]'] if self.url is not None else []  # it may hold a password
+        parts += (
+            [f' url=os.environ["{URL_VARIABLE}"]'] if self.url is not None else []
+        )  # the URL may contain a password
         return ",".join(parts)
 
     def _imports(self, explore: str) -> str:
@@ -81,7 +83,7 @@ class Question:
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """The name of a function, for showing."""
+    """The name of a function, for display."""
     return getattr(function, "__name__", None) or repr(function)
 
 

@@ -1,6 +1,6 @@
 """Creates the recording of an exploration from its graph of states and what was observed in them.
 
-A small exploration is recorded completely, so that a reader without a kernel can play every schedule. Of a large one,
+A small exploration is recorded completely, so that a page without a kernel can play every schedule. Of a large one,
 only the listed schedules are recorded: one for each way in which a schedule can end. Times of the run itself are
 written as `…time…`.
 """
@@ -21,7 +21,7 @@ from .outcome import DIES
 
 MOST_STATES = 400  # of a graph that is recorded whole
 MOST_RUNS = 400  # of schedules that are listed one by one
-MOST_CLASSES = 200  # of ends that are listed where there are more schedules than that
+MOST_CLASSES = 200  # of ends that are listed if there are more schedules
 LONGEST = 500  # characters of a value that are kept
 A_TIME = "a time"
 _TIME = re.compile(r"'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.(?!0+\b)\d{4,}(?:\+\d\d:?\d\d)?'")
@@ -42,7 +42,7 @@ class ToRecord(Protocol):
 
 
 class Recorder:
-    """Numbers each SQL text, row, step and state once; states with the same future are one."""
+    """Numbers each SQL text, row, step and state once; states with the same continuations are merged."""
 
     def __init__(self, seen: Observations, runs: Sequence[tuple[str, int]], describe: Mapping[str, Any]) -> None:
         self.seen, self.runs, self.describe = seen, runs, describe
@@ -68,7 +68,7 @@ class Recorder:
         return {"v": VERSION, **self.describe, "tables": self.tables, **lists, "runs": runs, **whole}
 
     def _whole(self) -> list[dict[str, Any]]:
-        """The steps of a single actor that nobody kills."""
+        """The steps of a single actor in a run without a crash."""
         steps, number = [], 0
         while (0, "A") in self.seen.steps and (number, "A") in self.seen.steps:
             steps.append(self._step(self.seen.steps[number, "A"]))
@@ -89,7 +89,7 @@ class Recorder:
                 self.tables[table] = info | ({"times": times} if times else {})
 
     def _state(self, number: int, numbers: Mapping[int, int]) -> dict[str, Any]:
-        """A state with its steps to others; at an end what is broken, after the recovery if there was one."""
+        """A state with its steps to other states; at an end, what is broken, after the recovery if there was one."""
         node, found = self.seen.graph.states[number], self._look(self.seen.states[number])
         steps = {x: self.seen.steps[number, x] for x in node.edges if (number, x) in self.seen.steps}
         if go := {x: [self.steps.of(self._step(step)), numbers[node.edges[x]]] for x, step in steps.items()}:
@@ -133,7 +133,9 @@ class Recorder:
             return {**found, "dies": True, "undone": step.undone}
         came: dict[str, Any] = self._answer(step.answer) if step.answer is not None else {}
         if step.changed is not None and step.kind == "write":
-            came["changed"] = max(step.changed, len(came.get("rows", ())))  # SQLite counts them as they are fetched
+            came["changed"] = max(
+                step.changed, len(came.get("rows", ()))
+            )  # SQLite counts RETURNING rows as they are fetched
         if step.id is not None:
             came["id"] = step.id
         optional = {"came": came, "error": step.error, "ends": step.ends, "line": step.line, "pre": step.pre,
@@ -158,7 +160,7 @@ class Recorder:
 
 
 class Numbered:
-    """Values, each once, by the sequence in which they came."""
+    """Values without repetition, in the sequence in which they were first given."""
 
     def __init__(self) -> None:
         self.all: list[Any] = []
@@ -172,7 +174,7 @@ class Numbered:
 
 
 def telling_times(seen: Observations) -> set[str]:
-    """The columns of times that say something by being set: the rest of the row does not tell whether they are."""
+    """The time columns that carry information by being NULL or not: the rest of the row does not determine it."""
     found: set[str] = set()
     ways: dict[str, set[tuple[bool, ...]]] = {}
     for state in [*seen.states.values(), *(state for state, _ in seen.recovered.values())]:
@@ -189,7 +191,7 @@ def telling_times(seen: Observations) -> set[str]:
 def record(found: ToRecord, describe: Mapping[str, Any], *, file: str | None = None) -> dict[str, Any]:
     """The recording of a result: of all its states where they are few.
 
-    describe: kind, count, actors, test … file: of the code whose lines are noted.
+    describe: kind, count, actors, test … file: the file whose line numbers are recorded.
     """
     runs = listed(found.graph, found.count)
     whole = len(found.graph.states) <= MOST_STATES if found.count > MOST_RUNS else True
@@ -198,7 +200,7 @@ def record(found: ToRecord, describe: Mapping[str, Any], *, file: str | None = N
 
 
 def listed(graph: Graph, count: int) -> list[tuple[str, int]]:
-    """The schedules to list, and for how many each stands: all of them, or one for each end, the worst first."""
+    """The schedules to list, and how many each represents: all of them, or one for each end, the worst first."""
     if count <= MOST_RUNS:
         return [(schedule, 1) for schedule in Schedules(graph)]
     ways, ends = graph.paths_to(), _easiest(graph)
@@ -228,7 +230,7 @@ def _rank(state: State) -> int:
 
 
 def without_times(sql: str) -> str:
-    """The SQL without times of the run itself, which have fractions of a second, one line for each line."""
+    """The SQL without times of the run itself, which have fractions of a second; line breaks are kept."""
     return _TIME.sub(f"'{NOW}'", re.sub(r"\s*\n\s*", "\n", sql.strip()))
 
 

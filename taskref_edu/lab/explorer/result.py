@@ -29,7 +29,7 @@ from .trace import Trace
 from .trial import Trial
 from .wording import explained
 
-LISTED = 200  # as many breaking schedules as a notebook lists
+LISTED = 200  # breaking schedules that a notebook lists
 
 
 class ExplorationResult:
@@ -105,14 +105,16 @@ class ExplorationResult:
     @cached_property
     def idle(self) -> set[str]:
         """Actors that made no step in any schedule."""
-        dying = {list(self.names)[self.question.crash or 0]} if self.graph.deaths else set()  # it stood before a step
+        dying = (
+            {list(self.names)[self.question.crash or 0]} if self.graph.deaths else set()
+        )  # it was stopped before a step
         return set(self.names) - self.graph.letters() - dying
 
     @cached_property
     def doubts(self) -> list[str]:
         """Why nothing is proven although nothing broke: a sentence for each reason."""
         if not self._whole:
-            return []  # it may be just these schedules
+            return []  # the requested schedules may not show it
         said = [
             f"{letter} ({self.names[letter]}) sent no statement: does it use the engine it is given?"
             for letter in sorted(self.idle)
@@ -261,7 +263,7 @@ class ExplorationResult:
         }
 
     def _kinds(self) -> list[str]:
-        """How many schedules each problem and each error comes in, where there are several."""
+        """In how many schedules each problem and each error occurs, if there are several."""
         problems, errors = self._texts
         lines = [f"{number:,} × {text}" for number, text in [*_ranked(problems), *_ranked(errors)]]
         return lines if len(lines) > 1 else []

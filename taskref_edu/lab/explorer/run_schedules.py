@@ -19,7 +19,7 @@ from .wording import error_text
 
 AnyTrial = Trial | ServerTrial
 FIRST = 24  # schedules that are run before their number is estimated
-MANY = 200  # schedules: from here on it pays to merge states
+MANY = 200  # schedules from which on merging states is faster
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Explored:
 
     graph: Graph
     runs: int
-    whole: bool = True  # all schedules were asked for, and not only some
+    whole: bool = True  # all schedules were requested, not only some
     reason: str = ""
     stopped_by_user: bool = False
     not_merged: str = ""

@@ -1,8 +1,8 @@
 """Runs schedules on SQLite: each one once, or a given one.
 
 A schedule is the sequence of completed steps, as a string of the actors' letters. The tree of all schedules is visited
-depth first. To return to a branch, everything runs from the start again: the database is restored, the functions are
-called again, and the same choices lead to the same state.
+depth first. To backtrack to a branch, the schedule is run again from the start: the database is restored, the functions
+are called again, and the same choices lead to the same state.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class AllSchedules:
                 if self._exploration.crash is None or outcome.crashed is not None:
                     yield outcome
                 outcome.forget()
-            if not self._turn_back():
+            if not self._backtrack():
                 return
 
     def mark_untried(self, graph: Graph) -> None:
@@ -60,8 +60,8 @@ class AllSchedules:
             left[options[0]] -= 1
         return done + here if self._path else 0.0
 
-    def _turn_back(self) -> bool:
-        """Choose the next branch at the latest place that has one left."""
+    def _backtrack(self) -> bool:
+        """Backtrack to the latest place with an option left."""
         while self._path:
             self._path[-1].pop(0)
             if self._path[-1]:
@@ -71,7 +71,7 @@ class AllSchedules:
         return False
 
     def _run(self) -> Outcome | None:
-        """Repeat the path and go on from its end; None if nobody could make its last step."""
+        """Repeat the path and continue from its end; None if its last step turned out to have to wait."""
         outcome = self._exploration.start()
         for place, options in enumerate(self._path):
             if self._exploration.go(options[0], outcome):
@@ -94,7 +94,7 @@ class AllSchedules:
         return bool(options) and self._exploration.go(options[0], outcome)
 
     def _go_next(self, options: list[str], outcome: Outcome) -> bool:
-        """The first one has to wait: let the next one go that need not."""
+        """The first option has to wait: try the next ones."""
         while options:
             options.pop(0)
             if self._go_first(options, outcome):
@@ -104,7 +104,7 @@ class AllSchedules:
     def _abandon(self) -> None:
         for actor in self._exploration.going:
             self._exploration.kill(actor)
-        self._path[-1] = [""]  # for _turn_back() to drop
+        self._path[-1] = [""]  # for _backtrack() to drop
 
 
 def _not_repeatable(done: str, move: str) -> str:

@@ -18,8 +18,8 @@ from .database_snapshot import Rows
 from .errors import LabError
 from .past_the_explorer import refuse_later
 
-DEADLOCK_SECONDS = 0.1  # until the server looks for a deadlock; a second, where the role may not say so
-LOCK_TIMEOUT = "50ms"  # of a question asked again
+DEADLOCK_SECONDS = 0.1  # until the server checks for a deadlock; 1 second if the role may not set it
+LOCK_TIMEOUT = "50ms"  # of a repeated SELECT
 SNAPSHOT = "taskref_snapshot"
 TABLES = f"""
 SELECT c.oid::regclass::text AS name, c.relname AS short,
@@ -54,7 +54,7 @@ class ScratchDatabase:
         scratch = make_url(url).set(database=self._name)
         if "options" not in scratch.query:
             deadlocks = f" -c deadlock_timeout={DEADLOCK_SECONDS * 1000:.0f}ms" if superuser else ""
-            # What is committed is seen at once; whether it would outlive the machine matters to nobody here.
+            # Durability does not matter for a scratch database.
             scratch = scratch.update_query_dict({"options": f"-c synchronous_commit=off{deadlocks}"})
         self._url, self._engines = scratch, list[Engine]()
         self.deadlock_seconds = DEADLOCK_SECONDS if superuser else 1.0
@@ -83,7 +83,7 @@ class ScratchDatabase:
         rows = self.connection.exec_driver_sql(TABLES).all()
         self._tables = {row.short: row.name for row in rows}
         self.connection.exec_driver_sql(f"CREATE SCHEMA {SNAPSHOT}")
-        parts = ["BEGIN", "SET LOCAL session_replication_role = replica"]  # no trigger and no foreign key takes part
+        parts = ["BEGIN", "SET LOCAL session_replication_role = replica"]  # without triggers and foreign keys
         for number, row in enumerate(rows):
             copy = f"{SNAPSHOT}.t{number}"
             self.connection.exec_driver_sql(f"CREATE TABLE {copy} AS SELECT {row.columns} FROM {row.name}")
@@ -97,7 +97,7 @@ class ScratchDatabase:
     def restore(self) -> None:
         """Restore every table to its rows after the setup."""
         try:
-            # All at once: one way to the server and back.
+            # One string, one round trip.
             self.connection.connection.driver_connection.execute(self._restoring.encode())  # type: ignore[union-attr]
         except Exception as error:
             raise LabError(f"the scratch database was not restored ({error}): a superuser's role is needed") from None
@@ -124,7 +124,7 @@ class ScratchDatabase:
         return {row[0]: row[1] for row in self.connection.exec_driver_sql(REFERENCES)}
 
     def answer_to(self, statement: str, parameters: Any) -> list[list[Any]] | None:
-        """What a SELECT would return now, asked without changing or locking anything; None if that is refused."""
+        """What a SELECT would return now, without changing or locking anything; None if that is refused."""
         execute = self.connection.exec_driver_sql
         execute("BEGIN READ ONLY")
         try:

@@ -1,7 +1,7 @@
 """An actor on a server: a function on a thread that stops at a gate before each of its statements.
 
-Its connections are real ones; the server itself reports for whom a statement waits. A killed actor's socket is closed,
-as a killed process's is: before a statement, or after COMMIT was sent and before its answer arrived.
+Its connections are real ones; the server reports whose lock a statement waits for. A killed actor's socket is closed,
+as a killed process's is: before a statement, or after COMMIT was sent and before the reply arrived.
 """
 
 from __future__ import annotations
@@ -51,18 +51,18 @@ class ServerActor(threading.Thread):
 
     def __init__(self, letter: str, function: Callable[..., Any], engine: Engine, moved: threading.Condition) -> None:
         super().__init__(name=f"actor {letter}", daemon=True)
-        self.actor = self  # how hooks know whose code runs
+        self.actor = self  # read by the hooks of past_the_explorer.py
         self.letter, self.function, self.engine, self.moved = letter, function, engine, moved
         self.at_gate = self.ended = self.dead = self.wrote = False
         self.steps = 0
         self.sql, self.fate = "", ""
-        self.connection: Connection | None = None  # of the step that comes next, or goes on
+        self.connection: Connection | None = None  # of the next or current step
         self.pid = 0
         self.opened = False  # whether a transaction was open before its latest step
         self.line_of: Callable[[FrameType | None], int | None] | None = None
-        self.line: int | None = None  # that sent it
-        self.answer: ServerAnswer | None = None  # to it
-        self.refused = ""  # the error that it got
+        self.line: int | None = None  # that sent the step
+        self.answer: ServerAnswer | None = None  # to the step
+        self.refused = ""  # the error of the step
         self.result: Any = None
         self.error: BaseException | None = None
         self.fault: LabError | None = None
@@ -88,7 +88,7 @@ class ServerActor(threading.Thread):
         return not self.at_gate and not self.ended
 
     def let_go(self, fate: str = "") -> None:
-        """Let it make its step, or die; fate: DIES or DIES_IN_COMMIT."""
+        """Let it run its step, or kill it; fate: DIES or DIES_IN_COMMIT."""
         with self.moved:
             self.fate, self.at_gate = fate, False
             self.moved.notify_all()
@@ -130,7 +130,7 @@ class ServerActor(threading.Thread):
             driver.pgconn.flush()
         with socket.socket(fileno=os.dup(driver.pgconn.socket)) as wire:
             wire.shutdown(socket.SHUT_RDWR)
-        connection.invalidate()  # nothing of what still runs reaches the server
+        connection.invalidate()  # code that still runs cannot reach the server
         raise ActorKilled
 
     def _fail(self, what: str, advice: str) -> None:
@@ -139,7 +139,7 @@ class ServerActor(threading.Thread):
 
 
 def put_gates(engine: Engine) -> None:
-    """Make actors stop before each statement on this engine; other threads do not stop."""
+    """Stop actors before each statement on this engine; other threads are not stopped."""
     event.listen(engine, "before_cursor_execute", _before_statement)
     event.listen(engine, "after_cursor_execute", _after_statement)
     event.listen(engine, "handle_error", _refused)
@@ -166,7 +166,7 @@ def _after_statement(
         on_server = hasattr(cursor, "name")
         if columns is not None and not on_server and cursor.rowcount > 0 and cursor.rownumber == 0:
             rows = [list(row) for row in cursor.fetchall()]
-            cursor.scroll(0, "absolute")  # they are in memory, and its code has not fetched any
+            cursor.scroll(0, "absolute")  # rewind: they are in memory, and the actor has fetched none yet
         actor.answer = ServerAnswer(statement, parameters, columns, rows, max(0, cursor.rowcount))
 
 
@@ -198,7 +198,7 @@ def _before_end(connection: Connection, how: str) -> None:
 
 
 def filled(statement: str, parameters: Any) -> str:
-    """The statement with its values in it."""
+    """The statement with its parameters filled in."""
     values = parameters if isinstance(parameters, dict) else {}
     return PARAMETER.sub(lambda found: _literal(values[found[1]]) if found[1] in values else "…", statement)
 

@@ -1,7 +1,7 @@
 """As `observations.py`, for a graph that was explored on a server.
 
-Not covered: the answer to a statement that had to wait, which depends on who ends the wait and how; rows of a
-server-side cursor; statements that are not steps.
+Not covered: the rows of a statement that had to wait, which depend on how the wait ends; rows of a server-side
+cursor; statements that are not steps.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ def observe_server(
 
 
 class _Following:
-    """One schedule, run to be seen."""
+    """One schedule that is run for observation."""
 
     def __init__(self, trial: ServerTrial, seen: Observations, schedule: str, path: list[int]) -> None:
         self._trial, self._seen, self._schedule, self._path = trial, seen, schedule, path
         self._place = 0
-        # By letter and SQL: the latest SELECTs, and their answers now.
+        # By letter and SQL: the latest SELECTs, and what they would fetch now.
         self._asked: dict[str, dict[str, tuple[ServerAnswer, list[list[Any]]]]] = {}
 
     def run(self, file: str | None) -> None:
-        """Run it, and note what is new."""
+        """Run it, and record what is new."""
 
         def line_of(function: Callable[..., Any], frame: FrameType | None) -> int | None:
             return line_in(file or source_of(function), frame)
@@ -65,7 +65,7 @@ class _Following:
         step = SeenStep(actor.letter, sql, KINDS.get(sql.split(" ", 1)[0].upper(), "write"), ends=error or None)
         step.dies, step.undone = move in (DIES, DIES_IN_COMMIT), move == DIES and actor.opened
         step.before, step.line = actor.opened, actor.line
-        # A statement that waits is within its transaction; its connection cannot be asked meanwhile.
+        # While a statement waits, its transaction is open, and its connection cannot be used to check.
         step.after = actor.is_moving or (actor.at_gate and actor.connection is not None and is_open(actor.connection))
         if not actor.is_moving and actor.answer is not None:
             self._note_answer(actor.letter, step, actor.answer)
@@ -96,12 +96,12 @@ class _Following:
         )
 
     def _out_of_date(self, letter: str, moved: bool) -> dict[str, FetchedRows]:
-        """What the actor's latest SELECTs are told now, where somebody else has changed that."""
+        """What the actor's latest SELECTs would fetch now, where another actor has changed that."""
         found, mine = {}, self._asked.get(letter, {})
         for sql, (asked, was) in list(mine.items()):
             now = self._trial.database.answer_to(asked.statement, asked.parameters)
             if asked.columns is None or now is None or (moved and now != was):
-                del mine[sql]  # its own doing, or nobody may ask
+                del mine[sql]  # changed by the actor itself, or refused
                 continue
             mine[sql] = asked, now
             if differ(asked.columns, now, asked.rows, self._seen.times):

@@ -1,10 +1,10 @@
-"""Decides who has to wait for a lock: exactly when SQLite would call its busy handler.
+"""Decides which statement has to wait for a lock: exactly those for which SQLite would call its busy handler.
 
 SQLite does so only while the connection has no read transaction open; otherwise the caller gets SQLITE_BUSY at once, as
-always with SQLITE_BUSY_SNAPSHOT. Connections are opened without a timeout; to wait is to try again after another
-actor's step. In rollback-journal mode a commit also waits, until nobody reads.
+always with SQLITE_BUSY_SNAPSHOT. Connections are opened without a timeout; waiting means trying again after
+another actor's step. In rollback-journal mode a COMMIT also waits until no other connection reads.
 
-Not covered: a commit that waits for readers keeps new readers out meanwhile (rollback journal only).
+Not covered: a COMMIT that waits for readers blocks new readers meanwhile (rollback journal only).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ _PRIMARY = 0xFF  # the low byte of an extended error code is the primary one
 
 
 def is_reading(connection: sqlite3.Connection) -> bool:
-    """Whether a read transaction is open on the connection, be it by BEGIN or by a cursor not yet exhausted."""
+    """Whether a read transaction is open on the connection, by BEGIN or by a cursor not yet exhausted."""
     try:
-        # Nothing tells this but an error: a checkpoint refuses to run beside the connection's own transaction.
+        # SQLite has no API for this, but a checkpoint fails if the connection itself has a transaction open.
         sqlite3.Cursor(connection).execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     except sqlite3.OperationalError as error:
         return error.sqlite_errorcode == sqlite3.SQLITE_LOCKED
@@ -43,12 +43,14 @@ def waits(connection: sqlite3.Connection, error: sqlite3.Error) -> bool:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether another connection's lock was the reason."""
+    """Whether the error is SQLITE_BUSY: another connection holds the lock."""
     return _code(error) & _PRIMARY == sqlite3.SQLITE_BUSY
 
 
 def _code(error: BaseException) -> int:
-    return getattr(error, "sqlite_errorcode", 0)  # the driver's own errors, such as a wrong parameter, have none
+    return getattr(
+        error, "sqlite_errorcode", 0
+    )  # errors of the driver itself, such as for a wrong parameter, have no code
 
 
 class Locks:
@@ -74,7 +76,7 @@ class Locks:
             self._writer = connection
 
     def _kept(self, error: BaseException) -> bool:
-        """Whether a statement that failed inside a transaction leaves it with the write lock, as a constraint does."""
+        """Whether a failed statement leaves its transaction with the write lock, as a violated constraint does."""
         return not is_busy(error) and self.writer is None and self._is_locked()
 
     @property

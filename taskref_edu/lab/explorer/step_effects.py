@@ -1,8 +1,8 @@
-"""Remembers what each step does: a step is measured once for each situation on which its effect can depend.
+"""Records what each step does: a step is measured once for each situation on which its effect can depend.
 
 The effect of a step is a function of (1) its actor's local state, which is the history of all that the database has
 answered to it, (2) the rows of the tables that its statement opens, as its connection sees them, and (3) the locks of
-others, if it needs one. These form the key under which the effect is remembered. Actors depend on the database only, so
+others, if it needs one. These form the key under which the effect is recorded. Actors depend on the database only, so
 the same key has the same effect in every schedule.
 """
 
@@ -42,7 +42,7 @@ View = Reading | Writing
 
 
 class Situation(NamedTuple):
-    """A state: committed content, each actor's local state, its open transactions, and changing values by age."""
+    """A state: committed content, each actor's local state and open transactions, and the unstable values by age."""
 
     content: int
     locals: tuple[int, ...]
@@ -51,7 +51,7 @@ class Situation(NamedTuple):
 
 
 class Local:
-    """What an actor knows: one for each history of answers. If the actor has ended: what the invariant may ask."""
+    """What an actor knows: one for each history of answers. If the actor has ended: what the invariant receives."""
 
     __slots__ = (
         "created", "ended", "error", "holds", "names", "number", "parameters", "reads", "step", "steps", "transactions",
@@ -65,10 +65,10 @@ class Local:
         self.step: NextStep | None = None
         self.parameters: list[tuple[Any, Any]] = []
         self.transactions: tuple[tuple[int, bool, bool], ...] = ()  # by connection: it reads, it holds the write lock
-        self.unfinished: tuple[int, ...] = ()  # connections with rows that are not fetched yet
+        self.unfinished: tuple[int, ...] = ()  # connections with unfetched rows
         self.holds = self.reads = False
-        self.names: frozenset[str] = frozenset()  # values that differ from run to run, of those that it knows
-        self.created: tuple[str, ...] = ()  # those that it has made last
+        self.names: frozenset[str] = frozenset()  # the unstable values (which differ from run to run) that it knows
+        self.created: tuple[str, ...] = ()  # those that its next step introduces
 
     def reads_on(self, connection: int) -> bool:
         """Whether a transaction is open on this connection."""
@@ -76,7 +76,7 @@ class Local:
 
 
 class Kept(NamedTuple):
-    """After a step, a connection still has its former snapshot."""
+    """After a step, a connection still has its previous snapshot."""
 
     connection: int
 
@@ -88,7 +88,7 @@ class Fresh(NamedTuple):
 
 
 class Wrote(NamedTuple):
-    """After a step, a connection holds the write lock; tables: all that it has written; with `more`, what is new."""
+    """After a step, a connection holds the write lock. tables: all that it has written; if `more`, only what is new."""
 
     connection: int
     tables: tuple[tuple[str, int], ...]
@@ -113,7 +113,7 @@ class Contents:
 
     def __init__(self) -> None:
         self.known: list[dict[str, int]] = []  # by number: the number of each table's rows
-        self.names_of_rows: dict[int, frozenset[str]] = {}  # changing values in the rows of a table
+        self.names_of_rows: dict[int, frozenset[str]] = {}  # unstable values in the rows of a table
         self._numbers: dict[tuple[tuple[str, int], ...], int] = {}
         self._names: dict[int, frozenset[str]] = {}
 
@@ -136,7 +136,7 @@ class Contents:
 
 
 class Effects:
-    """The memory: local states, contents, and the effect of each step that was measured."""
+    """The record: local states, contents, and the effect of each step that was measured."""
 
     def __init__(self, *, wal: bool, defers_foreign_keys: bool, savepoints: bool) -> None:
         self.contents = Contents()
@@ -168,7 +168,7 @@ class Effects:
         return (local.number, locked, old, seen)
 
     def _seen(self, state: Situation, view: View | None, step: NextStep) -> Any:
-        """Of the rows, what this step can see."""
+        """The rows that this step can see."""
         if step.kind is Kind.COMMIT or step.kind is Kind.ROLLBACK:
             return (view and view[1], self._defers_foreign_keys and state.content)
         if step.tables.reads is None:
@@ -187,7 +187,7 @@ class Effects:
         return {**committed, **dict(view.tables)} if view is not None else committed
 
     def _ages_known(self, state: Situation, view: View | None, local: Local, step: NextStep) -> tuple[str, ...]:
-        """Changing values have no value here; but which of two is older may matter to whoever meets both."""
+        """Unstable values are compared by name only; their relative age can matter to a step that sees two of them."""
         if step.tables.reads is None or local.unfinished or self._savepoints:
             return state.ages
         known = local.names
@@ -230,7 +230,7 @@ class Effects:
         return Writing(change.connection, change.tables)
 
     def _living(self, ages: tuple[str, ...], content: int, numbers: list[int], views: list[Any]) -> tuple[str, ...]:
-        """Those changing values that somebody can still meet."""
+        """The unstable values that are still reachable: in the content, a transaction, or an actor's knowledge."""
         living = set(self.contents.names(content)).union(*(self.locals[number].names for number in numbers))
         for view in (view for theirs in views for view in theirs):
             if isinstance(view, Reading):
@@ -240,7 +240,7 @@ class Effects:
         return tuple([name for name in ages if name in living])
 
     def death_key(self, state: Situation, index: int) -> Any:
-        """Everything on which the effect of this actor's death can depend."""
+        """Everything on which the effect of killing this actor can depend."""
         return (state.locals[index], state.views[index])
 
     def death_known(self, state: Situation, index: int) -> bool:
@@ -249,7 +249,7 @@ class Effects:
         return not writes or self.death_key(state, index) in self.deaths
 
     def after_death(self, state: Situation, index: int, dead: int) -> Situation:
-        """The state after this actor's death; `dead`: its local state then."""
+        """The state after this actor was killed; `dead`: its local state then."""
         committed, commits = self.deaths.get(self.death_key(state, index), ((), False))
         return self.after(state, index, Effect(dead, "", committed, commits, ()))
 

@@ -15,7 +15,7 @@ _CHANGES = re.compile(r"\bchanges\s*\(", re.IGNORECASE)
 _HEAD = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w*)\s*[\"'`\[]?(\w*)[\"'`\]]?\s*[\"'`\[]?(\w*)", re.DOTALL)
 _SETTING = re.compile(r"PRAGMA\s+(?:\w+\.)?(\w+)", re.IGNORECASE)
 
-# Settings that change nothing here, and questions that look like settings. SQLAlchemy sends the first.
+# PRAGMAs without a lasting effect on the connection, although they have an argument. SQLAlchemy sends the first.
 _HARMLESS = {
     "READ_UNCOMMITTED",
     "WAL_CHECKPOINT",
@@ -36,12 +36,12 @@ CHANGES_THE_FILE = re.compile(
     "CreateBtree|Destroy|ParseSchema|Drop(Table|Index|Trigger)|SetCookie|SqlExec|V(Update|Create|Destroy)|Vacuum"
     "|JournalMode|LoadAnalysis"
 )
-# Their answers depend on more than tables and arguments.
+# Functions whose results depend on more than tables and arguments.
 CHANGING_FUNCTIONS = frozenset({"random", "randomblob", "changes", "total_changes", "last_insert_rowid"})
 ROOT_IN_REGISTER = 0x10  # flags of instructions (SQLite's OPFLAG_P2ISREG, OPFLAG_LASTROWID)
 SETS_LAST_ROWID = 0x20
 
-# What the driver raises for SQL or values that it cannot take.
+# What the driver raises for SQL or values that it does not accept.
 REFUSED = (sqlite3.Error, OverflowError, UnicodeError, ValueError)
 
 
@@ -50,7 +50,7 @@ class Kind(Enum):
 
     FREE = "free"  # no step: BEGIN [DEFERRED], SAVEPOINT, RELEASE, ROLLBACK TO, PRAGMA
     BEGIN = "begin"  # BEGIN IMMEDIATE or EXCLUSIVE: takes the write lock
-    COMMIT = "commit"  # a step where it releases a lock that others wait for, as is ROLLBACK
+    COMMIT = "commit"  # a step if it releases a lock, as is ROLLBACK
     ROLLBACK = "rollback"
     READ = "read"
     WRITE = "write"
@@ -103,7 +103,7 @@ class Classifier:
                 asked = self._observer if _CHANGES.search(sql) else connection
                 program = _program(asked, sql, parameters)
                 if program is None:
-                    # It will fail, perhaps only this time: a table that is created later.
+                    # It will fail, but not necessarily each time: the table may be created later.
                     return known._replace(tables=Tables(reads=None))
                 known = known._replace(kind=_kind_of(program), tables=self._tables_of(program, known.word, sql))
             self._known[sql] = known
@@ -128,7 +128,7 @@ class Classifier:
                 depends = f"more than rows ({opcode})"
             elif opcode in CALLS and (name := str(p4).partition("(")[0].lower()) not in self._functions:
                 depends = f"{name}()"
-        # Without the programs of triggers, whose instructions are numbered anew.
+        # Without the programs of triggers, whose instructions are numbered from 0 again.
         own = [line for place, line in enumerate(program) if line[0] == place]
         inserts = word in ("INSERT", "REPLACE", "WITH") and "DO UPDATE" not in sql.upper()
         numbers_rows = inserts and any(line[1] == "Insert" and line[6] & SETS_LAST_ROWID for line in own)
@@ -163,9 +163,9 @@ def _kind_of(program: Iterable[tuple[Any, ...]]) -> Kind:
 
 
 def _program(connection: sqlite3.Connection, sql: str, parameters: Any) -> list[tuple[Any, ...]] | None:
-    """The instructions that SQLite makes of `sql`; None if it cannot."""
+    """The instructions that SQLite compiles `sql` to; None if it refuses."""
     try:
-        cursor = sqlite3.Cursor(connection)  # the driver's own class: nobody observes it
+        cursor = sqlite3.Cursor(connection)  # the driver's own class, which is not observed
         return cursor.execute("EXPLAIN " + sql, parameters[0] if is_many(parameters) else parameters).fetchall()
     except REFUSED:
         return None

@@ -25,7 +25,7 @@ from .wording import error_text
 class TraceStep:
     """One step: the actor's letter, its SQL with the parameters filled in, and every table's rows after it.
 
-    committed: True if others see these rows, too; False if only the actor's own transaction does.
+    committed: False if only the actor's own transaction sees these rows.
     """
 
     actor: str

@@ -1,4 +1,4 @@
-"""One exploration on a SQLite file: runs its schedules, and has the invariant asked after each of them."""
+"""One exploration on a SQLite file: runs its schedules, and checks the invariant after each of them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from .trace import Trace, traced
 
 
 class Trial(InvariantCheck):
-    """Runs schedules, recovers, and asks the invariant. Use it in a `with` block."""
+    """Runs schedules, recovers, and checks the invariant. Use it in a `with` block."""
 
     def __init__(self, exploration: Exploration, invariant: Invariant, recover: Recover | None = None) -> None:
         self.exploration = exploration
         try:
             super().__init__(invariant, recover)
         except TypeError:
-            exploration.database.close()  # the `with` block, which would close it, is never entered
+            exploration.database.close()  # the `with` block that would close it is never entered
             raise
         self._engine = exploration.database.engine()
 
     def __enter__(self) -> Trial:
-        # Kept open: taking a connection and returning it costs as much as asking the invariant. No actor runs
-        # meanwhile, so no transaction is open either.
+        # Kept open: checking a connection out and in costs as much as checking the invariant. In autocommit mode it
+        # holds no lock between two checks.
         self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._session = session_to_read(self._connection)
         self.exploration.__enter__()

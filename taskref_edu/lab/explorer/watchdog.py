@@ -4,8 +4,8 @@ The watchdog stops Python code and running SQL. On the main thread of a POSIX sy
 an actor that sleeps, or waits for a Python lock that another actor holds. It cannot stop a call into other C code that
 does not return, nor a loop around a call that swallows every BaseException.
 
-Where the system says for how long a thread was ready and got no processor (Linux), that time does not count: a machine
-that is busy with something else makes nobody's code hang.
+On Linux, time in which the thread was runnable but got no processor does not count: a busy machine must not make an
+actor look hung.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
-AGAIN = 0.02  # seconds between two tries to stop what goes on
+RETRY_EVERY = 0.02  # seconds between two attempts to stop the actor
 
 
 class Hung(BaseException):
@@ -35,7 +35,7 @@ def stuck_at(stuck: Hung) -> str:
 class Turns(Protocol):
     """What the watchdog watches."""
 
-    turn: int  # rises whenever an actor is let go on
+    turn: int  # incremented whenever an actor is resumed
     running: bool
 
     def interrupt(self) -> None:
@@ -44,7 +44,7 @@ class Turns(Protocol):
 
 
 def seconds_without_processor(thread: int) -> float:
-    """How long a thread of this process, by its native id, was ready to run and did not; 0 where nobody counts it."""
+    """How long a thread of this process, by its native id, was runnable but not running; 0 if that is unknown."""
     try:
         return int(Path(f"/proc/self/task/{thread}/schedstat").read_text().split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
@@ -59,14 +59,14 @@ class Watchdog:
 
     def __init__(self, turns: Turns, patience: float, error: type[BaseException] = Hung) -> None:
         self.fired_at = -1  # the turn that was stopped
-        self.lock = threading.Lock()  # held to check whether a turn goes on, and to end one
+        self.lock = threading.Lock()  # held while checking whether a turn is running, and while ending one
         self._turns = turns
         self._patience = patience
         self._error = error
         self._victim = threading.get_ident()
         self._native_id = threading.get_native_id()
         self._ended = threading.Event()
-        # SIGURG: ignored wherever nobody listens, and used by nobody else here.
+        # SIGURG is ignored by default, and no library here uses it.
         self._by_signal = hasattr(signal, "pthread_kill") and threading.current_thread() is threading.main_thread()
         self._former = signal.signal(signal.SIGURG, self._woken) if self._by_signal else None
         self._thread = threading.Thread(target=self._watch, name="watchdog of an exploration", daemon=True)
@@ -82,12 +82,12 @@ class Watchdog:
 
     def _watch(self) -> None:
         turn, since = self._turns.turn, self._now()
-        while not self._ended.wait(AGAIN if turn == self.fired_at else min(self._patience / 5, 0.1)):
+        while not self._ended.wait(RETRY_EVERY if turn == self.fired_at else min(self._patience / 5, 0.1)):
             with self.lock:
                 if self._turns.turn != turn or not self._turns.running:
                     turn, since = self._turns.turn, self._now()
                 elif self._now() - since > self._patience:
-                    # Again and again, since `except BaseException: pass` in a loop may swallow one.
+                    # Repeated, since `except BaseException: pass` in a loop may swallow one.
                     self.fired_at = turn
                     self._turns.interrupt()
                     if self._by_signal:
@@ -99,10 +99,10 @@ class Watchdog:
         return time.monotonic() - seconds_without_processor(self._native_id)
 
     def _woken(self, number: int, frame: FrameType | None) -> None:
-        """On the main thread, in the middle of whatever the actor does, a lock's acquire() included."""
+        """On the main thread, wherever the actor is, a lock's acquire() included."""
         if self._turns.running and self._turns.turn == self.fired_at:
             raise self._error
-        if callable(self._former):  # the signal was for a watchdog around this one
+        if callable(self._former):  # the signal was meant for an outer watchdog
             self._former(number, frame)
 
     def cancel(self) -> None:

@@ -1,6 +1,6 @@
 """Errors as text, short enough for one line.
 
-A module of its own, so that results, verdicts and other rooms describe the same error in the same words.
+Apart, so that results, verdicts and other rooms describe the same error in the same words.
 """
 
 from __future__ import annotations
