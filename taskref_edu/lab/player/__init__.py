@@ -1,1 +1,1 @@
-"""The race player: one interactive picture for races, crashes, the scheduler and failed exercises."""
+"""The race player: draws a recorded exploration, for races, crashes, the scheduler and failed exercises."""

@@ -15,7 +15,7 @@ LONGEST = 80  # characters of one value
 
 @dataclass(frozen=True)
 class Answer:
-    """`column` is empty where the value says it all; `weak`: nothing hangs on it."""
+    """`column` is empty if the value needs no label; `weak`: shown without emphasis."""
 
     value: str
     column: str = ""
@@ -27,10 +27,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Thread:
-    """What an actor has read, from the read to the write that relies on it.
+    """What an actor has read, from the read to the write that relies on it, as step numbers.
 
-    act: None while it may still come. commit: when that writing became visible. stale: the first step after the read
-    at which somebody else's commit has made the answer false.
+    act: the write; None while it may still come. commit: the step that made the write visible. stale: the first step
+    after the read at which another actor's commit has made the answer out of date.
     """
 
     by: str
@@ -53,7 +53,7 @@ class Answers:
             self._rows.setdefault(tuple(came["cols"]), []).extend(came["rows"])
 
     def of(self, step: Facts) -> Answer | None:
-        """What came back from this step; None if nothing did."""
+        """What this step returned; None if nothing."""
         came = step.get("came")
         return None if came is None or step.get("error") else self.words(step, came)
 
@@ -68,7 +68,7 @@ class Answers:
         return Answer("1 row changed" if changed == 1 else f"{changed} rows changed", weak=changed > 0)
 
     def news(self, step: Facts, came: Mapping[str, Any]) -> str:
-        """What a SELECT would answer now, in the column that differs from what it was told."""
+        """What a SELECT would return now, in the column that differs from what it returned."""
         told, answer = step["came"], self.words(step, came)
         if len(told["rows"]) == len(came["rows"]) == 1 and answer.value == self.words(step, told).value:
             pairs = zip(came["cols"], told["rows"][0], came["rows"][0], strict=True)
@@ -88,14 +88,14 @@ class Answers:
         return Answer(shown(row[telling[0]]), telling[0]) if telling else Answer("1 row")
 
     def _telling(self, columns: Sequence[str], info: Mapping[str, Any]) -> list[str]:
-        """The columns in which the answers of this shape differ; where none does, a reference or the status."""
+        """The columns in which answers with these columns differ; if none does, references and the status."""
         rows = self._rows.get(tuple(columns), [])
         differing = [name for place, name in enumerate(columns) if len({str(row[place]) for row in rows}) > 1]
         return differing or [name for name in columns if name in (*info.get("refs", {}), "status")]
 
 
 def threads(recording: Recording, moments: Sequence[Moment]) -> list[Thread]:
-    """Each read with the write that relies on it: the first on its table, else the last before its actor reads anew."""
+    """Each read with the write that relies on it: the first on its table, else the last before the next such read."""
     over = moments[-1].state.get("ended", "") if moments[-1].state.get("go") else "".join(recording.letters)
     found = []
     for moment in moments:
@@ -118,5 +118,5 @@ def threads(recording: Recording, moments: Sequence[Moment]) -> list[Thread]:
 
 
 def shown(value: Any) -> str:
-    """A value in a cell."""
+    """A value as text, NULL included."""
     return "NULL" if value is None else shorten(str(value), LONGEST)

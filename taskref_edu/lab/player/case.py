@@ -17,7 +17,7 @@ Parts = Part | Sequence[Part]
 
 @dataclass(frozen=True)
 class Why:
-    """A sentence, the steps whose answers decided, and what is said beside a step that came too late or too early."""
+    """A sentence, the steps whose answers were decisive, and notes for steps that came too late or too early."""
 
     parts: tuple[Part, ...]
     key: tuple[int, ...]
@@ -75,12 +75,12 @@ class Case:
         return sorted(found, key=lambda w: w.at)
 
     def _writer(self, commit: Moment, table: str) -> int:
-        """The statement that wrote to a table what only its COMMIT shows, where nobody may look into a transaction."""
+        """The statement behind a change that only the COMMIT shows, if the open transaction could not be observed."""
         mine = (m for m in self.moments[1 : commit.number] if m.by == commit.by and m.kind == "write")
         return max((m.number for m in mine if self.table(m.number) == table), default=commit.number)
 
     def _changes(self, moment: Moment) -> list[Change]:
-        """What a statement changed; where it had to wait, as soon as its actor sees it."""
+        """What a statement changed; if it had to wait, as soon as its actor sees the change."""
         by, later = moment.by, self.moments[moment.number :]
         if by not in moment.state.get("waits", {}):
             return self.recording.changes(self.moments, moment.number) or self._written_again(moment)
@@ -90,7 +90,7 @@ class Case:
         return self.recording.changed(done.state["rows"], done.state["open"][by])
 
     def _written_again(self, moment: Moment) -> list[Change]:
-        """The row that a statement wrote with the values that it had, as a second worker's claim does."""
+        """The row that a statement wrote without changing a value, as a second worker's claim does."""
         step, table = moment.step or {}, self.table(moment.number)
         if step.get("came", {}).get("changed") != 1 or table not in self.recording.facts["tables"]:
             return []
@@ -100,7 +100,7 @@ class Case:
         return [] if row is None else [Change(table, key, row, row)]
 
     def before(self, number: int, *, but: str) -> list[Writing]:
-        """What others than this actor had committed before a step."""
+        """What the other actors had committed before a step."""
         return [w for w in self.writings if w.by != but and w.commit is not None and w.commit < number]
 
     def acts(self, thread: Thread) -> list[Writing]:
@@ -108,7 +108,7 @@ class Case:
         return [w for w in self.writings if w.at == thread.act and w.commit is not None]
 
     def overlapping(self) -> Iterator[tuple[Thread, Thread]]:
-        """Two actors' reads before either relying write was committed; the first commit makes the other read false."""
+        """Pairs of reads made before either relying write was committed; the first commit outdates the other read."""
         acting = [t for t in self.threads if t.commit is not None and self.acts(t)]
         for place, one in enumerate(acting):
             for other in acting[place + 1 :]:
@@ -118,7 +118,7 @@ class Case:
                         yield (one, other) if one.read < other.read else (other, one)
 
     def makes_false(self, number: int, thread: Thread) -> bool:
-        """Whether this step changed what the reading actor's SELECT would answer."""
+        """Whether this step changed what the reading actor's SELECT would return."""
         before, after = (self.recording.now(self.moments[n], self.moments[thread.read]) for n in (number - 1, number))
         return after is not None and after != before
 
@@ -158,7 +158,7 @@ def who(letter: str) -> Part:
 
 
 def at(*numbers: int) -> list[Part]:
-    """`(step 1)`, `(steps 1 and 5)`; the numbers can be pressed."""
+    """`(step 1)`, `(steps 1 and 5)`; the numbers are links in the player."""
     distinct = list(dict.fromkeys(numbers))
     found: list[Part] = ["(steps " if len(distinct) > 1 else "(step "]
     for place, number in enumerate(distinct):

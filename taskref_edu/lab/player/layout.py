@@ -1,4 +1,4 @@
-"""What still and text have in common: statements broken into lines, and the notes beside a step in its lane."""
+"""Layout shared by the still and the text: statements broken into lines, notes in the lanes, changed rows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .answers import Thread
 from .recording import LIVE, Change, Moment, Recording
 from .short_sql import Clause
 
-Piece = tuple[str, str]  # text, and how it is set: "kw", "table", or ""
+Piece = tuple[str, str]  # text, and its style: "kw", "table", or ""
 INDENT = 2
 LONGEST_CELL = 40  # characters
 
@@ -43,7 +43,7 @@ def _length(line: list[Piece]) -> int:
 
 
 def blocked(moments: Sequence[Moment], number: int, letter: str) -> str:
-    """Whose lock an actor that has begun stands before while a step is made; "" if none."""
+    """The actor whose lock this one, once it has begun, waits for during a step; "" if none."""
     waits = moments[number - 1].state.get("waits", {}).get(letter)
     began = any(moment.by == letter for moment in moments[1:number])
     return waits[0] if waits and began and moments[number].by != letter else ""
@@ -52,7 +52,7 @@ def blocked(moments: Sequence[Moment], number: int, letter: str) -> str:
 def notes(
     recording: Recording, moments: Sequence[Moment], found: Sequence[Thread], now: dict[str, dict[str, dict[str, str]]]
 ) -> dict[tuple[int, str], tuple[str, str]]:
-    """What stands in the gaps of a lane, by step and letter: `out of date: now 2`, `waits for B’s lock`."""
+    """Notes in the gaps of a lane, by step and letter: `out of date: now 2`, `waits for B’s lock`."""
     notes: dict[tuple[int, str], tuple[str, str]] = {}
     for letter in recording.letters:
         waiting = ""
@@ -82,14 +82,12 @@ def row_words(recording: Recording, change: Change, columns: Sequence[str]) -> s
 
 
 def cell(value: Any) -> str:
-    """A value, NULL as such, nothing longer than a cell can be."""
+    """A value as the text of a cell: NULL by name, on one line, of limited length."""
     return "NULL" if value is None else shorten(" ".join(str(value).split()), LONGEST_CELL)
 
 
 def marks(recording: Recording, moment: Moment) -> dict[tuple[str, Any], str]:
-    """Rows that something is wrong with, by table and key: tasks that have not ended and that nothing references, and
-    references to rows that are gone.
-    """
+    """Warnings by table and key: live tasks that no row references, and references to rows that do not exist."""
     rows, tables = recording.rows(moment.state["rows"]), recording.facts["tables"]
     found: dict[tuple[str, Any], str] = {}
     targets: dict[str, str] = {}

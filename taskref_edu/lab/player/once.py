@@ -1,7 +1,7 @@
 """Puts the player's JavaScript module into a page only once: in the first cell of a notebook that shows a player.
 
 If that cell runs again, its new output contains the module again, because its former output is gone. Outside a kernel,
-every output contains it. A module of its own, because results, exercises and the scheduler all have to ask.
+every output contains it. Apart, because results, exercises and the scheduler share it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _first: Cell | None = None
 
 
 def module_wanted() -> bool:
-    """Whether the output that is made now has to bring the module."""
+    """Whether the output of the running cell has to contain the module."""
     global _first
     here = current_cell()
     if here is None:
@@ -39,6 +39,6 @@ def current_cell() -> Cell | None:
         return None
     request: dict[str, Any] = shell.get_parent() or {}
     run = request.get("header", {}).get("msg_id", "")
-    # JupyterLab names the cell. Where nobody does, the same text is the same cell.
+    # JupyterLab sends the cell's id. Other front ends do not: there, cells with equal text count as one.
     name = request.get("metadata", {}).get("cellId") or request.get("content", {}).get("code", "")
     return Cell(name, run) if name else None

@@ -1,7 +1,7 @@
 """The player in a page: a custom element for each recording, and, once for each page, the module that animates it.
 
-Where scripts may not run, the element shows its content: the still and the table. The module's source is the files of
-`js/` in a fixed sequence, in one scope. It defines an element whose name contains the source's hash, so that two
+Where scripts may not run, the element shows its content: the still and the table. The module is the concatenation of
+the files of `js/`, in one scope. It defines an element whose name contains the source's hash, so that two
 versions of the package can be on one page.
 """
 
@@ -35,7 +35,7 @@ def module() -> str:
 
 
 def _lines_of(path: Path) -> str:
-    """A source without its indents and its lines of comment: every notebook that is saved holds it."""
+    """A source without indentation and comment lines: every saved notebook contains it."""
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return "\n".join(line for line in lines if line and not line.startswith("//"))
 
@@ -53,9 +53,9 @@ def element_name() -> str:
 
 
 def data(facts: Facts, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What the module draws from: the recording, the words for it, and the options of the page.
+    """The module's input: the recording, its texts, and the options of the page.
 
-    options: schedule and at (what is open), names by letter, game and goal (the learner plays), theme.
+    options: schedule and at (what is shown first), names by letter, game and goal (the learner plays), theme.
     """
     return {**facts, "words": words(Recording(facts)), "options": dict(options or {})}
 

@@ -3,7 +3,7 @@
 A recording contains each SQL text, row, step and state once; everything refers to them by index. A schedule is a path
 from state 0 along `go`. docs/recording.md describes the format.
 
-Not covered: how a recording is made (`lab/explorer/recorder.py`), and the words for it (`answers.py`, `why.py`).
+Not covered: how a recording is made (`lab/explorer/recorder.py`), and its texts (`answers.py`, `why.py`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Run:
     schedule: str
     broken: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
-    count: int = 1  # of schedules that end like this, for all of which it stands
+    count: int = 1  # of the schedules with the same end that it represents
 
     @property
     def outcome(self) -> str:
@@ -88,7 +88,7 @@ class Bracket:
     by: str
     first: int
     last: int
-    open: bool = False  # it goes on
+    open: bool = False  # not ended yet
     torn: bool = False  # a crash ended it
 
 
@@ -110,7 +110,7 @@ class Recording:
 
     @property
     def first(self) -> Run | None:
-        """The run to open: the worst with the fewest switches; where every crash holds, the last that was repaired."""
+        """The run to show first: the worst with the fewest switches; if every crash holds, the last repaired one."""
         worst = next((run for out in ("bad", "err") for run in self.runs if run.outcome == out), None)
         if worst is not None or not self.runs:
             return worst
@@ -123,11 +123,11 @@ class Recording:
 
     @property
     def opened(self) -> str:
-        """The schedule to open; "" if there is none."""
+        """The schedule to show first; "" if there is none."""
         return self.first.schedule if self.first else ""
 
     def run(self, schedule: str) -> Run | None:
-        """The run of this schedule; None where it is not recorded to its end."""
+        """The run of this schedule; None if it is not recorded to its end."""
         moments = self.moments(schedule)
         ends = "go" not in moments[-1].state and "more" not in moments[-1].state
         return self.ended(schedule) if ends and len(moments) > len(schedule) else None
@@ -142,7 +142,7 @@ class Recording:
         return clauses(self.sql(step), self.times)
 
     def now(self, moment: Moment, read: Moment) -> Facts | None:
-        """What somebody new would be told to a read's SELECT at a moment; None if still the same, as far as known."""
+        """What a read's SELECT would return at a moment to a new connection; None if the same, as far as known."""
         asked = moment.state.get("now", {}).get(read.by, {})
         return asked.get(str(read.step["sql"])) if read.step else None
 
@@ -184,7 +184,7 @@ class Recording:
         return found
 
     def key(self, table: str) -> str:
-        """The column that tells a table's rows apart."""
+        """The column that identifies a table's rows."""
         info = self.facts["tables"][table]
         return info.get("key") or info["cols"][0]
 
@@ -206,7 +206,7 @@ class Recording:
         return self.changed(before, self.seen(moments[number], by))
 
     def changed(self, before: Sequence[int], after: Sequence[int]) -> list[Change]:
-        """What tells two lists of rows apart."""
+        """The differences between two lists of rows."""
         old, found = self.rows(before), []
         for (table, key), row in self.rows(after).items():
             was = old.pop((table, key), None)
@@ -216,7 +216,7 @@ class Recording:
         return found + [Change(table, key, row, None) for (table, key), row in old.items()]
 
     def refusal(self, moments: Sequence[Moment], number: int) -> str:
-        """The error to show at a step: it was refused, or its actor ended here with one not yet shown; "" if none."""
+        """The error to show at a step: its own, or the one that ended its actor, if not shown before; "" if none."""
         step, by = moments[number].step or {}, moments[number].by
         if step.get("error"):
             return str(step["error"])
@@ -224,7 +224,7 @@ class Recording:
         return f"ends with {step['ends']}" if step.get("ends") and not shown else ""
 
     def commit_of(self, moments: Sequence[Moment], number: int) -> int | None:
-        """The step that made a step's writing visible to others: its COMMIT, or the step itself."""
+        """The step that made a write visible to others: its COMMIT, or the write itself."""
         by = moments[number].by
         for moment in moments[number:]:
             step = moment.step
@@ -237,7 +237,7 @@ class Recording:
         return None
 
     def brackets(self, moments: Sequence[Moment]) -> list[Bracket]:
-        """The transactions of more than one read."""
+        """The transactions, except those of a single read."""
         found: list[Bracket] = []
         first: dict[str, int] = {}
         for moment in moments[1:]:

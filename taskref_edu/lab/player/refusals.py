@@ -17,9 +17,9 @@ BUSY = {
 
 @dataclass(frozen=True)
 class Refused:
-    """The statement that the database refused, and the error. Where it waited first, the error came later.
+    """The statement that the database refused, and the error, which came later if the statement waited first.
 
-    again: whether the actor fails each time; of a deadlock the server may end another one.
+    again: whether the same actor fails each time; in a deadlock the server may end another one.
     """
 
     moment: Moment
@@ -36,7 +36,7 @@ class Refused:
 
 
 def refused(case: Case) -> Why | None:
-    """An actor got an error: a deadlock, or it had read before it wanted to write."""
+    """An actor got an error: a deadlock, or its read was out of date or blocked its later write."""
     found = _refusal(case)
     if found is None:
         return None
@@ -60,13 +60,13 @@ def _fails_again(case: Case, moment: Moment) -> bool:
 
 
 def _refused_before(case: Case, end: Moment) -> Moment:
-    """The statement whose refusal ended an actor: after it a server lets one only roll back."""
+    """The statement whose refusal ended an actor: after it, a server accepts only ROLLBACK."""
     earlier = [m for m in case.moments[1 : end.number] if m.by == end.by]
     return earlier[-1] if end.kind == "rollback" and earlier else end
 
 
 def deadlock(case: Case, refusal: Refused) -> Why | None:
-    """Each waits for a lock of the other, and the server ends one."""
+    """Each actor waits for a lock of the other, and the server ends one."""
     if "DeadlockDetected" not in refusal.error:
         return None
     waiting = next((found for m in reversed(case.moments) if (found := _circle(case, m, refusal.by))), None)
@@ -83,7 +83,7 @@ def deadlock(case: Case, refusal: Refused) -> Why | None:
 
 
 def _circle(case: Case, moment: Moment, first: str) -> list[tuple[str, str, int]] | None:
-    """Who waits for whom, around to the first again, and since which step; None unless they do at this moment."""
+    """The cycle of waiting actors: each with the holder and the waiting step; None if there is none at this moment."""
     waits, found, letter = moment.state.get("waits", {}), [], first
     while letter not in [one for one, _, _ in found]:
         if letter not in waits or len(holder := waits[letter][0]) != 1:
@@ -95,7 +95,7 @@ def _circle(case: Case, moment: Moment, first: str) -> list[tuple[str, str, int]
 
 
 def snapshot(case: Case, refusal: Refused) -> Why | None:
-    """SQLite: somebody has committed since the transaction read."""
+    """SQLite: another actor has committed since the transaction read."""
     if not refusal.error.endswith("(SQLITE_BUSY_SNAPSHOT)") or (read := _last_read(case, refusal)) is None:
         return None
     last = _committed_since(case, refusal, read)
@@ -103,7 +103,7 @@ def snapshot(case: Case, refusal: Refused) -> Why | None:
 
 
 def out_of_date(case: Case, refusal: Refused) -> Why | None:
-    """A constraint or a server's isolation refuses a write whose actor's answer is out of date by then."""
+    """A constraint or a server's isolation level refuses a write that relies on an outdated read."""
     known = {"UNIQUE constraint": "unique", "unique constraint": "unique", "could not serialize": "serialization"}
     pattern = next((name for words, name in known.items() if words in refusal.error), None)
     read = _last_read(case, refusal) if pattern else None
@@ -131,7 +131,7 @@ def _outdated(case: Case, refusal: Refused, read: int, last: Writing, reason: st
 
 
 def busy(case: Case, refusal: Refused) -> Why | None:
-    """SQLite: somebody else is writing."""
+    """SQLite: another actor is writing."""
     read, writer = _last_read(case, refusal), _writer_before(case, refusal.moment)
     if not refusal.error.endswith("(SQLITE_BUSY)") or read is None or writer is None:
         return None
@@ -154,7 +154,7 @@ def _last_read(case: Case, refusal: Refused) -> int | None:
 
 
 def _committed_since(case: Case, refusal: Refused, read: int) -> Writing | None:
-    """The last writing that others have committed since this read, before the refusal was told."""
+    """The last write that others have committed since this read, before the error was returned."""
     told = next((m.number for m in case.moments if m.step and m.by == refusal.by and m.step.get("ends")), 0)
     end = max(told, refusal.moment.number)
     since = [w for w in case.before(end, but=refusal.by) if (w.commit or 0) > read]

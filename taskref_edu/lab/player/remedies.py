@@ -1,4 +1,4 @@
-"""The usual repair for each pattern of `why.py`, in a sentence; apart from the patterns, because exercises hide it."""
+"""The usual repair for each pattern of `why.py`, in a sentence. Apart, because exercises hide it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REMEDIES = {
 
 
 def remedy(why: Why | None, outcome: str) -> str:
-    """The repair of a schedule that did not hold; "" where no pattern fits."""
+    """The repair for a schedule that broke or failed; "" if no pattern matches."""
     if why is None or outcome == "good":
         return ""
     adds = "INSERT" in why.parts

@@ -1,8 +1,7 @@
 """SQL shortened by meaning, never by length: verb, table, the values that matter, and the whole WHERE.
 
-What goes: a long list of columns, the names and housekeeping values of an INSERT, assignments of times, a prefix
-that names the only table, OFFSET 0, the inside of a CASE that is assigned. A date in a condition becomes its time of
-day.
+Left out: a long list of columns, the column names and default values of an INSERT, assignments of times, the prefix
+of the only table, OFFSET 0, the inside of an assigned CASE. A date in a condition is cut to its time of day.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ WRITES_INTO = ("FROM", "UPDATE", "INSERT INTO", "INSERT OR IGNORE INTO", "INSERT
 
 
 class Clause(NamedTuple):
-    """A keyword and what follows it; `role` says how it is set."""
+    """A keyword and what follows it; `role` determines its style."""
 
     keyword: str
     text: str
@@ -78,7 +77,7 @@ def one_line(found: Sequence[Clause]) -> str:
 
 
 def split_list(text: str) -> list[str]:
-    """A list split at its commas, but for those in quotes and parentheses."""
+    """A list split at its commas, except those in quotes and parentheses."""
     parts, depth = [""], 0
     for token in _TOKEN.findall(text):
         depth += (token == "(") - (token == ")")
@@ -142,6 +141,6 @@ def _assignments(text: str, kept: frozenset[str]) -> list[str]:
 
 
 def _assigned(value: str) -> str:
-    """What is assigned; of a CASE only that it is one: what it came to stands in the row."""
+    """The assigned expression; a CASE is abbreviated, because the row shows its value."""
     bare = re.sub(r"^\((?!\s*SELECT\b)(.*)\)$", r"\1", value)
     return "CASE … END" if re.match(r"CASE\b.*\bEND$", bare, re.IGNORECASE) else bare

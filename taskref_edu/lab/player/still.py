@@ -1,7 +1,7 @@
 """One schedule as a still picture in SVG: the verdict, the reason, the lanes, and the rows after the last step.
 
-It has its own background, for light and dark themes, so that it is readable on any page. Text is broken by the number
-of characters; its width is not measured.
+It has its own background, so that it is readable on pages with light and dark themes. Lines are broken by the number of
+characters, since the width of text cannot be measured here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TAG = 18  # characters in a line of a row's tag
 
 
 class Table(NamedTuple):
-    """A table beside the lanes: its columns with their widths, its rows, and where it begins."""
+    """A table beside the lanes: its columns with their widths, its rows, and its left edge."""
 
     name: str
     columns: list[str]
@@ -38,7 +38,7 @@ def still(recording: Recording, schedule: str) -> str:
 
 
 class Still:
-    """A picture that grows from top to bottom."""
+    """Draws one schedule, from top to bottom."""
 
     def __init__(self, recording: Recording, schedule: str) -> None:
         self.recording = recording
@@ -82,7 +82,7 @@ class Still:
         return shapes, y
 
     def _sentence(self) -> list[list[Piece]]:
-        """The sentence why, broken into lines."""
+        """The sentence of `why.py`, broken into lines."""
         lines: list[list[Piece]] = [[]]
         room = int((self.width - 2 * MARGIN) / PROSE)
         for part in self.why.parts if self.why else ():
@@ -116,7 +116,7 @@ class Still:
         return shapes
 
     def _thread(self, letter: str, begin: float, end: float, stale: int | None, tops: Sequence[float]) -> list[str]:
-        """From a read to the write that relies on it; red from where it is out of date."""
+        """A line from a read to the write that relies on it; red from where the read is out of date."""
         x, middle = self.lefts[letter] + self.lane - 11, tops[stale - 1] + 4 if stale is not None else end
         shapes = [line(f"s{letter}", f"M{x} {begin + 4:.1f}V{middle:.1f}", dash="2 3")]
         if stale is not None:
@@ -126,7 +126,7 @@ class Still:
         return [*shapes, f'<path class="{tip}" d="M{x + 1} {end:.1f}v-5l-9 5l9 5z"/>']
 
     def _lines(self, moment: Moment) -> list[list[Piece]]:
-        """A step's statement and what came back, in lines."""
+        """A step's statement and what it returned, in lines."""
         step = moment.step or {}
         if not moment.by:
             return [[(f"Then {self.recording.facts.get('recover') or 'recovery'} runs", "bold")]]
@@ -173,7 +173,7 @@ class Still:
         return [*shapes, *(part for letter in self.recording.letters for part in self._note(moment, letter, y))]
 
     def _note(self, moment: Moment, letter: str, y: float) -> list[str]:
-        """What stands in the gap of another actor's lane."""
+        """The note in another actor's lane at this step."""
         if letter == moment.by or (moment.number, letter) not in self.notes:
             return []
         said, style = self.notes[moment.number, letter]
@@ -238,7 +238,7 @@ class Still:
         return shapes, y + (0 if table.rows else 28)
 
     def _arrows(self, places: dict[tuple[str, Any], Place]) -> list[str]:
-        """From each reference to its row; the one that the last step replaced is crossed out."""
+        """An arrow from each reference to its row; the one that the last step replaced is crossed out."""
         shapes, tables = [], self.recording.facts["tables"]
         for change in self.recording.changes(self.moments, len(self.moments) - 1):
             for column, target in tables[change.table].get("refs", {}).items():

@@ -44,7 +44,7 @@ def bare_error(error: str) -> str:
 
 
 def story(recording: Recording, schedule: str) -> str:
-    """One schedule: why it ended so, its steps in lanes with what came back, the rows after it, how it ended."""
+    """One schedule: the reason for its end, its steps in lanes with what they returned, the rows after it, its end."""
     moments, run = recording.moments(schedule), recording.run(schedule)
     found = why(recording, run) if run else None
     lines = [f"{schedule or '(nothing yet)'}   {', '.join(f'{x} = {n}' for x, n in recording.facts['actors'].items())}"]
@@ -55,7 +55,7 @@ def story(recording: Recording, schedule: str) -> str:
 
 
 def help_line(recording: Recording, schedule: str) -> str:
-    """What would have helped, where the schedule broke in a known way."""
+    """The repair, if the schedule broke in a known way."""
     run = recording.run(schedule)
     text = remedy(why(recording, run), run.outcome) if run else ""
     return f"{HELPED} {text}" if text else ""
@@ -88,7 +88,7 @@ def _lanes(recording: Recording, moments: Sequence[Moment]) -> list[str]:
 
 
 def _step(recording: Recording, moments: Sequence[Moment], moment: Moment, width: int) -> list[str]:
-    """A step in its lane: the statement, what came back, the rows that it changed."""
+    """A step in its lane: the statement, what it returned, the rows that it changed."""
     step = moment.step or {}
     changes = recording.changes(moments, moment.number)
     told = [f"  {row_words(recording, c, columns(recording, c.table))}" for c in changes]
@@ -119,7 +119,7 @@ def _rows(recording: Recording, moment: Moment) -> list[str]:
 
 
 def steps_table(recording: Recording, schedule: str) -> str:
-    """The schedule as an HTML table without a style of its own: what a screen reader and a code host get."""
+    """The schedule as an HTML table without styles, for screen readers and code hosts."""
     moments, run = recording.moments(schedule), recording.run(schedule)
     heads = ("step", "actor", "statement", "what came back", "rows changed")
     rows = []

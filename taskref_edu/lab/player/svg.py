@@ -13,7 +13,7 @@ Place = tuple[float, float, float]  # of a row: left, right, the middle of its h
 
 
 def sheet(width: float, height: float, label: str, shapes: Sequence[str]) -> str:
-    """The shapes on a sheet of paper, as an SVG document."""
+    """The shapes on a background, as an SVG document."""
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" class="rp-still" {size} role="img" aria-label="{escape(label)}">'
     paper = rect("sheet", 0.5, 0.5, width - 1, height - 1, 10)
@@ -21,7 +21,7 @@ def sheet(width: float, height: float, label: str, shapes: Sequence[str]) -> str
 
 
 def text(x: float, y: float, pieces: Sequence[Piece], style: str = "", *, anchor: str = "") -> str:
-    """A line of text in pieces, each set in its own style."""
+    """A line of text in pieces, each with its own style."""
     spans = "".join(
         f'<tspan class="{kind}">{escape(piece)}</tspan>' if kind else escape(piece) for piece, kind in pieces
     )

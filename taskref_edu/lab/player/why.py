@@ -1,7 +1,7 @@
-"""Why a schedule broke, in one sentence, computed from the recording. If no pattern matches, it says nothing.
+"""Why a schedule broke, in one sentence, computed from the recording; no sentence if no pattern matches.
 
-A pattern states only facts: who read what in which step, what was committed when, which row changed. The first pattern
-that matches provides the sentence; special patterns come before general ones.
+A pattern states only facts: which actor read what in which step, what was committed when, which row changed. The first
+pattern that matches provides the sentence; specific patterns come before general ones.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Pattern = Callable[[Case], Why | None]
 
 
 def why(recording: Recording, run: Run) -> Why | None:
-    """The sentence for one run of the recording; None where no pattern fits."""
+    """The sentence for one run of the recording; None if no pattern matches."""
     case = Case(recording, run, recording.moments(run.schedule))
     patterns = {"bad": BROKEN, "err": [refused], "good": [holds]}[run.outcome]
     return next((found for pattern in [killed, *patterns] if (found := pattern(case))), None)
 
 
 def second_after_cancel(case: Case) -> Why | None:
-    """A cancel hides the first task while it is still held, so a second one is let in."""
+    """A cancel hides the first task while a worker still holds it, so a second one is enqueued."""
     for cancel in case.writings:
         hidden = _hidden_by(case, cancel)
         if hidden is None or cancel.commit is None:
@@ -60,7 +60,7 @@ def second_after_cancel(case: Case) -> Why | None:
 
 
 def _hidden_by(case: Case, cancel: Writing) -> tuple[str, Any, str] | None:
-    """The task that a cancel hides though it is still held: its table, key and status."""
+    """The task that a cancel hides although a worker still holds it: its table, key and status."""
     change = cancel.change
     if change.now is None or change.was is None:
         return None
@@ -77,7 +77,7 @@ def _hidden_by(case: Case, cancel: Writing) -> tuple[str, Any, str] | None:
 
 
 def started_too_early(case: Case) -> Why | None:
-    """A worker looks for the object of a task whose reference is saved only later."""
+    """A worker searches for the object of a task whose reference is saved only later."""
     for saved, column, target in _references_set(case):
         made = next((w for w in case.writings if w.change.was is None and w.row == target), None)
         if made is None or made.by != saved.by or made.commit is None or saved.commit is None:
@@ -103,7 +103,7 @@ def started_too_early(case: Case) -> Why | None:
 
 
 def _references_set(case: Case) -> Iterator[tuple[Writing, str, tuple[str, Any]]]:
-    """Each writing that sets a reference: it, the column, and the row that is referenced."""
+    """Each write that sets a reference, with the column and the referenced row."""
     for writing in case.writings:
         for column, target in case.recording.facts["tables"][writing.change.table].get("refs", {}).items():
             now = (writing.change.now or {}).get(column)
@@ -112,7 +112,7 @@ def _references_set(case: Case) -> Iterator[tuple[Writing, str, tuple[str, Any]]
 
 
 def _found_none(case: Case, moment: Moment, table: str, column: str, key: Any) -> bool:
-    """Whether a step asked for the row that references this key, and there was none."""
+    """Whether a step searched for the row that references this key, and found none."""
     came = (moment.step or {}).get("came", {})
     sql = case.sql(moment.number)
     asked = re.search(rf"\b{re.escape(column)}\W+{re.escape(str(key))}\b", sql.partition("WHERE")[2])
@@ -120,7 +120,7 @@ def _found_none(case: Case, moment: Moment, table: str, column: str, key: Any) -
 
 
 def stale_holder(case: Case) -> Why | None:
-    """One takes a row, others take it over, and the first one still writes to it."""
+    """An actor takes a row, others take it over, and the first one still writes to it."""
     for late in reversed(case.writings):
         mine = [w for w in case.writings if w.by == late.by and w.at < late.at and w.row == late.row]
         if not mine or not late.change.columns or late.commit is None:
@@ -153,7 +153,7 @@ def _changed_hands(between: Sequence[Writing]) -> list[Part]:
 
 
 def same_answer(case: Case) -> Why | None:
-    """Two act on the same answer, which the first one's commit made false for the second."""
+    """Two actors act on the same answer, which the first commit made out of date for the second."""
     for one, other in case.overlapping():
         if case.sql(one.read) != case.sql(other.read) or case.answer(one.read) != case.answer(other.read):
             continue
@@ -175,13 +175,13 @@ def same_answer(case: Case) -> Why | None:
 
 
 def _on_the_same(one: Sequence[Writing], other: Sequence[Writing]) -> bool:
-    """Whether two writes meet: in the same row, or by adding rows to the same table."""
+    """Whether two writes conflict: they change the same row, or add rows to the same table."""
     added = [{w.change.table for w in writings if w.change.was is None} for writings in (one, other)]
     return bool({w.row for w in one} & {w.row for w in other} or added[0] & added[1])
 
 
 def write_skew(case: Case) -> Why | None:
-    """Two read the same table and then change different rows of it: neither sees the other's change."""
+    """Two actors read the same table and then change different rows of it: neither sees the other's change."""
     for one, other in case.overlapping():
         changed = [*case.acts(one), *case.acts(other)]
         tables = {case.table(one.read), case.table(other.read), *(w.change.table for w in changed)}
@@ -214,7 +214,7 @@ def write_skew(case: Case) -> Why | None:
 
 
 def lost_update(case: Case) -> Why | None:
-    """One writes over what another one committed after the first had read."""
+    """An actor overwrites what another one committed after the first had read."""
     for thread in case.threads:
         for mine in case.acts(thread):
             if (found := _overwritten(case, thread, mine)) is None:
@@ -239,7 +239,7 @@ def lost_update(case: Case) -> Why | None:
 
 
 def _overwritten(case: Case, thread: Thread, mine: Writing) -> tuple[Writing, str] | None:
-    """Whose committed value a writing replaces, and in which column; not where it adds to what it finds."""
+    """The committed write that a write replaces, and the column; None if it computes from the present value."""
     assigned = assignments(case.sql(mine.at))
     for theirs in reversed(case.before(mine.at, but=mine.by)):
         if theirs.row != mine.row or (theirs.commit or 0) < thread.read:
@@ -252,7 +252,7 @@ def _overwritten(case: Case, thread: Thread, mine: Writing) -> tuple[Writing, st
 
 
 def stale_read(case: Case) -> Why | None:
-    """One acts on an answer that is out of date, as in every schedule that breaks and in none that holds."""
+    """An actor acts on an outdated answer, as in every schedule that breaks and in none that holds."""
     telling = _telling_reads(case.recording)
     for thread in case.threads:
         if thread.stale is None or thread.act is None or (thread.by, case.sql(thread.read)) not in telling:
@@ -302,7 +302,7 @@ BROKEN: list[Pattern] = [
 
 
 def killed(case: Case) -> Why | None:
-    """An actor was killed: what it had committed by then, and what the recovery made of it."""
+    """An actor was killed: what it had committed by then, and what the recovery changed."""
     dead = next((m for m in case.moments if m.step and m.step.get("dies")), None)
     if dead is None or dead.step is None:
         return None
@@ -340,7 +340,7 @@ def _recovered(case: Case) -> list[Part]:
 
 
 def holds(case: Case) -> Why | None:
-    """Nothing broke: an actor read after the other's commit, and got another answer than elsewhere."""
+    """Nothing broke: an actor read after the other's commit, and got another answer than in other schedules."""
     for moment in reversed(case.moments):
         if moment.kind != "read" or moment.step is None:
             continue

@@ -1,4 +1,4 @@
-"""All texts of the player that follow from the recording alone; computed here, so that JavaScript need not do so."""
+"""All texts of the player that depend only on the recording; computed here rather than in JavaScript."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ MARKS = {"who": "w", "code": "c", "b": "b", "step": "s"}
 
 
 def words(recording: Recording) -> dict[str, Any]:
-    """The words beside the facts: statements, answers, sentences, the columns worth a place.
+    """The texts for a recording: statements, answers, sentences, the columns to show.
 
     sql: for each statement its clauses [keyword, text, role]. answers: for each step [value, column, weak] or null.
-    now: by state, letter and SQL, what a SELECT would answer now. why: by schedule [sentence, key steps, remedy,
-    what is said beside which step]. The remedy is an index into `remedies`, or -1. live: the statuses in which a task
-    needs a row that points at it.
+    now: by state, letter and SQL, what a SELECT would return now. why: by schedule [sentence, key steps, remedy,
+    notes by step]. The remedy is an index into `remedies`, or -1. live: the statuses in which a task needs a row that
+    references it.
     """
     answers = Answers(recording)
     facts = recording.facts
@@ -47,7 +47,7 @@ def marked(parts: tuple[Part, ...]) -> str:
 
 
 def columns(recording: Recording, table: str) -> list[str]:
-    """The columns worth a place: the key, references, the status, and those that change for a row."""
+    """The columns to show: the key, references, the status, and those in which a row changes."""
     info = recording.facts["tables"][table]
     rows = [recording.row(i)[1] for i, row in enumerate(recording.facts["rows"]) if row[0] == table]
     key = recording.key(table)
@@ -65,7 +65,7 @@ def _packed(answer: Answer | None) -> list[Any] | None:
 
 
 def _now(recording: Recording, answers: Answers) -> dict[str, dict[str, dict[str, str]]]:
-    """What each out-of-date SELECT would answer now, in words."""
+    """What each outdated SELECT would return now, in words."""
     found: dict[str, dict[str, dict[str, str]]] = {}
     reads = _reads_by_state(recording)
     for place, state in enumerate(recording.facts["states"]):
@@ -77,7 +77,7 @@ def _now(recording: Recording, answers: Answers) -> dict[str, dict[str, dict[str
 
 
 def _reads_by_state(recording: Recording) -> dict[tuple[int, str, int], Facts]:
-    """By state, letter and SQL the latest such SELECT on some way there: states tell apart what each actor has read."""
+    """By state, letter and SQL, the latest SELECT on some path there: states differ by what each actor has read."""
     facts = recording.facts
     reads: list[dict[tuple[str, int], Facts]] = [{} for _ in facts["states"]]
     seen, queue = {0}, [0]
