@@ -22,7 +22,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from ..clone import FIRST_NOTEBOOK, root
-from ..lab.explorer.watchdog import AGAIN, Watchdog, raise_in_thread
+from ..lab.explorer.watchdog import RETRY_EVERY, Watchdog, raise_in_thread
 from ..models import Base
 
 T = TypeVar("T")
@@ -110,7 +110,7 @@ def _end(threads: list[threading.Thread]) -> list[str]:
         while threads and time.monotonic() < deadline:
             for thread in threads:
                 raise_in_thread(thread.ident or 0, SystemExit)
-            threads[0].join(AGAIN)
+            threads[0].join(RETRY_EVERY)
             threads = [thread for thread in threads if thread.is_alive()]
     finally:
         threading.excepthook = hook
