@@ -61,12 +61,26 @@ def notes(
             if holder and holder != waiting:
                 notes[moment.number, letter] = (f"waits for {holder}’s lock", "quiet")
             waiting = holder
+    news: dict[tuple[int, str], list[str]] = {}
     for thread in found:
         if thread.stale is not None and moments[thread.stale].by != thread.by:
             sql = str((moments[thread.read].step or {})["sql"])
             value = now.get(str(moments[thread.stale].index), {}).get(thread.by, {}).get(sql, "")
-            notes[thread.stale, thread.by] = (f"out of date: now {value}".rstrip(), "bad")
+            news.setdefault((thread.stale, thread.by), []).append(value)
+    for place, values in news.items():
+        notes[place] = (f"out of date: now {', '.join(dict.fromkeys(filter(None, values)))}".rstrip(), "bad")
     return notes
+
+
+def side_by_side(found: Sequence[Thread]) -> dict[Thread, float]:
+    """Where at the edge of its lane each thread runs, from 0 to 1, so that two at the same time never share a line."""
+    slots: dict[Thread, int] = {}
+    ends: dict[str, list[int]] = {}  # by lane: for each slot, the step at which its latest thread ends
+    for thread in found:
+        mine = ends.setdefault(thread.by, [])
+        slots[thread] = next((slot for slot, end in enumerate(mine) if end <= thread.read), len(mine))
+        mine[slots[thread] : slots[thread] + 1] = [thread.act or thread.read]
+    return {thread: (slot + 1) / (len(ends[thread.by]) + 1) for thread, slot in slots.items()}
 
 
 def row_words(recording: Recording, change: Change, columns: Sequence[str]) -> str:

@@ -7,10 +7,12 @@ characters, since the width of text cannot be measured here.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any, NamedTuple
 
-from .answers import Answers, threads
-from .layout import Piece, cell, marks, notes, wrapped
+from ...arguments import shorten
+from .answers import Answers, Thread, threads
+from .layout import Piece, cell, marks, notes, side_by_side, wrapped
 from .recording import Moment, Recording, Run
 from .story import ICONS, bare_error, ending, headline
 from .svg import Place, arrow, broken, head_lines, line, rect, sheet, text
@@ -19,17 +21,20 @@ from .words import columns, words
 
 MONO, PROSE, LINE = 7.3, 7.6, 18  # width of a character of 12 px code, of 14 px prose; height of a line of code
 MARGIN, NUMBERS, GAP, SIDE_GAP, HEAD = 24, 34, 10, 30, 34
-TAG = 18  # characters in a line of a row's tag
+EDGE = 22  # of a lane, where the threads run
+TAG, CELL = 18, 26  # characters in a line of a row's tag, and in a cell
+BESIDE = 560  # what tables beside each other take; the next one is below
 
 
 class Table(NamedTuple):
-    """A table beside the lanes: its columns with their widths, its rows, and its left edge."""
+    """A table beside the lanes: its columns with their widths, its rows, its left edge, and its level from the top."""
 
     name: str
     columns: list[str]
     widths: list[float]
     rows: list[tuple[Any, list[str]]]
     left: float
+    level: int
 
 
 def still(recording: Recording, schedule: str) -> str:
@@ -53,8 +58,8 @@ class Still:
         self.right = max(self.lefts.values()) + self.lane
         self.side = self.right + SIDE_GAP
         self.tables = self._tables()
-        last = self.tables[-1:]
-        self.width = self.side + max([160, *(t.left + max(sum(t.widths), TAG * PROSE) for t in last)]) + MARGIN
+        rights = [table.left + max(sum(table.widths), TAG * PROSE) for table in self.tables]
+        self.width = self.side + max([160, *rights]) + MARGIN
 
     def draw(self) -> str:
         """The picture as an SVG document."""
@@ -110,14 +115,15 @@ class Still:
                 y, dash = tops[bracket.first - 1] + 2, ' stroke-dasharray="4 3"' if bracket.torn or bracket.open else ""
                 frame = f'stroke-width="1.4"{dash}'
                 shapes.append(rect(f"frame s{letter}", x + 7, y, self.lane - 28, tops[bracket.last] - 3 - y, 8, frame))
-        for thread in self.threads:
-            if thread.by == letter and thread.act is not None:
-                shapes += self._thread(letter, tops[thread.read - 1] + 13, tops[thread.act] - 14, thread.stale, tops)
+        mine = [thread for thread in self.threads if thread.by == letter and thread.act]
+        for thread, place in side_by_side(mine).items():
+            shapes += self._thread(thread, round(self.lefts[letter] + self.lane - EDGE * (1 - place), 1), tops)
         return shapes
 
-    def _thread(self, letter: str, begin: float, end: float, stale: int | None, tops: Sequence[float]) -> list[str]:
+    def _thread(self, thread: Thread, x: float, tops: Sequence[float]) -> list[str]:
         """A line from a read to the write that relies on it; red from where the read is out of date."""
-        x, middle = self.lefts[letter] + self.lane - 11, tops[stale - 1] + 4 if stale is not None else end
+        letter, stale, begin, end = thread.by, thread.stale, tops[thread.read - 1] + 13, tops[thread.act or 0] - 14
+        middle = tops[stale - 1] + 4 if stale is not None else end
         shapes = [line(f"s{letter}", f"M{x} {begin + 4:.1f}V{middle:.1f}", dash="2 3")]
         if stale is not None:
             shapes.append(line("gone", f"M{x} {middle:.1f}V{end:.1f}", dash="5 4"))
@@ -141,14 +147,13 @@ class Still:
         if answer := self.answers.of(step):
             key = self.why is not None and moment.number in self.why.key
             style = f"chip{moment.by}" if key else "" if answer.weak else "bold"
-            column = [(f"{answer.column} ", "quiet")] if answer.column else []
-            lines.append(
-                [
-                    ("→ ", f"f{moment.by} bold"),
-                    *column,
-                    (f" {cell(answer.value)} " if key else cell(answer.value), style),
-                ]
-            )
+            came = [("→ ", f"f{moment.by} bold"), (f"{answer.column} " if answer.column else "", "quiet")]
+            value = cell(answer.value)
+            if sum(len(piece) for piece, _ in came) + len(value) > room:  # below, in lines of its own
+                lines.append(came)
+                came = [("  ", "")]
+            for n, part in enumerate(wrap(value, room - 4)):
+                lines.append([*(came if n == 0 else [("  ", "")]), (f" {part} " if key else part, style)])
         key = self.why.key if self.why else ()
         late = next((t for t in self.threads if t.act == moment.number and t.stale is not None and t.read in key), None)
         mark = self.why.marks.get(moment.number, "") if self.why else ""
@@ -179,6 +184,7 @@ class Still:
         said, style = self.notes[moment.number, letter]
         if style != "bad":
             return [text(self.lefts[letter] + 18, y + 17, [(said, "quiet small")])]
+        said = shorten(said, int((self.lane - 40) / 6.9))
         wide, right = len(said) * 6.9 + 14, self.lefts[letter] + self.lane - 20
         words = text(right - wide / 2, y + 17, [(said, "bad bold small")], anchor="middle")
         return [rect("paper gone", right - wide, y + 3, wide, 20, 5), words]
@@ -195,22 +201,29 @@ class Still:
     def _tables(self) -> list[Table]:
         seen = self.recording.rows(self.moments[-1].state["rows"])
         ever = {row[0] for row in self.recording.facts["rows"]}
-        tables, left = [], 0.0
+        tables, left, level = [], 0.0, 0
         for name in (name for name in self.recording.facts["tables"] if name in ever):
             shown = columns(self.recording, name)
-            rows = [(key, [cell(row[c]) for c in shown]) for (table, key), row in seen.items() if table == name]
+            rows = [
+                (key, [shorten(cell(row[c]), CELL) for c in shown])
+                for (table, key), row in seen.items()
+                if table == name
+            ]
             texts = [[*head_lines(column), *(values[n] for _, values in rows)] for n, column in enumerate(shown)]
             widths = [max(map(len, each)) * MONO + 14 for each in texts]
-            tables.append(Table(name, shown, widths, rows, left))
+            if left and left + sum(widths) > BESIDE:
+                left, level = 0.0, level + 1
+            tables.append(Table(name, shown, widths, rows, left, level))
             left += sum(widths) + 52
         return tables
 
     def _side(self, top: float) -> tuple[list[str], float]:
         shapes = [text(self.side, top + 14, [("the rows after it", "quiet small")])]
         places: dict[tuple[str, Any], Place] = {}
-        deepest = top
-        for table in self.tables:
-            parts, bottom = self._table(table, top + 40, places)
+        deepest = begin = top
+        for before, table in zip([None, *self.tables], self.tables, strict=False):
+            begin = deepest if before is not None and before.level < table.level else begin
+            parts, bottom = self._table(table, begin + 40, places)
             shapes += parts
             deepest = max(deepest, bottom)
         return [*shapes, *self._arrows(places)], deepest

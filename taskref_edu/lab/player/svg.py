@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .layout import Piece
 
+BULGE = 24  # how far to the left an arrow bends between two tables of which one is above the other
 Place = tuple[float, float, float]  # of a row: left, right, the middle of its height
 
 
@@ -42,15 +43,22 @@ def line(style: str, path: str, *, width: float = 2, dash: str = "") -> str:
 
 
 def arrow(one: Place | None, other: Place | None, *, gone: bool = False) -> list[str]:
-    """From a row to the row on its right that it references; crossed out if the reference is gone."""
-    if one is None or other is None or other[0] <= one[1]:
+    """From a row to the row that it references; crossed out if the reference is gone."""
+    if one is None or other is None:
         return []
-    middle, start, end = (one[1] + other[0]) / 2, one[2] + (3 if gone else -3), other[2]
-    curve = f"M{one[1]:.1f} {start:.1f}C{middle:.1f} {start:.1f} {middle:.1f} {end:.1f} {other[0] - 7:.1f} {end:.1f}"
-    tip = f'<path class="{"bad" if gone else "quiet"}" d="M{other[0] - 1:.1f} {end:.1f}l-9 -5v10z"/>'
+    if other[0] > one[1]:
+        begin, tip_at, way = one[1], other[0] - 1, 1
+    elif other[1] < one[0]:
+        begin, tip_at, way = one[0], other[1] + 1, -1
+    else:  # one above the other
+        begin, tip_at, way = one[0], other[0] - 1, 1
+    bend = (begin + tip_at) / 2 if begin != one[0] or way < 0 else min(begin, tip_at) - BULGE
+    start, end = one[2] + (3 if gone else -3), other[2]
+    curve = f"M{begin:.1f} {start:.1f}C{bend:.1f} {start:.1f} {bend:.1f} {end:.1f} {tip_at - 6 * way:.1f} {end:.1f}"
+    tip = f'<path class="{"bad" if gone else "quiet"}" d="M{tip_at:.1f} {end:.1f}l{-9 * way} -5v10z"/>'
     if not gone:
         return [line("arrow", curve, width=1.8), tip]
-    cross = f"M{middle - 5:.1f} {(start + end) / 2 - 5:.1f}l10 10m0 -10l-10 10"
+    cross = f"M{(begin + 6 * bend + tip_at) / 8 - 5:.1f} {(start + end) / 2 - 5:.1f}l10 10m0 -10l-10 10"
     return [line("gone", curve, width=1.8, dash="3 4"), tip, line("gone", cross, width=2.4)]
 
 
