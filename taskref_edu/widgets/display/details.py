@@ -1,7 +1,7 @@
 """The details of a row that the user opens: every relevant column, in words.
 
-A detail is a label, a text, and optionally the seconds until a moment, such as the end of a lease; the browser counts
-them down.
+A detail is a label, a text, and optionally the seconds until a moment, such as the end of a lease, which the browser
+counts down.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What happened between two reads of the database, derived from the rows alone.
 
-Nobody reports these events: a changed row shows what its writer did, whoever that was, even in another process.
+No writer reports these events: a changed row shows what was done to it, even by another process.
 
 Not covered: changes that were undone between two reads.
 """
@@ -18,10 +18,10 @@ from .details import seconds_until
 from .html_tables import money
 from .rows import REFERENCE, OrderRow, Raw, Rows, TaskRow, differing, order_in
 
-MANY = 100  # rows that differ in one look; more are counted instead of told one by one
+MANY = 100  # rows that differ in one read; beyond that they are summed up in one event
 LONGEST_ERROR = 120
 NOBODY: Mapping[int, str] = {}  # the name of the worker that runs each task, where that is known
-END = 60  # the rank of a task's end; a rank says what comes first where one look finds several things
+END = 60  # the rank of a task's end; ranks sort the events of one order or task that one read finds
 ORDER_STATUS, TASK_STATUS = OrderRow._fields.index("status"), TaskRow._fields.index("status")
 
 
@@ -43,7 +43,7 @@ class Difference:
 
 
 def changes(difference: Difference, now: datetime, holders: Mapping[int, str] = NOBODY) -> list[Event]:
-    """The events between two states: those of an order and its task are together, tasks that have ended come first."""
+    """The events between two states: grouped by order and its task, those with an ended task first."""
     before, after, orders, tasks = difference.before, difference.after, difference.orders, difference.tasks
     if len(orders) + len(tasks) > MANY:
         return [
@@ -125,7 +125,7 @@ def _of_end(old: TaskRow, now: TaskRow, at: datetime) -> Iterator[tuple[int, str
     ran = old.status == "running" or now.lease_token != old.lease_token
     if now.status == "pending" and ran:
         left = seconds_until(old.lease_expires_at, at)
-        if left is not None and left <= 0:  # a worker that records a failure still holds its lease
+        if left is not None and left <= 0:  # if the lease had not expired, a worker has recorded a failure
             yield END, f"task {now.id}: lease expired, free for another attempt"
         else:
             yield END, f"task {now.id} will be retried: {error}"
@@ -135,7 +135,7 @@ def _of_end(old: TaskRow, now: TaskRow, at: datetime) -> Iterator[tuple[int, str
 
 
 def _counted(changed: list[int], what: str, after: dict[int, Raw], status: int) -> Iterator[Event]:
-    """One line for many rows: what became of them."""
+    """One event for many rows: how many have which status now."""
     became = Counter([after[number][status] if number in after else "gone" for number in changed])
     if became:
         words = ", ".join(f"{n:,} {s}" for s, n in became.items())
@@ -163,7 +163,7 @@ class Timeline:
         self.lines: deque[Line] = deque(maxlen=KEPT)
         self._seen = False
         self.ways: Ways = {}
-        self.latest_ways: Ways = {}  # those that the latest look has made longer
+        self.latest_ways: Ways = {}  # those extended by the latest read
 
     def note(self, event: Event) -> None:
         """Add an event that no row shows. It appears with the next read."""
@@ -193,8 +193,8 @@ class Timeline:
                 self.ways.pop(number, None)
             elif old is None or (old.status, old.lease_token) != (row.status, row.lease_token):
                 if row.lease_token and number not in self.ways and row.status in ENDED:
-                    continue  # its life was before this panel's
-                # A new list: the old one may be on its way to a page.
+                    continue  # it ended before this panel started
+                # A new list: the old one may be in a message that is being sent.
                 way = self.ways[number] = [*self.ways.get(number, []), (round(time.time(), 2), row.status)]
                 self.latest_ways[number] = way
         while len(self.ways) > KEPT:

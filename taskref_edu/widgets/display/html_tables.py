@@ -19,7 +19,7 @@ from .rows import Rows, TaskRow, order_in
 SHAPES = {"new": "□", "paid": "✔", "pending": "○", "running": "▶", "succeeded": "✔", "failed": "✖", "cancelled": "⊘"}
 STATIC_STYLE = f"<style>{Path(__file__).with_name('static.css').read_text(encoding='utf-8')}</style>"
 LONGEST_TEXT = 200  # characters of a name, a payload or an error that are shown
-LONGEST_TABLE = 50  # rows: the table is kept in the notebook's file
+LONGEST_TABLE = 50  # rows: the table is saved in the notebook's file
 
 
 def orders_table(rows: Rows, approach: str) -> str:
@@ -31,7 +31,7 @@ def orders_table(rows: Rows, approach: str) -> str:
         lines.append(
             [str(order.id), *arrow, _badge(order.status), _written(order.customer), shown(money(order.amount))]
         )
-    # The arrow stands next to the number: the rest may be out of sight in a narrow window.
+    # The arrow is next to the id: in a narrow window the other columns may be out of view.
     heads = ["order", *(["its task"] if inverted else []), "status", "customer", "amount"]
     return _table("Orders", heads, lines, rows.order_count)
 
@@ -61,7 +61,7 @@ def money(cents: Any) -> str:
 
 
 def readable(payload: str | None) -> str:
-    """A payload's text as a person would write it; text that is no JSON is unchanged."""
+    """A payload's text with its characters unescaped; text that is no JSON is unchanged."""
     if payload is None:
         return ""
     try:
@@ -92,7 +92,7 @@ def _badge(status: str, more: str = "") -> str:
 
 
 def _written(text: str) -> str:
-    """What somebody wrote. <bdi>: a name with a right-to-left mark must not turn round the columns beside it."""
+    """Text from a user. <bdi>: a right-to-left mark in a name must not reverse the neighbouring columns."""
     return f"<bdi>{shown(text)}</bdi>"
 
 
@@ -131,6 +131,6 @@ def _row(heads: Sequence[str], cells: list[str]) -> str:
 
 
 def _kind(head: str) -> str:
-    """Only what somebody wrote may be broken across lines."""
+    """The CSS class of a column. Only columns with text from users wrap."""
     kind = {"amount": "number", "customer": "text", "works on": "text", "error": "text taskref-error"}.get(head)
     return f' class="taskref-{kind}"' if kind else ""

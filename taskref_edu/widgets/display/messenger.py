@@ -1,6 +1,6 @@
-"""Sends a picture what has changed, one message for each read; or everything, to a page that asks for it.
+"""Sends a picture what has changed, one message for each read; or the whole state, if a page requests it.
 
-Called by the watcher; after the panel has stopped, by the kernel itself when a page is reloaded.
+Called by the watcher; after the panel has stopped, by the kernel when a page is reloaded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .row_messages import RowDeltas
 from .rows import Rows
 from .worker_lines import WorkerLines
 
-UNASKED = 1.0  # seconds between two states for a page that has not asked: the kernel may be too busy to hear it
+UNASKED = 1.0  # seconds between two states sent before a page has requested one: a busy kernel receives requests late
 
 
 class Messenger:
@@ -45,7 +45,7 @@ class Messenger:
         self._ways |= self._timeline.latest_ways
 
     def snapshot(self) -> dict[str, Any]:
-        """The whole present state, for a page that knows nothing yet. May be called on any thread."""
+        """The whole present state, for a new page. May be called on any thread."""
         return self._everything(RowDeltas(self._approach))
 
     def tell(self) -> None:

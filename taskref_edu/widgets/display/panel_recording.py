@@ -20,7 +20,7 @@ from .picture import CSS, SCRIPT
 from .row_messages import RowDeltas
 from .rows import Rows
 
-FRAMES = 600  # looks that are kept, the newest ones
+FRAMES = 600  # newest reads that are kept
 MOST_ROWS = 300  # of both tables: each frame holds its rows
 
 
@@ -67,7 +67,7 @@ class PanelRecording(dict[str, Any]):
     def html(self) -> str:
         """The player with this run in it, as a self-contained page."""
         place = f"taskref-recording-{secrets.token_hex(4)}"
-        data = orjson.dumps(self).decode().replace("<", "\\u003c")  # no text of a row ends the script
+        data = orjson.dumps(self).decode().replace("<", "\\u003c")  # text of a row cannot close the script element
         return (
             f"<div id='{place}'></div><style>{CSS}</style>"
             f"<script type='module'>{SCRIPT}\nplay(document.getElementById('{place}'), {data});</script>"

@@ -1,8 +1,8 @@
 """The picture of one side in the browser: rows, the arrows between them, the worker, the timeline.
 
-It gets messages, not synchronized state: a page asks for everything once, and is then sent changes. A reloaded page
-gets the state with the widget itself, so that it shows something before the kernel answers. Messages are JSON in a
-binary buffer: as plain content, each layer of Jupyter would process it.
+It gets messages, not synchronized state: a page requests the whole state once, and is then sent changes. A reloaded
+page gets the state with the widget itself, so that it shows something before the kernel answers. Messages are JSON in a
+binary buffer: as message content, each layer of Jupyter would parse and copy it.
 
 Not covered: what is sent (`row_messages.py`), and when (`messenger.py`).
 """
@@ -29,15 +29,15 @@ Opened = frozenset[int]
 
 
 class Picture(anywidget.AnyWidget):
-    """Draws one side. asked() returns what the page asks for."""
+    """Draws one side. asked() returns what pages have requested."""
 
-    # As text: anywidget ties each widget to a path for good, and with it the panel and its database.
+    # As text: given a path, anywidget would keep a reference to each widget, and so to the panel and its database.
     _esm = SCRIPT
     _css = CSS
     look = traitlets.Dict().tag(sync=True)  # approach, title, shapes: what never changes
-    first = traitlets.Unicode("").tag(sync=True)  # the state to begin with, for a kernel too busy to be asked
+    first = traitlets.Unicode("").tag(sync=True)  # the first state, in case the kernel is too busy to answer
 
-    seen = False  # a page has asked for the rows
+    seen = False  # whether a page has requested the rows
     snapshot: Callable[[], Mapping[str, Any]] | None = None  # the state as it is now; set by the messenger
 
     def __init__(self, approach: str, title: str) -> None:
@@ -49,7 +49,7 @@ class Picture(anywidget.AnyWidget):
         self.on_msg(self._hear)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """As for any widget; but for a reloaded page, `first` is the present state."""
+        """As for any widget, but `first` is the present state, for a reloaded page."""
         state = super().get_state(key, drop_defaults)
         if key is None and self.snapshot is not None and self.seen:
             state["first"] = _json(self.snapshot()).decode()
@@ -69,7 +69,7 @@ class Picture(anywidget.AnyWidget):
         self.first = "" if told is None else self._numbered(told).decode()
 
     def asked(self) -> tuple[bool, Opened, Opened]:
-        """Whether a page asked for everything since the last call, and which orders and tasks are open."""
+        """Whether a page requested the whole state since the last call, and which orders and tasks are open."""
         with self._lock:
             hello, self._hello = self._hello, False
             self.seen = self.seen or hello
@@ -77,12 +77,12 @@ class Picture(anywidget.AnyWidget):
         return hello, frozenset().union(*orders), frozenset().union(*tasks)
 
     def _numbered(self, told: Mapping[str, Any]) -> bytes:
-        # The number lets a page see that a message got lost on the way, and ask again.
+        # By the number, a page detects a lost message, and requests the whole state.
         self._number += 1
         return _json({**told, "number": self._number})
 
     def _hear(self, _widget: object, content: Any, _buffers: object) -> None:
-        """From a page, on any thread: {"hello": true} or {"page": …, "orders": […], "tasks": […]}."""
+        """A message from a page, on any thread: {"hello": true} or {"page": …, "orders": […], "tasks": […]}."""
         if not isinstance(content, dict):
             return
         with self._lock:
@@ -95,7 +95,7 @@ class Picture(anywidget.AnyWidget):
 
 
 def _json(told: Mapping[str, Any]) -> bytes:
-    # SQLite takes anything: what is no JSON is told as text.
+    # SQLite stores any value; what is no JSON is sent as text.
     return orjson.dumps(told, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 

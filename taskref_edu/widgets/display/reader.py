@@ -1,6 +1,6 @@
 """Decides whether to read a database again, and reads it.
 
-The panel reads through its own engine, so that instruments on the learner's engine see only the learner's statements.
+The panel reads through its own engine, so that observers of the learner's engine see only the learner's statements.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ChangeReader:
         self._seen: int | None = None
 
     def changed_rows(self, before: Rows) -> Rows | None:
-        """The rows, or None if nobody has committed since the last call. Raises DatabaseGone without the file."""
+        """The rows, or None if there was no commit since the last call. Raises DatabaseGone without the file."""
         self._check_file()
         try:
             return self._read_changed(before)
@@ -39,10 +39,10 @@ class ChangeReader:
             raise
 
     def has_changes(self) -> bool:
-        """Whether changed_rows() would read rows, or raise. On a server always False, because asking costs as much."""
+        """Whether changed_rows() would read rows, or raise. On a server always False: a check would cost as much."""
         try:
             return not self.polls and self._version() != self._seen
-        except Exception:  # changed_rows() will meet it, too, and is where it is said
+        except Exception:  # changed_rows() raises it, too
             return True
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class ChangeReader:
         return rows
 
     def _version(self) -> int | None:
-        """A number that changes with each commit of somebody else; inside a transaction it would stand still."""
+        """A number that changes with each commit of another connection, but not inside a transaction."""
         if self._held is None:
             return None
         return self._read_version()
@@ -83,6 +83,6 @@ class ChangeReader:
         if found != self._identity:
             self._identity = found
             self.close()
-            self._queue.engine.dispose()  # its connections would go on in a file that is gone
+            self._queue.engine.dispose()  # its connections would continue to use the deleted file
         if found is None and self._file is not None:
             raise DatabaseGone(f"{self._file} was deleted: put it back, or re-run the cell with another database")

@@ -1,7 +1,7 @@
-"""What the browser is sent about the rows: everything once, then only the rows that look different.
+"""What the browser is sent about the rows: all of them once, then only those shown differently.
 
-A Jupyter server drops messages beyond a megabyte a second, so a row is a short list, with numbers for its words. The
-details are sent only for rows that are open.
+A Jupyter server drops messages beyond a megabyte a second, so a row is a short list, with numbers for repeated words.
+The details are sent only for rows that are open.
 
 Not covered: how messages are sent (`picture.py`) and drawn (`picture.js`).
 """
@@ -19,7 +19,7 @@ from .html_tables import is_orphan, money, more_of
 from .rows import Rows, TaskRow, differing, order_in
 
 LONGEST_CELL = 60  # characters; the details show more
-RUNNING = 50  # running tasks whose leases are told, at most: as many as somebody can watch
+RUNNING = 50  # running tasks up to which leases are sent: more cannot be watched
 SAFE = 2**53  # a larger number loses digits in a browser
 _STATUS, _LEASE = TaskRow._fields.index("status"), TaskRow._fields.index("lease_expires_at")
 Shown = tuple[Any, ...]  # a row as the browser gets it; its id comes first
@@ -61,7 +61,7 @@ class RowDeltas:
         }
 
     def changes(self, rows: Rows) -> dict[str, Any]:
-        """What has changed since the last call."""
+        """The changes since the last call."""
         before, known = self._rows, len(self._words.texts)
         orders, tasks = self._orders, self._tasks
         if rows.orders is not before.orders or rows.targets != before.targets:
@@ -87,7 +87,7 @@ class RowDeltas:
         return {n: round(now + left, 2) for n, lease in leases.items() if (left := seconds_until(lease)) is not None}
 
     def _shown_orders(self, rows: Rows) -> dict[int, Shown]:
-        """Id, status, customer, amount, the task it points at, what is wrong with that."""
+        """Id, status, customer, amount, the referenced task, what is wrong with that reference."""
         inverted, words, shown = self._approach == "inverted", self._words, {}
         for order_id, customer, amount, status, reference in rows.orders.values():
             target = reference if inverted else None
@@ -97,10 +97,10 @@ class RowDeltas:
         return shown
 
     def _shown_tasks(self, rows: Rows) -> dict[int, Shown]:
-        """Id, status, what the status does not say, attempt of how many, type, the order it names, what is wrong."""
+        """Id, status, what the status does not show, attempt of how many, type, the order it names, what is wrong."""
         words, classic, shown = self._words, self._approach == "classic", {}
         named, referenced, nothing, again = rows.named, rows.referenced, words[""], words[more_of("pending", 1, None)]
-        for row in rows.tasks.values():  # thousands, ten times a second: little is called
+        for row in rows.tasks.values():  # thousands of rows, ten times a second: calls are avoided
             task_id, kind, payload, status, attempt, most, _token, _available, _lease, asked, _error = row
             target, more, mark = None, nothing, nothing
             if asked is not None:

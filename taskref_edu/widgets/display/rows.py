@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from ...arguments import LARGEST_ID
 
-ROWS = 2_500  # of each table: what a browser still draws smoothly, and a kernel reads beside its other work
+ROWS = 2_500  # of each table: as many as a browser draws smoothly, and a kernel reads without slowing its other work
 Raw = tuple[Any, ...]  # a row as the driver returns it, its id first
 
 
@@ -105,7 +105,7 @@ def read(connection: Connection, before: Rows | None = None, same_orders: bool =
     names: frozenset[Any] = frozenset(map(order_in, map(itemgetter(PAYLOAD), tasks.values())))
     references = frozenset(map(itemgetter(REFERENCE), orders.values())) - {None}
     order_ids, task_ids = orders.keys(), tasks.keys()
-    if order_count > len(orders):  # an order that is not shown may be named, and may point at a task that is
+    if order_count > len(orders):  # an order that is not shown may be named by a task, or reference one
         order_ids |= _existing(connection, "orders", "id", names - order_ids)
         references |= _existing(connection, "orders", "processing_task_id", task_ids - references)
     if task_count > len(tasks):
@@ -122,7 +122,7 @@ def read(connection: Connection, before: Rows | None = None, same_orders: bool =
 
 
 def orders_as_text(connection: Connection) -> tuple[str, ...] | None:
-    """Each column of the orders that are shown as one text: to compare them takes a third of the time of fetching.
+    """Each column of the shown orders as one text: comparing them takes a third of the time of fetching the rows.
 
     None where a value is no JSON, a BLOB.
     """
@@ -134,7 +134,7 @@ def orders_as_text(connection: Connection) -> tuple[str, ...] | None:
 
 
 def differing(before: Mapping[int, Any], after: Mapping[int, Any]) -> list[int]:
-    """The ids of the rows that are new or have changed, compared by the interpreter in C: thousands at each look."""
+    """The ids of the rows that are new or have changed, compared by the interpreter in C: thousands at each read."""
     return [] if after is before else [*compress(after, map(ne, after.values(), map(before.get, after)))]
 
 
@@ -150,7 +150,7 @@ def order_in(payload: str | None) -> int | None:
 
 
 def _all(connection: Connection, sql: str) -> list[Any]:
-    # The driver's tuples: SQLAlchemy's rows would take as long again.
+    # The driver's tuples: SQLAlchemy's rows would take twice as long.
     return connection.exec_driver_sql(sql).cursor.fetchall()  # type: ignore[union-attr]
 
 
@@ -168,7 +168,7 @@ def _count(connection: Connection, table: str, shown: dict[int, Raw]) -> int:
 
 
 def _existing(connection: Connection, table: str, column: str, ids: Iterable[int | None]) -> set[int]:
-    """Those of the ids that the column holds. They are Python's integers, and so may stand in the SQL."""
+    """Those of the ids that the column contains. They are Python integers, so they can be put into the SQL."""
     numbers = ", ".join(str(int(number)) for number in ids if number is not None)
     if not numbers:
         return set()

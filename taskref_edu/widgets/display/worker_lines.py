@@ -16,7 +16,7 @@ class WorkerLines:
 
     def __init__(self) -> None:
         self.shown: list[dict[str, Any]] = []
-        self._seen: list[tuple[str, int | None, str, str]] = []  # what the lines depend on, the time aside
+        self._seen: list[tuple[str, int | None, str, str]] = []  # what the lines depend on, except the time
 
     @property
     def holders(self) -> dict[int, str]:
@@ -42,7 +42,7 @@ def _line(name: str, status: WorkerStatus) -> dict[str, Any]:
 
 
 def _words(status: WorkerStatus) -> tuple[str, str]:
-    """What stands before the seconds, if there are any, and what stands behind them."""
+    """The text before the seconds, if there are any, and the text after them."""
     if status.task is not None:
         then = ", then stops" if status.stopping else ", then pauses" if status.pausing else ""
         attempt = f", attempt {status.task.attempt}," if status.task.attempt > 1 else ""

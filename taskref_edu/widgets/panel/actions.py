@@ -1,7 +1,7 @@
-"""What clicks on a panel do, on each of its sides; they may come on any thread.
+"""What clicks on a panel do, on each of its sides. May be called on any thread.
 
-A click runs one short transaction, or sets an event, and reports the result. It changes no widget: the watcher reads
-what to show.
+A click runs one short transaction, or sets an event, and reports the result. It changes no widget: the watcher does
+that, from what it reads.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from .scenarios import SCENARIOS, Act
 from .side import Side
 from .worker_actions import NO_THREAD, ON_WORKERS
 
-SECONDS = 2.0  # that a payment takes, unless somebody asks for another time
+SECONDS = 2.0  # that a payment takes by default
 BOUNDS = {"seconds": (0.0, 60.0), "clicks": (2, 20)}
 HOW: tuple[How, ...] = ("as written", "at its best")
 
 
 class PanelActions:
-    """Works the `sides` of one panel. `selected` is the order that clicks are about, `player` plays the scenario.
+    """Executes clicks on the `sides` of one panel. `selected` is the order that clicks refer to.
 
-    hurry() is called when there is something new to show.
+    player: of the current scenario. hurry() is called when there is something new to show.
     """
 
     def __init__(self, hurry: Callable[[], None]) -> None:
-        self.sides: Sequence[Side] = ()  # the panel's: they speak through say(), so they come after
+        self.sides: Sequence[Side] = ()  # set by the panel after this object, because they need say()
         self.selected: int | None = None
         self.seconds = SECONDS
         self.clicks = 8
@@ -45,7 +45,7 @@ class PanelActions:
         self.player: ScenarioPlayer | None = None
         self.ended = False
         self.started_over = 0  # how many times
-        self.heard = ""  # the latest message: a page knows by it whether a state is older than its click
+        self.heard = ""  # number of the latest message, so that a page can tell whether a state is older than its click
         self._before_scenario: tuple[float, int] | None = None  # seconds and workers
         self._hurry = hurry
         self._lock = threading.Lock()
@@ -68,15 +68,15 @@ class PanelActions:
 
     @property
     def notice(self) -> str:
-        """What was said last. The same answer to another click must look different, or it seems to go unheard."""
+        """The latest notice. A repeated one is counted, so that the user sees that the click was handled."""
         with self._lock:
             return self._notice if self._repeated < 2 else f"{self._notice} (×{self._repeated})"
 
     def check_scenario(self) -> None:
-        """See whether the scenario goes on; at its end, put back what it has changed of the panel."""
+        """Advance the scenario if its condition is met; at its end, restore the panel's settings."""
         if self.player is not None:
             self.player.check()
-            if self._not_yet and self.player.waits_for is None:  # it has come true
+            if self._not_yet and self.player.waits_for is None:  # the condition is met now
                 if self._not_yet == self._notice:
                     self.say(self.player.text)
                 self._not_yet = ""
@@ -158,7 +158,7 @@ class PanelActions:
         counts = lambda: {side.name: side.counts() for side in self.sides}  # noqa: E731
         player = ScenarioPlayer(scenario, self.act, self.still_open, counts)
         if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.pool.workers):
-            self.click("stop")  # nothing shall move by itself
+            self.click("stop")  # only the scenario's steps may start tasks
         self._restore()
         self._before_scenario = self.seconds, len(self.sides[0].pool.workers)
         self.set_workers(1)
@@ -199,7 +199,7 @@ class PanelActions:
             self.lens_open = value is True
 
     def _on_each(self, act: Callable[[Side], str]) -> None:
-        """Do it on each side, and say what came of it: once, if it is the same."""
+        """Do it on each side, and show the results: once, if they are the same."""
         self.say(_together({side.name: _attempt(act, side) for side in self.sides}))
         for side in self.sides:
             side.pool.go()
@@ -218,7 +218,7 @@ class PanelActions:
             self.selected = None  # the watcher selects another one, or this one if it is still there
 
     def _strike(self, order_id: int, clicks: int, how: How) -> None:
-        """The storm's own thread: one side after the other, then what came of both."""
+        """Runs on the storm's own thread: one side after the other, then the results of both."""
         said: dict[str, str] = {}
         for side in self.sides:
             said[side.name] = _attempt(lambda side: side.storm(order_id, clicks, how), side)
@@ -272,12 +272,12 @@ def _on_workers(name: str, side: Side) -> str:
 def _attempt(act: Callable[[Side], str], side: Side) -> str:
     try:
         return act(side)
-    except Exception as error:  # an error's place is the status line; printed, it lands in a stranger's cell
+    except Exception as error:  # shown in the status line; a printed error would appear in an unrelated cell
         return plain(error)
 
 
 def _together(said: dict[str, str]) -> str:
-    """What both sides said, once if it is the same."""
+    """The results of both sides, once if they are the same."""
     if len(set(said.values())) == 1:
         return next(iter(said.values()))
     return "; ".join(f"{name}: {text}" for name, text in said.items())

@@ -1,8 +1,8 @@
-"""A click storm: the same order is paid n times at once, from n threads, as a nervous customer's browser does.
+"""A click storm: the same order is paid n times at once, from n threads, as by repeated clicks in a browser.
 
-"as written": the document's snippet, which checks first and enqueues afterwards. Normally, chance decides how many
-clicks come between another click's check and its enqueue. Here all threads check before any goes on: this can happen
-in reality, and here it happens every time. "at its best": the approach's own `enqueue_payment_once`, unmodified.
+"as written": the document's snippet, which checks first and enqueues afterwards. In production, chance decides how
+many clicks come between another click's check and its enqueue. Here all threads check before any continues: the worst
+case, reproduced every time. "at its best": the approach's own `enqueue_payment_once`, unmodified.
 
 Not covered: all other interleavings, which `taskref_edu.lab.explore` runs.
 """
@@ -29,7 +29,7 @@ from .click_transactions import plain
 from .order_actions import existing
 
 How = Literal["as written", "at its best"]
-STORM_TIMEOUT = 5.0  # seconds that a click of a storm waits for the others: they are many, and nobody waits for it
+STORM_TIMEOUT = 5.0  # seconds that a click of a storm waits for the others; they are many, and the page is not blocked
 Click = Callable[[], Task | None]
 
 
@@ -43,7 +43,7 @@ def storm(engine: Engine, queue: TaskQueue, approach: ModuleType, order_id: int,
         if how == "as written":
             click = _as_written(engine, approach, order)
             if engine.dialect.name == "sqlite":
-                stack.enter_context(observers_of(engine).attached(_AllLookFirst(clicks)))
+                stack.enter_context(observers_of(engine).attached(_AllCheckFirst(clicks)))
         else:
             click = _at_its_best(engine, queue, approach, order_id)
         results = _at_once(click, clicks)
@@ -79,18 +79,18 @@ def _at_once(click: Click, count: int) -> list[Any]:
         return list(threads.map(run, range(count)))
 
 
-class _AllLookFirst:
-    """Lets no thread go on after its first SELECT until all have made theirs."""
+class _AllCheckFirst:
+    """Blocks each thread after its first SELECT until all have run theirs."""
 
     def __init__(self, count: int) -> None:
         self._barrier = threading.Barrier(count)
-        self._looked: set[int] = set()
+        self._checked: set[int] = set()
 
     def around(self, connection: Any, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         result = run()
         thread = threading.get_ident()
-        if sql.startswith("SELECT") and thread not in self._looked:
-            self._looked.add(thread)
+        if sql.startswith("SELECT") and thread not in self._checked:
+            self._checked.add(thread)
             with suppress(threading.BrokenBarrierError):
                 self._barrier.wait(STORM_TIMEOUT)
         return result

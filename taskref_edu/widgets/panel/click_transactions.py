@@ -1,9 +1,8 @@
 """Transactions for clicks: short, never waiting long for a lock; and their errors in one line.
 
-A click may come on the kernel's main thread, which must not hang because the database is locked. The engine is the
-panel's own, so that instruments on the learner's engine see only the learner's statements. It is a new one each time,
-because a kept connection would go on writing into a deleted file unnoticed. A module of its own, because every kind of
-click uses it.
+A click may run on the kernel's main thread, which must not block because the database is locked. The engine is the
+panel's own, so that observers of the learner's engine see only the learner's statements. It is a new one each time,
+because a kept connection would silently go on writing to a deleted file. Apart, because every kind of click uses it.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from ...models import TaskStatus
 from .side import Side
 
 EVERY = 0.2  # seconds between two checks
-OnSide = Callable[[Side], str | None]  # what is still open on that side, or None
-SCENARIO_OVER = "scenario over"  # about the panel, not about a side: the panel answers it
+OnSide = Callable[[Side], str | None]  # what is missing on that side, or None
+SCENARIO_OVER = "scenario over"  # a condition of the panel, not of a side
 COUNTED = ("orders", "paid", "tasks", *(str(status) for status in TaskStatus))
 COMPARISONS = {">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt}
 _COMPARISON = re.compile(rf"({'|'.join(COUNTED)}) *({'|'.join(COMPARISONS)}) *(\d+)")

@@ -1,8 +1,9 @@
 """The controls of a panel: the names of its buttons, and the widget that shows them.
 
 The page sends what the user does, and receives `state`, which says what can be done now. Buttons are never disabled,
-because a keyboard user would lose the focus; a button that cannot act says why. What a click does is in `actions.py`,
-which needs no widgets.
+because keyboard users would lose the focus; a button that cannot act shows the reason.
+
+Not covered: what a click does (`actions.py`, which needs no widgets).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ BUTTONS = {
     "end": ("End", "Leave the scenario; orders and tasks stay as they are"),
     "start_over": ("Start over", "Put the orders and tasks back as they were when this cell ran"),
 }
-OFFERED = 50  # orders in the list, the newest: a longer one is slow to send, and to choose from
+OFFERED = 50  # newest orders in the list: a longer list is slow to send and hard to choose from
 HERE = Path(__file__).parent
 SCRIPT = "\n".join((HERE / name).read_text(encoding="utf-8") for name in ("../display/dom.js", "controls.js"))
 

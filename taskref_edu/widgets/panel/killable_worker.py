@@ -1,8 +1,8 @@
-"""A worker that can die in the middle of a task, or stall until its lease is over.
+"""A worker with fault injection: it can be killed in the middle of a task, or stall until its lease expires.
 
-A thread cannot be killed. So a dead worker's next statement is refused, and nothing that its handler does later reaches
-the database; it sends no heartbeat, and its task stays `running` until the lease expires. A stalled worker waits at its
-next statement, outside any transaction, until another worker has been given its task: then it is a zombie.
+A thread cannot be killed. So a killed worker's next statement is refused, and nothing that its handler does later
+reaches the database; it sends no heartbeat, and its task stays `running` until the lease expires. A stalled worker
+waits at its next statement, outside any transaction, until another worker has claimed its task: then it is a zombie.
 
 Not covered: servers, whose statements cannot be observed; a handler that sends no statements runs to its end.
 """
@@ -27,11 +27,11 @@ from ...queue.task_queue import TaskQueue
 from ...worker.attempt import describe
 from ...worker.worker import Worker, WorkerStatus
 
-LEASE = 5.0  # seconds at most, in a panel: somebody watches, and waits for it to run out
+LEASE = 5.0  # seconds at most in a panel, so that the user can watch it expire
 
 
 class Killed(BaseException):
-    """Raised at a statement of a dead worker; not an Exception, so that a handler does not go on after it."""
+    """Raised at a statement of a killed worker; not an Exception, so that handlers do not catch it."""
 
 
 class StatementFault:
@@ -45,7 +45,7 @@ class StatementFault:
 
     @contextmanager
     def on_this_thread(self) -> Iterator[None]:
-        """The fault concerns the calling thread, until the block ends: after that, a new thread may reuse its id."""
+        """The fault applies to the calling thread until the block ends; later, another thread may have its id."""
         before, self._thread = self._thread, threading.get_ident()
         try:
             yield
@@ -65,7 +65,7 @@ class StatementFault:
         self._attached.close()
 
     def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
-        # A dead process's transaction is rolled back, too.
+        # ROLLBACK is let through: a killed process's transaction is rolled back, too.
         if threading.get_ident() == self._thread and sql != "ROLLBACK":
             self._act(connection)
         return run()
@@ -82,10 +82,10 @@ class KillableWorker(Worker):
         self._fate = StatementFault(queue.engine)
         self._thaw = threading.Event()
         self.frozen = False
-        self.end: str | None = None  # what killed it
+        self.end: str | None = None  # how it was killed
 
     def kill(self) -> str:
-        """Die now; return at which moment. Raises TypeError on a server."""
+        """Kill it now; return at which moment. Raises TypeError on a server."""
         task = self.status.task
         end = f"killed while it ran task {task.id}" if task else "killed between two tasks"
         self._fate.put(self._die)
@@ -103,11 +103,11 @@ class KillableWorker(Worker):
         self.heartbeat.silent = True
 
     def thaw(self) -> None:
-        """Continue now, whoever has the task."""
+        """Continue now, even if no other worker has claimed the task."""
         self._thaw.set()
 
     def stop(self, timeout: float = 5.0) -> bool:
-        """As a worker's; one that stands still comes back first: it would do so for as long as nobody else claims."""
+        """As a worker's; a stalled one is resumed first, since it would wait until another worker claims its task."""
         self.thaw()
         return super().stop(timeout)
 
@@ -135,7 +135,7 @@ class KillableWorker(Worker):
         raise Killed(self.end)
 
     def _stand_still(self, connection: Connection) -> None:
-        # In a transaction it would make every writer wait: that is another story.
+        # Not inside a transaction, where it would block every other writer.
         if connection.in_transaction or (task := super().status.task) is None:
             return
         while _holds(connection, task) and not self._thaw.wait(0.1):
@@ -147,7 +147,7 @@ class KillableWorker(Worker):
 
 
 def _holds(connection: Connection, task: RunningTask) -> bool:
-    """Whether the lease was given to nobody else; asked past the observers."""
+    """Whether the task is still leased to this claim; the query bypasses the observers."""
     try:
         look = "SELECT status, lease_token FROM task WHERE id = ?"
         return sqlite3.Cursor(connection).execute(look, (task.id,)).fetchone() == ("running", task.token)

@@ -1,6 +1,6 @@
-"""What can be done on a panel now: for each button why not, if it cannot act, and the one act that comes next.
+"""What can be done on a panel now: for each button that cannot act, why not; and the suggested next action.
 
-Told from the rows of the latest look. An action checks again: the answer may be older than the click.
+Computed from the rows of the latest read. An action checks again, because the rows may be older than the click.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ NO_ORDER = "no order selected: create one with New order"
 NO_SCENARIO = "no scenario is under way: choose one under More, and click Run"
 STATUS = TaskRow._fields.index("status")
 ON_AN_ORDER = ("pay", "cancel", "storm", "typo", "delete")
-# The act that makes a step of the checklist come true, by the first word of its condition.
+# The action that fulfils a step of the checklist, by the first word of its condition.
 ACTS = {"orders": "new_order", "tasks": "pay", "pending": "pay", "cancelled": "cancel", "worker": "start"}
 
 
@@ -63,7 +63,7 @@ class SideFacts:
 
 
 def offers(names: Sequence[str], sides: Sequence[SideFacts], player: ScenarioPlayer | None) -> dict[str, str]:
-    """For each button that can act on no side: why not."""
+    """For each button that cannot act on any side: why not."""
     found = {}
     for name in names:
         reasons = [side.why_not(name) for side in sides]
@@ -79,7 +79,7 @@ def offers(names: Sequence[str], sides: Sequence[SideFacts], player: ScenarioPla
 
 
 def primary(offered: dict[str, str], sides: Sequence[SideFacts], player: ScenarioPlayer | None, step: str) -> str:
-    """The one act that comes next, or "": a guess; `step` is the condition of the first step that is not done."""
+    """The suggested next action, or "". step: the condition of the first step that is not done."""
     if player is not None:
         return "end" if player.ended else "" if player.asks_for_a_guess else "next"
     if act := ACTS.get(step.split(" ", 1)[0]):

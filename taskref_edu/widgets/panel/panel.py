@@ -30,7 +30,7 @@ from .sql_lens import SeenStatement, lens_html
 from .watcher import Watcher
 
 RE_RUN = "re-run this cell to make it live"
-CALM = 0.25  # seconds between two states of the controls that nobody has clicked for
+CALM = 0.25  # seconds between two updates of the controls without a click
 
 
 class Panel:
@@ -74,7 +74,7 @@ class Panel:
             for name, one in zip(names, queues, strict=True)
         ]
         self._actions.sides = self._sides
-        every = 0.0 if len(names) == 1 else 0.2  # two sides share the messages that a panel may send
+        every = 0.0 if len(names) == 1 else 0.2  # two sides share the rate of messages of one panel
         self.views = [SideView(side, every) for side in self._sides]
         for side, view in zip(self._sides, self.views, strict=True):
             side.note = view.note
@@ -155,13 +155,13 @@ class Panel:
         for widget in _with_children(self.box):
             widget.close()
         for side in self._sides:
-            side.queue.engine.dispose()  # the notebook's Out keeps this panel; it need not keep its files open
+            side.queue.engine.dispose()  # the notebook's Out keeps this panel alive, but not its files open
 
     def __repr__(self) -> str:
         return f"Panel({self.approach}): {RE_RUN}"
 
     def _ipython_display_(self) -> None:
-        # Two outputs: where there is no kernel the first one can show nothing, and the second one is what stays.
+        # Two outputs: without a kernel the first one shows nothing, and the second one remains.
         from IPython.display import display
 
         view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
@@ -178,7 +178,7 @@ class Panel:
         self.box = VBox([self.controls, sides])
         self.box.add_class("taskref-panel")
 
-    # The watcher's thread: nobody else writes a widget
+    # On the watcher's thread, the only one that changes widgets
 
     def _look(self) -> None:
         if self._started_over != self._actions.started_over:
@@ -201,7 +201,7 @@ class Panel:
             self._actions.selected = next(iter(rows.orders))
 
     def _tick_off(self) -> None:
-        """See which steps of the checklist have come true; what was done once stays done."""
+        """Check which steps of the checklist are fulfilled; a step that was done once stays done."""
         if all(self._done) or time.monotonic() - self._checked_at < CALM:
             return
         self._checked_at = time.monotonic()
@@ -212,7 +212,7 @@ class Panel:
         shown, actions = self.controls.state, self._actions
         said = {"text": self._text, "selected": actions.selected, "heard": actions.heard}
         if time.monotonic() - self._shown_at < CALM and all(shown[name] == value for name, value in said.items()):
-            return  # to look through all rows costs too much to do it for each change
+            return  # scanning all rows at each change would cost too much
         self._shown_at = time.monotonic()
         if (state := self._state()) != shown:
             self.controls.state = state
@@ -274,7 +274,7 @@ class Panel:
 def _trouble(step: Callable[[], None]) -> str | None:
     try:
         step()
-    except Exception as error:  # the watcher must outlive whatever the database does
+    except Exception as error:  # no error of the database may end the watcher
         return plain(error)
     return None
 

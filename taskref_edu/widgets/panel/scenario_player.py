@@ -1,6 +1,6 @@
-"""Plays one scenario on a panel: step by step with Next, or all of it with pauses for reading.
+"""Plays one scenario on a panel: step by step with Next, or automatically with pauses for reading.
 
-The panel's watcher asks whether what a step waits for has come true; there is no thread of its own.
+The panel's watcher checks the condition that a step waits for; there is no thread of its own.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ Counts = Mapping[str, Mapping[str, int]]  # side -> what is counted there -> how
 class ScenarioPlayer:
     """One scenario on one panel; `shown` is what the learner sees of it.
 
-    act(act) does one act of a step; still_open(condition) is what keeps a condition from being true, or None;
-    counts() is what each side counts.
+    act(act) executes one action of a step; still_open(condition) returns why a condition is not met, or None;
+    counts() returns the counts of each side.
     """
 
     def __init__(
@@ -35,9 +35,9 @@ class ScenarioPlayer:
         self.name = name
         self._steps, self._rule = scenario(name).steps, scenario(name).rule
         self._act, self._still_open, self._counts = act, still_open, counts
-        self._lock = threading.RLock()  # Next may come on any thread, and the watcher plays by itself
-        self._number = 0  # of the step that is told
-        self._asks = True  # it is told, and has not happened
+        self._lock = threading.RLock()  # Next is called on any thread, check() by the watcher
+        self._number = 0  # of the step that is shown
+        self._asks = True  # it is shown, and has not been executed
         self._before: Counts = {}
         self._guess: int | None = None
         self._right: dict[str, int] = {}  # side -> the choice that was right there
@@ -47,7 +47,7 @@ class ScenarioPlayer:
 
     @property
     def ended(self) -> bool:
-        """Whether all steps were made, and nothing is waited for."""
+        """Whether all steps were executed, and none is waited for."""
         return self._number == len(self._steps) - 1 and not self._asks and self.waits_for is None
 
     @property
@@ -57,13 +57,13 @@ class ScenarioPlayer:
 
     @property
     def text(self) -> str:
-        """Where it is, in one line."""
+        """The current step, in one line."""
         waits = f", waits until {self.waits_for}" if self.waits_for else ""
         return f"{self.name}, step {self._number + 1} of {len(self._steps)}{waits}"
 
     @property
     def points(self) -> tuple[str, ...]:
-        """What the answer points at in the picture."""
+        """What the answer refers to in the picture."""
         return self._step.point if self._has_answer else ()
 
     @property
@@ -89,14 +89,14 @@ class ScenarioPlayer:
         self.waits_for = next((one for one in BEFORE if self._still_open(one) is not None), None)
 
     def guess(self, choice: int) -> None:
-        """Choose an answer, and let it happen."""
+        """Choose an answer, and execute the step."""
         with self._lock:
             if self._asks and self.waits_for is None and 0 <= choice < len(self._step.choices):
                 self._guess = choice
                 self.next()
 
     def next(self) -> str | None:
-        """Let the step happen, or tell the next one; a sentence if there is none to make now."""
+        """Execute the step, or show the next one; a sentence if neither is possible now."""
         with self._lock:
             if self.ended:
                 return f"{self.name}: at its end; Run plays it again"
@@ -115,11 +115,11 @@ class ScenarioPlayer:
         return None
 
     def play(self, pace: float = PACE) -> None:
-        """Make all steps that are left, one each `pace` seconds."""
+        """Execute the remaining steps, one every `pace` seconds."""
         self._due, self._pace = time.monotonic(), pace
 
     def check(self) -> None:
-        """See whether the wait is over, and go on if all is to be played. Called by the watcher."""
+        """Check whether the wait is over, and continue if it plays automatically. Called by the watcher."""
         with self._lock:
             if self.waits_for is not None:
                 if time.monotonic() < self._check_at:
@@ -150,7 +150,7 @@ class ScenarioPlayer:
         self._asks, self._guess, self._right = True, None, {}
 
     def _happened(self) -> None:
-        """Find the right choices; a step without an answer goes on to the next one."""
+        """Determine the right choices; a step without an answer is followed by the next one at once."""
         now = self._counts()
         for side, counts in now.items():
             added = {name: count - self._before[side][name] for name, count in counts.items()}

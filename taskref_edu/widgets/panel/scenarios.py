@@ -1,8 +1,8 @@
 """The scripted scenarios of `scenarios.toml`: each a list of steps and the rule that it shows.
 
-A step is told first; where it has choices it is a question, and the learner guesses. Then it happens, and the answer is
-said and pointed at in the picture. Each scenario begins with its workers stopped and an order of its own, and so works
-on a panel that was used before.
+A step is shown first; if it has choices it is a question, and the learner guesses. Then it is executed, and the answer
+is shown, with what it refers to marked in the picture. Each scenario starts with stopped workers and creates its own
+order, so it works on a panel that was used before.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Act = tuple[str | float, ...]  # ("click", name of a button), ("storm", clicks, 
 
 @dataclass(frozen=True)
 class Choice:
-    """One answer to a question. `when`: whether it is right; or a comparison, asked of each side after the step.
+    """One answer to a question. `when`: whether it is right; or a comparison, evaluated on each side after the step.
 
-    A comparison counts what the step has added: "pending == 2" is true where two tasks more are pending than before.
+    A comparison counts what the step has added: "pending == 2" is true if two more tasks are pending than before.
     """
 
     text: str
@@ -28,9 +28,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class ScenarioStep:
-    """`say` is shown before, `acts` are done on Next, and what follows waits `until` a condition (`conditions.py`).
+    """`say` is shown first, `acts` are executed on Next; the following step waits `until` a condition is met.
 
-    point: what the answer points at: "order" (the selected one), "task" (its task), "orphan", "dangling".
+    point: what the answer refers to: "order" (the selected one), "task" (its task), "orphan", "dangling".
     """
 
     say: str
@@ -50,7 +50,7 @@ class ScenarioStep:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A story, and the rule that it shows in one line."""
+    """A list of steps, and the rule that they show, in one line."""
 
     steps: tuple[ScenarioStep, ...]
     rule: str

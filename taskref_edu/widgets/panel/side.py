@@ -71,7 +71,7 @@ class Copy:
 class Side:
     """An approach on a queue. `seconds()` is how long the slow part of a payment takes, `say` the status line.
 
-    note(text): an event that only the worker knows; the panel sets it once there is a view to show it.
+    note(text): reports an event that only the worker knows; set by the panel when there is a view.
     """
 
     def __init__(self, name: Name, queue: TaskQueue, seconds: Callable[[], float], say: Callable[[str], None]) -> None:
@@ -89,7 +89,7 @@ class Side:
             self.copy = Copy(session)
 
     def new_order(self) -> int:
-        """Create an order; its id."""
+        """Create an order; return its id."""
         with (
             own_engine(self.queue) as engine,
             self.lens.watching("New order", engine),
@@ -103,7 +103,7 @@ class Side:
             return CLICKS[name](session, self.queue, self.approach, order_id)
 
     def storm(self, order_id: int, clicks: int, how: storms.How) -> str:
-        """Pay the order from many threads at once. Takes as long as they take: not on the thread of a click."""
+        """Pay the order from many threads at once. Blocks until they have ended, so not for the thread of a click."""
         title = f"Click storm, {how}"
         with own_engine(self.queue, storms.STORM_TIMEOUT) as engine, self.lens.watching(title, engine, storm=True):
             return storms.storm(engine, self.queue, self.approach, order_id, clicks, how)
@@ -128,12 +128,12 @@ class Side:
         return {"orders": orders, "paid": paid_orders, "tasks": sum(tasks.values()), **tasks}
 
     def close(self, timeout: float = 5.0) -> None:
-        """End every thread of this side; a slow payment is done at once. May be called twice."""
+        """End every thread of this side; a slow payment is cut short. May be called twice."""
         self._closed.set()
         self.pool.close(timeout)
 
     def _refused(self, task: RunningTask, error: str) -> None:
-        """A result came too late: somebody else was given the task."""
+        """A result came too late: another worker has claimed the task."""
         text = f"task {task.id}, attempt {task.attempt}: refused as stale"
         self.note(text)
         self._say(f"{self.name} worker: came back too late; {error}")
@@ -143,11 +143,11 @@ COPIED = [ORDERS.c[name] for name in ("id", "customer", "amount", "status")]
 
 
 def queue_beside(queue: TaskQueue) -> TaskQueue:
-    """A queue on a fresh temporary database with a copy of the orders, so that their numbers agree; no tasks."""
+    """A queue on a new temporary database with a copy of the orders, so that their ids agree; no tasks."""
     with reading(queue.engine) as session:
         orders = [dict(row) for row in session.execute(select(*COPIED)).mappings()]
         schema = session.execute(text("SELECT name FROM taskref_schema")).scalar_one()
-    # Without anybody's index or trigger here, the other side shall have none either.
+    # Both sides get the same kind of schema: without indexes and triggers if the first one has none.
     engine = open_database(schema="as_written" if schema == "as_written" else "both")
     if orders:
         with writing(engine) as session:
@@ -155,7 +155,7 @@ def queue_beside(queue: TaskQueue) -> TaskQueue:
     return TaskQueue(engine, lease=queue.lease, max_attempts=queue.max_attempts, backoff=queue.backoff)
 
 
-STEP = 0.1  # seconds between two checks whether somebody asked the task to stop
+STEP = 0.1  # seconds between two checkpoints of a slow payment
 
 
 class SlowPayment:
@@ -170,9 +170,9 @@ class SlowPayment:
     def register(
         cls, queue: TaskQueue, approach: ModuleType, seconds: Callable[[], float], closed: threading.Event
     ) -> bool:
-        """Handle the queue's payments, unless the learner has a handler for them; whether it does.
+        """Handle the queue's payments, unless the learner has a handler for them; return whether it does.
 
-        A former panel's is replaced: its events belong to a panel that is stopped.
+        The handler of an earlier panel is replaced, because it refers to that stopped panel.
         """
         try:
             ours = isinstance(queue.handlers.of(approach.PAYMENT), cls)
@@ -184,7 +184,7 @@ class SlowPayment:
 
     def __call__(self, task: RunningTask) -> None:
         with task.reading() as session:
-            self._approach.order_for(session, task)  # what cannot be paid fails at once
+            self._approach.order_for(session, task)  # a task without an order fails at once
         until = time.monotonic() + self._seconds()
         while (remaining := until - time.monotonic()) > 0 and not self._closed.wait(min(STEP, remaining)):
             task.checkpoint()

@@ -1,6 +1,6 @@
 """One side of a panel on the screen: reads its database and its workers' states. Called only by the watcher.
 
-It opens a transaction only after a commit, and sends a message only if something looks different.
+It opens a transaction only after a commit, and sends a message only if what is shown has changed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TITLES = {
     "classic": "Classic: the task references its order",
     "inverted": "Inverted: the order references its task",
 }
-EVERY_POLL = 0.5  # seconds between two looks where each one reads everything, whether something has changed or not
+EVERY_POLL = 0.5  # seconds between two reads on a server, where each one reads all rows
 
 
 class SideView:
@@ -49,7 +49,7 @@ class SideView:
         self.timeline.note(Event(clean(text)))
 
     def has_changes(self) -> bool:
-        """Whether anybody has committed since the last read; costs almost nothing."""
+        """Whether there was a commit since the last read; costs almost nothing."""
         return self._reader.has_changes()
 
     def refresh(self) -> None:
@@ -83,11 +83,11 @@ class SideView:
     def _look(self) -> None:
         self._looked_at = time.monotonic()
         before, found = self.rows, None
-        # Before the rows: a worker that is quick would otherwise stand at a task that these rows call pending.
+        # Before the rows: otherwise a worker could be shown with a task that the rows still show as pending.
         new_workers = self.worker.look(self.side.pool.workers)
         try:
             found, self._trouble = self._reader.changed_rows(before), None
-        except Exception as error:  # for the status line; the worker's state is shown all the same
+        except Exception as error:  # for the status line; the workers' states are shown nevertheless
             self._trouble = error
         if found is not None and found != before:
             self.rows = found
@@ -100,7 +100,7 @@ class SideView:
 
 
 def static_copy(views: Iterable[SideView], what_to_do: str) -> str:
-    """The panel as plain HTML, as it stands now, for a notebook that is opened without its kernel."""
+    """The panel's present state as plain HTML, for a notebook that is opened without its kernel."""
     sides = "".join(view.static() for view in views)
     return (
         f'<div class="taskref-static">{STATIC_STYLE}'

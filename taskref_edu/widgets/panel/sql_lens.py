@@ -1,7 +1,7 @@
 """The SQL lens: the statements of the latest click on one side, with the steps of SQLite's machine and its plans.
 
-A click is captured on the panel's own engine, so no capture of the learner's sees it, and none is disturbed. Plans are
-asked for when the lens is open, and by the watcher: while it is closed, a click costs its capture and nothing else.
+A click is captured on the panel's own engine, so the learner's own captures do not contain it. Query plans are fetched
+by the watcher, and only while the lens is open; while it is closed, a click costs no more than its capture.
 
 Not covered: what the workers do (`capture_sql(engine, all_threads=True)` shows that); servers, which report no steps.
 """
@@ -27,9 +27,9 @@ from ...lab.sqltrace import filled_in, plan_of
 from ...queue.task_queue import TaskQueue
 from .click_transactions import own_engine
 
-# As in measure(): their steps are few, and not the same each time.
+# As in measure(): their steps are few, and vary.
 UNCOUNTED = ("BEGIN", "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK")
-MOST = 60  # statements that are shown: a storm of clicks has hundreds
+MOST = 60  # statements that are shown: a click storm has hundreds
 
 
 @dataclass
@@ -61,9 +61,9 @@ class Lens:
 
     @contextmanager
     def watching(self, title: str, engine: Engine, storm: bool = False) -> Iterator[None]:
-        """Capture what the block does on `engine`, an engine that nobody else uses.
+        """Capture what the block does on `engine`, which only this click uses.
 
-        storm: the clicks are those of other threads; what this one does itself is not part of them.
+        storm: the clicks run on other threads; statements of the calling thread are not captured.
         """
         try:
             observers = observers_of(engine)
@@ -92,10 +92,10 @@ class _ClickRecorder:
         return len(self._threads)
 
     def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
-        if sql.startswith("PRAGMA"):  # SQLAlchemy asks every new engine something; it is no part of the click
+        if sql.startswith("PRAGMA"):  # sent by SQLAlchemy for a new engine, not by the click
             return run()
         thread = threading.get_ident()
-        if thread == self._own and self._threads_click:  # the panel's own read before a storm is no click
+        if thread == self._own and self._threads_click:  # the panel's own read before a storm
             return run()
         click = self._threads.setdefault(thread, len(self._threads) + 1)
         line = Line(click, sql, parameters)
@@ -112,7 +112,7 @@ class _ClickRecorder:
             raise
 
     def finished(self) -> list[Line]:
-        """The lines with their steps: what was counted from one statement's begin to the next one's."""
+        """The lines with their steps: those counted from the start of one statement to the start of the next."""
         for meter, counting, started in self._open.values():
             ends = [steps for _, steps in started[1:]] + [meter.steps]
             for (line, begin), end in zip(started, ends, strict=True):
@@ -129,9 +129,9 @@ class _ClickRecorder:
 
 
 def lens_html(sides: Sequence[tuple[str, SeenStatement, TaskQueue]]) -> str:
-    """The latest click as a table: a column for each side, the same statements level with each other.
+    """The latest click as a table: a column for each side, equal statements in the same row.
 
-    Asks SQLite for the plans.
+    Fetches the query plans from SQLite.
     """
     columns = [_cells(seen, queue) for _, seen, queue in sides]
     heads = "".join(f'<th scope="col">{_head(name, seen)}</th>' for name, seen, _ in sides)
@@ -151,7 +151,7 @@ LensCell = tuple[str, str]  # a statement's verb, and its HTML
 
 
 def _level(columns: list[list[LensCell]]) -> Iterator[list[str]]:
-    """The cells of each row; where one side has no statement with the verb of the other one, its cell is empty."""
+    """The cells of each row; if one side has no statement with the verb of the other side's, its cell is empty."""
     if len(columns) == 1:
         yield from ([html] for _, html in columns[0])
         return
@@ -191,7 +191,7 @@ def _cell(line: Line, with_click: bool, connection: Any) -> LensCell:
 
 
 def _marked(sql: str) -> str:
-    """The statement as HTML; the WHERE of one that changes rows is its guard, and stands out."""
+    """The statement as HTML; the WHERE of one that changes rows is its guard, and is highlighted."""
     head, where, guard = sql.partition(" WHERE ")
     if not where or sql.startswith("SELECT"):
         return escape(sql)

@@ -7,11 +7,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-EVERY = 0.12  # seconds between two looks while nothing happens
-TICK = 0.025  # seconds between two questions whether something has happened
-LIVELY = 5.0  # seconds after something has happened; later the questions are rarer: each one costs, and wakes a core
+EVERY = 0.12  # seconds between two calls of `look` while nothing changes
+TICK = 0.025  # seconds between two checks for changes
+LIVELY = 5.0  # seconds after a change; later the checks are rarer, because each one costs time and wakes a core
 RARE_TICK = 0.06
-MOST = 10  # looks in one second for what has happened, which also bounds the messages to the browser
+MOST = 10  # calls of `look` in one second because of changes, which also limits the messages to the browser
 
 
 class Watcher:
@@ -40,11 +40,11 @@ class Watcher:
         self._thread.start()
 
     def hurry(self) -> None:
-        """Look at once, as after a click."""
+        """Call `look` at once, as after a click."""
         self._hurry.set()
 
     def stop(self, timeout: float = 5.0) -> None:
-        """End the thread after one last look. May be called twice, and from any thread."""
+        """End the thread after one last call. May be called twice, and from any thread."""
         self._ended.set()
         self._hurry.set()
         if self._thread is not threading.current_thread():
@@ -59,12 +59,12 @@ class Watcher:
         self._last()
 
     def _has_waited(self) -> bool:
-        """Wait until it may look again; meanwhile no question is asked, since each one costs."""
+        """Wait until MOST allows another call; meanwhile changes are not checked for, since each check costs."""
         wait = self._looks[0] + 1 - time.monotonic() if len(self._looks) == MOST else 0.0
         return wait > 0 and not self._ended.wait(wait)
 
     def _something_happens(self) -> bool:
-        """Wait for it, but not for long."""
+        """Wait for a change or hurry(), at most EVERY seconds."""
         now = time.monotonic()
         tick = TICK if self._looks and now - self._looks[-1] < LIVELY else RARE_TICK
         while time.monotonic() < now + EVERY:

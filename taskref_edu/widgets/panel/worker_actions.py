@@ -33,7 +33,7 @@ ON_WORKERS = (*WHY_NOT, "crash", "zombie")
 
 
 def _verb(act: Callable[[WorkerPool], str]) -> Callable[[WorkerPool], str]:
-    """One at a time: a click and a scenario that plays by itself come on two threads. One that cannot act says why."""
+    """Runs one verb at a time, since clicks and scenarios use different threads; one that cannot act says why."""
 
     @wraps(act)
     def checked(pool: WorkerPool) -> str:
@@ -53,7 +53,7 @@ class WorkerPool:
         self._queue = queue
         self._say = say
         self._refused = refused
-        self._former: list[KillableWorker] = []  # replaced, and perhaps still in a handler
+        self._former: list[KillableWorker] = []  # replaced, perhaps still running a handler
         self._step: threading.Thread | None = None
         self._lock = threading.RLock()
         self._closed = False
@@ -120,7 +120,7 @@ class WorkerPool:
 
     @_verb
     def step(self) -> str:
-        """Run one task on a thread of its own: a payment takes seconds, and a click must not."""
+        """Run one task on a thread of its own: a payment takes seconds, and a click must return at once."""
         if any(worker.status.task for worker in self._running()):
             return "the paused worker still runs a task: step when it has ended"
         worker = self._alive(self.workers[0])
@@ -130,7 +130,7 @@ class WorkerPool:
         return "worker: takes one step"
 
     def go(self) -> None:
-        """Start the step that a click requested; after the click's own text, which would overwrite the step's."""
+        """Start the step that a click requested; called after the click's text, so that the step's text replaces it."""
         with self._lock:
             if self._step is not None and self._step.ident is None and not self._closed:
                 self._step.start()
@@ -159,7 +159,7 @@ class WorkerPool:
             frozen.thaw()
             return "worker: comes back at once, whoever has its task"
         if (worker := self._holder()) is None or (task := worker.status.task) is None:
-            return self.why_not("zombie")  # it has just ended
+            return self.why_not("zombie")  # its task has just ended
         worker.freeze()
         self.set_count(2)
         for other in self._resting():
@@ -173,7 +173,7 @@ class WorkerPool:
                 return f"workers: {count}"
             if count == 1:
                 first, former = self.workers
-                self.workers = [first]  # a new list: the watcher may be in the old one
+                self.workers = [first]  # a new list: the watcher may be iterating over the old one
                 self._former.append(former)
                 former.stop(timeout=0)
                 return "workers: 1; the other one ends after its task"
@@ -188,7 +188,7 @@ class WorkerPool:
         with self._lock:
             for worker in self.workers:
                 if worker.status.task and file_of(self._queue.engine) is not None:
-                    worker.kill()  # its result is of a shop that is gone
+                    worker.kill()  # its task no longer exists
                 worker.stop(timeout=0)
             self._former += self.workers
             self.workers = [self._hire(1)]
@@ -196,7 +196,7 @@ class WorkerPool:
     def close(self, timeout: float) -> None:
         """End every thread. May be called twice."""
         with self._lock:
-            self._closed = True  # whoever clicks from now on starts nothing
+            self._closed = True  # later clicks start nothing
             everybody = [*self.workers, *self._former]
         for worker in everybody:
             worker.thaw()
@@ -211,7 +211,7 @@ class WorkerPool:
         return KillableWorker(self._queue, name, self._refused)
 
     def _alive(self, worker: KillableWorker) -> KillableWorker:
-        """The worker, or the one that takes its place if it is dead."""
+        """The worker, or a new one in its place if it is dead."""
         if worker.end is None:
             return worker
         place = self.workers.index(worker)
@@ -227,7 +227,7 @@ class WorkerPool:
         return [worker for worker in self.workers if worker.status.state not in NO_THREAD]
 
     def _holder(self) -> KillableWorker | None:
-        """A worker with a task in its hands, one in a step included."""
+        """A worker that holds a task, one in a step included."""
         return next((worker for worker in self.workers if worker.status.task), None)
 
     def _both(self, what: str) -> str:
@@ -242,5 +242,5 @@ class WorkerPool:
                 self._say(f"{worker.name}: no task is due")
         except Killed:
             return
-        except BaseException as error:  # nothing may get out of a thread: it would surface in a stranger's cell
+        except BaseException as error:  # an error printed by a thread would appear in an unrelated cell
             self._say(f"{worker.name}: {plain(error)}")

@@ -1,7 +1,7 @@
 """The connection from a game on a page to its kernel: it receives what was played, and sends missing steps.
 
-There is one widget for each kernel, which is never displayed: creating it loads the player's module into the page. So a
-reloaded page finds the module while the kernel lives, even if the cell that first loaded it is gone.
+There is one widget for each kernel, never displayed: creating it loads the player's module into the page. So a reloaded
+page has the module while the kernel runs, even if the output that first loaded it is gone.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ class Link(anywidget.AnyWidget):
         """From a page, on any thread."""
         game = self.games.get(str(content.get("game")))
         if game is None:
-            return  # of a cell that has run again
+            return  # the game of a cell that was run again
         try:
             if isinstance(played := content.get("played"), str):
                 game.play(played)
             elif isinstance(wanted := content.get("more"), str):
                 self.send({"game": content["game"], "after": wanted, "more": game.more(wanted)})
         except (LabError, exc.SQLAlchemyError, KeyError) as error:
-            # Printed, it would land in a stranger's cell.
+            # A printed error would appear in an unrelated cell.
             self.send({"game": content["game"], "error": f"{type(error).__name__}: {error}"})
 
 
