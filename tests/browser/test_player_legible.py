@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -40,19 +41,43 @@ def test_contrast(canvas: Page, theme: str) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_every_step_of_some_schedules_at_every_width(canvas: Page, name: str, theme: str) -> None:
+def test_every_step_at_every_width__and_its_contrast_in_each_theme(canvas: Page, name: str) -> None:
+    """No theme moves a text, and no width changes a colour: each is looked at by itself, which takes a sixth."""
     recording = recorded(name)
-    chosen = {
-        run.schedule for run in (*recording.runs[:2], recording.runs[len(recording.runs) // 2], recording.runs[-1])
-    }
-    show(canvas, element(recording), theme=theme)
-    found = {}
-    for schedule in sorted(chosen):
-        canvas.evaluate(f"schedule => {PLAYER}.watch({PLAYER}.rec.run(schedule))", schedule)
-        found[schedule] = complaints(canvas, contrast=True, widths=WIDTHS)
-    assert {schedule: said for schedule, said in found.items() if said} == {}
+    show(canvas, element(recording))
+    found = {recording.opened: complaints(canvas, contrast=False, widths=WIDTHS)}
+    for theme in ("light", "dark"):
+        show(canvas, element(recording), theme=theme)
+        found[theme] = complaints(canvas, contrast=True, widths=(885,))
+    last = recording.runs[-1].schedule
+    canvas.evaluate(f"schedule => {PLAYER}.watch({PLAYER}.rec.run(schedule))", last)
+    found[last] = complaints(canvas, contrast=False, widths=WIDTHS[::3])
+    assert {at: said for at, said in found.items() if said} == {}
+
+
+@pytest.mark.parametrize("palette", ["light", "dark"])
+def test_the_systems_colours(chromium: Browser, palette: Literal["light", "dark"]) -> None:
+    """With a contrast theme of the system, what only a fill has said is still told from the rest."""
+    with new_page(chromium, forced_colors="active", color_scheme=palette, reduced_motion="reduce") as one:
+        show(one, element(recorded("race")), theme=palette)
+        assert complaints(one, contrast=True) == []
+        chosen, other = (
+            one.evaluate(
+                f"""n => {{
+              const {{ root }} = {PLAYER}, style = getComputedStyle(root.querySelectorAll("[role=option]")[n]);
+              return [style.borderColor, style.outlineStyle];
+            }}""",
+                n,
+            )
+            for n in (0, 1)
+        )
+        assert chosen != other
+        fills = one.evaluate(f"""() => [".res.key .v", ".res:not(.key) .v", ".num.now span", ".now-line"].map((name) =>
+          getComputedStyle({PLAYER}.root.querySelector(name)).backgroundColor)""")
+        deciding, plain, number, line = fills
+        assert deciding != plain
+        assert number == line == ("rgb(0, 0, 0)" if palette == "light" else "rgb(255, 255, 255)")
 
 
 @pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.nightly)])
