@@ -15,6 +15,7 @@ from .running_task import RunningTask
 
 Handler = Callable[[RunningTask], Any]
 H = TypeVar("H", bound=Handler)
+_LAZY = (Awaitable, Generator, AsyncGenerator)  # what a call returns whose code has not run
 
 
 class Handlers:
@@ -55,12 +56,11 @@ def expect_ran(result: Any, what: str) -> None:
 
     Registration cannot always detect this, because the function may be wrapped. Any other result is ignored.
     """
-    kind = type(result)
-    if isinstance(result, Awaitable | Generator | AsyncGenerator):
+    if isinstance(result, _LAZY):
         if isinstance(result, Coroutine | Generator):
             result.close()  # otherwise Python warns that it was never awaited
         raise HandlerNotRun(
-            f"{what} returned {kind.__name__!r}, so its code never ran; a plain function expected: "
+            f"{what} returned {type(result).__name__!r}, so its code never ran; a plain function expected: "
             "call asyncio.run(…), or go through the generator, inside one"
         )
 

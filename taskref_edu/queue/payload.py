@@ -16,6 +16,7 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON, NUL is an escape
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode  # json.dumps() creates one for each call
 _raw_decode = json.JSONDecoder().raw_decode
 LARGEST = 2**63 - 1
+_CONTAINERS, _TEXT = (dict, list, tuple), {str}  # built once: every enqueue() checks the keys of its payload
 MAX_DEPTH = 500  # levels; Python can read somewhat more, SQLite's json_extract about twice as many
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # a bracket, or a whole string, whose brackets do not count
 
@@ -44,7 +45,7 @@ def encoded(payload: Any, max_bytes: int = MAX_BYTES) -> str | None:
             f"the payload has {size:,} bytes, {max_bytes:,} are allowed: keep it elsewhere and pass its name, "
             "or raise TaskQueue(max_payload=…)"
         )
-    if text.count("[") + text.count("{") > MAX_DEPTH and (depth := _depth(text)) > MAX_DEPTH:
+    if size > MAX_DEPTH and text.count("[") + text.count("{") > MAX_DEPTH and (depth := _depth(text)) > MAX_DEPTH:
         raise PayloadError(f"the payload is nested {depth:,} levels deep, {MAX_DEPTH} are allowed: make it flatter")
     return text
 
@@ -66,16 +67,17 @@ def decoded(text: str | None) -> Any:
 def _loses_a_key(payload: Any) -> bool:
     """Whether two keys of one dictionary become the same text in JSON, such as 1 and "1"."""
     values = [payload]
-    while values:
-        value = values.pop()
+    for value in values:  # which grows meanwhile
+        inside = value
         if isinstance(value, dict):
-            if not all(isinstance(key, str) for key in value) and len({_encode({key: 0}) for key in value}) < len(
-                value
-            ):
+            if not _TEXT.issuperset(map(type, value)) and len({_encode({key: 0}) for key in value}) < len(value):
                 return True
-            values += (inner for inner in value.values() if isinstance(inner, dict | list | tuple))
-        elif isinstance(value, list | tuple):
-            values += (inner for inner in value if isinstance(inner, dict | list | tuple))
+            inside = value.values()
+        elif not isinstance(value, _CONTAINERS):
+            continue
+        for inner in inside:
+            if isinstance(inner, _CONTAINERS):
+                values.append(inner)
     return False
 
 
