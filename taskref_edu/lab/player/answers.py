@@ -110,11 +110,25 @@ def threads(recording: Recording, moments: Sequence[Moment]) -> list[Thread]:
         act = same[0].number if same else writes[-1].number if writes and (by in over or anew) else None
         if act is None and (by in over or anew):
             continue
+        act = act and _first_change(recording, moments[:stop], act)
         last = act if act is not None else len(moments)
         stale = next((m.number for m in moments[moment.number + 1 : last] if recording.now(m, moment)), None)
         commit = recording.commit_of(moments, act) if act is not None else None
         found.append(Thread(by, moment.number, act, commit, stale))
     return found
+
+
+def _first_change(recording: Recording, moments: Sequence[Moment], act: int) -> int:
+    """The write, or, if it only renews a time such as a lease's, the next one in its transaction that changes a row."""
+    for moment in moments[act:]:
+        step = moment.step
+        if step is None or moment.by != moments[act].by:
+            continue
+        if recording.changes(moments, moment.number):
+            return moment.number
+        if not step.get("tx", (False, False))[1] or (moment.number == act and not step.get("came", {}).get("changed")):
+            return act
+    return act
 
 
 def shown(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, text
 from sqlmodel import Session, col, select, update
 
-from taskref_edu import Order, Task, TaskQueue, as_written, writing
+from taskref_edu import Order, Task, TaskQueue, Worker, as_written, inverted, writing
 from taskref_edu.lab import explore, explore_crashes
 from taskref_edu.lab.explorer.result import ExplorationResult
 from taskref_edu.lab.player.recording import Recording
@@ -72,6 +72,30 @@ def click(engine: Engine) -> None:
 def one_live_payment(session: Session) -> list[str]:
     live = len(live_payments(session))
     return [] if live == 1 else [f"{live} live payments for order 7"]
+
+
+def order_in_process(engine: Engine) -> None:
+    with writing(engine) as session:
+        order = Order(id=7, customer="Ada", amount=2450)
+        session.add(order)
+        inverted.enqueue_payment(session, TaskQueue(engine), order)
+
+
+def ask_to_stop(engine: Engine) -> str:
+    with writing(engine) as session:
+        inverted.cancel_payment(session, TaskQueue(engine), session.get_one(Order, 7))
+        return session.get_one(Task, 1).status
+
+
+def pay_pending(engine: Engine) -> None:
+    queue = TaskQueue(engine)
+    queue.handler(inverted.PAYMENT)(inverted.process_payment)
+    Worker(queue).step()
+
+
+def not_paid_if_asked(session: Session, errors: object, results: dict[str, str]) -> list[str]:
+    paid = session.get_one(Order, 7).status == "paid"
+    return ["was told running, and paid"] if paid and results["A"] == "running" else []
 
 
 def all_in_one(engine: Engine) -> None:
@@ -333,6 +357,9 @@ def _crash(actors: list[Function], invariant: Callable[..., list[str]], **more: 
 SCENARIOS: dict[str, Callable[[], ExplorationResult]] = {
     "race": lambda: explore([click] * 2, setup=order_7, invariant=one_live_payment, schema="as_written"),
     "locked": lambda: explore([all_in_one] * 2, setup=order_7, invariant=one_live_payment, schema="as_written"),
+    "asked": lambda: explore(
+        [ask_to_stop, pay_pending], setup=order_in_process, invariant=not_paid_if_asked, schema="inverted"
+    ),
     "crash": lambda: explore_crashes(torn, setup=order_7, invariant=no_orphan),
     "exercise": lambda: _workers(2, learners_claim()),
     "many": lambda: _workers(3, plain_claim),

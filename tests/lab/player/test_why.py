@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from taskref_edu.lab.player.answers import threads
 from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.player.remedies import REMEDIES, remedy
 from taskref_edu.lab.player.why import why
@@ -24,6 +25,7 @@ NAMES = ["again", "cancel", "closing", "crash", "crash_recover", "crash_two", "e
         ("exercise", "ABBA", "A and B both read task 1 (steps 1 and 2) before either UPDATE was committed (steps 3 and 4)."),
         ("many", "ABBCCA", "A and B both read task 1 (steps 1 and 2) before either UPDATE was committed (steps 3 and 6)."),
         ("again", "ABBA", "A and B both read task 1 (steps 1 and 2) before either UPDATE was committed (steps 3 and 4)."),
+        ("asked", "BBBBBBAAAAAABBBBBB", "B read cancel_requested_at = NULL (step 6); then A committed cancel_requested_at = a time (step 12), and B still wrote (step 16). So it is in all 21 that break, and in none that holds."),
         ("lost", "ABA", "A read stock = 5 (step 1); then B committed stock = 15 (step 2). A still wrote 4 (step 3): B’s change is lost."),
         ("skew", "ABBA", "A and B both read on_call = 2 (steps 1 and 2); then A changed doctor 1 (step 4) and B changed doctor 2 (step 3). Neither saw the other’s change."),
         ("early", "ABBBA", "B looked for the order of task 1 (step 3) and found none: A had committed task 1 (step 1), and saved the reference only afterwards (step 5)."),
@@ -44,6 +46,17 @@ def test_the_sentence(name: str, schedule: str, sentence: str) -> None:
     run = recording.run(schedule)
     assert run is not None
     assert str(why(recording, run)) == sentence
+
+
+def test_a_write_that_only_renews_a_lease_is_not_what_came_too_late() -> None:
+    asked = recorded("asked")
+    run = asked.run("BBBBBBAAAAAABBBBBB")
+    assert run is not None
+    moments = asked.moments(run.schedule)
+    assert asked.sql(moments[14].step or {}).startswith("UPDATE task SET lease_expires_at")
+    assert asked.sql(moments[16].step or {}).startswith("UPDATE orders SET status")
+    late = [thread.act for thread in threads(asked, moments) if thread.stale is not None]
+    assert late == [16]
 
 
 def test_no_pattern__no_sentence() -> None:

@@ -88,12 +88,24 @@ class Recording {
       const later = path.map((p, k) => [p.step, k]).filter(([s, k]) => k > i && s.by === by);
       const anew = later.find(([s]) => s.kind === "read" && this.tableOf(s) === table)?.[1];
       const writes = later.filter(([s, k]) => s.kind === "write" && k < (anew ?? path.length));
-      const act = (writes.find(([s]) => this.tableOf(s) === table) || ((done || anew) && writes.at(-1)) || [])[1];
+      const first = (writes.find(([s]) => this.tableOf(s) === table) || ((done || anew) && writes.at(-1)) || [])[1];
+      const act = first && this.firstChange(path.slice(0, anew), first);
       if (act == null && (done || anew)) return [];
       const to = act ?? path.length - 1;
       const stale = path.findIndex((p, k) => k > i && k < (act ?? path.length) && p.state.now?.[by]?.[step.sql]);
       return [{ by, sql: step.sql, from: i, to, open: act == null, stale: stale < 0 ? null : stale, value: answer[0], failed: !!path[to].step.error }];
     });
+  }
+
+  // The write, or, if it only renews a time such as a lease's, the next one in its transaction that changes a row.
+  firstChange(path, act) {
+    for (let k = act; k < path.length; k++) {
+      const { step } = path[k];
+      if (step.by !== path[act].step.by) continue;
+      if (this.changes(path, k).length) return k;
+      if (!step.tx?.[1] || (k === act && !step.came?.changed)) return act;
+    }
+    return act;
   }
 
   // One for each transaction of more than a single read.
