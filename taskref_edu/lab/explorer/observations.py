@@ -24,7 +24,7 @@ from .outcome import DIES, Outcome
 from .sqlite_locks import in_transaction
 from .step_kinds import Classified, Kind
 from .trial import Trial
-from .wording import error_text
+from .wording import database_name, error_text
 
 ENDS = ("COMMIT", "END", "ROLLBACK", "RELEASE")
 MOST_REPEATED = 4  # SELECTs of an actor that are repeated after each step, to see whether their rows have changed
@@ -50,6 +50,7 @@ class SeenStep:
     id: int | None = None  # the lastrowid of an INSERT
     error: str | None = None
     ends: str | None = None  # the error with which its actor ended here
+    error_name: str | None = None  # the database's name of that error
     before: bool = False
     after: bool = False
     pre: list[str] = field(default_factory=list)
@@ -189,7 +190,7 @@ class _Watching:
         seen.line, seen.pre = self._lines[actor], self._free[actor]
         self._free[actor], self._ran[actor] = [], seen
         if error is not None:
-            seen.error = error_text(error)
+            seen.error, seen.error_name = error_text(error), database_name(error)
         elif step.kind is Kind.WRITE and cursor is not None:
             seen.changed = max(0, cursor.rowcount)
             seen.id = cursor.lastrowid if step.tables.numbers_rows else None
@@ -239,6 +240,7 @@ class _Watching:
             seen.post, self._free[actor] = self._free[actor][: ends[-1] + 1], self._free[actor][ends[-1] + 1 :]
         if actor.ended and actor.error is not None:
             seen.ends = error_text(actor.error)
+            seen.error_name = seen.error_name or database_name(actor.error)
         return seen
 
     def _note_state(self, seen: Observations, number: int, mover: Actor | None) -> None:

@@ -138,8 +138,8 @@ class Recorder:
             )  # SQLite counts RETURNING rows as they are fetched
         if step.id is not None:
             came["id"] = step.id
-        optional = {"came": came, "error": step.error, "ends": step.ends, "line": step.line, "pre": step.pre,
-                    "post": step.post}  # fmt: skip
+        optional = {"came": came, "error": step.error, "ends": step.ends, "error_name": step.error_name,
+                    "line": step.line, "pre": step.pre, "post": step.post}  # fmt: skip
         told = {name: value for name, value in optional.items() if value}
         return {**found, "kind": step.kind, **told, "tx": [step.before or "BEGIN" in step.pre, step.after]}
 

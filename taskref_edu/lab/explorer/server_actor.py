@@ -23,7 +23,7 @@ from .errors import ActorKilled, LabError, PastTheExplorer
 from .outcome import DIES_IN_COMMIT
 from .past_the_explorer import refuse_later
 from .question import name_of
-from .wording import error_text
+from .wording import database_name, error_text
 
 NO_STEP = ("SAVEPOINT", "RELEASE")
 LOCKING = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?(KEY\s+)?(UPDATE|SHARE)\b", re.IGNORECASE)
@@ -62,7 +62,7 @@ class ServerActor(threading.Thread):
         self.line_of: Callable[[FrameType | None], int | None] | None = None
         self.line: int | None = None  # that sent the step
         self.answer: ServerAnswer | None = None  # to the step
-        self.refused = ""  # the error of the step
+        self.refused: tuple[str, str | None] | None = None  # the error of the step, and the server's name of it
         self.result: Any = None
         self.error: BaseException | None = None
         self.fault: LabError | None = None
@@ -118,7 +118,7 @@ class ServerActor(threading.Thread):
             self.at_gate = True
             self.moved.notify_all()
             self.moved.wait_for(lambda: not self.at_gate)
-        self.opened, self.line, self.answer, self.refused = opened, line, None, ""
+        self.opened, self.line, self.answer, self.refused = opened, line, None, None
         if self.fate:
             self._die(connection, driver)
         self.steps += 1
@@ -173,7 +173,8 @@ def _after_statement(
 def _refused(context: ExceptionContext) -> None:
     actor = threading.current_thread()
     if isinstance(actor, ServerActor):
-        actor.refused = error_text(context.sqlalchemy_exception or context.original_exception)
+        error = context.sqlalchemy_exception or context.original_exception
+        actor.refused = error_text(error), database_name(error)
 
 
 def is_open(connection: Connection) -> bool:

@@ -15,6 +15,7 @@ from .observations import FetchedRows, Observations, SeenState, SeenStep, differ
 from .outcome import DIES, DIES_IN_COMMIT
 from .postgresql import ServerTrial
 from .server_actor import ServerActor, ServerAnswer, is_open
+from .wording import database_name
 
 KINDS = {"SELECT": "read", "COMMIT": "commit", "ROLLBACK": "rollback"}
 
@@ -63,14 +64,15 @@ class _Following:
     def _on_step(self, move: str, actor: ServerActor, sql: str, error: str) -> None:
         place, self._place = self._place, self._place + 1
         step = SeenStep(actor.letter, sql, KINDS.get(sql.split(" ", 1)[0].upper(), "write"), ends=error or None)
+        step.error_name = database_name(actor.error) if error else None
         step.dies, step.undone = move in (DIES, DIES_IN_COMMIT), move == DIES and actor.opened
         step.before, step.line = actor.opened, actor.line
         # While a statement waits, its transaction is open, and its connection cannot be used to check.
         step.after = actor.is_moving or (actor.at_gate and actor.connection is not None and is_open(actor.connection))
         if not actor.is_moving and actor.answer is not None:
             self._note_answer(actor.letter, step, actor.answer)
-        if not actor.is_moving and actor.refused:
-            step.error = actor.refused
+        if not actor.is_moving and actor.refused is not None:
+            step.error, step.error_name = actor.refused
         self._seen.steps.setdefault((self._path[place], self._schedule[place]), step)
         self._seen.states.setdefault(self._path[place + 1], self._state(actor.letter))
 

@@ -19,11 +19,11 @@ def error_text(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
     first_line = str(cause).strip().split("\n")[0]
     text = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
-    name = _name_in_the_database(cause)
+    name = database_name(cause)
     return f"{text} ({name})" if name and name != type(error).__name__ else text
 
 
-def _name_in_the_database(error: BaseException | None) -> str | None:
+def database_name(error: BaseException | None) -> str | None:
     """SQLite's name of the code, or the driver's class for PostgreSQL's, of the error or of what it was raised from."""
     while error is not None:
         if (name := getattr(error, "sqlite_errorname", None)) is not None:

@@ -14,16 +14,24 @@ BUSY = {
     "SQLITE_BUSY": "a transaction that has read may not wait for a lock, so SQLite refuses it",
 }
 
+# The pattern of a write that was refused because its actor's read is out of date, by the database's name of the error.
+OUTDATED = {
+    "SQLITE_CONSTRAINT_UNIQUE": "unique",
+    "SQLITE_CONSTRAINT_PRIMARYKEY": "unique",
+    "UniqueViolation": "unique",
+    "SerializationFailure": "serialization",
+}
+
 
 @dataclass(frozen=True)
 class Refused:
-    """The statement that the database refused, and the error, which came later if the statement waited first.
+    """The statement that the database refused. name: the database's name of the error.
 
     again: whether the same actor fails each time; in a deadlock the server may end another one.
     """
 
     moment: Moment
-    error: str
+    name: str
     again: bool
 
     @property
@@ -47,10 +55,9 @@ def refused(case: Case) -> Why | None:
 def _refusal(case: Case) -> Refused | None:
     for moment in case.moments[1:]:
         step = moment.step or {}
-        if error := step.get("error"):
-            return Refused(moment, error, _fails_again(case, moment))
-        if error := step.get("ends"):
-            return Refused(_refused_before(case, moment), error, _fails_again(case, moment))
+        if "error" in step or "ends" in step:
+            refused = moment if "error" in step else _refused_before(case, moment)
+            return Refused(refused, step.get("error_name", ""), _fails_again(case, moment))
     return None
 
 
@@ -67,7 +74,7 @@ def _refused_before(case: Case, end: Moment) -> Moment:
 
 def deadlock(case: Case, refusal: Refused) -> Why | None:
     """Each actor waits for a lock of the other, and the server ends one."""
-    if "DeadlockDetected" not in refusal.error:
+    if refusal.name != "DeadlockDetected":
         return None
     waiting = next((found for m in reversed(case.moments) if (found := _circle(case, m, refusal.by))), None)
     if waiting is None:
@@ -96,7 +103,7 @@ def _circle(case: Case, moment: Moment, first: str) -> list[tuple[str, str, int]
 
 def snapshot(case: Case, refusal: Refused) -> Why | None:
     """SQLite: another actor has committed since the transaction read."""
-    if not refusal.error.endswith("(SQLITE_BUSY_SNAPSHOT)") or (read := _last_read(case, refusal)) is None:
+    if refusal.name != "SQLITE_BUSY_SNAPSHOT" or (read := _last_read(case, refusal)) is None:
         return None
     last = _committed_since(case, refusal, read)
     return last and _outdated(case, refusal, read, last, BUSY["SQLITE_BUSY_SNAPSHOT"].format(refusal.by))
@@ -104,8 +111,7 @@ def snapshot(case: Case, refusal: Refused) -> Why | None:
 
 def out_of_date(case: Case, refusal: Refused) -> Why | None:
     """A constraint or a server's isolation level refuses a write that relies on an outdated read."""
-    known = {"UNIQUE constraint": "unique", "unique constraint": "unique", "could not serialize": "serialization"}
-    pattern = next((name for words, name in known.items() if words in refusal.error), None)
+    pattern = OUTDATED.get(refusal.name)
     read = _last_read(case, refusal) if pattern else None
     last = _committed_since(case, refusal, read) if read is not None else None
     if pattern is None or read is None or last is None or not _was_outdated(case, refusal, read):
@@ -133,7 +139,7 @@ def _outdated(case: Case, refusal: Refused, read: int, last: Writing, reason: st
 def busy(case: Case, refusal: Refused) -> Why | None:
     """SQLite: another actor is writing."""
     read, writer = _last_read(case, refusal), _writer_before(case, refusal.moment)
-    if not refusal.error.endswith("(SQLITE_BUSY)") or read is None or writer is None:
+    if refusal.name != "SQLITE_BUSY" or read is None or writer is None:
         return None
     return sentence(
         "refused",

@@ -8,12 +8,15 @@ import json
 from collections import Counter
 
 import pytest
+from sqlalchemy import Engine
 
+from taskref_edu.lab import explore
 from taskref_edu.lab.player.answers import threads
 from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.player.remedies import REMEDIES, remedy
 from taskref_edu.lab.player.why import why
-from tests.lab.player.scenarios import recorded
+from tests.lab.player.scenarios import buy, deliver, item, recorded
+from tests.lab.player.scenarios import run as send
 
 NAMES = ["again", "cancel", "closing", "crash", "crash_recover", "crash_two", "early", "exercise", "locked", "lost", "many", "race", "skew", "stale"]  # fmt: skip
 
@@ -140,3 +143,18 @@ def test_a_read_explains_only_what_it_tells_apart() -> None:
     held["broken"] = ["something else"]
     recording = Recording(facts)
     assert {why(recording, run) for run in recording.runs if run.outcome == "bad"} == {None}
+
+
+def test_an_error_is_known_by_the_databases_name_for_it__not_by_its_words() -> None:
+    def buys_and_fails(engine: Engine) -> None:
+        buy(engine)
+        raise ValueError("database is locked (SQLITE_BUSY)? no: a UNIQUE constraint is missing")
+
+    def sells(engine: Engine) -> None:
+        send(engine, "INSERT INTO item VALUES (2, 1)")
+
+    found = explore([buys_and_fails, deliver], setup=item, invariant=lambda session: [], schema=None)
+    recording = Recording(found.recording())
+    assert {why(recording, each) for each in recording.runs if each.outcome == "err"} == {None}
+    twice = explore([sells, sells], setup=item, invariant=lambda session: [], schema=None).recording()
+    assert {step["error_name"] for step in twice["steps"] if "error" in step} == {"SQLITE_CONSTRAINT_PRIMARYKEY"}
