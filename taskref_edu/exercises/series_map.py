@@ -27,6 +27,7 @@ CLAIMS = (
     ("C less code and fewer edge cases", ("02", "04")),
 )
 VERDICT = "11"
+SEEN = "The document's claims, and how much of the evidence you have seen"
 SHAPES: Mapping[State, str] = {"right": "✔", "missed": "≠", "open": "·"}
 FULL, HALF, EMPTY = "#166534", "#b45309", "#78716c"  # white text has a contrast of at least 4.5 : 1 on each
 COLOURS: Mapping[State, str] = {"right": FULL, "missed": HALF, "open": EMPTY}
@@ -74,7 +75,12 @@ class SeriesMap:
     def __str__(self) -> str:
         filled = [f"  {bar_text(share)} {claim}" for claim, share in self.claims()]
         return "\n".join(
-            [str(self.board), self.summary, "The document's claims, and how much of each trial you have seen:", *filled]
+            [
+                str(self.board),
+                self.summary,
+                "The document's claims, and how much of the evidence you have seen:",
+                *filled,
+            ]
         )
 
     __repr__ = __str__
@@ -90,7 +96,7 @@ class SeriesMap:
         return (
             f'<div style="line-height:1.6"><b>{escape(self.summary)}</b><div>{LEGEND}</div>{notes}'
             f"<table><tr>{heads}</tr>{rows}</table>"
-            f"<b>The document's claims, and how much of each trial you have seen</b><table>{claims}</table>"
+            f"<b>{SEEN}</b><table>{claims}</table>"
             f"<details><summary>Checks and hints of each exercise</summary>{self.board._repr_html_()}</details></div>"
         )
 
@@ -206,7 +212,7 @@ def _tile(stop: Stop, here: bool) -> str:
     return (
         f'<span style="display:inline-block;text-align:center;margin-right:8px;font-size:11px;line-height:13px">'
         f'<span role="img" aria-label="{escape(label)}" title="{escape(label)}" style="display:block;width:18px;'
-        f'height:18px;border:1px solid {EMPTY};border-radius:3px;background:{fill};{outline}"></span>'
+        f'height:18px;margin-bottom:5px;border:1px solid {EMPTY};border-radius:3px;background:{fill};{outline}"></span>'
         f"{stop.outline.number}</span>"
     )
 

@@ -41,6 +41,11 @@ PHRASES = {
     r"to return is to say": "say returning means success",
     r"the customer rings": "say calls",
     r"turn(?:s|ed)? the .{1,20} round": "say now from the other side",
+    r"in any order\b": "say in any sequence: an order is the shop's",
+    r"(?:letters|lines|statements|words),? in (?:the same )?order\b": "say in sequence: an order is the shop's",
+    r"(?:click|worker|receiver) dies of": "say fails with",
+    r"look, then act": "say check, then act",
+    r"puts? .{1,30} on trial": "say test",
 }
 
 
@@ -95,7 +100,9 @@ def _exercise_texts(source: Source) -> Iterator[tuple[int, str]]:
     for block in source.blocks:
         if block.kind == "exercise" and block.head in names():
             exercise = find(block.head)
-            yield from ((block.line, text) for text in (exercise.goal, *exercise.hints, exercise.discussion))
+            proved = [(check.__doc__ or "").partition("\n")[0] for check in exercise.checks]
+            texts = (exercise.goal, exercise.stub, *exercise.hints, exercise.discussion, *proved)
+            yield from ((block.line, text) for text in texts)
 
 
 def prose_is_short(source: Source) -> Found:

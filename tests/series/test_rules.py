@@ -34,6 +34,7 @@ SLIPS = [
     ("## Look", "Look", "an exercise is a heading of level 3: put a ## above it"),
     ("More prose.", "![](https://example.org/a.svg)", "14: figure https://example.org/a.svg: alt text '' found"),
     ("More prose.", "\n<img src='a.svg'>", "15: <img src='a.svg'>: no alt text"),
+    ("More prose.", "They come in any order.", "14: 'in any order' found: say in any sequence"),
     ("More prose.", "![Two arrows that meet](../docs/a.svg)", "14: link ../docs/a.svg leads nowhere"),
     ("The caller.", "[here](02_missing.ipynb#part)", "17: link 02_missing.ipynb#part leads nowhere"),
     ("total = 1 + 1", "total = 1 + 1\n" + "x = 1\n" * 9, "a code cell of 11 lines found, 10 expected"),
