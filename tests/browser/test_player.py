@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from taskref_edu.beyond.experiments import RECORDED
 from taskref_edu.lab.explorer.recorder import record
+from taskref_edu.lab.player.answers import threads
 from taskref_edu.lab.player.recording import Recording, switches
 from taskref_edu.lab.player.story import ending
 from taskref_edu.lab.player.words import columns
@@ -212,3 +213,31 @@ def test_steps_that_are_not_recorded_come_from_the_kernel(canvas: Page, monkeypa
     expect(canvas.locator(f"{NAME} .verdict")).to_contain_text("You broke it: 2 live payments for order 7")
     last = canvas.evaluate(f"({SHOWN})()")
     assert last == seen_rows(whole, schedule, len(schedule))
+
+
+def test_a_step_lays_out_anew_only_what_it_changes(canvas: Page) -> None:
+    show(canvas, element(recorded("race")))
+    stayed = canvas.evaluate(
+        f"""() => {{
+          const {{ root }} = {PLAYER}, all = () => [...root.querySelectorAll(".lanes > *, .top > *, .rows > *")];
+          {PLAYER}.go(13);
+          const before = all();
+          {PLAYER}.go(12);
+          return before.filter((one) => all().includes(one)).length / before.length;
+        }}"""
+    )
+    assert stayed > 0.75
+
+
+@pytest.mark.parametrize("name", ["asked", "cancel"])
+def test_the_threads_on_the_page_are_those_of_the_sentence(canvas: Page, name: str) -> None:
+    recording = recorded(name)
+    show(canvas, element(recording))
+    drawn = canvas.evaluate(
+        f"""() => {PLAYER}.rec.list.map((run) => [run.s, {PLAYER}.rec.threads({PLAYER}.rec.path(run.s))
+          .map((t) => [t.by, t.from, t.open ? null : t.to, t.stale])])"""
+    )
+    assert dict(drawn) == {
+        run.schedule: [[t.by, t.read, t.act, t.stale] for t in threads(recording, recording.moments(run.schedule))]
+        for run in recording.runs
+    }

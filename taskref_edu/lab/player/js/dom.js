@@ -18,6 +18,19 @@ function h(tag, props = {}, ...kids) {
   return el;
 }
 
+// Puts these elements into another one. What is there and looks the same stays: the browser need not lay it out again.
+function renew(parent, elements) {
+  const there = new Map();
+  for (const el of parent.children) {
+    if (elements.includes(el)) continue;
+    const html = el.outerHTML;
+    there.set(html, [...(there.get(html) || []), el]);
+  }
+  const wanted = elements.filter(Boolean).map((el) => (el.parentNode === parent ? el : there.get(el.outerHTML)?.shift() || el));
+  for (const el of [...parent.children]) if (!wanted.includes(el)) el.remove();
+  wanted.forEach((el, i) => { if (parent.children[i] !== el) parent.insertBefore(el, parent.children[i] || null); });
+}
+
 const who = (letter) => h("span", { cls: `who lane-${letter}` }, letter);
 const MOST = 60; // characters of a value that are shown in a cell; all of it is in the cell's title
 const shown = (value) => (value == null ? "NULL" : String(value));

@@ -2,12 +2,15 @@
 // that span rows, so nothing is measured.
 
 class Lanes {
-  constructor(player) { this.player = player; }
+  constructor(player) {
+    this.player = player;
+    this.el = h("div", { cls: "lanes", style: `--n:${player.rec.letters.length}` });
+  }
 
   draw(path) {
     const { rec, at, playing } = this.player, n = path.length - 1;
     this.path = path;
-    this.grid = h("div", { cls: "lanes", style: `--n:${rec.letters.length}` });
+    this.items = [];
     this.bottom = this.row(n) + 1;
     for (const letter of rec.letters) this.head(letter);
     for (let i = 1; i <= n; i++) if (path[i].step.by) this.place(i, at);
@@ -24,7 +27,7 @@ class Lanes {
     for (const letter of rec.letters) this.put(h("div", { cls: `bg lane-${letter}` }), `1 / ${this.bottom}`, letter, true);
     if (rec.crashes && !playing) this.recovery();
     if (!playing) this.end();
-    return this.grid;
+    renew(this.el, this.items);
   }
 
   row(i) { return i + 1; } // row 1 is the head
@@ -32,8 +35,8 @@ class Lanes {
   put(el, rows, letter, behind) {
     el.style.gridRow = rows;
     el.style.gridColumn = letter.length === 1 ? this.player.rec.letters.indexOf(letter) + 2 : letter;
-    if (behind) this.grid.prepend(el);
-    else this.grid.append(el);
+    if (behind) this.items.unshift(el);
+    else this.items.push(el);
     return el;
   }
 

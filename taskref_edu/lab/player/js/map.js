@@ -13,7 +13,8 @@ class ScheduleMap {
       this.el.replaceChildren(...(playing && !game.broken ? this.unknown() : rec.crashes ? this.points() : this.groups()));
       this.el.setAttribute("aria-label", playing && !game.broken ? "Map: the schedules that you have played" : "Map: all schedules. Arrow up and down open another one.");
     }
-    const open = playing ? rec.run(game.path) : run;
+    const open = playing ? rec.run(game.path) : run, chosen = this.el.querySelector("[aria-selected=true]");
+    if (chosen && chosen.dataset.s === open?.s) return;
     for (const el of this.el.querySelectorAll("[aria-selected=true]")) el.setAttribute("aria-selected", "false");
     this.el.querySelector(`[data-s="${open?.s}"]`)?.setAttribute("aria-selected", "true");
     if (open) this.el.setAttribute("aria-activedescendant", `s-${open.s}`);

@@ -25,6 +25,7 @@ class Player {
     this.el.addEventListener("keydown", (event) => pressed(this, event));
     this.el.addEventListener("click", (event) => this.clicked(event));
     this.at = this.options.at ?? this.length;
+    this.theme(matchMedia("(prefers-color-scheme: dark)").matches); // before anything is laid out
     this.draw();
   }
 
@@ -42,8 +43,8 @@ class Player {
     const theme = () => this.theme(dark.matches);
     const followed = new MutationObserver(theme), attributeFilter = ["data-jp-theme-light", "data-theme", "data-vscode-theme-kind", "class"];
     for (const el of [document.body, document.documentElement]) followed.observe(el, { attributes: true, attributeFilter });
-    const sized = new ResizeObserver(() => this.side.arrows());
-    sized.observe(this.el);
+    const sized = new ResizeObserver(() => this.side.resized());
+    sized.observe(this.side.rows);
     dark.addEventListener("change", theme);
     theme();
     // JupyterLab: A and B insert cells elsewhere. Its shortcuts with Control or Command stay.
@@ -62,10 +63,9 @@ class Player {
   draw(focus) {
     const path = this.path, active = focus || this.root.activeElement?.dataset.f;
     if (this.playing) this.at = path.length - 1;
-    this.head.replaceChildren(...(this.playing ? this.game.headline() : this.headline()));
-    for (const part of [this.parts.map, this.parts.bar, this.parts.foot]) part.draw(path);
-    const side = this.side.draw(path), lanes = this.lanes.draw(path);
-    this.stage.replaceChildren(...(this.rec.code ? [codePane(this, path)] : []), lanes, side);
+    renew(this.head, this.playing ? this.game.headline() : this.headline());
+    for (const part of [this.parts.map, this.parts.bar, this.parts.foot, this.side, this.lanes]) part.draw(path);
+    renew(this.stage, [this.rec.code && codePane(this, path), this.lanes.el, this.side.el]);
     const spoken = textOf([this.side.said]);
     this.live.textContent = `${this.at ? `Step ${this.at}. ` : ""}${spoken}${this.playing && this.game.ended ? ` ${textOf([...this.head.children].slice(0, 1))}` : ""}`;
     this.focusOn(active);

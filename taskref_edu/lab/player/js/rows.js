@@ -1,7 +1,12 @@
 // Beside the lanes: what the step did, the rows as they stand after it, and the arrows between them.
 
 class Side {
-  constructor(player) { this.player = player; }
+  constructor(player) {
+    this.player = player;
+    this.svg = h("svg", { "aria-hidden": "true" });
+    this.rows = h("div", { cls: "rows" });
+    this.el = h("div", {}, this.rows);
+  }
 
   draw(path) {
     const { rec, at, playing, root } = this.player, { step } = path[at];
@@ -12,9 +17,10 @@ class Side {
     const sql = step?.by && [...(step.pre || []), rec.sqlOf(step), ...(step.post || [])].join(";\n");
     const begin = playing ? `Nothing has happened yet. Press ${listed(rec.letters).join("").replace(/ and (?=.$)/, " or ")}.` : "Nothing has happened yet.";
     this.said = said(rec, path, at, begin);
-    this.rows = h("div", { cls: "rows" }, tables.map(([t, info]) => this.table(t, info)), h("svg", { "aria-hidden": "true" }));
+    renew(this.rows, [...tables.map(([t, info]) => this.table(t, info)), this.svg]);
     const full = sql && h("details", { cls: "full", open: this.player.full, ontoggle: (e) => { this.player.full = e.target.open; } }, h("summary", { "data-f": "full" }, "Full SQL of this step ", h("kbd", { "aria-hidden": "true" }, "S")), h("pre", { tabindex: 0 }, `${sql};`));
-    return h("div", { cls: `side${step?.by ? ` lane-${step.by}` : ""}` }, h("p", { cls: "say" }, h("span", { cls: "k" }, at ? `Step ${at}` : "At the start"), this.said), this.rows, full);
+    this.el.className = `side${step?.by ? ` lane-${step.by}` : ""}`;
+    renew(this.el, [h("p", { cls: "say" }, h("span", { cls: "k" }, at ? `Step ${at}` : "At the start"), this.said), this.rows, full]);
   }
 
   // Whose uncommitted rows are shown: the current actor's, else those of whoever has some.
@@ -68,10 +74,10 @@ class Side {
 
   // The arrows are the only thing that is measured.
   arrows() {
-    const { rec, at } = this.player, svg = this.rows?.querySelector("svg");
-    if (!svg || !this.rows.isConnected) return;
-    svg.replaceChildren();
-    const { state, step } = this.path[at], base = this.rows.getBoundingClientRect();
+    const { rec, at } = this.player, { svg } = this;
+    if (!this.rows.isConnected) return;
+    const { state, step } = this.path[at], base = this.rows.getBoundingClientRect(), drawn = [];
+    this.size = `${base.width} ${base.height}`;
     const find = (t, key) => [...this.rows.querySelectorAll("[data-row]")].find((el) => el.dataset.row === `${t} ${key}`);
     for (const x of rec.seen(state, this.owner)) {
       const row = rec.row(x), from = find(row.table, row.key);
@@ -79,20 +85,28 @@ class Side {
         const change = this.changed.find((d) => d.id === `${row.table} ${row.key}` && d.cols.includes(c));
         const target_ = row.at[c] != null && find(to, row.at[c]), before = change?.was?.at[c] != null && find(to, change.was.at[c]);
         const apart = target_ && before ? (before.getBoundingClientRect().top > target_.getBoundingClientRect().top ? 4 : -4) : 0;
-        if (from && before) this.arrow(svg, base, from, before, "gone", apart);
-        if (from && target_) this.arrow(svg, base, from, target_, `${change ? `hot lane-${step.by}` : ""}${this.owner && !state.rows.includes(x) ? ` mine lane-${this.owner}` : ""}`, -apart);
+        if (from && before) drawn.push(...this.arrow(base, from, before, "gone", apart));
+        if (from && target_) drawn.push(...this.arrow(base, from, target_, `${change ? `hot lane-${step.by}` : ""}${this.owner && !state.rows.includes(x) ? ` mine lane-${this.owner}` : ""}`, -apart));
       }
     }
+    renew(svg, drawn);
   }
 
-  arrow(svg, base, from, to, cls, shift) {
+  // Arrows depend on the size of the tables alone, which need not change where the player's does.
+  resized() {
+    const { width, height } = this.rows.getBoundingClientRect();
+    if (`${width} ${height}` !== this.size) this.arrows();
+  }
+
+  arrow(base, from, to, cls, shift) {
     const a = from.getBoundingClientRect(), b = to.getBoundingClientRect(), beside = b.left >= a.right + 16;
     const y1 = a.top - base.top + 16 + shift, y2 = b.top - base.top + 16, cy = (y1 + y2) / 2;
     // One table below the other: the arrow runs in the margin on their left.
     const x1 = beside ? a.right - base.left + 1 : a.left - base.left - 1, x2 = b.left - base.left - 3;
     const m = beside ? (x1 + x2) / 2 : Math.min(x1, x2) - 9 - shift / 2, reach = beside ? m : Math.min(x1, x2) - 12 - shift;
-    svg.append(h("path", { cls: `arrow ${cls}`, d: `M${x1} ${y1} C${reach} ${y1} ${reach} ${y2} ${x2 - 6} ${y2}` }), h("polygon", { cls: `tip ${cls}`, points: `${x2},${y2} ${x2 - 9},${y2 - 5} ${x2 - 9},${y2 + 5}` }));
-    if (cls === "gone") for (const s of [1, -1]) svg.append(h("line", { cls: "x", x1: m - 5, y1: cy - 5 * s, x2: m + 5, y2: cy + 5 * s }));
+    const parts = [h("path", { cls: `arrow ${cls}`, d: `M${x1} ${y1} C${reach} ${y1} ${reach} ${y2} ${x2 - 6} ${y2}` }), h("polygon", { cls: `tip ${cls}`, points: `${x2},${y2} ${x2 - 9},${y2 - 5} ${x2 - 9},${y2 + 5}` })];
+    if (cls === "gone") for (const s of [1, -1]) parts.push(h("line", { cls: "x", x1: m - 5, y1: cy - 5 * s, x2: m + 5, y2: cy + 5 * s }));
+    return parts;
   }
 }
 
