@@ -116,13 +116,12 @@ def _problem(once: Once, engine: Engine, world: World) -> CheckFailed | None:
             with callers(session):
                 task = once(session, queue, order)
             new = changes(before, rows_of(session))
-            problem = _wrong_change(task, dict(new), row, queue)
-        if problem:
-            about = f"Order {row['id']} references {now or 'no task'}, and {old or 'none'} when it was read"
-            is_task = isinstance(task, Task)
-            expected = {"returned": None} if now else {"returned": "a task", **_right_changes(task, row, queue)}
-            found = {"returned": "a task" if is_task and not now else task, **_told(new, expected)}
-            return CheckFailed(f"{about}. {problem}", expected=expected, found=found)
+            if problem := _wrong_change(task, dict(new), row, queue):  # in here, because the task is the session's
+                about = f"Order {row['id']} references {now or 'no task'}, and {old or 'none'} when it was read"
+                is_task = isinstance(task, Task)
+                expected = {"returned": None} if now else {"returned": "a task", **_right_changes(task, row, queue)}
+                found = {"returned": "a task" if is_task and not now else task, **_told(new, expected)}
+                return CheckFailed(f"{about}. {problem}", expected=expected, found=found)
     return None
 
 
@@ -140,7 +139,8 @@ def _told(new: Mapping[Any, Any], expected: Mapping[Any, Any]) -> dict[Any, Any]
 
 
 def _as_enqueued(queue: TaskQueue) -> dict[str, Any]:
-    return {"type": PAYMENT, "status": "pending", "attempt": 0, "max_attempts": queue.max_attempts, "payload": None}
+    first = {"attempt": 0, "lease_token": 0, "cancel_requested_at": None, "error": None}
+    return {"type": PAYMENT, "status": "pending", "max_attempts": queue.max_attempts, "payload": None, **first}
 
 
 def _wrong_change(task: Any, new: dict[tuple[str, int], Any], order: Row, queue: TaskQueue) -> str:

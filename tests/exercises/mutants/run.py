@@ -12,6 +12,7 @@ from typing import Any
 
 from taskref_edu.exercises import check_answer
 from taskref_edu.exercises.exercise import Exercise, find
+from taskref_edu.exercises.learner_models import models_apart
 from taskref_edu.exercises.limits import Limited, OutOfTime
 from taskref_edu.exercises.loader import attempt_from, load
 from taskref_edu.exercises.outcomes import Verdict
@@ -48,9 +49,10 @@ def mutants_for(exercise: Exercise, most: int | None = None, seed: int = 0) -> l
 
 
 def observed(exercise: Exercise, source: str) -> Iterator[Any]:
-    """What an answer does, one observation after the other."""
+    """What an answer does, one observation after the other. Models that its cell defines are gone afterwards."""
     attempt = attempt_from(exercise.id, exercise.cell(source), ())
-    return iter(ORACLES[exercise.id](load(attempt).function))
+    with models_apart():
+        yield from ORACLES[exercise.id](load(attempt).function)
 
 
 def differs(exercise: Exercise, expected: list[Any], source: str) -> bool:
