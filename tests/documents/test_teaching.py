@@ -43,7 +43,7 @@ def test_the_paths_keep_their_time_and_no_part_takes_longer_than_the_whole() -> 
 
 
 def test_the_core_exercises_are_listed_in_order() -> None:
-    named = re.search(r"The core exercises, in order:\n([\d., ]+)\. ", GUIDE)
+    named = re.search(r"The core exercises, in sequence:\n([\d., ]+)\. ", GUIDE)
     assert named
     assert named[1].split(", ") == [id for id, exercise in catalog().items() if exercise.core]
 
