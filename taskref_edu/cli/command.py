@@ -54,7 +54,7 @@ def grade(arguments: argparse.Namespace) -> int:
     """Grade a folder of submissions: a CSV, a page for each learner, a summary; 0 if all could be graded."""
     from taskref_edu import grading
 
-    return grading.command(arguments.folder, arguments.out, arguments.jobs, arguments.no_wall)
+    return grading.command(arguments.folder, arguments.out, arguments.jobs, arguments.no_sandbox)
 
 
 def build(arguments: argparse.Namespace) -> int:
@@ -95,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
     grading.add_argument("folder", metavar="FOLDER", help="holds a folder or a notebook for each learner")
     grading.add_argument("-o", "--out", default="grades", metavar="OUT", help="where the results go (grades)")
     grading.add_argument("--jobs", type=int, metavar="N", help="submissions at a time (one for each core)")
-    grading.add_argument("--no-wall", action="store_true", help="run strangers' code with your own rights")
+    grading.add_argument("--no-sandbox", action="store_true", help="run strangers' code with your own rights")
     add(commands, update)
     looking = add(commands, doctor)
     looking.add_argument("database", nargs="?", metavar="DB", help="a file or a URL; this environment if left out")

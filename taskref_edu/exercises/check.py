@@ -29,8 +29,8 @@ from .learner_models import models_apart
 from .limits import Limited, OutOfTime, library_restored, process_restored, threads_ended
 from .loader import Attempt, attempt_from, is_attempted, load, why_not_checked
 from .outcomes import HAPPENED, Outcome, Verdict
+from .runtime_slips import noticing, watched
 from .schedule_box import in_the_box
-from .slips import noticing, watched
 
 OPTIMIZE = "Unset PYTHONOPTIMIZE, restart the kernel or the terminal, and check again."
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from ..lab.player.once import module_wanted
+from ..lab.player.notebook_cell import module_wanted
 from ..lab.player.page import player_html
 from ..lab.player.story import HELPED
 from .loader import Attempt

@@ -7,21 +7,21 @@ from pathlib import Path
 
 from .grader import grade
 from .report import containment, write_report
-from .wall import best_level
+from .sandbox import best_level
 
 __all__ = ["command", "grade"]
 
-NO_WALL = (
-    "taskref: no wall can be had here: neither bubblewrap nor Landlock (Linux 5.13) works. A submission could delete "
-    "your files. Install bubblewrap, or grade on a machine that has nothing to lose, with --no-wall."
+NO_SANDBOX = (
+    "taskref: no sandbox can be had here: neither bubblewrap nor Landlock (Linux 5.13) works. A submission could "
+    "delete your files. Install bubblewrap, or grade on a machine that has nothing to lose, with --no-sandbox."
 )
 
 
-def command(folder: str, out: str, jobs: int | None, no_wall: bool) -> int:
+def command(folder: str, out: str, jobs: int | None, no_sandbox: bool) -> int:
     """`taskref grade`: grade the folder, write the report to `out`; 0 if every submission could be graded, else 1."""
-    level = "none" if no_wall else best_level()
-    if level == "none" and not no_wall:
-        print(NO_WALL, file=sys.stderr)
+    level = "none" if no_sandbox else best_level()
+    if level == "none" and not no_sandbox:
+        print(NO_SANDBOX, file=sys.stderr)
         return 1
     print(containment(level), file=sys.stderr)
     grades = grade(Path(folder), jobs=jobs, level=level, done=_progress)

@@ -1,7 +1,7 @@
 """From a folder of submissions to results: one process for each learner, several at a time.
 
 A submission is a folder or a notebook in the graded folder; its name is the learner's. It is copied to a scratch folder
-and runs there, behind a wall (`wall.py`), with a minimal environment. Whatever it does affects only its own result.
+and runs there, in a sandbox (`sandbox.py`), with a minimal environment. Whatever it does affects only its own result.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Any
 
 from ..errors import TaskrefError
 from ..exercises.outcomes import presentable
+from .sandbox import Level, best_level, wrapped
 from .submission import LEVEL, RUNNING, threads_of_user
-from .wall import Level, best_level, wrapped
 
 SECONDS = 600.0  # for a whole submission
 MAX_NAME, MAX_PROBLEM = 100, 1000  # characters of a learner's name, and of a problem, in the report
@@ -123,7 +123,7 @@ def grade(
 ) -> list[Grade]:
     """Grade every submission in `folder`, `jobs` at a time (one for each core), and return them by learner.
 
-    seconds: the limit for one submission; results up to then count. level: the wall's level, by default the best.
+    seconds: the limit for one submission; results up to then count. level: the sandbox's level, by default the best.
     done(finished, all): called after each submission.
     """
     level = level or best_level()

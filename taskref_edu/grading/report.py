@@ -11,18 +11,18 @@ from pathlib import Path
 
 from ..exercises.exercise import Exercise, catalog
 from .grader import Grade
-from .wall import CONTAINED, Level
+from .sandbox import CONTAINED, Level
 
 LIMITS = (
     "Each submission ran in processes of its own, with limits on time, memory, processes and disk space, in a scratch "
-    "folder and with a bare environment. The wall around it: "
+    "folder and with a bare environment. The sandbox around it: "
 )
 
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")  # how a formula starts, also with East Asian settings
 
 
 def containment(level: Level) -> str:
-    """The report's sentence about the wall."""
+    """The report's sentence about the sandbox."""
     return f"{LIMITS}level {level}. {CONTAINED[level]}."
 
 

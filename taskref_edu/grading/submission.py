@@ -3,7 +3,7 @@
 This process never runs a learner's code; only its children do. So an attempt that crashes, hangs, uses too much memory
 or fills its folder affects only its own line. Without fork (on Windows), attempts run in this process, one by one.
 
-Not covered: what the wall around the process permits (`wall.py`).
+Not covered: what the sandbox around the process permits (`sandbox.py`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ..exercises.apart import STARTING
 from ..exercises.check import check_attempt
 from ..exercises.exercise import find
 from ..exercises.loader import Attempt
-from . import wall
+from . import sandbox
 
 MEMORY = 2 << 30  # bytes of address space for one attempt
 FILE_SIZE = 64 << 20  # bytes of the largest file that an attempt may write
@@ -40,8 +40,8 @@ LOOK = 0.2  # seconds between two checks of an attempt's resources
 CHILD_SUBREAPER = 36  # prctl()'s number for it
 MAX_RESULT = 1 << 20  # bytes of a result that are read
 
-# Environment variables with which the grader tells its process the number of the user's threads, and the wall's level.
-RUNNING, LEVEL = "TASKREF_RUNNING", "TASKREF_WALL"
+# Environment variables in which the grader passes the number of the user's threads, and the sandbox's level.
+RUNNING, LEVEL = "TASKREF_RUNNING", "TASKREF_SANDBOX"
 
 Result = dict[str, Any]
 
@@ -154,8 +154,8 @@ def _be_the_attempt(attempt: Attempt, folder: Path, running: int, writer: int, s
         os.chdir(folder)  # of its own: it finds nothing there of another attempt's, and leaves it nothing
         os.environ |= {"HOME": str(folder), "TMPDIR": str(folder), "TASKREF_HOME": str(folder)}
         tempfile.tempdir = None  # so that it is determined again
-        if os.environ.get(LEVEL) != "none" and wall.landlock_version():
-            wall.restrict_writes(folder)  # again, so that this process cannot access its parent
+        if os.environ.get(LEVEL) != "none" and sandbox.landlock_version():
+            sandbox.restrict_writes(folder)  # again, so that this process cannot access its parent
         limit_resources(running)
         result = json.dumps(_outcome(attempt)).encode()
         with os.fdopen(writer, "wb") as out:
@@ -249,7 +249,7 @@ def main(paths: list[str]) -> int:
     adopt_orphans()
     limit_memory()
     if os.environ.get(LEVEL) == "files":
-        wall.restrict_writes(Path.cwd())
+        sandbox.restrict_writes(Path.cwd())
     for path in paths:
         for result in results(Path(path)):
             print(json.dumps(result), file=out, flush=True)

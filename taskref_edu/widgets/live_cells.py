@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from typing import Any, Protocol
 
-from ..lab.player.once import Cell
+from ..lab.player.notebook_cell import Cell
 
 
 class Live(Protocol):

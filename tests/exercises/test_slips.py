@@ -11,7 +11,7 @@ from taskref_edu.exercises.catalog._worlds import World, inverted_world, judge_w
 from taskref_edu.exercises.code_slips import slips_in
 from taskref_edu.exercises.exercise import CheckFailed, find
 from taskref_edu.exercises.outcomes import Verdict
-from taskref_edu.exercises.slips import callers
+from taskref_edu.exercises.runtime_slips import callers
 
 HEAD = """
 from sqlalchemy import text, update

@@ -273,7 +273,7 @@ def test_without_a_wall_it_goes_on_only_when_told_to(
     monkeypatch.setattr("taskref_edu.grading.best_level", lambda: "none")
     arguments = ["grade", str(tmp_path / "class"), "-o", str(tmp_path / "out")]
     assert run(parser(), arguments) == 1
-    assert "no wall can be had here" in capsys.readouterr().err
+    assert "no sandbox can be had here" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    assert run(parser(), [*arguments, "--no-wall"]) == 0
+    assert run(parser(), [*arguments, "--no-sandbox"]) == 0
     assert "level none" in (tmp_path / "out" / "summary.md").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Submissions that mean harm, behind each wall that works here: the canary and the other rows stand.
+"""Submissions that mean harm, in each sandbox that works here: the canary and the other rows stand.
 
-They can only reach folders of the test's own, even where the wall fails: what they attack is the victim's folder, and
-the scratch folder that they run in lies two levels below it.
+They can only reach folders of the test's own, even where the sandbox fails: what they attack is the victim's folder,
+and the scratch folder that they run in lies two levels below it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 
 from taskref_edu.exercises.exercise import catalog, find
 from taskref_edu.grading.grader import grade
-from taskref_edu.grading.wall import LEVELS, Level, best_level, landlock_version, works
+from taskref_edu.grading.sandbox import LEVELS, Level, best_level, landlock_version, works
 
 from .test_grading import attempt, notebook, verdicts
 
@@ -141,7 +141,7 @@ def test_behind_the_full_wall_nothing_private_is_seen(victim: Path, tmp_path: Pa
     assert "FileNotFoundError" in one.results["1.1"]["text"]
 
 
-def test_a_tool_that_is_there_and_does_not_work_is_no_wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tool_that_is_there_and_does_not_work_is_no_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bwrap").write_text("#!/bin/sh\necho 'bwrap: setting up uid map: Permission denied' >&2\nexit 1\n")
     (tmp_path / "bwrap").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from taskref_edu import Order, Task, TaskQueue, inverted, open_database, reading, writing
 from taskref_edu.exercises.catalog._worlds import World, judge_worlds, lookup_world, opened, placed, worlds
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
-from taskref_edu.exercises.slips import callers
+from taskref_edu.exercises.runtime_slips import callers
 
 OrderOf = Callable[[Session, Task], Any]
 WORLDS = 16

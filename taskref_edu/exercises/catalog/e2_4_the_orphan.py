@@ -15,7 +15,7 @@ from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database,
 from taskref_edu.errors import OrphanTask
 from taskref_edu.exercises.catalog._worlds import World, judge_worlds, lookup_world, opened, placed, worlds
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
-from taskref_edu.exercises.slips import callers
+from taskref_edu.exercises.runtime_slips import callers
 from taskref_edu.queue.running_task import RunningTask
 
 FindOrder = Callable[[Session, Any], Any]

@@ -37,7 +37,7 @@ from taskref_edu.exercises.catalog._worlds import (
     worlds,
 )
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
-from taskref_edu.exercises.slips import callers
+from taskref_edu.exercises.runtime_slips import callers
 from taskref_edu.models import LIVE, TaskStatus
 
 SEED, WORLDS = 36, 8  # free orders and taken ones, of each amount, status and customer: tests hold it

@@ -24,7 +24,7 @@ from taskref_edu.exercises.catalog._worlds import (
     worlds,
 )
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
-from taskref_edu.exercises.slips import callers
+from taskref_edu.exercises.runtime_slips import callers
 from taskref_edu.lab import explore
 from taskref_edu.models import ENDED, LIVE, TaskStatus
 

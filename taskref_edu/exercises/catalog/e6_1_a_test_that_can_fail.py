@@ -25,7 +25,7 @@ from taskref_edu.exercises.catalog._worlds import (
     task_row,
 )
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
-from taskref_edu.exercises.slips import callers
+from taskref_edu.exercises.runtime_slips import callers
 from taskref_edu.lab.tables import Table
 from taskref_edu.models import ENDED
 from taskref_edu.models import LIVE as LIVE_STATUSES

@@ -14,7 +14,7 @@ from sqlmodel import Session, select
 from taskref_edu import Order, Task, TaskQueue, TaskReference, open_database, reading, writing
 from taskref_edu.exercises.catalog._worlds import changes, inverted_world, opened, placed, rows_of, some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
-from taskref_edu.exercises.slips import callers
+from taskref_edu.exercises.runtime_slips import callers
 from taskref_edu.lab import explore
 from taskref_edu.lab.example_models import Invoice
 

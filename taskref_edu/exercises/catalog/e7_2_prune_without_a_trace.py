@@ -25,7 +25,7 @@ from taskref_edu.exercises.catalog._worlds import (
     task_row,
 )
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
-from taskref_edu.exercises.slips import callers
+from taskref_edu.exercises.runtime_slips import callers
 from taskref_edu.models import ENDED
 
 NOW = datetime(2030, 1, 31, tzinfo=UTC)

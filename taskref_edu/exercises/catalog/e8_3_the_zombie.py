@@ -14,7 +14,7 @@ from taskref_edu import open_database, writing
 from taskref_edu.exercises.catalog._answer_forms import require_few_changes
 from taskref_edu.exercises.catalog._worlds import opened, some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
-from taskref_edu.exercises.slips import callers
+from taskref_edu.exercises.runtime_slips import callers
 from taskref_edu.lab import explore
 
 STUB = '''

@@ -19,7 +19,7 @@ from taskref_edu import open_database, writing
 from taskref_edu.exercises.catalog._clicks import LOCK_TIMEOUT, ONE_PROCESS, holds_a_lock, is_locked, why_it_died
 from taskref_edu.exercises.catalog._worlds import some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
-from taskref_edu.exercises.slips import callers
+from taskref_edu.exercises.runtime_slips import callers
 from taskref_edu.lab import explore, explore_crashes
 from taskref_edu.lab.explorer.errors import ActorNeverEnds
 from taskref_edu.lab.explorer.explore_crashes import Crashes

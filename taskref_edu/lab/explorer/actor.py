@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 import weakref
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
 from sqlalchemy import Engine, event
@@ -21,12 +20,13 @@ from ...database.observed_connection import Connection
 from ...database.sqlite_engine import observers_of
 from .database_snapshot import Rows, SnapshotDatabase
 from .errors import ActorKilled, LabError, PastTheExplorer
+from .errors_in_words import error_text
+from .killed_connections import close_cursors, close_for_good, undo_unfinished
 from .past_the_explorer import refuse_later
 from .question import name_of
 from .sqlite_locks import Locks, in_transaction, is_reading, waits
 from .step_kinds import Classified, Classifier, Kind, Tables, is_many
 from .watchdog import Hung, stuck_at
-from .wording import error_text
 
 ActorFunction = Callable[[Engine], Any]
 
@@ -308,43 +308,3 @@ class Actor:
     def _fail(self, what: str, advice: str) -> None:
         self.fault = PastTheExplorer(f"actor {self.letter} ({name_of(self.function)}) {what}: {advice}")
         raise self.fault
-
-
-class DeadConnection(Connection):
-    """The class of a killed actor's connection. Rolling it back or closing it again is harmless."""
-
-    in_transaction = False  # type: ignore[assignment]
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise ActorKilled
-
-    cursor = execute = executemany = executescript = commit = observed = _refuse  # type: ignore[assignment]
-
-    def rollback(self) -> None: ...
-
-    def close(self) -> None: ...
-
-
-def undo_unfinished(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
-    """Roll back autocommitted writes with unfetched RETURNING rows: closing their cursors would commit them."""
-    for cursor in filter(None, (reference() for reference in cursors)):
-        with suppress(sqlite3.Error):  # interrupted, or closed already
-            cursor.connection.interrupt()
-            sqlite3.Cursor.fetchone(cursor)
-
-
-def close_cursors(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
-    """Close the cursors that are still alive."""
-    for cursor in filter(None, (reference() for reference in cursors)):
-        with suppress(sqlite3.Error):  # its connection is closed already
-            sqlite3.Cursor.close(cursor)
-
-
-def close_for_good(connections: Iterable[Connection], cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
-    """Close the connections, even if something still references them; `cursors`: their cursors."""
-    close_cursors(cursors)  # with an open cursor, SQLite would defer the close and keep the locks
-    for connection in connections:
-        if in_transaction(connection):
-            sqlite3.Connection.rollback(connection)
-        sqlite3.Connection.close(connection)
-        connection.__class__ = DeadConnection

@@ -14,9 +14,9 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from .errors import PastTheExplorer
+from .errors_in_words import error_text
 from .outcome import Outcome
 from .past_the_explorer import refuse_later
-from .wording import error_text
 
 # invariant(session), invariant(session, errors) or invariant(session, errors, results): a list of what is broken
 Invariant = Callable[..., Sequence[str]]

@@ -9,9 +9,9 @@ from typing import Any
 
 from .answer_log import AnswerLog, Learnt, LearntMore
 from .errors import CannotMerge
+from .errors_in_words import error_text
 from .exploration import Exploration
 from .step_effects import Local, NextStep, known_names
-from .wording import error_text
 
 
 class LocalStates:

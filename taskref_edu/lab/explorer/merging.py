@@ -15,6 +15,7 @@ from typing import Any
 from .answer_log import AnswerLog, Learnt, LearntMore
 from .budget import Budget
 from .errors import CannotMerge
+from .errors_in_words import error_text
 from .graph import Graph, Schedules, State
 from .local_states import LocalStates
 from .measured_steps import MeasuredSteps
@@ -22,7 +23,6 @@ from .outcome import DIES, Outcome
 from .schedules import replay
 from .step_effects import WAITS, Effect, Effects, Local, Situation, written_by
 from .trial import Trial
-from .wording import error_text
 
 ATTEMPTS = 50
 CHECKED = 30  # schedules that are run for real at the end, to compare their verdicts

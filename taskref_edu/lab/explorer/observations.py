@@ -19,12 +19,12 @@ from ..sqltrace import filled_in
 from .actor import Actor, Step
 from .answer_log import tell_rows
 from .database_snapshot import Rows
+from .errors_in_words import database_name, error_text
 from .graph import Graph
 from .outcome import DIES, Outcome
 from .sqlite_locks import in_transaction
 from .step_kinds import Classified, Kind
 from .trial import Trial
-from .wording import database_name, error_text
 
 ENDS = ("COMMIT", "END", "ROLLBACK", "RELEASE")
 MOST_REPEATED = 4  # SELECTs of an actor that are repeated after each step, to see whether their rows have changed

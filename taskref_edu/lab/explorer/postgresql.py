@@ -23,6 +23,7 @@ from sqlmodel import Session
 
 from . import watchdog
 from .errors import ActorNeverEnds, Deadlock, NoSuchSchedule
+from .errors_in_words import error_text
 from .exploration import check_functions
 from .graph import Graph
 from .invariant import InvariantCheck
@@ -32,7 +33,6 @@ from .question import Question, name_of
 from .scratch_database import ScratchDatabase
 from .server_actor import ServerActor, is_open, put_gates
 from .trace import Trace, TraceStep
-from .wording import error_text
 
 LOCK_CHECK_AFTER = 0.003  # seconds after which an unfinished statement is checked for waiting on a lock
 BLOCKED = text("SELECT pg_blocking_pids(:pid) <> '{}'")

@@ -8,13 +8,14 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ...arguments import counted
-from ..player.once import module_wanted
+from ..player.notebook_cell import module_wanted
 from ..player.page import player_html
 from ..player.recording import Recording, switches
 from ..player.still import still
 from ..player.story import help_line, story
 from .budget import Budget
 from .errors import CannotMerge, CannotWriteTest
+from .errors_in_words import explained
 from .graph import Graph, Schedules, Texts
 from .merging import merged_graph
 from .observations import Observations, observe
@@ -27,7 +28,6 @@ from .run_schedules import AnyTrial, Explored
 from .server_observations import observe_server
 from .trace import Trace
 from .trial import Trial
-from .wording import explained
 
 LISTED = 200  # breaking schedules that a notebook lists
 

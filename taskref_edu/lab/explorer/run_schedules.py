@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .budget import Budget
 from .errors import CannotMerge
+from .errors_in_words import error_text
 from .exploration import Exploration
 from .graph import Graph
 from .merging import merged_graph
@@ -15,7 +16,6 @@ from .postgresql import ServerTrial
 from .progress_bar import Bar
 from .question import Question
 from .trial import Trial
-from .wording import error_text
 
 AnyTrial = Trial | ServerTrial
 FIRST = 24  # schedules that are run before their number is estimated

@@ -20,10 +20,10 @@ from typing import Any
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 from .errors import ActorKilled, LabError, PastTheExplorer
+from .errors_in_words import database_name, error_text
 from .outcome import DIES_IN_COMMIT
 from .past_the_explorer import refuse_later
 from .question import name_of
-from .wording import database_name, error_text
 
 NO_STEP = ("SAVEPOINT", "RELEASE")
 LOCKING = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?(KEY\s+)?(UPDATE|SHARE)\b", re.IGNORECASE)

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Any
 
+from .errors_in_words import database_name
 from .graph import Graph, Schedules
 from .observations import FetchedRows, Observations, SeenState, SeenStep, differ, keep_latest, line_in, source_of
 from .outcome import DIES, DIES_IN_COMMIT
 from .postgresql import ServerTrial
 from .server_actor import ServerActor, ServerAnswer, is_open
-from .wording import database_name
 
 KINDS = {"SELECT": "read", "COMMIT": "commit", "ROLLBACK": "rollback"}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..player.once import module_wanted
+from ..player.notebook_cell import module_wanted
 from ..player.page import player_html
 from ..player.recording import Recording
 from ..player.still import still
@@ -14,11 +14,11 @@ from ..player.story import story
 from ..sqltrace import filled_in
 from .actor import Actor
 from .database_snapshot import Rows
+from .errors_in_words import error_text
 from .exploration import Exploration
 from .outcome import DIES, Outcome
 from .question import name_of
 from .schedules import replay
-from .wording import error_text
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ipywidgets import Box, VBox, Widget
 
-from ...lab.player.once import current_cell
+from ...lab.player.notebook_cell import current_cell
 from ...queue.task_queue import TaskQueue
 from ..display.panel_recording import PanelRecording
 from ..live_cells import forget, remember, stop_former

@@ -19,13 +19,13 @@ import pytest
 
 from taskref_edu.lab.explorer.budget import Budget
 from taskref_edu.lab.explorer.errors import CannotMerge
+from taskref_edu.lab.explorer.errors_in_words import error_text
 from taskref_edu.lab.explorer.graph import Graph, Schedules, Texts
 from taskref_edu.lab.explorer.merging import merged_graph
 from taskref_edu.lab.explorer.progress_bar import Bar
 from taskref_edu.lab.explorer.result import ExplorationResult
 from taskref_edu.lab.explorer.run_schedules import Explored, run_all
 from taskref_edu.lab.explorer.trial import Trial
-from taskref_edu.lab.explorer.wording import error_text
 
 MOST = 3_000  # schedules: up to here every one is run
 SAMPLED = 200

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from taskref_edu.lab.player import once
-from taskref_edu.lab.player.once import Cell, module_wanted
+from taskref_edu.lab.player import notebook_cell
+from taskref_edu.lab.player.notebook_cell import Cell, module_wanted
 from taskref_edu.lab.player.page import FILES, FOLDER, element_name, module, player_html
 from tests.lab.player.scenarios import recorded
 
@@ -43,8 +43,8 @@ def test_without_scripts_there_is_the_still_and_the_table() -> None:
 
 def test_the_module_comes_with_the_first_cell_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     here: list[Cell | None] = [None]
-    monkeypatch.setattr(once, "current_cell", lambda: here[0])
-    monkeypatch.setattr(once, "_first", None)
+    monkeypatch.setattr(notebook_cell, "current_cell", lambda: here[0])
+    monkeypatch.setattr(notebook_cell, "_first", None)
     assert [module_wanted(), module_wanted()] == [True, True], "outside a kernel, each output stands alone"
     wanted = []
     for here[0] in (Cell("1", "a"), Cell("1", "a"), Cell("2", "b"), Cell("1", "c"), Cell("2", "d")):

@@ -1,4 +1,4 @@
-"""The wall around a submission: a sandbox that limits what it may access. The level is found by trying.
+"""The sandbox around a submission: limits what it may access. The level is found by trying.
 
 `full`: bubblewrap. No network, the system read-only, home folders and other people's files invisible.
 `files`: Landlock (Linux 5.13). Writes only in the scratch folder; refuses TCP from Linux 6.7, signals from 6.12 on.
@@ -42,7 +42,7 @@ PROFILE = """
 (version 1) (allow default) (deny network*) (deny file-write*)
 (allow file-write* (subpath (param "SCRATCH")) (literal "/dev/null"))
 """
-TRYING = 20  # seconds in which a first process inside the wall must start
+TRYING = 20  # seconds in which a first process inside the sandbox must start
 
 
 def best_level() -> Level:
@@ -51,12 +51,12 @@ def best_level() -> Level:
 
 
 def works(level: Level) -> bool:
-    """Whether a process starts behind the wall of this level."""
+    """Whether a process starts in the sandbox of this level."""
     if level == "files":
         return landlock_version() > 0
     if shutil.which({"full": "bwrap", "sandbox-exec": "sandbox-exec"}[level]) is None:
         return False
-    with tempfile.TemporaryDirectory(prefix="taskref-wall-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="taskref-sandbox-") as scratch:
         command = wrapped([sys.executable, "-c", "import sqlmodel"], level, Path(scratch))
         try:
             return subprocess.run(command, capture_output=True, timeout=TRYING, check=False).returncode == 0

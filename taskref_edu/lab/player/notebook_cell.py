@@ -1,7 +1,8 @@
-"""Puts the player's JavaScript module into a page only once: in the first cell of a notebook that shows a player.
+"""Which cell of a notebook is running, and whether its output has to contain the player's JavaScript module.
 
-If that cell runs again, its new output contains the module again, because its former output is gone. Outside a kernel,
-every output contains it. Apart, because results, exercises and the scheduler share it.
+The module is in a page only once: in the first cell that shows a player. If that cell runs again, its new output
+contains the module again, because its former output is gone. Outside a kernel, every output contains it. Apart, because
+results, exercises and the scheduler share it.
 """
 
 from __future__ import annotations
