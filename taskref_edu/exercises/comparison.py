@@ -88,7 +88,10 @@ def _cell_html(text: str, differs: bool, colour: str) -> str:
 
 def compare(expected: object, found: object) -> Comparison:
     """Both beside each other, as text; long texts and many rows are cut, with their number."""
-    rows = list(_rows("", expected, found))
+    try:
+        rows = list(_rows("", expected, found))
+    except Exception:  # a dict or a list of the answer's own class may refuse to be read
+        rows = [Row("", _text(expected), _unreadable(found), differs=True)]
     if len(rows) <= ROWS:
         return Comparison(rows)
     first = sorted(range(len(rows)), key=lambda number: not rows[number].differs)[:ROWS]
@@ -190,7 +193,11 @@ def _safe_repr(value: object) -> str:
     try:
         return repr(value)
     except Exception:
-        return f"a {type(value).__name__}, which cannot be shown"
+        return _unreadable(value)
+
+
+def _unreadable(value: object) -> str:
+    return f"a {type(value).__name__}, which cannot be shown"
 
 
 def _first_difference(one: str, other: str) -> int:

@@ -124,8 +124,8 @@ def _guarded(kind: type[Session]) -> type[Session]:
     class CallersSession(kind):
         def commit(self) -> None:
             raise slip(
-                f"`commit()`{in_line()} commits the caller's transaction, who may have more to do, or roll it back. "
-                "Leave it out: the caller commits."
+                f"`commit()`{in_line()} commits the caller's transaction. The caller may have more to do, or roll it "
+                "back. Leave it out: the caller commits."
             )
 
         def rollback(self) -> None:

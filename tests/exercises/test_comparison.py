@@ -96,7 +96,16 @@ class Hostile:
     __hash__ = None  # type: ignore[assignment]
 
 
-@pytest.mark.parametrize("found", [Hostile(), [Hostile()], {"a": Hostile()}, "\ud800", "a\nb", b"\xff", object])
+class HostileDict(dict):
+    """Cannot be read key by key."""
+
+    def keys(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "found", [HostileDict(a=2), Hostile(), [Hostile()], {"a": Hostile()}, "\ud800", "a\nb", b"\xff", object]
+)
 def test_whatever_an_answer_returns_becomes_text(found: object) -> None:
     for expected in (1, {1}, [1], {"a": 1}):
         comparison = compare(expected, found)
