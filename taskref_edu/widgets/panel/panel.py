@@ -239,7 +239,7 @@ class Panel:
             "selected": actions.selected,
             "offers": offered,
             "primary": "" if actions.ended else primary(offered, facts, player, step),
-            "pool": pool.state,
+            "pool": pool.shown_state,
             "toggle": pool.toggle,
             "workers": max(len(side.pool.workers) for side in self._sides),
             "seconds": actions.seconds,

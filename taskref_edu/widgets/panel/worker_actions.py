@@ -74,6 +74,12 @@ class WorkerPool:
         return "paused" if all(worker.status.pausing for worker in running) else "started"
 
     @property
+    def shown_state(self) -> str:
+        """The state in one word for the page: a dead worker was not stopped."""
+        is_dead = self.state == "stopped" and any(worker.end for worker in self.workers)
+        return "dead" if is_dead else self.state
+
+    @property
     def toggle(self) -> str:
         """The verb that comes next: start, pause or resume."""
         next_verbs = {"started": "pause", "paused": "resume"}

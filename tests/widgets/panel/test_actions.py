@@ -158,6 +158,7 @@ def test_a_killed_worker_writes_nothing__and_another_one_takes_its_task_after_th
     paid_by(hand)
     hand.click("crash", "worker: killed while it ran task 1; the task stays running until its lease runs out")
     until(lambda: hand.worker() == "✝ dead: killed while it ran task 1")
+    until(lambda: hand.panel.controls.state["pool"] == "dead")
     assert statuses(hand) == ["running"]
     hand.panel.set(seconds=0)
     hand.click("start", "worker: started")
