@@ -102,6 +102,8 @@ def compare(expected: object, found: object) -> Comparison:
 
 
 def _rows(label: str, expected: Any, found: Any) -> Iterator[Row]:
+    if (isinstance(expected, Mapping) and found is _Absent) or (isinstance(found, Mapping) and expected is _Absent):
+        expected, found = ({} if side is _Absent else side for side in (expected, found))
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
         for key in {**expected, **found}:
             name = " ".join(map(str, key)) if isinstance(key, tuple) else str(key)

@@ -30,12 +30,13 @@ def test_values_that_look_alike_show_their_types() -> None:
 
 
 def test_mappings_are_compared_key_by_key_and_inside() -> None:
-    expected = {"task 1": {"status": "running", "token": 1}, "task 2": None}
+    expected = {"task 1": {"status": "running", "token": 1}, "task 2": None, "order 7": {"status": "paid"}}
     found = {"task 1": {"status": "running", "token": 0}, ("task", 3): "deleted"}
     assert told(compare(expected, found)) == [
         ("", "task 1 status", "running", "running"),
         ("≠", "task 1 token", "1", "0"),
         ("≠", "task 2", "None", "–"),
+        ("≠", "order 7 status", "paid", "–"),
         ("≠", "task 3", "–", "deleted"),
     ]
 

@@ -197,6 +197,10 @@ def check_in_random_worlds(holds: Holds) -> None:
                 raise CheckFailed(problem, str(world), expected=expected, found=_told(said, faults))
 
 
+def _counts(said: list[str], faults: list[tuple[str, set[int]]]) -> str:
+    return f"Things broken: {len(faults)}. Texts returned: {len(said)}"
+
+
 def _told(said: list[str], faults: list[tuple[str, set[int]]]) -> dict[str, str]:
     """For each fault whether a text names it; and the texts that name none."""
     texts = [(text, {int(found) for found in re.findall(r"\d+", text)}) for text in said]
@@ -210,13 +214,13 @@ def _misjudged(said: list[str], faults: list[tuple[str, set[int]]]) -> str:
     named = [{int(found) for found in re.findall(r"\d+", text)} for text in said]
     for what, ids in faults:
         if not any(ids & numbers for numbers in named):
-            return f"things broken: {len(faults)}, texts came: {len(said)}, and none is about this one: {what}."
+            return f"{_counts(said, faults)}, and none is about this one: {what}."
     broken = {id for _, ids in faults for id in ids}
     for one, numbers in zip(said, named, strict=True):
         if not numbers & broken:
             return f"`{one:.80}` is about nothing that is broken."
     if len(said) < len(faults):
-        return f"things broken: {len(faults)}, texts came: {len(said)}; expected one for each."
+        return f"{_counts(said, faults)}; expected one for each."
     return ""
 
 

@@ -215,7 +215,8 @@ def _problem(prune: Prune, session: Session, before: datetime, limit: int, due: 
         return CheckFailed(deleted, expected={f"task {id}": "still there"}, found={f"task {id}": "deleted"})
     expected, found = {"deleted": count, "returned": count}, {"deleted": len(gone), "returned": said}
     if len(gone) != count:
-        went = f"With a limit of {limit}, and {len(due)} tasks that may go, {len(gone)} went; expected {count}."
+        tasks = f"{len(due)} task{'s' * (len(due) != 1)} that may go"
+        went = f"With a limit of {limit}, and {tasks}, {len(gone)} went; expected {count}."
         return CheckFailed(went, expected=expected, found=found)
     if said != count or isinstance(said, bool):
         returned = f"With a limit of {limit} {count} tasks went, and the function returned `{said!r:.40}`."
