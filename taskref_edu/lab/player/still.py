@@ -147,7 +147,9 @@ class Still:
         if answer := self.answers.of(step):
             key = self.why is not None and moment.number in self.why.key
             style = f"chip{moment.by}" if key else "" if answer.weak else "bold"
-            came = [("→ ", f"f{moment.by} bold"), (f"{answer.column} " if answer.column else "", "quiet")]
+            came = [("→ ", f"f{moment.by} bold")]
+            if answer.column:
+                came.append((f"{answer.column} ", "quiet"))
             value = cell(answer.value)
             if sum(len(piece) for piece, _ in came) + len(value) > room:  # below, in lines of its own
                 lines.append(came)
