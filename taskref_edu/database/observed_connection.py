@@ -74,7 +74,7 @@ class Connection(sqlite3.Connection):
     reads_only = False  # True inside reading(): statements that do not read are refused
     patience = 0.0  # seconds for which BEGIN IMMEDIATE waits for other writers; 0: SQLite does the waiting
     _begun_to_write = False  # True from before BEGIN IMMEDIATE until COMMIT or ROLLBACK has returned
-    _changes = 0  # SQLite's count of changes when the last transaction ended
+    _changes = 0  # SQLite's count of changes before the latest transaction that began without the write lock
     _waits_itself = True  # whether SQLite waits for locks; False while _begin_fairly() waits instead, and after it
 
     @property
@@ -117,6 +117,8 @@ class Connection(sqlite3.Connection):
                         if self.observers.active
                         else self._begin_fairly()
                     )
+            else:
+                self._changes = self.total_changes
             if not self._waits_itself:
                 self._wait_itself(True)
         if self.observers.active or self.reads_only:
@@ -169,7 +171,7 @@ class Connection(sqlite3.Connection):
 
     def transaction_ended(self) -> None:
         """Record, for a fork, that no transaction is open; called after COMMIT and ROLLBACK."""
-        self._begun_to_write, self._changes = False, self.total_changes
+        self._begun_to_write = False
 
     def is_writing(self) -> bool:
         """Whether it is inside a transaction that writes, or is beginning or ending one."""

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import JSON, Insert
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.sql.selectable import ReturnsRows
-from sqlmodel import Session
+from sqlmodel import Session, UTCDateTime
 
 from ..database.error_names import read_before_write
 from ..database.transactions import Transaction
@@ -33,10 +33,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Prepared:
-    """A statement in the form that SQLite's driver takes, and which columns of its rows contain JSON."""
+    """A statement in the form that SQLite's driver takes, and which of its parameters and columns are converted."""
 
     sql: str
-    json_columns: tuple[int, ...]
+    times: tuple[str, ...]  # the names of the parameters that are times
+    json_columns: tuple[int, ...]  # the numbers of the columns that contain JSON
 
 
 @cache
@@ -45,8 +46,9 @@ def prepared(statement: QueueStatement) -> Prepared:
     from sqlalchemy.dialects import sqlite  # here, so that importing this package does not import it
 
     compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
+    times = tuple(name for name, bound in compiled.binds.items() if isinstance(bound.type, UTCDateTime))
     columns = enumerate(statement.exported_columns)
-    return Prepared(str(compiled), tuple(number for number, column in columns if isinstance(column.type, JSON)))
+    return Prepared(str(compiled), times, tuple(number for number, column in columns if isinstance(column.type, JSON)))
 
 
 def change(transaction: Transaction, statement: QueueStatement, **values: Any) -> int:
@@ -85,7 +87,8 @@ def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]],
         with _naming_what_does_not_fit():
             session.execute(statement, [shared | row for row in rows])
         return
-    form, same = prepared(statement), _as_stored(shared)
+    form = prepared(statement)
+    same = _as_stored(shared, form.times)
     driver.execute("SAVEPOINT insert_many")  # a unique index may refuse a row after others were inserted
     try:
         driver.executemany(form.sql, (same | row for row in rows))
@@ -145,15 +148,15 @@ def _driver(session: Session) -> sqlite3.Connection | None:
 
 def _execute(driver: sqlite3.Connection, form: Prepared, values: dict[str, Any]) -> sqlite3.Cursor:
     try:
-        return driver.execute(form.sql, _as_stored(values))
+        return driver.execute(form.sql, _as_stored(values, form.times))
     except sqlite3.Error as error:
         raise explained(error, form.sql, values) from error
 
 
-def _as_stored(values: dict[str, Any]) -> dict[str, Any]:
-    """The same dictionary, with its times as text. Modified in place; callers pass a fresh dict."""
-    for name, value in values.items():
-        if isinstance(value, datetime):
+def _as_stored(values: dict[str, Any], times: tuple[str, ...]) -> dict[str, Any]:
+    """The same dictionary, with its `times` as text. Modified in place; callers pass a fresh dict."""
+    for name in times:
+        if isinstance(value := values[name], datetime):
             values[name] = stored_time(value)
     return values
 

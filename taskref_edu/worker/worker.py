@@ -20,7 +20,7 @@ from ..arguments import expect, expect_seconds
 from ..errors import WorkerBusy
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from .attempt import Problem, complete_alone, describe, run_attempt
+from .attempt import Complete, Problem, complete_alone, describe, run_attempt
 from .claims import ReclaimTimer, TaskFetcher
 from .database_backoff import SHORTEST, Backoff
 from .heartbeat import Heartbeat
@@ -209,18 +209,20 @@ class Worker:
             raise WorkerBusy(f"{self.name} runs on its own thread: pause() or stop() it before step()")
         count = 0
         with self.working(), TaskFetcher(self.queue, self._reclaim_timer) as fetcher:
+            complete = self._completing(fetcher, goes_on=lambda: limit is None)
             while count != limit and (task := self._take(fetcher)):
                 count += 1
-                self._run(task, fetcher, goes_on=lambda: limit is None)
+                self._run(task, complete)
         return count
 
     def _loop(self) -> None:
         fetcher, backoff = TaskFetcher(self.queue, self._reclaim_timer), Backoff()
+        complete = self._completing(fetcher, goes_on=lambda: not self._pause_requested())
         try:
             with self.working(), self.heartbeat:
                 while self._next or not self._stopping.is_set():
                     try:
-                        self._iteration(fetcher)
+                        self._iteration(fetcher, complete)
                         self._blocked = False
                         backoff.reset()
                     except BaseException as error:  # only stop() may end this thread
@@ -234,11 +236,11 @@ class Worker:
             self._wake_up.close()
             fetcher.close()
 
-    def _iteration(self, fetcher: TaskFetcher) -> None:
+    def _iteration(self, fetcher: TaskFetcher, complete: Complete) -> None:
         if self._next is None and self._pausing.is_set():
             self._wait_while_paused()
         elif task := self._take(fetcher):
-            self._run(task, fetcher, goes_on=lambda: not self._pause_requested())
+            self._run(task, complete)
         else:
             self._blocked = False  # the database has answered, and the wait below may be long
             self._wake_up.wait(self._pause_requested)
@@ -260,8 +262,8 @@ class Worker:
         task, self._next = self._next, None
         return task or fetcher.claim()
 
-    def _run(self, task: RunningTask, fetcher: TaskFetcher, goes_on: Callable[[], bool]) -> None:
-        """Run one task; if it succeeds and `goes_on()`, complete it and claim the next one in one transaction."""
+    def _completing(self, fetcher: TaskFetcher, goes_on: Callable[[], bool]) -> Complete:
+        """A function that records a task's success; if `goes_on()`, it claims the next one in the same transaction."""
 
         def complete(task: RunningTask) -> Problem | None:
             try:
@@ -270,6 +272,9 @@ class Worker:
             except Exception:  # the database is locked or gone, or the claim failed: the completion must not be lost
                 return complete_alone(self.queue, task, self._report_blocked)
 
+        return complete
+
+    def _run(self, task: RunningTask, complete: Complete) -> None:
         self._task, self._since = task, time.monotonic()
         self.heartbeat.task = task
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -18,7 +18,7 @@ from sqlalchemy import event
 from taskref_edu import models, schema
 from taskref_edu.queue import execution as driver
 from taskref_edu.queue import statements
-from taskref_edu.queue.execution import Prepared, prepared
+from taskref_edu.queue.execution import prepared
 from tests.queue.test_machine import QueueMachine
 
 TOKEN = (" AND task.lease_token = :token", "")
@@ -41,7 +41,7 @@ def _lacks(verb: str, what: str, change: tuple[str, str]) -> Mutant:
         statement = found["sqlite"] if isinstance(found, dict) else found  # else one for every database
         form = prepared(statement)
         assert old in form.sql, f"{old!r} is not in {form.sql}: mend the mutant"
-        mutated = Prepared(form.sql.replace(old, new), form.json_columns)
+        mutated = replace(form, sql=form.sql.replace(old, new))
         with patch.object(driver, "prepared", lambda asked: mutated if asked is statement else prepared(asked)):
             yield
 
