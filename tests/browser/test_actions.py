@@ -145,9 +145,8 @@ def test_the_lens_by_keyboard__and_axe_finds_nothing_serious_in_what_is_unfolded
     expect(lens).to_be_hidden()
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "double click" else pytest.param(name, marks=pytest.mark.nightly) for name in SCENARIOS]
-)
+@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.nightly
 def test_a_scenario__a_guess_what_happens_and_the_answer(actions: Notebook, name: str):
     actions.panel.get_by_label("Scenario", exact=True).select_option(name)
     actions.click("Run")

@@ -103,6 +103,7 @@ class TestOpening:
         assert engine.url.drivername == "postgresql+psycopg"
         engine.dispose()
 
+    @pytest.mark.nightly
     def test_a_wrong_password_is_named_and_not_shown(self, server: EmbeddedServer) -> None:
         rules = Path(str(make_url(server.url).query["host"])) / "pg_hba.conf"
         rules.write_text("local all ann scram-sha-256\n" + rules.read_text())

@@ -28,6 +28,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "x.db"
 
 
+@pytest.mark.nightly
 def test_processes_killed_at_random(path: Path) -> None:
     killed = random_kills(path, "inverted", seconds=1.2)
     assert killed.kills > 0

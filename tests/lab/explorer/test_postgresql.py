@@ -152,6 +152,7 @@ class TestRefused:
             explore([goes_on], setup=two_orders, invariant=nothing, url=postgresql_url, max_steps=5)
 
 
+@pytest.mark.nightly
 def test_bounds(postgresql_url: str) -> None:
     options: dict[str, Any] = {"setup": two_orders, "invariant": one_task, "url": postgresql_url}
     found = explore([check_in_writing] * 2, max_runs=5, **options)
@@ -177,6 +178,7 @@ class TestRecordings:
         assert "SELECT" not in last.sql
         assert found.recording()["actors"]
 
+    @pytest.mark.nightly
     def test_the_code_fetches_its_rows_all_the_same(self, postgresql_url: str) -> None:
         def reads(engine: Engine) -> list[Any]:
             with engine.connect() as connection:

@@ -143,6 +143,7 @@ explore([sleeps] * 2, setup=one_order, invariant=nothing)
         reply = client.execute_interactive(LONG + program, output_hook=hook, timeout=30)
         assert (reply["content"]["status"], reply["content"].get("ename")) == ("error", "KeyboardInterrupt")
 
+    @pytest.mark.nightly
     def test_half_an_exploration_passes_no_check(self, kernel: tuple[KernelManager, BlockingKernelClient]) -> None:
         manager, client = kernel
         program = """

@@ -76,6 +76,7 @@ def test_a_write_that_is_refused(postgresql_url: str, actor: Any, schedule: str,
     assert said[schedule] == sentence
 
 
+@pytest.mark.nightly
 def test_a_commit_that_is_refused__and_the_recorder_ends_nobody(postgresql_url: str) -> None:
     """To look into a SERIALIZABLE transaction is to read in it: that alone could end one."""
     recording, said = sentences(postgresql_url, fills_the_other(1), fills_the_other(2))
@@ -87,6 +88,7 @@ def test_a_commit_that_is_refused__and_the_recorder_ends_nobody(postgresql_url: 
     assert {run.outcome for run in recording.runs} == {"err", "good"}
 
 
+@pytest.mark.nightly
 def test_a_statement_that_waited_acts_on_what_was_read_before(postgresql_url: str) -> None:
     _, said = sentences(postgresql_url, check_in_writing, check_in_writing, invariant=one_task)
     assert said["AAABBbAB"] == (
