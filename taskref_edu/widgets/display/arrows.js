@@ -1,6 +1,6 @@
 const HOOK = 20; // pixels of an arrow whose other end is out of sight
 
-// The arrows, in the gutter between the lists. One whose other end is out of sight goes to the edge on that side.
+// The arrows, in the gutter between the lists. If the other end is out of view, the arrow ends at that edge.
 class Arrows {
   constructor(picture) {
     this.picture = picture;
@@ -107,7 +107,7 @@ class Arrows {
     this.path(`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}${head}`, classes);
   }
 
-  // Towards the edge, and not all the way: a dozen of them would meet there.
+  // Short of the edge, where a dozen of them would overlap.
   hook(y, edge, top, height) {
     return edge < 0 ? Math.max(top + 3, y - HOOK) : Math.min(height - 3, y + HOOK);
   }

@@ -1,7 +1,7 @@
-// The columns of a list: what they are called, and how wide each must be for its widest word.
+// The columns of a list: their names, and the width that each needs for its widest word.
 
-// The column of the arrow stands next to the gutter, in the list whose rows point; "at" is who works on the task, how
-// long its lease holds, and what is wrong with it; "way" is its life as a bar: waiting, running, ended.
+// The arrow's column is next to the gutter, in the list whose rows hold references. "at": the worker, the lease's
+// remaining time, what is wrong with the task. "way": the task's history as a bar: waiting, running, ended.
 const COLUMNS = {
   order: ["id", "status", "customer", "amount", "arrow", "more"],
   task: ["arrow", "id", "status", "attempt", "at", "way", "type", "more"],
@@ -58,7 +58,7 @@ class Columns {
       attempt: text.of("attempt", true), way: text.of(HEADINGS.task.way, true), at: Math.max(...this.worksHere().map((one) => text.of(one, true))),
       type: Math.min(180, Math.max(text.of(longest.type ?? ""), text.of("type", true))),
     };
-    // How much more an arrow without an end needs to say where it was to lead.
+    // The extra width for the text of an arrow whose target does not exist.
     found.rest = longest.mark ? text.of(`✕ dangling: ${partner.kind} ${partner.ids.at(-1) ?? 100}0`, true) - arrow : 0;
     found.words = words - 6;
     found.expired = Math.max(0, text.of("✝ lease expired", true) - found.at);
@@ -66,7 +66,7 @@ class Columns {
     return Object.fromEntries(columns.map((name) => [name, found[name]]));
   }
 
-  // Give the columns their widths; those in `out` give way.
+  // Set the widths of the columns; those in `out` are hidden.
   lay(needs, out) {
     const stretch = { order: "customer", task: "way" }[this.kind];
     const kept = this.columns.filter((name) => !out.has(`${this.kind} ${name}`));
@@ -84,7 +84,7 @@ class Columns {
     for (const name of this.columns) this.root.classList.toggle(`taskref-no-${name}`, !kept.includes(name));
   }
 
-  // What stands in the column of the worker, now or soon: it must not become wider when a worker starts.
+  // The worker's column reserves the width of its longest text, so that it does not grow when a worker starts.
   worksHere() {
     const { workers } = this.picture;
     return [workers.length > 1 ? "▶ 2, lease 5 s" : "▶ lease 5 s", "⚠ orphan", "✝ expired"];

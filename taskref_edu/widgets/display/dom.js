@@ -1,5 +1,4 @@
-// Small parts that the other files of a picture share. Everything that comes from the database is set as text, never
-// as HTML.
+// Helpers that the other files of a picture share. Everything from the database is set as text, never as HTML.
 
 // A tag with a class, attributes and children; text is set as text.
 function make(tag, className = "", attributes = {}, ...children) {
@@ -10,7 +9,7 @@ function make(tag, className = "", attributes = {}, ...children) {
   return element;
 }
 
-// The text node stays: a new one would make the browser compute its style and its place anew.
+// Reuses the text node: for a new one, the browser would compute style and layout again.
 function write(element, text) {
   const node = element.firstChild;
   if (node?.nodeType !== Node.TEXT_NODE || node.nextSibling) element.replaceChildren(text);
@@ -47,7 +46,7 @@ class TextWidth {
   }
 }
 
-// Where the page is not served securely there is no clipboard, and the old way is left.
+// Without a secure context there is no navigator.clipboard: use execCommand.
 async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -47,7 +47,7 @@ class Grid extends Columns {
     this.listen();
   }
 
-  // Whether the rows of this list are the ones that point.
+  // Whether the rows of this list hold the references.
   points() {
     return (this.kind === "task") === (this.picture.approach === "classic");
   }
@@ -62,13 +62,13 @@ class Grid extends Columns {
     this.root.append(make("label", "taskref-follow", {}, this.followed, "keep the running task in sight"));
   }
 
-  // What is told
+  // Messages
 
   forget() {
     this.rows.clear();
   }
 
-  // Returns whether an arrow may be another. Rows that come are sorted by id, and new ones are nearly always the last.
+  // Returns whether an arrow may have changed. Incoming rows are sorted by id, and new ones are nearly always the last.
   take(rows = [], gone = []) {
     for (const id of gone) {
       this.rows.delete(id);
@@ -126,7 +126,7 @@ class Grid extends Columns {
     const { scroller, picture } = this;
     let wheeled = 0;
     scroller.addEventListener("scroll", () => {
-      // Only a list that somebody has really scrolled stays where it is; a wheel that scrolls the page does not count.
+      // Only a list that the user has scrolled keeps its position; a wheel event that scrolls the page does not count.
       if (performance.now() - wheeled < 400 && Math.abs(scroller.scrollTop - (this.scrollTop ?? 0)) > 0.5) this.stay();
       picture.draw();
     }, { passive: true });
@@ -169,7 +169,7 @@ class Grid extends Columns {
     else if (!event.target.closest(".taskref-details")) this.choose(id);
   }
 
-  // The order that is clicked is the one that clicks are about; a task stands for its order.
+  // A click selects the order to which the buttons refer; clicking a task selects its order.
   choose(id) {
     this.active = id;
     this.picture.select(this.kind === "order" ? id : (this.picture.partners(this, id)[0] ?? null));
@@ -403,7 +403,7 @@ class Grid extends Columns {
     this.drawLabel(entry.cells.arrow ?? entry.trouble, row);
   }
 
-  // The arrow in words: where it goes, or what is wrong with it.
+  // The arrow as text: its target, or what is wrong with it.
   drawLabel(cell, row) {
     if (!cell) return;
     const [target, mark] = [this.target(row), this.mark(row)];
@@ -428,7 +428,7 @@ class Grid extends Columns {
     return make("span", "taskref-broken", { title }, sign, word, make("span", "taskref-rest", {}, rest));
   }
 
-  // Who works on it, and how long its lease holds.
+  // The worker, and the remaining time of the lease.
   workerAt(id, row) {
     if (this.status(row) !== "running") return "";
     const { workers, leases } = this.picture;
@@ -448,7 +448,7 @@ class Grid extends Columns {
     });
   }
 
-  // The task's life as a bar, on one scale for all rows: grey while it waits, blue while it runs.
+  // The task's history as a bar, on one scale for all rows: grey while it waits, blue while it runs.
   drawWay(id, entry, now) {
     const spans = this.spans(id, now);
     if (!spans.length) return;

@@ -1,7 +1,7 @@
 // A run of a panel that was recorded (see `Panel.recording()`), played without a kernel: the same pictures, told by the
 // recording instead of by messages.
 
-// A model as a picture expects it, for which nobody answers.
+// A model as a picture expects it, without a kernel behind it.
 function deaf(look) {
   return { get: (name) => (name === "look" ? look : ""), on() {}, off() {}, send() {} };
 }
@@ -22,7 +22,7 @@ export function play(element, { sides, seconds }) {
   let timer = null;
   let now = seconds;
 
-  // A frame holds what has changed since the one before: going back begins anew.
+  // A frame holds the changes since the one before, so going back starts from the first.
   const show = (moment) => {
     now = Math.min(seconds, Math.max(0, moment));
     for (const player of players) {

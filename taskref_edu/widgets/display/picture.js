@@ -1,14 +1,14 @@
 // The picture of one side of a panel: orders on the left, tasks on the right, the arrows between them, the workers,
 // and a timeline of what happened. Only the rows in sight are in the page, and a frame draws only what has changed, so
-// that thousands stay smooth. It is told by messages (picture.py, row_messages.py) and asks for everything when it is
-// drawn anew. On a panel it shares the selected order with the controls: by events on the panel's element.
+// that thousands stay smooth. It gets messages (picture.py, row_messages.py), and requests the whole state when it is
+// created. On a panel it shares the selected order with the controls: by events on the panel's element.
 
 const FLASH = 20; // more rows than these change at once: no row is flashed
 const LIVE_EVERY = 3000; // milliseconds between two sentences for screen readers
 const CALM = 2000; // milliseconds without a change, after which the columns may become narrower
 const GUTTER = [42, 110]; // least and most pixels between the lists
 const LIVE = ["pending", "running"];
-// The columns that give way where there is little room, the first ones first.
+// The columns that are hidden if there is little room, in this sequence.
 const OPTIONAL = ["order customer", "task type", "order amount", "order process", "order rest", "task rest", "task way", "task attempt", "task expired", "order words", "task words"];
 let pictures = 0;
 
@@ -110,7 +110,7 @@ class Picture {
     this.panel.dispatchEvent(new CustomEvent("taskref-select", { detail: { selected: id, from: this } }));
   }
 
-  // Whether the answer of a scenario points at the row.
+  // Whether the answer of a scenario refers to the row.
   isMarked(grid, id) {
     return this.marks.some((mark) => {
       if (mark === "orphan" || mark === "dangling") return grid.mark(grid.rows.get(id)) === mark;
@@ -123,7 +123,7 @@ class Picture {
     return order === null ? [] : this.partners(this.orders, order);
   }
 
-  // What is told
+  // Messages
 
   ask() {
     this.askedAt = performance.now();
@@ -217,7 +217,7 @@ class Picture {
     }
   }
 
-  // Who points at whom
+  // References
 
   connect() {
     this.inbound.clear();
@@ -253,7 +253,7 @@ class Picture {
     return this.partners(this.orders, order).some((id) => this.tasks.isLive(id));
   }
 
-  // Whether it is the row that is pointed at, or the other end of one of its arrows.
+  // Whether it is the highlighted row, or the other end of one of its arrows.
   isHot(grid, id) {
     if (!this.hot) return false;
     const [hotGrid, hotId] = this.hot;
@@ -274,7 +274,7 @@ class Picture {
     other.scroller.focus({ preventScroll: true });
   }
 
-  // Drawing, at most once for a frame
+  // Drawing, at most once per frame
 
   measure() {
     if (!this.isThere()) return;
@@ -292,7 +292,7 @@ class Picture {
     this.draw();
   }
 
-  // A notebook takes cells out of the page that are far away, and then each list has forgotten where it was scrolled.
+  // A notebook removes distant cells from the page; then each list loses its scroll position.
   isThere() {
     const there = this.root.isConnected && this.root.clientWidth > 0;
     if (there && this.away) for (const list of [this.orders, this.tasks, this.timeline]) list.comeBack();
@@ -308,7 +308,7 @@ class Picture {
       if (!this.isThere()) return;
       this.fit();
       this.follow();
-      // What is read comes before what is written: a read after a write makes the browser lay out the page in between.
+      // Read all measures before any write: a read after a write forces a layout.
       for (const grid of [this.orders, this.tasks]) grid.read();
       this.orders.draw();
       this.tasks.draw();
@@ -318,8 +318,8 @@ class Picture {
     });
   }
 
-  // Each column as wide as its widest word. Where all of them do not fit, some give way: never a status, an id or an
-  // arrow. Where not even these fit, the lists stand one above the other. While rows change, no column becomes narrower:
+  // Each column is as wide as its widest word. If they do not all fit, some are hidden: never a status, an id or an
+  // arrow. If not even these fit, the lists are placed one above the other. While rows change, no column becomes narrower:
   // each new width lays out all the rows.
   fit() {
     if (!this.fitted) this.text.use(this.orders.scroller);
@@ -356,7 +356,7 @@ class Picture {
     }
   }
 
-  // Keep the task that a worker runs, and its order, in sight.
+  // Keep the task that a worker runs, and its order, in view.
   follow() {
     const ids = this.workers.map(({ task }) => task).filter((id) => id !== null && this.tasks.index.has(id));
     const running = ids.join();

@@ -1,5 +1,5 @@
-// What happened, one line for each event. It stays at the newest line unless somebody has scrolled up; filtered, it
-// shows one order's.
+// The events, one line each. It follows the newest line unless the user has scrolled up; filtered, it shows those of
+// one order.
 
 const LINES = 1000;
 const LINES_IN_SIGHT = 7;
@@ -57,7 +57,7 @@ class Timeline {
     this.draw();
   }
 
-  // The last thing in a frame: to scroll to the new end lays out what the frame has changed, once.
+  // Last in a frame: scrolling to the end makes the browser lay out the frame's changes, once.
   draw() {
     if (this.drawn && !this.coming.length) return;
     const { list } = this;

@@ -1,6 +1,6 @@
 // The controls of a panel: the checklist, the buttons of an order and of the worker, the scenario and the SQL lens.
-// What can be done now, and why not, is said by the kernel (controls.py); a button that cannot act keeps its focus and
-// says why. The pictures beside it hear of the selected order by an event on the panel's element.
+// The kernel says what can be done now, and why not (controls.py); a button that cannot act keeps its focus and shows
+// the reason. The pictures learn of the selected order by an event on the panel's element.
 
 const ONCE = ["toggle", "zombie", "run", "next", "start_over"];
 const TOGGLE = { start: "Start worker", pause: "Pause", resume: "Resume" };
@@ -42,8 +42,8 @@ class Controls {
       return;
     }
     this.panel.addEventListener("taskref-select", this.onSelect);
-    // JupyterLab takes arrow keys and digits for its own shortcuts, even from a field that has the focus, unless that
-    // very element says otherwise.
+    // JupyterLab uses arrow keys and digits as shortcuts even if a field has the focus, unless the field's element opts
+    // out.
     this.keepKeys = ({ target }) => {
       if (!target.matches("button")) target.dataset.lmSuppressShortcuts = "true";
     };
@@ -173,20 +173,20 @@ class Controls {
   click(name, button) {
     const real = name === "toggle" ? this.model.get("state").toggle : name;
     const { offers, heard } = this.model.get("state");
-    // What the kernel said is older than a click that it has not answered yet: then it decides.
+    // Until the kernel has answered the latest click, its state is out of date: let the kernel decide.
     if (offers[real] && (this.sent === 0 || heard === `${this.page} ${this.sent}`)) return this.refuse(offers[real], real);
     if (name === "start_over" && !this.confirmed(button)) return;
     this.send({ click: real });
   }
 
-  // Why something cannot be done stands there until it can, or until something else is said.
+  // A reason is shown until it no longer applies, or until another text replaces it.
   refuse(why, button = null) {
     this.refused = { why, button };
     write(this.says, why);
     this.says.classList.add("taskref-refused");
   }
 
-  // What cannot be undone is asked for twice.
+  // Actions that cannot be undone need a second click.
   confirmed(button) {
     clearTimeout(this.confirming);
     const label = this.fixed.buttons.start_over[0];
@@ -266,7 +266,7 @@ class Controls {
   drawScenario(found) {
     const hadFocus = this.scenario.contains(document.activeElement);
     if (!found) {
-      // A button that vanishes takes the focus with it.
+      // A removed button would lose the focus.
       if (hadFocus) (this.folded.hidden ? this.more : this.buttons.run).focus();
       this.scenario.hidden = true;
       this.told = null;

@@ -6,7 +6,7 @@ const glyph = (name) => h("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" }
 class Bar {
   constructor(player) { this.player = player; this.el = h("div", { cls: "bar" }); }
 
-  // A drag of the scrubber goes on while the rest is drawn: the bar is built anew only for another schedule.
+  // The bar is rebuilt only for another schedule, so that drawing does not end a drag of the scrubber.
   draw(path) {
     const { playing, schedule, game } = this.player, key = `${playing} ${schedule} ${playing && game.message}`;
     if (key !== this.key) this.el.replaceChildren(...(playing ? this.forGame(path) : this.forResult(path)));

@@ -12,7 +12,7 @@ class Game {
   get run() { return this.player.rec.run(this.path); }
   get broken() { return [...this.found].filter((s) => this.player.rec.run(s)?.out === "bad").length; }
 
-  // The name of an actor's next step: on a server a small letter is one that has to wait for a lock.
+  // The letter of an actor's next step; on a server, a lower-case letter is a step that has to wait for a lock.
   next(state, letter) { return [letter, letter.toLowerCase()].find((name) => state.go?.[name]); }
 
   // Whether an actor can step now, and what is said below its name.
@@ -55,7 +55,7 @@ class Game {
 
   headline() {
     const { rec, options } = this.player, { run, ended } = this;
-    // How many there are is the answer to what a learner was asked: it comes with the first that breaks.
+    // The number of breaking schedules is the learner's question, so it is shown only after the first one.
     const won = this.broken > 0, score = [h("span", {}, "Your switches ", h("b", {}, switches(this.path)))];
     if (won) score.unshift(h("span", {}, h("b", {}, number(rec.broken)), ` of ${plural(rec.count, "interleaving")} do this; you found `, h("b", {}, this.broken)));
     if (won) score.push(h("span", {}, "Fewest possible ", h("b", {}, rec.fewest)));

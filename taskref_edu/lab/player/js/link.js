@@ -1,4 +1,4 @@
-// The way to the kernel, where there is one: it hears what was played, and knows steps that are not recorded.
+// The connection to the kernel, if there is one: it receives what was played, and sends steps that are not recorded.
 
 const LINKS = (globalThis.taskrefPlayerLinks ??= new Map()); // models by their name
 const PLAYERS = (globalThis.taskrefPlayers ??= new Set()); // those on the page
@@ -12,7 +12,7 @@ globalThis.taskrefPlayerLink ??= (model) => {
 
 const bySql = (now, sql) => Object.fromEntries(Object.entries(now).map(([x, asked]) => [x, Object.fromEntries(Object.entries(asked).map(([i, came]) => [sql(+i), came]))]));
 
-// Add what another recording knows of the steps after a schedule.
+// Add the steps after a schedule from another recording.
 function graft(rec, more, schedule) {
   const at = { sql: rec.sql.length, rows: rec.rows.length, steps: rec.steps.length, states: rec.states.length };
   const sql = (i) => (typeof i === "number" ? i + at.sql : i), here = rec.path(schedule).at(-1).state;

@@ -1,4 +1,4 @@
-// One recording and the schedules in it. The words are the recording's own; here are only walks over its states.
+// One recording and the schedules in it. Its texts come from Python (words.py); this only follows its states.
 
 const RANK = { bad: 0, err: 1, good: 2 };
 
@@ -16,7 +16,7 @@ class Recording {
     this.pointedAt = new Set(Object.values(this.tables).flatMap((info) => Object.values(info.refs)));
   }
 
-  // How a schedule ended; null where it has not.
+  // How a schedule ended; null if it has not ended.
   ended(s) {
     const path = this.path(s), { go, more, broken, errors } = path.at(-1).state;
     return go || more || path.length <= s.length ? null : { s, broken, errors, sw: switches(s), out: broken ? "bad" : errors ? "err" : "good" };
@@ -62,7 +62,7 @@ class Recording {
     for (const [id, old] of before) out.push({ id, was: old, gone: true, cols: [] });
     return out;
   }
-  // Rows, each with an id of its own: a table without a key may hold some that are equal.
+  // Rows with unique ids: a table without a key may contain equal rows.
   named(indices) {
     const times = new Map();
     return indices.map((x) => {
@@ -72,7 +72,7 @@ class Recording {
     });
   }
 
-  // The error to show at step i: it was refused, or its actor ended here with an error that is not yet shown.
+  // The error to show at step i: its own, or the one that ended its actor, if not shown before.
   refusal(path, i) {
     const { by, error, ends } = path[i].step;
     if (error) return errorText(error);
@@ -126,7 +126,7 @@ class Recording {
     return out;
   }
 
-  // Whether an actor that has begun stands before another one's lock while step i is made.
+  // Whether an actor that has begun waits for another one's lock during step i.
   blocked(path, i, letter) {
     return path[i - 1].state.waits?.[letter] && path[i].step.by !== letter && path.slice(1, i).some((p) => p.step.by === letter);
   }

@@ -1,4 +1,4 @@
-// Sentences that depend on where one stands: the verdict, and what the current step did.
+// Sentences that depend on the current step: the verdict, and what the step did.
 
 const THINGS = { schedules: ["interleaving", "interleavings"], crashes: ["crash point", "crash points"] };
 const errorText = (error) => error.replace(/^\w+: /, "").replace(/ \(\w+\)$/, "");
@@ -56,7 +56,7 @@ function saysStep(rec, path, i, begin) {
   return [x, " ", listed(changes), ".", private_];
 }
 
-// A change of a row; `noun`: as the news in a COMMIT, without a verb.
+// A change of a row; `noun`: as in the sentence of a COMMIT, without a verb.
 function inWords(rec, c, noun) {
   const row = h("b", {}, rec.one((c.row || c.was).table, (c.row || c.was).key));
   if (c.gone) return noun ? [row, " is gone"] : ["removes ", row];
@@ -65,14 +65,14 @@ function inWords(rec, c, noun) {
   return [noun ? "" : "changes ", row, ": ", listed((cols.length ? cols : c.cols).map((col) => [h("code", {}, col), " ", brief(c.was.at[col]), " → ", h("b", {}, brief(c.row.at[col]))]))];
 }
 
-// `order 7`, where the statement names its key; else the table.
+// `order 7` if the statement names its key, else the table.
 function target(rec, step) {
   const table = rec.tableOf(step), key = rec.tables[table] && rec.keyOf(table);
   const id = key && new RegExp(`WHERE (?:\\w+\\.)?${key} = (\\d+)$`).exec(rec.sqlOf(step).replace(/\s+/g, " "))?.[1];
   return id ? rec.one(table, id) : table;
 }
 
-// A statement, shortened: clauses break before they are broken.
+// A shortened statement: lines break between clauses first, then inside them.
 function statement(rec, sql) {
   const parts = rec.clausesOf(sql).flatMap(([keyword, text, role], i) => [
     i ? " " : "",
