@@ -20,8 +20,8 @@ from typing import Any
 from ..errors import ReadOnlySession
 from ..lab.explorer.errors import LabError
 from ..lab.explorer.progress_bar import whole_only
-from .apart import check_apart, is_apart
 from .cell_parsing import UNREADABLE, Function, answers, ids_in, parse
+from .child_process import check_apart, is_apart
 from .code_slips import slips_in
 from .error_texts import explain, learner_lines, shown_lines
 from .exercise import Check, CheckFailed, Exercise, find, function_of

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import cell_parsing as cells
-from .apart import start_early
+from .child_process import start_early
 from .commands import check_and_keep
 from .exercise import UnknownExercise, find
 from .loader import attempt_from, imports_of

@@ -24,8 +24,8 @@ from typing import Any
 
 from ..errors import TaskrefError
 from ..exercises import notebook_files as files
-from ..exercises.apart import STARTING
 from ..exercises.check import check_attempt
+from ..exercises.child_process import STARTING
 from ..exercises.exercise import find
 from ..exercises.loader import Attempt
 from . import sandbox

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from taskref_edu.exercises import apart
-from taskref_edu.exercises.apart import CHILD, start_early
+from taskref_edu.exercises import child_process
 from taskref_edu.exercises.check import check_attempt
+from taskref_edu.exercises.child_process import CHILD, start_early
 from taskref_edu.exercises.exercise import find
 from taskref_edu.exercises.loader import attempt_from
 from taskref_edu.exercises.outcomes import Outcome, Verdict
@@ -107,6 +107,6 @@ def test_in_a_child_that_was_started_early_the_solution_passes() -> None:
 
 def test_a_child_that_was_started_early_ends_with_its_caller() -> None:
     """The caller's end closes the child's input."""
-    child = [sys.executable, "-m", f"{apart.__name__}_child"]
+    child = [sys.executable, "-m", f"{child_process.__name__}_main"]
     ended = subprocess.run(child, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")

@@ -52,7 +52,7 @@ def _end_waiting() -> None:
 
 
 def _started() -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", f"{__name__}_child"]
+    command = [sys.executable, "-m", f"{__name__}_main"]
     return subprocess.Popen(
         [*SHELL, *command] if ON_POSIX else command,
         stdin=subprocess.PIPE,

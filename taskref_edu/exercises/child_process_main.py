@@ -1,6 +1,6 @@
-"""The child process of `apart.py`: reads an attempt, checks it, writes its outcome.
+"""The child process of `child_process.py`: reads an attempt, checks it, writes its outcome.
 
-A module of its own, because it imports `check.py`, which imports `apart.py`.
+Apart, because it imports `check.py`, which imports `child_process.py`.
 """
 
 from __future__ import annotations
