@@ -14,6 +14,7 @@ import pytest
 from taskref_edu.exercises import check_answer
 from taskref_edu.exercises.exercise import names
 from taskref_edu.exercises.outcomes import Verdict
+from tests.recordings import assert_small
 
 FOLDER = Path(__file__).parent / "answers"
 # In every run, because each of these was once judged wrongly; the others are nightly.
@@ -51,6 +52,7 @@ def test_it_is_judged_as_it_is(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     outcome = check_answer(path.parent.name, source)
     assert not outcome.broken_check, outcome
+    assert_small(outcome._repr_html_())
     if path.stem.startswith("right"):
         assert outcome.verdict == Verdict.PASSED, outcome
     else:

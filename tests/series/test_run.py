@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 from taskref_edu.series.build import build_into
 from taskref_edu.series.notebook import solution_of, stub_of
 from taskref_edu.series.source import sources
+from tests.recordings import assert_small
 
 from .claims import CLAIMS
 
@@ -51,6 +52,7 @@ def run(*paths: Path) -> list[nbformat.NotebookNode]:
                 client.execute_cell(cell, number)
             assert processor_seconds(client) - began < SECONDS
             assert_claims(client)
+            assert_small_recordings(client.nb)
     return notebooks
 
 
@@ -72,6 +74,13 @@ def assert_claims(client: NotebookClient) -> None:
     """In the notebook's own kernel, where the results of its experiments are."""
     title = client.nb.cells[0].source
     run_below(client, CLAIMS[title.split()[1]])
+
+
+def assert_small_recordings(notebook: nbformat.NotebookNode) -> None:
+    shown = [output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])]
+    players = sum(assert_small(data.get("text/html", "")) for data in shown)
+    explores = any(" = explore(" in cell.source for cell in notebook.cells if cell.cell_type == "code")
+    assert players or not explores  # else nothing was looked at
 
 
 def outcomes(notebook: nbformat.NotebookNode) -> list[str]:
