@@ -22,8 +22,8 @@ from tests.lab.explorer import oracle
 
 ROOT = Path(__file__).parents[3]
 QUICK = ("3.2", "8.3")
-EXPLORING = ("1.2", "3.4", "4.2", "4.3", "6.1", "6.2", "7.1", "8.1", "8.2", "8.4", "9.1", "9.2")
-NOTEBOOKS = [path.stem for path in sources(ROOT / "authoring")]
+EXPLORING = ("1.2", "3.3", "3.4", "4.2", "4.3", "6.2", "7.1", "8.1", "8.2", "8.4", "9.1", "9.2")
+NOTEBOOKS = [path.stem for path in sources(ROOT / "authoring") if "explore" in path.read_text(encoding="utf-8")]
 IN_A_KERNEL = """
 from tests.lab.explorer import oracle as _oracle
 _collecting = _oracle.collected()
