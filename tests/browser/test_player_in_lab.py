@@ -129,11 +129,14 @@ def test_the_panel_beside_it_shows_its_rows(played: Notebook) -> None:
     assert (row.bounding_box() or {"height": 0})["height"] > 10
 
 
-def test_saved__the_module_is_there_once__and_plays_without_a_kernel(played: Notebook, lab: Lab) -> None:
-    path = lab.folder / "notebooks" / "players.ipynb"
+def saved_text(played: Notebook, lab: Lab) -> str:
     played.page.evaluate("window.jupyterapp.shell.currentWidget.context.save()")
     played.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
-    saved = path.read_text()
+    return (lab.folder / "notebooks" / "players.ipynb").read_text()
+
+
+def test_saved__the_module_is_there_once__and_plays_without_a_kernel(played: Notebook, lab: Lab) -> None:
+    saved = saved_text(played, lab)
     assert saved.count("customElements.define(") == 1
     assert len(saved) < 400_000
     played.shut_down_kernel()
@@ -147,8 +150,7 @@ def test_saved__the_module_is_there_once__and_plays_without_a_kernel(played: Not
 
 @pytest.mark.nightly
 def test_untrusted__the_still_and_the_table_are_there(played: Notebook, lab: Lab) -> None:
-    path = lab.folder / "notebooks" / "players.ipynb"
-    stranger = json.loads(path.read_text())
+    stranger = json.loads(saved_text(played, lab))
     stranger["metadata"]["title"] = "somebody else's"  # no signature fits
     (lab.folder / "notebooks" / "stranger.ipynb").write_text(json.dumps(stranger))
     with new_page(played.page.context.browser) as page:  # type: ignore[arg-type]
