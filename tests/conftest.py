@@ -47,8 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Two processes more than there are cores: many tests wait for a browser, a server or a child."""
-    return (yield) + 2
+    """One process more than there are cores: many tests wait for a browser, a server or a child."""
+    return (yield) + 1
 
 
 @pytest.fixture(scope="session", autouse=True)

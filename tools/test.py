@@ -29,14 +29,11 @@ LINTERS = {
 
 def main(arguments: list[str]) -> int:
     """Run all the checks; returns 0 if every one of them passed."""
-    # Beside the tests, which wait for browsers, servers and leases a third of their time.
-    linters = {name: start(check) for name, check in LINTERS.items()}
     print("--- pytest", flush=True)
     failed = [] if run_tests(arguments, ROOT) else ["pytest"]
-    for name, linter in linters.items():
-        told, _ = linter.communicate()
-        print(f"--- {name}", told.strip(), sep="\n", flush=True)
-        if linter.returncode:
+    for name, check in LINTERS.items():
+        print(f"--- {name}", flush=True)
+        if run(check):
             failed.append(name)
     print(f"--- failed: {', '.join(failed)}" if failed else f"--- all passed: pytest, {', '.join(LINTERS)}")
     return 1 if failed else 0
@@ -60,11 +57,6 @@ def last_failed(root: Path) -> list[str]:
     """What pytest's own cache says of its last run."""
     file = root / ".pytest_cache" / "v" / "cache" / "lastfailed"
     return list(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
-
-
-def start(arguments: list[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, *arguments]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def run(arguments: list[str], root: Path = ROOT) -> int:
