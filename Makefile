@@ -21,7 +21,7 @@ test:
 ## make test-slow run what takes minutes: fresh environments, all mutants, all notebooks; needs an index    ARGS="-k mutants" go to pytest
 test-slow:
 	$(SET_UP) dev
-	@.venv/bin/python -m pytest -m "environments or nightly" -n auto --dist loadgroup tests $(ARGS)
+	@.venv/bin/python tools/test.py --slow $(ARGS)
 
 ## make lint     run the linters and the type checker only
 lint:

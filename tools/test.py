@@ -1,6 +1,6 @@
 """Runs every check of the project, each to its end, and says which of them failed.
 
-    python tools/test.py [arguments for pytest]
+    python tools/test.py [--slow] [arguments for pytest]
 
 Bare `pytest` runs less: the fast tests and the exercises of the notebooks. A few tests that failed beside the others
 run once more by themselves: several watch threads, browsers and leases, and a machine that is busy is no fault of the
@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# All of tests/, slow and browser ones included. `make test-slow` runs what is left out.
-TESTS = ["-m", "pytest", "-m", "not environments and not nightly"]
+TESTS = ["-m", "pytest", "-m", "not environments and not nightly"]  # of tests/, slow and browser ones included
+SLOW = ["-m", "pytest", "-m", "environments or nightly"]  # what that leaves out
 # In as many processes as tests/conftest.py says. Tests that share a resource name it with xdist_group, and then run one
 # after the other.
 BESIDE = ["-n", "auto", "--dist", "loadgroup", "tests"]
@@ -28,7 +28,9 @@ LINTERS = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run all the checks; returns 0 if every one of them passed."""
+    """Run all the checks; returns 0 if every one of them passed. --slow: only the slow tests."""
+    if "--slow" in arguments:
+        return 0 if run_tests([one for one in arguments if one != "--slow"], ROOT, SLOW) else 1
     print("--- pytest", flush=True)
     failed = [] if run_tests(arguments, ROOT) else ["pytest"]
     for name, check in LINTERS.items():
@@ -39,15 +41,15 @@ def main(arguments: list[str]) -> int:
     return 1 if failed else 0
 
 
-def run_tests(arguments: list[str], root: Path) -> bool:
+def run_tests(arguments: list[str], root: Path, tests: list[str] = TESTS) -> bool:
     """Whether all tests of `root` pass, a few of them perhaps only by themselves."""
-    if not (code := run([*TESTS, *BESIDE, *arguments], root)):
+    if not (code := run([*tests, *BESIDE, *arguments], root)):
         return True
     again = last_failed(root) if code == 1 else []  # other codes: interrupted, a usage error, nothing collected
     if not again or len(again) > MOST_AGAIN:
         return False
     print(f"--- pytest, by themselves: the {len(again)} that failed", flush=True)
-    if run([*TESTS, *ALONE, *arguments], root):
+    if run([*tests, *ALONE, *arguments], root):
         return False
     print("--- passed by themselves, failed beside the others:", *again, sep="\n    ", flush=True)
     return True

@@ -60,6 +60,7 @@ def sides(actions: Notebook) -> list[Locator]:
     return found.all()
 
 
+@pytest.mark.nightly
 def test_a_storm_a_slip_and_a_deleted_order(actions: Notebook):
     actions.click("New order")
     says(actions, "order 1: new")

@@ -63,6 +63,7 @@ def test_every_rule_lies_inside_its_widget(css: str):
     assert [one for one in outer if not re.match(roots, one)] == []
 
 
+@pytest.mark.nightly
 def test_all_widgets_on_one_page__then_the_page_is_loaded_again(alone: Notebook, lab: Lab):
     page = alone.page
     alone.open(lab.write("all.ipynb", SETUP, PANEL, RECORDING))

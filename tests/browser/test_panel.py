@@ -65,6 +65,7 @@ def test_everything_by_keyboard(both: Notebook):
     expect(both.panel.locator("img")).to_have_count(0)
 
 
+@pytest.mark.nightly
 def test_the_text_stands_out_in_both_themes(both: Notebook):
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         both.command("apputils:change-theme", theme=theme)

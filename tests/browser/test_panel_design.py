@@ -188,6 +188,7 @@ def test_a_wheel_over_a_list_that_does_not_scroll_keeps_the_running_task_in_sigh
         expect(box).to_be_checked()
 
 
+@pytest.mark.nightly
 def test_after_a_crash_the_lease_counts_down__and_the_next_attempt_is_told(both: Notebook):
     both.panel.locator("[data-order='8']").first.click()
     both.click("Pay")

@@ -156,6 +156,7 @@ def test_real_keys(canvas: Page) -> None:
     expect(canvas.locator(f"{NAME} [role=status]")).to_contain_text("Step 14. ")
 
 
+@pytest.mark.nightly
 def test_the_scrubber_goes_on_while_it_is_dragged(chromium: Browser) -> None:
     with new_page(chromium) as page:
         show(page, element(recorded("race")))

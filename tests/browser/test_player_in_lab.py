@@ -135,6 +135,7 @@ def saved_text(played: Notebook, lab: Lab) -> str:
     return (lab.folder / "notebooks" / "players.ipynb").read_text()
 
 
+@pytest.mark.nightly
 def test_saved__the_module_is_there_once__and_plays_without_a_kernel(played: Notebook, lab: Lab) -> None:
     saved = saved_text(played, lab)
     assert saved.count("customElements.define(") == 1

@@ -187,6 +187,7 @@ def test_the_kernel_survives(kernel: Kernel, body: str, said: str) -> None:
     assert "passed" in kernel.shown(SOLVED)
 
 
+@pytest.mark.nightly
 def test_the_kernel_survives_a_loop_that_swallows_exceptions(kernel: Kernel) -> None:
     loop = "while True:\n        try:\n            x = 1\n        except BaseException:\n            pass"
     kernel.run("import sys\nfrom dataclasses import replace\nimport taskref_edu.exercises")

@@ -57,7 +57,7 @@ def test_good_wrong_untouched_and_missing(tmp_path: Path) -> None:
         pytest.param("os._exit(0)", "without a result", id="_exit"),
         pytest.param("os.kill(os.getpid(), 9)", "by signal 9", id="kill", marks=pytest.mark.nightly),
         pytest.param("sys.exit(0)", "SystemExit", id="exit", marks=pytest.mark.nightly),
-        pytest.param("return [0] * (1 << 33)", "MemoryError", id="memory"),
+        pytest.param("return [0] * (1 << 33)", "MemoryError", id="memory", marks=pytest.mark.nightly),
         pytest.param(
             "open('big', 'wb').write(b'x' * (1 << 27))",
             "signal|OSError|File too large",

@@ -90,6 +90,7 @@ def test_a_handler_that_raises_is_shown_at_its_task(open_panel: OpenPanel, datab
     assert "<b>" not in hand.panel.views[0].static()
 
 
+@pytest.mark.nightly
 def test_nothing_is_printed(open_panel: OpenPanel, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     hand = open_panel()
     hand.pay_new_orders(1)

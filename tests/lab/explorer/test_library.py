@@ -82,7 +82,7 @@ CRASHES = {
     "prune": (3, 3),
     "work": (25, 25),
 }
-MANY = 150  # schedules: from there on, in `make test-slow`
+MANY = 60  # schedules: from there on, in `make test-slow`
 
 
 def cases(table: dict[Any, tuple[int, int]]) -> list[Any]:

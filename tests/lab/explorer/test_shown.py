@@ -131,6 +131,7 @@ def large() -> ExplorationResult:
     return explore([actors.click_inverted] * 3, setup=one_order, invariant=one_live_task, schema="as_written")
 
 
+@pytest.mark.nightly
 class TestLarge:
     """An exploration whose schedules are too many to list."""
 

@@ -108,6 +108,7 @@ def test_cancel_in_flight(begin: Begin):
     hand.reads("order 1: nothing to cancel")
 
 
+@pytest.mark.nightly
 def test_worker_killed(begin: Begin):
     hand = begin("worker killed")
     step_through(hand, "worker killed")
