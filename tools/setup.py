@@ -77,8 +77,7 @@ def set_up(extra: str) -> None:
     STAMP.unlink(missing_ok=True)  # from here until the end .venv is not to be trusted
     tool = install(extra, uv)
     write_stamp(extra, tool)
-    then = " Starting JupyterLab; the first start takes some seconds longer." if extra == "lab" else ""
-    say(f"Set up with {tool} in {time.monotonic() - began:.0f} s.{then}")
+    say(f"Set up with {tool} in {time.monotonic() - began:.0f} s.")
 
 
 # --- the stamp ---------------------------------------------------------------------------------
