@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
 from math import comb
 from typing import Any
 
@@ -73,6 +74,30 @@ def test_what_sqlite_keeps_apart_breaks_here(postgresql_url: str) -> None:
 def test_statements_that_wait_for_nobody_are_as_many_as_combinatorics_says(postgresql_url: str) -> None:
     found = explore([updates(1, 1), updates(2)], setup=two_orders, invariant=nothing, url=postgresql_url)
     assert (found.count, found.holds) == (comb(6, 2), True)  # an UPDATE and a COMMIT for each
+
+
+def reads(*orders: int) -> Actor:
+    def actor(engine: Engine) -> None:
+        for number in orders:
+            with engine.connect() as connection:
+                connection.execute(text("SELECT amount FROM orders WHERE id = :id"), {"id": number})
+
+    return actor
+
+
+ACTORS = [updates(1), updates(2), updates(1, 1), reads(1), reads(1, 2), check_in_writing]
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("actors", list(combinations_with_replacement(ACTORS, 2)))
+def test_the_graph_says_what_the_exhaustive_walk_says(postgresql_url: str, actors: tuple[Actor, Actor]) -> None:
+    """Counts, verdicts and errors, schedule by schedule; and each sampled schedule of the graph runs as it says."""
+    options: dict[str, Any] = {"setup": two_orders, "invariant": one_task, "url": postgresql_url}
+    found, walked = explore(actors, **options), explore(actors, merge=False, **options)
+    assert (found.count, found.problems, found.shortest) == (walked.count, walked.problems, walked.shortest)
+    assert (list(found.broken), list(found.errors)) == (list(walked.broken), list(walked.errors))
+    for schedule in list(Schedules(found.graph))[:: max(1, found.count // 3)]:
+        assert found.replay(schedule).broken == found.problems.get(schedule, ())
 
 
 def test_a_statement_that_waits_is_a_small_letter(postgresql_url: str) -> None:
