@@ -165,8 +165,8 @@ def test_a_scenario_is_chosen_from_the_list(open_panel: OpenPanel):
 
 def test_a_scenario_begins_with_its_workers_stopped(begin: Begin):
     hand = begin("typo")
-    hand.panel._actions.seconds = 60  # as long as it takes, on a machine that is busy: Cancel ends it
-    hand.panel.set(workers=2)
+    hand.click("end", "scenario: left")  # one that begins would restore the panel's seconds, even for this payment
+    hand.panel.set(workers=2, seconds=60)  # as long as it takes, on a machine that is busy: Cancel ends it
     hand.pay_new_orders(1)
     hand.click("start")
     until(
@@ -185,8 +185,8 @@ def test_a_scenario_begins_with_its_workers_stopped(begin: Begin):
 def test_a_worker_that_was_let_go_is_waited_for_until_its_last_task_has_ended(begin: Begin):
     """A scenario once began while the second worker, which it had just sent away, still ran a task."""
     hand = begin("typo")
-    hand.panel._actions.seconds = 60  # as long as it takes, on a machine that is busy: Cancel ends it
-    hand.panel.set(workers=2)
+    hand.click("end", "scenario: left")  # one that begins would restore the panel's seconds, even for this payment
+    hand.panel.set(workers=2, seconds=60)  # as long as it takes, on a machine that is busy: Cancel ends it
     pool = hand.panel.views[0].side.pool
     hand.pay_new_orders(1)
     pool.workers[1].start()
