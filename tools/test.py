@@ -1,6 +1,8 @@
 """Runs every check of the project, each to its end, and says which of them failed.
 
-    python tools/test.py [--slow] [arguments for pytest]
+    python tools/test.py [arguments for pytest]
+    python tools/test.py --slow [arguments for pytest]  what that leaves out
+    python tools/test.py --only PATHS                   these tests, slow ones included, and no linters
 
 Bare `pytest` runs less: the fast tests and the exercises of the notebooks. A few tests that failed beside the others
 run once more by themselves: several watch threads, browsers and leases, and a machine that is busy is no fault of the
@@ -15,10 +17,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ["-m", "pytest", "-m", "not environments and not nightly"]  # of tests/, slow and browser ones included
 SLOW = ["-m", "pytest", "-m", "environments or nightly"]  # what that leaves out
+ONLY = ["-m", "pytest", "-q", "-m", "not browser and not environments"]
 # In as many processes as tests/conftest.py says. Tests that share a resource name it with xdist_group, and then run one
 # after the other.
-BESIDE = ["-n", "auto", "--dist", "loadgroup", "tests"]
-ALONE = ["-n", "0", "--last-failed", "--last-failed-no-failures", "none", "tests"]
+BESIDE = ["-n", "auto", "--dist", "loadgroup"]
+ALONE = ["-n", "0", "--last-failed", "--last-failed-no-failures", "none"]
 MOST_AGAIN = 10  # more failures than these are no accident
 LINTERS = {
     "ruff check": ["-m", "ruff", "check", "."],
@@ -28,11 +31,14 @@ LINTERS = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run all the checks; returns 0 if every one of them passed. --slow: only the slow tests."""
-    if "--slow" in arguments:
-        return 0 if run_tests([one for one in arguments if one != "--slow"], ROOT, SLOW) else 1
+    """Run all the checks, or some of the tests; returns 0 if every one of them passed."""
+    match arguments:
+        case ["--slow", *more]:
+            return 0 if run_tests(["tests", *more], ROOT, SLOW) else 1
+        case ["--only", *paths]:
+            return 0 if run_tests(paths, ROOT, ONLY) else 1
     print("--- pytest", flush=True)
-    failed = [] if run_tests(arguments, ROOT) else ["pytest"]
+    failed = [] if run_tests(["tests", *arguments], ROOT) else ["pytest"]
     for name, check in LINTERS.items():
         print(f"--- {name}", flush=True)
         if run(check):
@@ -42,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run_tests(arguments: list[str], root: Path, tests: list[str] = TESTS) -> bool:
-    """Whether all tests of `root` pass, a few of them perhaps only by themselves."""
+    """Whether all tests of `root` that the arguments name pass, a few of them perhaps only by themselves."""
     if not (code := run([*tests, *BESIDE, *arguments], root)):
         return True
     again = last_failed(root) if code == 1 else []  # other codes: interrupted, a usage error, nothing collected

@@ -7,8 +7,8 @@
 
 Each combination gets an environment of its own below .venv-versions/. pip cannot ask for the lowest versions, so
 each lower bound of pyproject.toml becomes a constraint; what those packages need in turn is the newest that fits.
-Not covered: the browser tests, and everything else that `tools/test.py` runs once. Exit code 0 if every combination
-passed.
+What fails runs once more by itself, as in `tools/test.py`. Not covered: the browser tests, and everything else that
+`tools/test.py` runs once. Exit code 0 if every combination passed.
 """
 
 from __future__ import annotations
@@ -91,8 +91,7 @@ def run(python: Path, resolution: str) -> str:
     install = [inside, "-m", "pip", "install", "--quiet", *RESOLUTIONS[resolution], "--editable", f"{ROOT}[dev]"]
     subprocess.run(install, cwd=FOLDER, check=True)
     tests = [str(test_path(name)) for name in TESTS]
-    pytest = [inside, "-m", "pytest", "-q", "-m", "not browser", "-n", "auto", "--dist", "loadgroup"]
-    code = subprocess.run([*pytest, "-p", "no:cacheprovider", *tests], cwd=ROOT)
+    code = subprocess.run([inside, ROOT / "tools" / "test.py", "--only", *tests], cwd=ROOT)
     packages = subprocess.check_output([inside, "-c", SHOW, *SHOWN], text=True).strip()
     word = "FAILED" if code.returncode else "passed"
     return f"{word}  Python {version.strip():<8} {resolution}  {time.monotonic() - begun:3.0f} s  {packages}"

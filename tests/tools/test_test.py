@@ -49,7 +49,7 @@ def test_what_failed_runs_again(
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_it.py").write_text(source)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    assert tool.run_tests([], tmp_path) is passes
+    assert tool.run_tests(["tests"], tmp_path) is passes
     found = capfd.readouterr().out
     assert said in found
     assert said or "by themselves" not in found
