@@ -1,7 +1,8 @@
 """Watches an engine's file: is it still the file that a connection opened, and has anybody committed?
 
 A connection goes on reading and writing a file that was deleted or replaced, and its writes are lost without an error.
-So the file's identity is compared at the start of each transaction, and while a worker waits.
+So the file's identity is compared at the start of each transaction, and while a worker waits; between the tasks of a
+busy worker, every few milliseconds.
 """
 
 from __future__ import annotations

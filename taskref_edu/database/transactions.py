@@ -25,7 +25,7 @@ from .sqlite_engine import begin_with, file_of
 # What a verb runs in: the caller's session, or the driver's connection that a worker's thread keeps.
 Transaction = Session | sqlite3.Connection
 _REPEATABLE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-SESSIONS = (SqlSession, scoped_session, sqlite3.Connection)  # what a verb can run in
+SESSIONS = (sqlite3.Connection, SqlSession, scoped_session)  # what a verb can run in; the worker's own first
 
 
 class ReadSession(Session):

@@ -36,7 +36,7 @@ def encoded(payload: Any, max_bytes: int = MAX_BYTES) -> str | None:
         raise PayloadError(f"the payload is not JSON: {error}. Pass numbers, strings, lists and dicts only") from None
     if type(payload) is int and not -LARGEST <= payload <= LARGEST:
         raise PayloadError(f"{short(payload)} found, and SQLite would make it a float: put it into a list or a dict")
-    if _loses_a_key(payload):
+    if (braces := text.count("{")) and _loses_a_key(payload, braces):
         raise PayloadError("two keys are the same text in JSON, such as 1 and '1', and one value would be lost")
     if (size := _size(text)) is None or ("\\u0000" in text and _NUL.search(text)):
         raise PayloadError("the payload holds NUL or half of a surrogate pair, which PostgreSQL refuses: remove it")
@@ -64,21 +64,26 @@ def decoded(text: str | None) -> Any:
     return value if end == len(text) else json.loads(text)
 
 
-def _loses_a_key(payload: Any) -> bool:
-    """Whether two keys of one dictionary become the same text in JSON, such as 1 and "1"."""
+def _loses_a_key(payload: Any, braces: int) -> bool:
+    """Whether two keys of one dictionary become the same text in JSON, such as 1 and "1". braces: in that text."""
+    if braces == 1 and type(payload) is dict:  # the usual case: no other dictionary is inside
+        for key in payload:
+            if type(key) is not str:
+                return _loses_own_key(payload)
+        return False
     values = [payload]
     for value in values:  # which grows meanwhile
         inside = value
         if isinstance(value, dict):
-            if not _TEXT.issuperset(map(type, value)) and len({_encode({key: 0}) for key in value}) < len(value):
+            if _loses_own_key(value):
                 return True
             inside = value.values()
-        elif not isinstance(value, _CONTAINERS):
-            continue
-        for inner in inside:
-            if isinstance(inner, _CONTAINERS):
-                values.append(inner)
+        values += [inner for inner in inside if isinstance(inner, _CONTAINERS)]
     return False
+
+
+def _loses_own_key(found: dict[Any, Any]) -> bool:
+    return not _TEXT.issuperset(map(type, found)) and len({_encode({key: 0}) for key in found}) < len(found)
 
 
 def _depth(text: str) -> int:

@@ -86,6 +86,9 @@ class TaskFetcher:
         return task
 
 
+FILE_INTERVAL = 0.005  # seconds between two checks of the file: one takes as long as a statement
+
+
 class KeptConnection:
     """A connection kept for many transactions; each `with` block is one write transaction, as with writing()."""
 
@@ -93,6 +96,7 @@ class KeptConnection:
         self._engine = engine
         self._file = file_of(engine)
         self._pooled: PoolProxiedConnection | None = None
+        self._looked_at_file = 0.0
 
     def __enter__(self) -> sqlite3.Connection:
         if self._pooled is None:
@@ -103,11 +107,9 @@ class KeptConnection:
             except sqlalchemy_errors.TimeoutError as error:
                 raise translated(error, self._file) or error from error
             self._driver: Connection = self._pooled.driver_connection  # type: ignore[assignment]
-        try:
-            expect_same_file(self._engine, self._driver)
-        except BaseException:
-            self.close()
-            raise
+        if (now := time.monotonic()) - self._looked_at_file > FILE_INTERVAL:
+            self._look_at_file()
+            self._looked_at_file = now
         self._send("BEGIN IMMEDIATE")
         return self._driver
 
@@ -125,6 +127,14 @@ class KeptConnection:
         if self._pooled is not None:
             self._pooled.close()
             self._pooled = None
+
+    def _look_at_file(self) -> None:
+        """Raise DatabaseGone if the file was deleted or replaced."""
+        try:
+            expect_same_file(self._engine, self._driver)
+        except BaseException:
+            self.close()
+            raise
 
     def _send(self, sql: str) -> None:
         try:

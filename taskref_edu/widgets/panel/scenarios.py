@@ -10,9 +10,11 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-Act = tuple[str | float, ...]  # ("click", name of a button), ("storm", clicks, how), ("seconds", 3), ("workers", 2)
+from pydantic import TypeAdapter
+
+# ("click", name of a button), ("storm", clicks, how), ("seconds", 3), ("workers", 2)
+Act = tuple[str | int | float, ...]
 
 
 @dataclass(frozen=True)
@@ -35,31 +37,22 @@ class ScenarioStep:
 
     say: str
     acts: tuple[Act, ...]
-    until: str | None
-    choices: tuple[Choice, ...]
-    answer: str
-    point: tuple[str, ...]
-
-    @classmethod
-    def of(cls, step: dict[str, Any]) -> ScenarioStep:
-        """Read from the file."""
-        acts, choices = (tuple(act) for act in step["acts"]), (Choice(**one) for one in step.get("choices", ()))
-        answer, point = step.get("answer", ""), tuple(step.get("point", ()))
-        return cls(step["say"], tuple(acts), step.get("until"), tuple(choices), answer, point)
+    until: str | None = None
+    choices: tuple[Choice, ...] = ()
+    answer: str = ""
+    point: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Scenario:
     """A list of steps, and the rule that they show, in one line."""
 
-    steps: tuple[ScenarioStep, ...]
     rule: str
+    steps: tuple[ScenarioStep, ...]
 
 
-SCENARIOS = {
-    name: Scenario(tuple(map(ScenarioStep.of, found["steps"])), found["rule"])
-    for name, found in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")).items()
-}
+_FOUND = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+SCENARIOS = TypeAdapter(dict[str, Scenario]).validate_python(_FOUND)
 
 
 def scenario(name: str) -> Scenario:
