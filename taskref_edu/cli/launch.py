@@ -24,6 +24,8 @@ from taskref_edu.clone import FIRST_NOTEBOOK, root
 from taskref_edu.errors import TaskrefError
 
 SILENCE = 3.0  # seconds without a word, at most
+# With one of these, JupyterLab prints something and starts nothing.
+PRINTS_ONLY = {"--version", "--help-all", "--show-config", "--show-config-json", "--generate-config"}
 
 
 class CannotStart(TaskrefError):
@@ -39,8 +41,9 @@ def start(arguments: Sequence[str]) -> int:
     require_free_port(arguments)
     os.environ.update(environment(os.environ))
     os.environ.pop("PYTHONOPTIMIZE", None)  # the kernels would inherit it, and skip every assert
-    print("Starting JupyterLab; its address comes last ...", flush=True)
-    threading.Thread(target=say_that_it_starts, daemon=True).start()
+    if PRINTS_ONLY.isdisjoint(arguments):
+        print("Starting JupyterLab; its address comes last ...", flush=True)
+        threading.Thread(target=say_that_it_starts, daemon=True).start()
     from jupyterlab.labapp import LabApp
 
     return LabApp.launch_instance([*options(clone), *as_root(arguments), *arguments]) or 0
