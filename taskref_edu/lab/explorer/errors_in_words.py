@@ -18,8 +18,10 @@ def error_text(error: BaseException) -> str:
     """The error on one line: its type, the first line of its message, and the database's own name for it."""
     cause = getattr(error, "orig", None) or error
     first_line = str(cause).strip().split("\n")[0]
-    text = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
     name = database_name(cause)
+    if name in REFUSED:  # `explained` says why; the advice after the database's own words would fill a headline
+        first_line = first_line.partition("; ")[0]
+    text = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
     return f"{text} ({name})" if name and name != type(error).__name__ else text
 
 

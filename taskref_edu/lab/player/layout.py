@@ -101,7 +101,10 @@ def cell(value: Any) -> str:
 
 
 def marks(recording: Recording, moment: Moment) -> dict[tuple[str, Any], str]:
-    """Warnings by table and key: live tasks that no row references, and references to rows that do not exist."""
+    """Warnings by table and key: live tasks without a row, and references to rows that do not exist.
+
+    A task whose payload names a row needs no reference to it.
+    """
     rows, tables = recording.rows(moment.state["rows"]), recording.facts["tables"]
     found: dict[tuple[str, Any], str] = {}
     targets: dict[str, str] = {}
@@ -114,6 +117,7 @@ def marks(recording: Recording, moment: Moment) -> dict[tuple[str, Any], str]:
                 if (target, row[column]) not in rows:
                     found[table, key] = f"✕ dangling: {recording.one(target, row[column])} is gone"
     for at, row in rows.items():
-        if at[0] in targets and at not in pointed and row.get("status") in LIVE:
+        named = f'"{targets.get(at[0])}_id"' in str(row.get("payload"))
+        if at[0] in targets and at not in pointed and not named and row.get("status") in LIVE:
             found[at] = f"◌ orphan: no {targets[at[0]]} points at it"
     return found

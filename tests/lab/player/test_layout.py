@@ -22,6 +22,16 @@ def test_a_task_that_has_ended_needs_no_order() -> None:
     assert marks(Recording(facts), broken) == {}
 
 
+def test_a_task_whose_payload_names_its_order_is_no_orphan() -> None:
+    facts = json.loads(json.dumps(recorded("race").facts))
+    broken = recorded("race").moments(recorded("race").opened)[-1]
+    payload = facts["tables"]["task"]["cols"].index("payload") + 1  # a row begins with its table's name
+    for row in facts["rows"]:
+        if row[0] == "task":
+            row[payload] = '{"order_id": 7}'
+    assert marks(Recording(facts), broken) == {}
+
+
 def test_each_of_two_reads_that_an_actor_relies_on_is_known_to_be_out_of_date() -> None:
     crowd = recorded("crowd")
     moments = crowd.moments(crowd.opened)

@@ -9,7 +9,7 @@ class Player {
     this.playing = !!this.options.game;
     this.run = (this.options.schedule && this.rec.run(this.options.schedule)) || this.rec.first();
     this.full = false;
-    this.helps = true;
+    this.helps = false; // folded: a notebook may ask for the repair below
     this.hasWhy = Object.values(this.rec.words.why).some(([said]) => said); // then its line is kept, so that nothing jumps
     this.root = host.attachShadow({ mode: "open" });
     this.root.adoptedStyleSheets = [sheet()];

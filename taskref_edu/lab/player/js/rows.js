@@ -36,8 +36,9 @@ class Side {
     const body = named.filter(([, row]) => row.table === t).map(([id, row]) => {
       const was = committed.get(id), mine = owner && (!was || cols.some((c) => was.at[c] !== row.at[c]));
       const change = this.changed.find((c) => c.id === id && !c.gone);
-      const lonely = rec.pointedAt.has(t) && rec.words.live.includes(row.at.status) && !pointed.has(row.key);
-      const lost = lonely && this.isLost(t, row.key), pointer = this.pointerTo(t);
+      const pointer = this.pointerTo(t), named = String(row.at.payload).includes(`"${pointer}_id"`); // classic: no reference needed
+      const lonely = rec.pointedAt.has(t) && rec.words.live.includes(row.at.status) && !pointed.has(row.key) && !named;
+      const lost = lonely && this.isLost(t, row.key);
       const broken = Object.entries(info.refs).find(([c, to]) => row.at[c] != null && !all.some((other) => other.table === to && other.key === row.at[c]));
       const tags = [
         broken && h("span", { cls: "tag lost" }, `✕ dangling: ${rec.one(broken[1], row.at[broken[0]])} is gone`),
