@@ -107,7 +107,7 @@ def _assigned_outside(tree: ast.Module) -> Iterator[tuple[int, str]]:
             continue
         given = {argument.arg for argument in function.args.args} & {"order", "row"}
         names = [leaf for leaf in ast.walk(function) if isinstance(leaf, ast.Name)]
-        bound = {leaf.id for leaf in names if isinstance(leaf.ctx, ast.Store)}
+        bound = {leaf.id for leaf in names if isinstance(leaf.ctx, ast.Store)} | set(_added(function))
         for node in ast.walk(function):
             match node:
                 case ast.Attribute(value=ast.Name(id=name), ctx=ast.Store()) if name in given - bound:
@@ -118,6 +118,14 @@ def _assigned_outside(tree: ast.Module) -> Iterator[tuple[int, str]]:
                     continue
             text = f"Line {node.lineno}: `{name}` was read in another session, so an assignment to it is not written"
             yield node.lineno, f"{text}; use an UPDATE, or read the row in this session"
+
+
+def _added(function: ast.FunctionDef) -> Iterator[str]:
+    """The names that the function hands to a session, which then writes what is assigned to them."""
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Attribute(attr="add" | "add_all" | "refresh"), args=arguments):
+                yield from (leaf.id for each in arguments for leaf in ast.walk(each) if isinstance(leaf, ast.Name))
 
 
 def _returns(function: ast.AST) -> bool:

@@ -1,4 +1,4 @@
-"""The Markdown of hints and messages: paragraphs, `code`, fences. As escaped HTML, and as plain text.
+"""The Markdown of hints and messages: paragraphs, `code`, *emphasis*, fences. As escaped HTML, and as plain text.
 
 A widget displays only HTML, and a full renderer would let messages contain markup, so everything is escaped first.
 A module of its own, because everything that displays text here uses it: outcomes, notes, buttons.
@@ -13,6 +13,7 @@ from html import escape
 from .code_html import code_html
 
 FENCE = re.compile(r"^```\w*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
+EMPHASIS = re.compile(r"(?<![\w*])(\*{1,2})(\w[^*]*?)\1(?![\w*])")  # not the stars of SELECT * and count(*)
 
 
 def html_of(text: str) -> str:
@@ -32,8 +33,13 @@ def html_of(text: str) -> str:
 def _inline(text: str) -> str:
     # The pieces with odd numbers were between backticks.
     return "".join(
-        f"<code>{escape(piece)}</code>" if number % 2 else escape(piece) for number, piece in enumerate(text.split("`"))
+        f"<code>{escape(piece)}</code>" if number % 2 else _emphasised(escape(piece))
+        for number, piece in enumerate(text.split("`"))
     )
+
+
+def _emphasised(text: str) -> str:
+    return EMPHASIS.sub(lambda match: "<{0}>{1}</{0}>".format("em" if match[1] == "*" else "b", match[2]), text)
 
 
 def text_of(text: str) -> str:

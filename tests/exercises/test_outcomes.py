@@ -78,6 +78,11 @@ def test_details_draw_themselves_where_they_can() -> None:
 
 def test_markdown() -> None:
     assert html_of("One `a < b` two.") == "One <code>a &lt; b</code> two."
+    assert html_of("Is it *yours*, **now**?") == "Is it <em>yours</em>, <b>now</b>?"
+    assert (
+        html_of("SELECT * FROM x, count(*) or count(*), 2 * 3 * 4")
+        == "SELECT * FROM x, count(*) or count(*), 2 * 3 * 4"
+    )
     html = html_of("First.\n\n```python\nx = '<'\n```\n\nLast.")
     bare = re.sub(r' (?:style|onclick)="[^"]*"', "", html)
     code = "<pre>x <span>=</span> <span>'&lt;'</span></pre>"

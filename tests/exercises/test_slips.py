@@ -76,6 +76,14 @@ def test_a_solution_shows_no_slip(id: str) -> None:
     assert slips_in(exercise.solution, exercise) == []
 
 
+@pytest.mark.parametrize(
+    ("before", "slips"), [("", 1), ("    session.add(order)\n", 0), ("    session.refresh(order)\n", 0)]
+)
+def test_an_assignment_to_a_row_of_this_session_is_no_slip(before: str, slips: int) -> None:
+    text = f"{CLICK}{before}    order.processing_task_id = task.id\n"
+    assert len([each for each in slips_in(text, find("3.3")) if "another session" in each]) == slips
+
+
 def test_callers__the_session_is_the_callers_again_afterwards() -> None:
     engine = open_database()
     with writing(engine) as session:

@@ -80,7 +80,7 @@ def check_every_status(click: Click) -> None:
 
 
 def _as_it_should(status: TaskStatus | None, got: Any) -> None:
-    while_ = f"while the payment is `{status}`" if status else "with no payment before"
+    while_ = f"on an order whose payment is `{status}`" if status else "on an order without a payment"
     if status in LIVE:
         if isinstance(got, Task):
             twice = f"A click {while_} enqueues another one: the order is paid twice."
@@ -197,20 +197,20 @@ can never be paid again. Name what you mean: the live statuses.
 The check only reads. Two clicks can read at the same moment; that is the rest of this notebook.
 """,
     wrong_answers=[
-        Wrong(_mended('query.where(Task.status != "succeeded")'), "while the payment is `failed` enqueues nothing"),
+        Wrong(_mended('query.where(Task.status != "succeeded")'), "payment is `failed` enqueues nothing"),
         Wrong(
             _mended('query.where(col(Task.status).in_(["pending", "running", "failed"]))'),
-            "while the payment is `failed` enqueues nothing",
+            "payment is `failed` enqueues nothing",
         ),
         Wrong(
             _mended('query.where(col(Task.status).in_(["pending", "running", "succeeded"]))'),
-            "while the payment is `succeeded` enqueues nothing",
+            "payment is `succeeded` enqueues nothing",
         ),
-        Wrong(_mended("query"), "while the payment is `succeeded` enqueues nothing"),
-        Wrong(_mended('query.where(Task.status == "running")'), "while the payment is `pending` enqueues another one"),
+        Wrong(_mended("query"), "payment is `succeeded` enqueues nothing"),
+        Wrong(_mended('query.where(Task.status == "running")'), "payment is `pending` enqueues another one"),
         Wrong(
             _mended('query.where(Task.status == "pending" or Task.status == "running")'),
-            "while the payment is `pending` enqueues another one",
+            "payment is `pending` enqueues another one",
         ),
         Wrong(
             STUB.replace(

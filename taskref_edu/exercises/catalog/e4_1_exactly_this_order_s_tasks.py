@@ -120,7 +120,7 @@ def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
         return f"{found}, {other}: `{row.payload}`. Expected: the key `order_id` has that value, exactly."
     if row.type != PAYMENT:
         return f"{found}, which is a `{row.type}` of that order; expected its `{PAYMENT}` tasks only."
-    return f"{found}, which has `{row.status}`; expected those that can still be stopped: pending and running."
+    return f"{found}, whose status is `{row.status}`; expected those that can still be stopped: pending and running."
 
 
 def missing(row: Row, order: int) -> str:
@@ -223,9 +223,9 @@ It reads every live task, unless an index serves it. That comes at the end of th
             "only mentions that number",
         ),
         _wrong(f"{STATUS} AND {EXACT}", "which is a `refund` of that order"),
-        _wrong(f"{TYPE} AND {EXACT}", "which has `succeeded`"),
+        _wrong(f"{TYPE} AND {EXACT}", "whose status is `succeeded`"),
         _wrong(f"{TYPE} AND status = 'pending' AND {EXACT}", "misses a running payment"),
-        _wrong(f"{TYPE} AND status != 'succeeded' AND {EXACT}", "which has `failed`"),
+        _wrong(f"{TYPE} AND status != 'succeeded' AND {EXACT}", "whose status is `failed`"),
         _wrong(f"{TYPE} AND {STATUS} AND json_extract(payload, '$.order_id') = 1", "has no `:order`"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "returns 14 columns", what="*"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "which is no task's id", what="payload"),

@@ -104,6 +104,8 @@ def check_serves_the_worker(index: Index) -> None:
             f"The list is served, the worker is not: `{LOOK_UP}` takes {cost.vm_steps:,} steps. "
             "Expected: one index for both, on the column that both ask for.",
             cost,
+            expected={"plan of the look-up": "SEARCH orders USING INDEX …"},
+            found={"plan of the look-up": "; ".join(cost.plan)},
         )
 
 
@@ -141,7 +143,7 @@ EXERCISE = Exercise(
     goal=f"""
 Return the `CREATE INDEX` statement that serves both of these: the list of the orders in process, and the worker's
 look-up. It should have an entry for each order in process, and for no other. It is one statement, and changes nothing
-else: every order that could be stored before still can.
+else: no new order is refused.
 
 ```sql
 {LIST};
