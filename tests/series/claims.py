@@ -93,7 +93,8 @@ assert (awake["order is"], awake["charges"]) == ("paid", 2)  # a token fences th
     "10": """
 assert not any(lost.holds for lost in dual.values()) and all(lost.holds for lost in deaths)
 assert arrivals == [2, 3, 4] and once.holds
-assert len(too_early) == 2 and len(confirmed) == 1 and let_in[0] and not let_in[2]
+assert len(too_early) == 2 and let_in == (True, False, True)
+assert [tuple(row) for row in confirmed] == [("order 7, payment 1", 2)]  # sent twice: one payment
 assert not too_soon.holds and confirming.holds and killed.holds
 """,
     "11": """
