@@ -12,7 +12,8 @@ from playwright.sync_api import Page
 from taskref_edu.lab.player.page import data, element_name, module
 from taskref_edu.lab.player.recording import Recording
 
-AUDIT = "".join(Path(__file__).with_name("audit.js").read_text().partition("([name")[1:])
+AUDIT = "".join(Path(__file__).with_name("audit.js").read_text().partition("([name")[1:]).removesuffix(";\n")
+PAPER = "body { background: #ffffff } html[data-theme=dark] body { background: #0e1013 }"
 NAME = element_name()
 PLAYER = f"document.querySelector('{NAME}').player"
 
@@ -25,20 +26,22 @@ def element(recording: Recording, **options: Any) -> str:
 
 def show(page: Page, *elements: str, theme: str = "light") -> None:
     """A page of these players, in a theme."""
-    paper = {"light": "#ffffff", "dark": "#0e1013"}[theme]
     page.set_content(
-        f'<!doctype html><html lang="en" data-theme="{theme}"><head><title>players</title></head>'
-        f'<body style="margin:0;padding:12px;background:{paper}"><main><h1 style="font-size:14px">players</h1>'
+        f'<!doctype html><html lang="en" data-theme="{theme}"><head><title>players</title>'
+        f'<style>{PAPER}</style></head><body style="margin:0;padding:12px"><main>'
+        f'<h1 style="font-size:14px">players</h1>'
         f"{''.join(elements)}</main><script>{module()}</script></body></html>"
     )
 
 
-def complaints(page: Page, *, contrast: bool, widths: Sequence[int] = ()) -> list[str]:
+def complaints(
+    page: Page, *, contrast: bool, widths: Sequence[int] = (), themes: Sequence[str] = ("light",)
+) -> list[str]:
     """What cannot be read: texts that are cut, overlap, lie outside the box, or have too little contrast.
 
-    widths: of the player; then every step of the schedule that is open is looked at.
+    widths: of the player; then every step of the schedule that is open is looked at, in each of the themes.
     """
-    return page.evaluate(AUDIT, [NAME, contrast, list(widths) or None])
+    return page.evaluate(AUDIT, [NAME, contrast, list(widths) or None, list(themes)])
 
 
 def play(page: Page, letters: Iterable[str]) -> None:

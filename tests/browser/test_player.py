@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from taskref_edu.beyond.experiments import RECORDED
 from taskref_edu.lab.explorer.recorder import record
-from taskref_edu.lab.player.answers import threads
+from taskref_edu.lab.player.answers import dependencies
 from taskref_edu.lab.player.recording import Recording, switches
 from taskref_edu.lab.player.story import ending
 from taskref_edu.lab.player.words import columns
@@ -231,14 +231,14 @@ def test_a_step_lays_out_anew_only_what_it_changes(canvas: Page) -> None:
 
 
 @pytest.mark.parametrize("name", ["asked", "cancel"])
-def test_the_threads_on_the_page_are_those_of_the_sentence(canvas: Page, name: str) -> None:
+def test_the_dependencies_on_the_page_are_those_of_the_sentence(canvas: Page, name: str) -> None:
     recording = recorded(name)
     show(canvas, element(recording))
     drawn = canvas.evaluate(
-        f"""() => {PLAYER}.rec.list.map((run) => [run.s, {PLAYER}.rec.threads({PLAYER}.rec.path(run.s))
+        f"""() => {PLAYER}.rec.list.map((run) => [run.s, {PLAYER}.rec.dependencies({PLAYER}.rec.path(run.s))
           .map((t) => [t.by, t.from, t.open ? null : t.to, t.stale])])"""
     )
     assert dict(drawn) == {
-        run.schedule: [[t.by, t.read, t.act, t.stale] for t in threads(recording, recording.moments(run.schedule))]
+        run.schedule: [[t.by, t.read, t.act, t.stale] for t in dependencies(recording, recording.moments(run.schedule))]
         for run in recording.runs
     }

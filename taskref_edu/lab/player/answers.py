@@ -26,7 +26,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Thread:
+class Dependency:
     """What an actor has read, from the read to the write that relies on it, as step numbers.
 
     act: the write; None while it may still come. commit: the step that made the write visible. stale: the first step
@@ -94,7 +94,7 @@ class Answers:
         return differing or [name for name in columns if name in (*info.get("refs", {}), "status")]
 
 
-def threads(recording: Recording, moments: Sequence[Moment]) -> list[Thread]:
+def dependencies(recording: Recording, moments: Sequence[Moment]) -> list[Dependency]:
     """Each read with the write that relies on it: the first on its table, else the last before the next such read."""
     over = moments[-1].state.get("ended", "") if moments[-1].state.get("go") else "".join(recording.letters)
     found = []
@@ -114,7 +114,7 @@ def threads(recording: Recording, moments: Sequence[Moment]) -> list[Thread]:
         last = act if act is not None else len(moments)
         stale = next((m.number for m in moments[moment.number + 1 : last] if recording.now(m, moment)), None)
         commit = recording.commit_of(moments, act) if act is not None else None
-        found.append(Thread(by, moment.number, act, commit, stale))
+        found.append(Dependency(by, moment.number, act, commit, stale))
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .answers import Answers, Thread, threads
+from .answers import Answers, Dependency, dependencies
 from .recording import Change, Moment, Recording, Run
 
 Part = str | tuple[str, Any]  # text, or ("who", letter), ("code", text), ("b", text), ("step", number)
@@ -55,8 +55,8 @@ class Case:
         return Answers(self.recording)
 
     @cached_property
-    def threads(self) -> list[Thread]:
-        return threads(self.recording, self.moments)
+    def dependencies(self) -> list[Dependency]:
+        return dependencies(self.recording, self.moments)
 
     @cached_property
     def writings(self) -> list[Writing]:
@@ -103,13 +103,13 @@ class Case:
         """What the other actors had committed before a step."""
         return [w for w in self.writings if w.by != but and w.commit is not None and w.commit < number]
 
-    def acts(self, thread: Thread) -> list[Writing]:
+    def acts(self, dependency: Dependency) -> list[Writing]:
         """What the write that relies on a read changed, where it was committed."""
-        return [w for w in self.writings if w.at == thread.act and w.commit is not None]
+        return [w for w in self.writings if w.at == dependency.act and w.commit is not None]
 
-    def overlapping(self) -> Iterator[tuple[Thread, Thread]]:
+    def overlapping(self) -> Iterator[tuple[Dependency, Dependency]]:
         """Pairs of reads made before either relying write was committed; the first commit outdates the other read."""
-        acting = [t for t in self.threads if t.commit is not None and self.acts(t)]
+        acting = [t for t in self.dependencies if t.commit is not None and self.acts(t)]
         for place, one in enumerate(acting):
             for other in acting[place + 1 :]:
                 if one.by != other.by and max(one.read, other.read) < min(commit(one), commit(other)):
@@ -117,9 +117,11 @@ class Case:
                     if self.makes_false(commit(first), second):
                         yield (one, other) if one.read < other.read else (other, one)
 
-    def makes_false(self, number: int, thread: Thread) -> bool:
+    def makes_false(self, number: int, dependency: Dependency) -> bool:
         """Whether this step changed what the reading actor's SELECT would return."""
-        before, after = (self.recording.now(self.moments[n], self.moments[thread.read]) for n in (number - 1, number))
+        before, after = (
+            self.recording.now(self.moments[n], self.moments[dependency.read]) for n in (number - 1, number)
+        )
         return after is not None and after != before
 
     def sql(self, number: int) -> str:
@@ -148,9 +150,9 @@ class Case:
         return ("b", self.recording.one(change.table, change.key))
 
 
-def commit(thread: Thread) -> int:
+def commit(dependency: Dependency) -> int:
     """When the write that relies on a read was committed."""
-    return thread.commit or 0
+    return dependency.commit or 0
 
 
 def who(letter: str) -> Part:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...arguments import shorten
-from .answers import Thread
+from .answers import Dependency
 from .recording import LIVE, Change, Moment, Recording
 from .short_sql import Clause
 
@@ -50,7 +50,10 @@ def blocked(moments: Sequence[Moment], number: int, letter: str) -> str:
 
 
 def notes(
-    recording: Recording, moments: Sequence[Moment], found: Sequence[Thread], now: dict[str, dict[str, dict[str, str]]]
+    recording: Recording,
+    moments: Sequence[Moment],
+    found: Sequence[Dependency],
+    now: dict[str, dict[str, dict[str, str]]],
 ) -> dict[tuple[int, str], tuple[str, str]]:
     """Notes in the gaps of a lane, by step and letter: `out of date: now 2`, `waits for B’s lock`."""
     notes: dict[tuple[int, str], tuple[str, str]] = {}
@@ -62,25 +65,25 @@ def notes(
                 notes[moment.number, letter] = (f"waits for {holder}’s lock", "quiet")
             waiting = holder
     news: dict[tuple[int, str], list[str]] = {}
-    for thread in found:
-        if thread.stale is not None and moments[thread.stale].by != thread.by:
-            sql = str((moments[thread.read].step or {})["sql"])
-            value = now.get(str(moments[thread.stale].index), {}).get(thread.by, {}).get(sql, "")
-            news.setdefault((thread.stale, thread.by), []).append(value)
+    for dependency in found:
+        if dependency.stale is not None and moments[dependency.stale].by != dependency.by:
+            sql = str((moments[dependency.read].step or {})["sql"])
+            value = now.get(str(moments[dependency.stale].index), {}).get(dependency.by, {}).get(sql, "")
+            news.setdefault((dependency.stale, dependency.by), []).append(value)
     for place, values in news.items():
         notes[place] = (f"out of date: now {', '.join(dict.fromkeys(filter(None, values)))}".rstrip(), "bad")
     return notes
 
 
-def side_by_side(found: Sequence[Thread]) -> dict[Thread, float]:
-    """Where at the edge of its lane each thread runs, from 0 to 1, so that two at the same time never share a line."""
-    slots: dict[Thread, int] = {}
-    ends: dict[str, list[int]] = {}  # by lane: for each slot, the step at which its latest thread ends
-    for thread in found:
-        mine = ends.setdefault(thread.by, [])
-        slots[thread] = next((slot for slot, end in enumerate(mine) if end <= thread.read), len(mine))
-        mine[slots[thread] : slots[thread] + 1] = [thread.act or thread.read]
-    return {thread: (slot + 1) / (len(ends[thread.by]) + 1) for thread, slot in slots.items()}
+def side_by_side(found: Sequence[Dependency]) -> dict[Dependency, float]:
+    """Where at the edge of its lane each dependency runs, from 0 to 1; two at the same time never share a line."""
+    slots: dict[Dependency, int] = {}
+    ends: dict[str, list[int]] = {}  # by lane: for each slot, the step at which its latest dependency ends
+    for dependency in found:
+        mine = ends.setdefault(dependency.by, [])
+        slots[dependency] = next((slot for slot, end in enumerate(mine) if end <= dependency.read), len(mine))
+        mine[slots[dependency] : slots[dependency] + 1] = [dependency.act or dependency.read]
+    return {dependency: (slot + 1) / (len(ends[dependency.by]) + 1) for dependency, slot in slots.items()}
 
 
 def row_words(recording: Recording, change: Change, columns: Sequence[str]) -> str:

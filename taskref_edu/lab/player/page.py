@@ -1,8 +1,8 @@
 """The player in a page: a custom element for each recording, and, once for each page, the module that animates it.
 
 Where scripts may not run, the element shows its content: the still and the table. The module is the concatenation of
-the files of `js/`, in one scope. It defines an element whose name contains the source's hash, so that two
-versions of the package can be on one page.
+the files of `js/`, in one scope, with those of `css/`. It defines an element whose name contains the source's hash, so
+that two versions of the package can be on one page.
 """
 
 from __future__ import annotations
@@ -23,33 +23,47 @@ from .story import headline, steps_table
 from .words import words
 
 FOLDER = Path(__file__).parent
-FILES = ("dom", "recording", "words", "map", "lanes", "rows", "bar", "game", "link", "keys", "player")
+SCRIPTS = ("dom", "recording", "words", "map", "lanes", "rows", "bar", "game", "link", "keys", "player")
+STYLES = ("base", "headline", "map", "bar", "lanes", "notes", "game", "rows", "narrow", "system")
 
 
 @lru_cache(maxsize=1)
 def module() -> str:
     """The player's JavaScript with its CSS, as one classic script."""
-    source = "\n".join(_lines_of(FOLDER / "js" / f"{name}.js") for name in FILES)
-    style = json.dumps(_small_css((FOLDER / "player.css").read_text(encoding="utf-8")), ensure_ascii=False)
-    return f'(() => {{\n"use strict";\nconst ELEMENT = "{element_name()}";\nconst CSS_TEXT = {style};\n{source}}})();\n'
+    script = small_script("\n".join(path.read_text(encoding="utf-8") for path in _files("js")))
+    style = small_style("\n".join(path.read_text(encoding="utf-8") for path in _files("css")))
+    constants = f'const ELEMENT = "{element_name()}";\nconst CSS_TEXT = {json.dumps(style, ensure_ascii=False)};\n'
+    return f'(() => {{\n"use strict";\n{constants}{script}}})();\n'
 
 
-def _lines_of(path: Path) -> str:
-    """A source without indentation and comment lines: every saved notebook contains it."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-    return "\n".join(line for line in lines if line and not line.startswith("//"))
+def _files(kind: str) -> list[Path]:
+    return [FOLDER / kind / f"{name}.{kind}" for name in {"js": SCRIPTS, "css": STYLES}[kind]]
 
 
-def _small_css(css: str) -> str:
-    """The style without comments, and without spaces around braces and semicolons."""
-    return re.sub(r"\s*([{};])\s*", r"\1", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL))
+def small_script(source: str) -> str:
+    """A source without indentation, comments, and the line breaks that only formatting needs.
+
+    Every saved notebook contains it. No template literal may run over a line break.
+    """
+    lines = (re.sub(r"(^|\s)// .*", "", line).strip() for line in source.splitlines())
+    text = "\n".join(filter(None, lines)) + "\n"
+    text = re.sub(r",\n([)\]}])", r"\1", text)  # the comma after the last of several lines
+    return re.sub(r"(?<=[\[({,])\n|\n(?=[\])?:.]|&&|\|\|)", "", text)
+
+
+def small_style(source: str) -> str:
+    """A style without comments, and without the spaces and line breaks that only formatting needs."""
+    text = re.sub(r"/\*.*?\*/", "", source, flags=re.DOTALL)
+    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r" ?([{};,]) ?|(?<=:) ", r"\1", text).replace(";}", "}").strip()
+    return text.replace('"', "'")  # JSON would escape them
 
 
 @lru_cache(maxsize=1)
 def element_name() -> str:
     """The name of the custom element, which changes with the source."""
-    parts = [FOLDER / "player.css", *(FOLDER / "js" / f"{name}.js" for name in FILES)]
-    return f"taskref-player-{sha256(b''.join(part.read_bytes() for part in parts)).hexdigest()[:10]}"
+    source = b"".join(path.read_bytes() for kind in ("js", "css") for path in _files(kind))
+    return f"taskref-player-{sha256(source).hexdigest()[:10]}"
 
 
 def data(facts: Facts, options: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from textwrap import wrap
 from typing import Any, NamedTuple
 
 from ...arguments import shorten
-from .answers import Answers, Thread, threads
+from .answers import Answers, Dependency, dependencies
 from .layout import Piece, cell, marks, notes, side_by_side, wrapped
 from .recording import Moment, Recording, Run
 from .story import ICONS, bare_error, ending, headline
@@ -21,7 +21,7 @@ from .words import columns, words
 
 MONO, PROSE, LINE = 7.3, 7.6, 18  # width of a character of 12 px code, of 14 px prose; height of a line of code
 MARGIN, NUMBERS, GAP, SIDE_GAP, HEAD = 24, 34, 10, 30, 34
-EDGE = 22  # of a lane, where the threads run
+EDGE = 22  # of a lane, where the dependencies run
 TAG, CELL = 18, 26  # characters in a line of a row's tag, and in a cell
 BESIDE = 560  # what tables beside each other take; the next one is below
 
@@ -51,8 +51,8 @@ class Still:
         self.run = recording.run(schedule) or Run(schedule)
         self.why = why(recording, self.run)
         self.answers = Answers(recording)
-        self.threads = threads(recording, self.moments)
-        self.notes = notes(recording, self.moments, self.threads, words(recording)["now"])
+        self.dependencies = dependencies(recording, self.moments)
+        self.notes = notes(recording, self.moments, self.dependencies, words(recording)["now"])
         self.lane = {1: 420, 2: 296}.get(len(recording.letters), max(210, 640 // len(recording.letters)))
         self.lefts = {x: MARGIN + NUMBERS + n * (self.lane + GAP) for n, x in enumerate(recording.letters)}
         self.right = max(self.lefts.values()) + self.lane
@@ -115,14 +115,19 @@ class Still:
                 y, dash = tops[bracket.first - 1] + 2, ' stroke-dasharray="4 3"' if bracket.torn or bracket.open else ""
                 frame = f'stroke-width="1.4"{dash}'
                 shapes.append(rect(f"frame s{letter}", x + 7, y, self.lane - 28, tops[bracket.last] - 3 - y, 8, frame))
-        mine = [thread for thread in self.threads if thread.by == letter and thread.act]
-        for thread, place in side_by_side(mine).items():
-            shapes += self._thread(thread, round(self.lefts[letter] + self.lane - EDGE * (1 - place), 1), tops)
+        mine = [dependency for dependency in self.dependencies if dependency.by == letter and dependency.act]
+        for dependency, place in side_by_side(mine).items():
+            shapes += self._dependency(dependency, round(self.lefts[letter] + self.lane - EDGE * (1 - place), 1), tops)
         return shapes
 
-    def _thread(self, thread: Thread, x: float, tops: Sequence[float]) -> list[str]:
+    def _dependency(self, dependency: Dependency, x: float, tops: Sequence[float]) -> list[str]:
         """A line from a read to the write that relies on it; red from where the read is out of date."""
-        letter, stale, begin, end = thread.by, thread.stale, tops[thread.read - 1] + 13, tops[thread.act or 0] - 14
+        letter, stale, begin, end = (
+            dependency.by,
+            dependency.stale,
+            tops[dependency.read - 1] + 13,
+            tops[dependency.act or 0] - 14,
+        )
         middle = tops[stale - 1] + 4 if stale is not None else end
         shapes = [line(f"s{letter}", f"M{x} {begin + 4:.1f}V{middle:.1f}", dash="2 3")]
         if stale is not None:
@@ -157,7 +162,9 @@ class Still:
             for n, part in enumerate(wrap(value, room - 4)):
                 lines.append([*(came if n == 0 else [("  ", "")]), (f" {part} " if key else part, style)])
         key = self.why.key if self.why else ()
-        late = next((t for t in self.threads if t.act == moment.number and t.stale is not None and t.read in key), None)
+        late = next(
+            (t for t in self.dependencies if t.act == moment.number and t.stale is not None and t.read in key), None
+        )
         mark = self.why.marks.get(moment.number, "") if self.why else ""
         if not mark and late is not None and self.run.outcome == "bad":
             mark = f"too late: relies on step {late.read}"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from .answers import Answers, threads
+from .answers import Answers, dependencies
 from .layout import cell, marks, notes, row_words, wrapped
 from .recording import Moment, Recording, Run
 from .remedies import remedy
@@ -70,7 +70,7 @@ def ending(run: Run) -> list[str]:
 
 def _lanes(recording: Recording, moments: Sequence[Moment]) -> list[str]:
     width = WIDTH // len(recording.letters) - 2
-    beside = notes(recording, moments, threads(recording, moments), words(recording)["now"])
+    beside = notes(recording, moments, dependencies(recording, moments), words(recording)["now"])
     lines = ["     " + "  ".join(letter.ljust(width) for letter in recording.letters)]
     for moment in moments[1:]:
         cells = {moment.by: _step(recording, moments, moment, width)}

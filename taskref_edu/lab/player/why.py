@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from .answers import Thread, shown
+from .answers import Dependency, shown
 from .case import Case, Part, Why, Writing, at, commit, sentence, who
 from .recording import LIVE, Moment, Recording, Run
 from .refusals import refused
@@ -36,7 +36,9 @@ def second_after_cancel(case: Case) -> Why | None:
         table, key, status = hidden
         born = (w for w in case.writings if w.change.was is None and w.at > cancel.at and w.by != cancel.by)
         second = next((w for w in born if w.change.table == table and w.change.key != key), None)
-        reads = [t.read for t in case.threads if second and t.by == second.by and cancel.commit < t.read < second.at]
+        reads = [
+            t.read for t in case.dependencies if second and t.by == second.by and cancel.commit < t.read < second.at
+        ]
         if second is None or not reads:
             continue
         task: Part = ("b", case.recording.one(table, key))
@@ -215,20 +217,20 @@ def write_skew(case: Case) -> Why | None:
 
 def lost_update(case: Case) -> Why | None:
     """An actor overwrites what another one committed after the first had read."""
-    for thread in case.threads:
-        for mine in case.acts(thread):
-            if (found := _overwritten(case, thread, mine)) is None:
+    for dependency in case.dependencies:
+        for mine in case.acts(dependency):
+            if (found := _overwritten(case, dependency, mine)) is None:
                 continue
             theirs, column = found
             return sentence(
                 "lost update",
-                (thread.read,),
+                (dependency.read,),
                 "{A} read {answer} {read}; then {B} committed {column} = {value} {commit}."
                 " {A} still wrote {late} {act}: {B}’s change is lost.",
-                A=who(thread.by),
+                A=who(dependency.by),
                 B=who(theirs.by),
-                answer=case.answered(thread.read),
-                read=at(thread.read),
+                answer=case.answered(dependency.read),
+                read=at(dependency.read),
                 column=("code", column),
                 value=("b", shown((theirs.change.now or {})[column])),
                 commit=at(theirs.commit or 0),
@@ -238,11 +240,11 @@ def lost_update(case: Case) -> Why | None:
     return None
 
 
-def _overwritten(case: Case, thread: Thread, mine: Writing) -> tuple[Writing, str] | None:
+def _overwritten(case: Case, dependency: Dependency, mine: Writing) -> tuple[Writing, str] | None:
     """The committed write that a write replaces, and the column; None if it computes from the present value."""
     assigned = assignments(case.sql(mine.at))
     for theirs in reversed(case.before(mine.at, but=mine.by)):
-        if theirs.row != mine.row or (theirs.commit or 0) < thread.read:
+        if theirs.row != mine.row or (theirs.commit or 0) < dependency.read:
             continue
         for column in mine.change.columns:
             now, was = (theirs.change.now or {}).get(column), (mine.change.was or {}).get(column)
@@ -254,11 +256,15 @@ def _overwritten(case: Case, thread: Thread, mine: Writing) -> tuple[Writing, st
 def stale_read(case: Case) -> Why | None:
     """An actor acts on an outdated answer, as in every schedule that breaks and in none that holds."""
     telling = _telling_reads(case.recording)
-    for thread in case.threads:
-        if thread.stale is None or thread.act is None or (thread.by, case.sql(thread.read)) not in telling:
+    for dependency in case.dependencies:
+        if (
+            dependency.stale is None
+            or dependency.act is None
+            or (dependency.by, case.sql(dependency.read)) not in telling
+        ):
             continue
-        moment, count = case.moments[thread.stale], sum(run.outcome == "bad" for run in case.recording.runs)
-        table = case.table(thread.read)
+        moment, count = case.moments[dependency.stale], sum(run.outcome == "bad" for run in case.recording.runs)
+        table = case.table(dependency.read)
         news = [w for w in case.writings if w.commit == moment.number and w.change.table == table and w.change.columns]
         change: list[Part] = []
         if news:
@@ -267,16 +273,16 @@ def stale_read(case: Case) -> Why | None:
             change = [" ", ("code", column), " = ", ("b", shown((latest.now or {})[column]))]
         return sentence(
             "stale read",
-            (thread.read,),
+            (dependency.read,),
             "{B} read {answer} {read}; then {A} committed{change} {commit}, and {B} still wrote {act}."
             f" So it is in all {count} that break, and in none that holds.",
-            B=who(thread.by),
-            answer=case.answered(thread.read),
-            read=at(thread.read),
+            B=who(dependency.by),
+            answer=case.answered(dependency.read),
+            read=at(dependency.read),
             A=who(moment.by),
             change=change,
             commit=at(moment.number),
-            act=at(thread.act),
+            act=at(dependency.act),
         )
     return None
 
@@ -289,7 +295,9 @@ def _telling_reads(recording: Recording) -> frozenset[tuple[str, str]]:
     found: dict[bool, list[frozenset[tuple[str, str]]]] = {True: [], False: []}
     for run in recording.runs:
         case = Case(recording, run, recording.moments(run.schedule))
-        stale = frozenset((t.by, case.sql(t.read)) for t in case.threads if t.stale is not None and t.act is not None)
+        stale = frozenset(
+            (t.by, case.sql(t.read)) for t in case.dependencies if t.stale is not None and t.act is not None
+        )
         found[run.outcome == "bad"].append(stale)
     if len(found[True]) < 2 or len(found[False]) < 2:
         return frozenset()

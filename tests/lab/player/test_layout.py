@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from taskref_edu.lab.player.answers import Thread, threads
+from taskref_edu.lab.player.answers import Dependency, dependencies
 from taskref_edu.lab.player.layout import marks, side_by_side
 from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.player.still import MONO, Still
@@ -40,12 +40,12 @@ def test_each_of_two_reads_that_an_actor_relies_on_is_known_to_be_out_of_date() 
     assert [crowd.table_of(m.step or {}) for m in reads if crowd.now(stale, m)] == ["orders", "customer", "shipment"]
 
 
-def test_threads_at_the_same_time_do_not_share_a_line() -> None:
+def test_dependencies_at_the_same_time_do_not_share_a_line() -> None:
     crowd = recorded("crowd")
-    found = [thread for thread in threads(crowd, crowd.moments(crowd.opened)) if thread.by == "A"]
+    found = [dependency for dependency in dependencies(crowd, crowd.moments(crowd.opened)) if dependency.by == "A"]
     places = side_by_side(found)
     assert len(found) == len(set(places.values())) == 3
-    after = Thread("A", max(thread.act or 0 for thread in found), 20, None, None)
+    after = Dependency("A", max(dependency.act or 0 for dependency in found), 20, None, None)
     assert side_by_side([*found, after])[after] == min(places.values())  # a line that has become free
 
 

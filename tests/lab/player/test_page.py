@@ -9,7 +9,16 @@ import pytest
 
 from taskref_edu.lab.player import notebook_cell
 from taskref_edu.lab.player.notebook_cell import Cell, module_wanted
-from taskref_edu.lab.player.page import FILES, FOLDER, element_name, module, player_html
+from taskref_edu.lab.player.page import (
+    FOLDER,
+    SCRIPTS,
+    STYLES,
+    element_name,
+    module,
+    player_html,
+    small_script,
+    small_style,
+)
 from tests.lab.player.scenarios import recorded
 
 
@@ -20,10 +29,26 @@ def test_the_module_is_small() -> None:
     assert len(gzip.compress(source)) <= 25_000
 
 
-def test_every_file_is_in_it__and_none_is_long() -> None:
-    files = sorted(path.stem for path in (FOLDER / "js").glob("*.js"))
-    assert files == sorted(FILES)
-    assert all(len((FOLDER / "js" / f"{name}.js").read_text().splitlines()) < 600 for name in FILES)
+def test_every_file_is_in_it__and_can_be_read() -> None:
+    """Formatted as `prettier --print-width 120` does it."""
+    for kind, names in (("js", SCRIPTS), ("css", STYLES)):
+        files = {path.stem: path.read_text().splitlines() for path in (FOLDER / kind).glob(f"*.{kind}")}
+        assert sorted(files) == sorted(names)
+        assert {name: len(lines) for name, lines in files.items() if len(lines) > 400} == {}
+        assert [line for lines in files.values() for line in lines if len(line) > 120] == []
+
+
+def test_no_text_of_the_script_runs_over_a_line_break() -> None:
+    """The module joins lines, and strips their indentation."""
+    for path in (FOLDER / "js").glob("*.js"):
+        assert [line for line in path.read_text().splitlines() if line.count("`") % 2] == []
+
+
+def test_what_only_formatting_needs_is_left_out() -> None:
+    source = "// why\nconst a = f(\n  [1, 2], // how\n  { b: `c, d` },\n);\nreturn (\n  a\n    .at(0) ||\n  null\n);\n"
+    assert small_script(source) == "const a = f([1, 2],{ b: `c, d` });\nreturn (a.at(0) ||\nnull);\n"
+    style = """/* why */\n.a,\n.b > i:hover {\n  color: color-mix(in srgb, red 5%, blue);\n  content: "→ ";\n}\n"""
+    assert small_style(style) == ".a,.b > i:hover{color:color-mix(in srgb,red 5%,blue);content:'→ '}"
 
 
 def test_it_can_stand_in_a_page() -> None:

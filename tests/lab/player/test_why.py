@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Engine
 
 from taskref_edu.lab import explore
-from taskref_edu.lab.player.answers import threads
+from taskref_edu.lab.player.answers import dependencies
 from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.player.remedies import REMEDIES, remedy
 from taskref_edu.lab.player.why import why
@@ -58,7 +58,7 @@ def test_a_write_that_only_renews_a_lease_is_not_what_came_too_late() -> None:
     moments = asked.moments(run.schedule)
     assert asked.sql(moments[14].step or {}).startswith("UPDATE task SET lease_expires_at")
     assert asked.sql(moments[16].step or {}).startswith("UPDATE orders SET status")
-    late = [thread.act for thread in threads(asked, moments) if thread.stale is not None]
+    late = [dependency.act for dependency in dependencies(asked, moments) if dependency.stale is not None]
     assert late == [16]
 
 

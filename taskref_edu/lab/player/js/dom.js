@@ -18,6 +18,12 @@ function h(tag, props = {}, ...kids) {
   return el;
 }
 
+const div = (cls, ...kids) => h("div", { cls: cls || null }, kids);
+const span = (cls, ...kids) => h("span", { cls: cls || null }, kids);
+// A button: `name` finds it again after a redraw, so that it keeps the focus.
+const button = (name, cls, onclick, kids, more = {}) => h("button", { cls, "data-f": name, onclick, ...more }, kids);
+const classes = (...names) => names.filter(Boolean).join(" ");
+
 // Puts these elements into another one. What is there and looks the same stays: the browser need not lay it out again.
 function renew(parent, elements) {
   const there = new Map();
@@ -26,18 +32,23 @@ function renew(parent, elements) {
     const html = el.outerHTML;
     there.set(html, [...(there.get(html) || []), el]);
   }
-  const wanted = elements.filter(Boolean).map((el) => (el.parentNode === parent ? el : there.get(el.outerHTML)?.shift() || el));
+  const wanted = elements
+    .filter(Boolean)
+    .map((el) => (el.parentNode === parent ? el : there.get(el.outerHTML)?.shift() || el));
   for (const el of [...parent.children]) if (!wanted.includes(el)) el.remove();
-  wanted.forEach((el, i) => { if (parent.children[i] !== el) parent.insertBefore(el, parent.children[i] || null); });
+  wanted.forEach((el, i) => {
+    if (parent.children[i] !== el) parent.insertBefore(el, parent.children[i] || null);
+  });
 }
 
-const who = (letter) => h("span", { cls: `who lane-${letter}` }, letter);
+const who = (letter) => span(`who lane-${letter}`, letter);
 const MOST = 60; // characters of a value that are shown in a cell; all of it is in the cell's title
 const shown = (value) => (value == null ? "NULL" : String(value));
 const full = (value) => (shown(value).length > MOST ? shown(value) : null);
-const brief = (value, most = MOST) => (shown(value).length > most ? `${shown(value).slice(0, most - 1)}…` : shown(value));
+const brief = (value, most = MOST) =>
+  shown(value).length > most ? `${shown(value).slice(0, most - 1)}…` : shown(value);
 // A word breaks only where it is longer than a status can be.
-const inCell = (value) => h("span", { cls: /\S{15}/.test(shown(value)) ? "val any" : "val" }, brief(value));
+const inCell = (value) => span(/\S{15}/.test(shown(value)) ? "val any" : "val", brief(value));
 const number = (n) => n.toLocaleString("en");
 const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
 const switches = (s) => [...s.replace("x", "").toUpperCase()].filter((c, i, all) => i && c !== all[i - 1]).length;
@@ -52,14 +63,14 @@ const heading = (name) => {
 };
 const listed = (parts) =>
   parts.flatMap((part, i) => (i === 0 ? [part] : i === parts.length - 1 ? [" and ", part] : [", ", part]));
-const textOf = (nodes) => nodes.flat(9).map((node) => node?.textContent ?? node ?? "").join("");
+const textOf = (nodes) => nodes.flat(9).reduce((text, node) => text + (node?.textContent ?? node ?? ""), "");
 
 // A sentence of the recording: ⟦w:A⟧ is an actor, ⟦c:…⟧ code, ⟦b:…⟧ bold, ⟦s:5⟧ the number of a step to press.
 const PART = {
   w: who,
   c: (text) => h("code", {}, text),
   b: (text) => h("b", {}, text),
-  s: (text) => h("button", { cls: "ref", "data-step": text, "data-f": `ref${text}`, "aria-label": `step ${text}` }, text),
+  s: (text) => button(`ref${text}`, "ref", null, text, { "data-step": text, "aria-label": `step ${text}` }),
 };
 const sentence = (text) =>
   text.split(/(⟦\w:[^⟧]*⟧)/).map((part) => (part.startsWith("⟦") ? PART[part[1]](part.slice(3, -1)) : part));

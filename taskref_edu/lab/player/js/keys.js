@@ -1,4 +1,5 @@
-// The keyboard. A letter of an actor steps it while the learner plays; otherwise B (or N) opens the next broken schedule.
+// The keyboard. While the learner plays, an actor's letter steps that actor; otherwise B (or N) opens the next schedule
+// that breaks.
 
 function pressed(player, event) {
   if (event.altKey || event.ctrlKey || event.metaKey) return;
@@ -18,7 +19,8 @@ function playingKey({ rec, game }, key) {
 }
 
 function watchingKey(player, key) {
-  const { rec, run, at, length } = player, place = rec.list.indexOf(run);
+  const { rec, run, at, length } = player;
+  const place = rec.list.indexOf(run);
   const open = (runs, i) => () => player.watch(runs[(i + runs.length) % runs.length]);
   const worst = rec.list.filter((other) => other.out === (rec.broken ? "bad" : "err"));
   const acts = {

@@ -1,5 +1,5 @@
-// The lanes: one grid, a column for each actor and a row for each step. Gaps, brackets, threads and waits are grid items
-// that span rows, so nothing is measured.
+// The lanes: one grid, a column for each actor and a row for each step. Gaps, transactions, dependencies and waits are
+// grid items that span rows, so nothing is measured.
 
 class Lanes {
   constructor(player) {
@@ -8,30 +8,37 @@ class Lanes {
   }
 
   draw(path) {
-    const { rec, at, playing } = this.player, n = path.length - 1;
+    const { rec, playing } = this.player;
+    const n = path.length - 1;
     this.path = path;
     this.items = [];
-    this.bottom = this.row(n) + 1;
-    for (const letter of rec.letters) this.head(letter);
-    for (let i = 1; i <= n; i++) if (path[i].step.by) this.place(i, at);
-    for (const b of rec.brackets(path)) this.put(h("div", { cls: `tx lane-${b.by}${this.later(b.from)}${b.torn ? " torn" : b.open ? " open" : ""}` }), `${this.row(b.from)} / ${this.row(b.to) + 1}`, b.by);
-    this.threads = rec.threads(path);
     this.gaps = new Map();
-    this.slots(this.threads);
-    for (const thread of this.threads) this.thread(thread);
+    this.bottom = this.row(n) + 1;
+    this.dependencies = rec.dependencies(path);
+    this.slots(this.dependencies);
+    const steps = path.map((_, i) => i).filter((i) => path[i].step?.by);
+    for (const letter of rec.letters) this.head(letter);
+    for (const i of steps) this.place(i);
+    for (const bracket of rec.brackets(path)) this.transaction(bracket);
+    for (const dependency of this.dependencies) this.dependency(dependency);
     for (const letter of rec.letters) this.waits(letter);
     for (const notes of this.gaps.values()) this.notes(notes);
-    for (let i = 1; i <= n; i++) if (path[i].step.by) this.step(i);
+    for (const i of steps) this.step(i);
     if (rec.whole && rec.letters.length === 1) this.never();
     if (playing) this.upcoming();
-    for (const letter of rec.letters) this.put(h("div", { cls: `bg lane-${letter}` }), `1 / ${this.bottom}`, letter, true);
+    for (const letter of rec.letters) this.put(div(`bg lane-${letter}`), `1 / ${this.bottom}`, letter, true);
     if (rec.crashes && !playing) this.recovery();
     if (!playing) this.end();
     renew(this.el, this.items);
   }
 
-  row(i) { return i + 1; } // row 1 is the head
-  later(i) { return i > this.player.at ? " later" : ""; }
+  // Row 1 is the head.
+  row(i) {
+    return i + 1;
+  }
+  later(i) {
+    return i > this.player.at && "later";
+  }
   put(el, rows, letter, behind) {
     el.style.gridRow = rows;
     el.style.gridColumn = letter.length === 1 ? this.player.rec.letters.indexOf(letter) + 2 : letter;
@@ -41,72 +48,120 @@ class Lanes {
   }
 
   head(letter) {
-    const { rec, playing, game } = this.player, name = this.player.nameOf(letter);
-    if (!playing) return this.put(h("div", { cls: `head lane-${letter}` }, who(letter), h("span", { cls: "nm" }, name)), 1, letter);
+    const { playing, game } = this.player;
+    const name = this.player.nameOf(letter);
+    if (!playing) return this.put(div(`head lane-${letter}`, who(letter), span("nm", name)), 1, letter);
     const { can, why } = game.turn(this.path, letter);
-    const button = h("button", { "data-f": `go${letter}`, "aria-disabled": can ? null : "true", onclick: () => game.step(letter) }, who(letter), h("span", { cls: "two" }, name, h("small", {}, why)), can && h("kbd", { "aria-hidden": "true" }, letter));
-    return this.put(h("div", { cls: `head play lane-${letter}${can ? "" : " off"}` }, button), 1, letter);
+    const label = [
+      who(letter),
+      span("two", name, h("small", {}, why)),
+      can && h("kbd", { "aria-hidden": "true" }, letter),
+    ];
+    const press = button(`go${letter}`, null, () => game.step(letter), label, { "aria-disabled": can ? null : "true" });
+    return this.put(div(`head play lane-${letter}${can ? "" : " off"}`, press), 1, letter);
   }
 
-  place(i, at) {
-    const { step } = this.path[i], now = i === at;
-    this.put(h("div", { cls: `band lane-${step.by}${now ? " now" : ""}`, "data-i": i }), this.row(i), step.by);
-    if (now) this.put(h("div", { cls: "now-line" }), this.row(i), "1 / -1");
-    this.put(h("div", { cls: `num${now ? " now" : this.later(i)}${step.kind === "commit" ? " edge" : ""}`, "data-i": i }, h("span", {}, step.dies ? "✕" : i)), this.row(i), "1 / 2");
+  place(i) {
+    const { step } = this.path[i];
+    const now = i === this.player.at;
+    const item = (cls, kids) => h("div", { cls, "data-i": i }, kids);
+    this.put(item(classes("band", `lane-${step.by}`, now && "now")), this.row(i), step.by);
+    if (now) this.put(div("now-line"), this.row(i), "1 / -1");
+    const cls = classes("num", now ? "now" : this.later(i), step.kind === "commit" && "edge");
+    this.put(item(cls, span("", step.dies ? "✕" : i)), this.row(i), "1 / 2");
+  }
+
+  transaction({ by, from, to, torn, open }) {
+    const cls = classes("tx", `lane-${by}`, this.later(from), torn ? "torn" : open && "open");
+    this.put(div(cls), `${this.row(from)} / ${this.row(to) + 1}`, by);
   }
 
   step(i) {
-    const { rec, at } = this.player, { step, answer } = this.path[i];
+    const { rec, at } = this.player;
+    const { step } = this.path[i];
     if (step.dies) return this.put(cutLine(step), this.row(i), step.by);
-    const edge = step.kind === "begin" ? " begin edge" : ["commit", "rollback"].includes(step.kind) ? " commit edge" : "";
-    const key = this.player.why[1].includes(i), late = this.player.ended?.out !== "good" && this.threads.find((t) => t.to === i && !t.open && t.stale !== null && this.player.why[1].includes(t.from));
-    const body = [statement(rec, step.sql)];
-    const refusal = rec.refusal(this.path, i);
-    if (answer && !step.error) body.push(h("div", { cls: `res${key ? " key" : ""}` }, answer[1] ? [answer[1], " "] : "", answer[2] ? answer[0] : h("span", { cls: "v" }, answer[0])));
-    if (refusal) body.push(h("div", { cls: "res fail" }, h("span", { cls: "v" }, refusal)), step.error && step.post?.length ? h("div", { cls: "sql edge" }, h("span", { cls: "kw" }, step.post.at(-1))) : null);
-    const mark = this.player.why[3]?.[i] || (late && !step.error && `too late: relies on step ${late.from}’s ${brief(late.value, 30)}`);
-    if (mark) body.push(h("div", { cls: "late" }, mark));
-    return this.put(h("div", { cls: `st lane-${step.by}${edge}${i === at ? " now" : ""}${this.later(i)}`, "data-i": i, title: rec.sqlOf(step) }, body), this.row(i), step.by);
+    const edge = { begin: "begin edge", commit: "commit edge", rollback: "commit edge" }[step.kind];
+    const cls = classes("st", `lane-${step.by}`, edge, i === at && "now", this.later(i));
+    const body = [statement(rec, step.sql), this.answer(i), this.refusal(i), this.mark(i)];
+    return this.put(h("div", { cls, "data-i": i, title: rec.sqlOf(step) }, body), this.row(i), step.by);
+  }
+
+  // What came back; solid where it decided how the schedule ends.
+  answer(i) {
+    const { step, answer } = this.path[i];
+    if (!answer || step.error) return null;
+    const [value, column, weak] = answer;
+    const cls = classes("res", this.player.why[1].includes(i) && "key");
+    return div(cls, column ? [column, " "] : "", weak ? value : span("v", value));
+  }
+
+  refusal(i) {
+    const { step } = this.path[i];
+    const said = this.player.rec.refusal(this.path, i);
+    const ended = step.error && step.post?.length && div("sql edge", span("kw", step.post.at(-1)));
+    return said && [div("res fail", span("v", said)), ended || null];
+  }
+
+  // A note under the write that came too late, or that the sentence speaks of.
+  mark(i) {
+    const { why, ended } = this.player;
+    const [, deciding, , marks] = why;
+    const late = (d) => d.to === i && !d.open && d.stale !== null && deciding.includes(d.from);
+    const relied = ended?.out !== "good" && !this.path[i].step.error && this.dependencies.find(late);
+    const said = relied && `too late: relies on step ${relied.from}’s ${brief(relied.value, 30)}`;
+    return marks?.[i] || said ? div("late", marks?.[i] || said) : null;
   }
 
   // From a read, through the gap, to the write that relies on it; red from the commit that makes it false.
-  thread(t) {
-    const { rec, at } = this.player, parts = [];
-    const halves = t.stale !== null ? [[t.from, t.stale - 1, false], [t.stale, t.to, true]] : [[t.from, t.to, false]];
-    for (const [a, b, stale] of halves)
-      for (const [x, y] of a <= at && at < b ? [[a, at], [at + 1, b]] : [[a, b]]) parts.push([x, y, stale]);
-    if (t.to === t.from && !t.open) return;
-    const place = `--slot:${t.slot};--slots:${t.slots}`;
-    parts.forEach(([x, y, stale], k) => this.put(h("div", { style: place, cls: `rail lane-${t.by}${k ? "" : " first"}${k === parts.length - 1 && !t.open ? " last" : ""}${stale ? " stale" : ""}${this.later(x)}` }), `${this.row(x)} / ${this.row(y) + 1}`, t.by));
-    const free = (k) => k > t.from && (k < t.to || (t.open && k <= t.to)) && this.path[k]?.step.by !== t.by;
-    let first = t.from + 1;
-    while (first <= t.to && !free(first)) first++;
-    if (rec.letters.length > 1 && free(first) && first !== t.stale && !rec.blocked(this.path, first, t.by)) this.gap(first, t.by).held.push(t.value);
-    if (t.stale !== null && free(t.stale)) this.gap(t.stale, t.by).now.push(rec.words.now[this.path[t.stale].id]?.[t.by]?.[t.sql]);
+  dependency({ by, sql, from, to, open, stale, value, slot, slots }) {
+    const { rec, at } = this.player;
+    if (to === from && !open) return;
+    // Its parts: divided where it becomes out of date, and after the current step.
+    const ends = [...new Set([stale === null ? to : stale - 1, from <= at && at < to ? at : to, to])].sort(
+      (a, b) => a - b,
+    );
+    ends.forEach((end, k) => {
+      const begin = k ? ends[k - 1] + 1 : from;
+      const last = end === to && !open;
+      const red = stale !== null && begin >= stale;
+      const cls = classes("rail", `lane-${by}`, !k && "first", last && "last", red && "stale", this.later(begin));
+      const style = `--slot:${slot};--slots:${slots}`;
+      this.put(h("div", { style, cls }), `${this.row(begin)} / ${this.row(end) + 1}`, by);
+    });
+    const free = (i) => i > from && (i < to || (open && i === to)) && this.path[i]?.step.by !== by;
+    let gap = from + 1;
+    while (gap <= to && !free(gap)) gap++;
+    const held = rec.letters.length > 1 && free(gap) && gap !== stale && !rec.blocked(this.path, gap, by);
+    if (held) this.gap(gap, by).held.push(value);
+    if (stale !== null && free(stale)) this.gap(stale, by).now.push(rec.words.now[this.path[stale].id]?.[by]?.[sql]);
   }
 
-  // Threads that run beside each other in one lane: each has a place of its own at the lane's edge.
-  slots(threads) {
+  // Dependencies that run beside each other in one lane: each has a place of its own at the lane's edge.
+  slots(dependencies) {
     for (const letter of this.player.rec.letters) {
-      const mine = threads.filter((t) => t.by === letter), ends = [];
-      for (const t of mine) {
-        const free = ends.findIndex((end) => end <= t.from);
-        t.slot = free < 0 ? ends.length : free;
-        ends[t.slot] = t.to;
+      const mine = dependencies.filter(({ by }) => by === letter);
+      const ends = [];
+      for (const one of mine) {
+        const free = ends.findIndex((end) => end <= one.from);
+        one.slot = free < 0 ? ends.length : free;
+        ends[one.slot] = one.to;
       }
-      for (const t of mine) t.slots = ends.length;
+      for (const one of mine) one.slots = ends.length;
     }
   }
 
   // Where an actor that has begun stands before a lock that another one holds.
   waits(letter) {
-    const { rec } = this.player, n = this.path.length - 1;
+    const { rec } = this.player;
+    const n = this.path.length - 1;
     for (let i = 2, from = null; i <= n + 1; i++) {
-      if (i <= n && rec.blocked(this.path, i, letter)) { from ??= i; continue; }
-      if (from === null) continue;
-      this.put(h("div", { cls: `wait-bar lane-${letter}${this.later(from)}` }), `${this.row(from)} / ${this.row(i)}`, letter);
-      this.gap(from, letter).waits = this.path[from - 1].state.waits[letter][0];
-      from = null;
+      if (i <= n && rec.blocked(this.path, i, letter)) from ??= i;
+      else if (from !== null) {
+        const cls = classes("wait-bar", `lane-${letter}`, this.later(from));
+        this.put(div(cls), `${this.row(from)} / ${this.row(i)}`, letter);
+        this.gap(from, letter).waits = this.path[from - 1].state.waits[letter][0];
+        from = null;
+      }
     }
   }
 
@@ -119,54 +174,76 @@ class Lanes {
 
   notes({ i, letter, held, now, waits }) {
     const codes = (values) => listed([...new Set(values)].map((value) => h("code", {}, brief(value, 30))));
-    const note = (cls, ...kids) => h("div", { cls: `note${cls}` }, kids);
+    const fresh = i === this.player.at && "fresh";
     const kids = [
-      waits && note(" wait", `waits for ${waits}’s lock`),
-      held.length > 0 && note("", `${letter} still has `, codes(held)),
-      now.length > 0 && note(` bad${i === this.player.at ? " fresh" : ""}`, "out of date: now ", codes(now)),
+      waits && div("note wait", `waits for ${waits}’s lock`),
+      held.length > 0 && div("note", `${letter} still has `, codes(held)),
+      now.length > 0 && div(classes("note bad", fresh), "out of date: now ", codes(now)),
     ];
-    this.put(h("div", { cls: `notes lane-${letter}${this.later(i)}` }, kids), this.row(i), letter);
+    this.put(div(classes("notes", `lane-${letter}`, this.later(i)), kids), this.row(i), letter);
   }
 
   // What a killed actor did not come to run.
   never() {
-    const { rec } = this.player, done = this.path.filter((p) => p.step?.by && !p.step.dies).length, rest = rec.whole.slice(done);
+    const { rec } = this.player;
+    const [letter] = rec.letters;
+    const done = this.path.filter((p) => p.step?.by && !p.step.dies).length;
+    const rest = rec.whole.slice(done);
     if (!rest.length || !this.path.some((p) => p.step?.dies)) return;
     const from = this.bottom;
-    this.put(h("div", { cls: "never lbl" }, "never ran"), this.bottom++, rec.letters[0]);
-    rest.forEach((step, k) => this.put(h("div", { cls: `never${k === rest.length - 1 ? " last" : ""}` }, statement(rec, step.sql)), this.bottom++, rec.letters[0]));
-    this.put(h("div", { cls: "ghost-tx" }), `${from} / ${this.bottom}`, rec.letters[0]);
+    this.put(div("never lbl", "never ran"), this.bottom++, letter);
+    rest.forEach((step, k) => {
+      const cls = classes("never", k === rest.length - 1 && "last");
+      this.put(div(cls, statement(rec, step.sql)), this.bottom++, letter);
+    });
+    this.put(div("ghost-tx"), `${from} / ${this.bottom}`, letter);
   }
 
   // In the game: what each actor would do next.
   upcoming() {
-    const { rec, game } = this.player, { state } = this.path.at(-1);
+    const { rec, game } = this.player;
+    const { state } = this.path.at(-1);
     for (const letter of rec.letters) {
-      const go = state.go?.[game.next(state, letter)], waits = state.waits?.[letter];
+      const go = state.go?.[game.next(state, letter)];
+      const waits = state.waits?.[letter];
       if (!go && !waits) continue;
-      const sql = go ? rec.steps[go[0]].sql : waits[1];
-      this.put(h("div", { cls: `next lane-${letter}${go ? "" : " blocked"}`, onclick: () => game.step(letter) }, h("span", { cls: "lbl" }, go ? "next" : `waits for ${waits[0]}’s lock`), statement(rec, sql)), this.bottom, letter);
+      const cls = classes("next", `lane-${letter}`, !go && "blocked");
+      const label = span("lbl", go ? "next" : `waits for ${waits[0]}’s lock`);
+      const sql = statement(rec, go ? rec.steps[go[0]].sql : waits[1]);
+      this.put(h("div", { cls, onclick: () => game.step(letter) }, label, sql), this.bottom, letter);
     }
     this.bottom++;
   }
 
   recovery() {
-    const { rec } = this.player, last = this.path.at(-1), ran = last.step && !last.step.by;
-    const text = ran ? said(rec, this.path, this.path.length - 1) : rec.recover ? [`${rec.recover} has not run yet.`] : ["No recovery was given: this is what is left."];
-    this.put(h("div", { cls: "recover", "data-i": ran ? this.path.length - 1 : null }, ran ? "Then " : "", text), this.bottom++, "2 / -1");
+    const { rec } = this.player;
+    const n = this.path.length - 1;
+    const { step } = this.path[n];
+    const ran = step && !step.by;
+    const not = rec.recover ? `${rec.recover} has not run yet.` : "No recovery was given: this is what is left.";
+    const text = ran ? ["Then ", said(rec, this.path, n)] : not;
+    this.put(h("div", { cls: "recover", "data-i": ran ? n : null }, text), this.bottom++, "2 / -1");
   }
 
   end() {
     const { run, at } = this.player;
     if (!run) return;
-    this.put(h("div", { cls: `end v-${run.out}${at === this.path.length - 1 ? "" : " later"}` }, h("span", { "aria-hidden": "true" }, ICON[run.out]), h("span", {}, ending(run))), this.bottom, "2 / -1");
+    const cls = classes("end", `v-${run.out}`, at < this.path.length - 1 && "later");
+    const icon = h("span", { "aria-hidden": "true" }, ICON[run.out]);
+    this.put(div(cls, icon, span("", ending(run))), this.bottom, "2 / -1");
   }
 }
 
-function cutLine(step) {
+function cutLine({ by, undone }) {
   let d = "M0 6";
   for (let x = 0; x < 60; x++) d += ` L${x * 10 + 5} ${x % 2 ? 1 : 11}`;
-  const zigzag = h("svg", { viewBox: "0 0 600 12", preserveAspectRatio: "none", "aria-hidden": "true" }, h("path", { d, fill: "none", stroke: "currentColor", "stroke-width": "2", "vector-effect": "non-scaling-stroke" }));
-  const left = step.undone ? "its open transaction is rolled back, its lock is free" : "no transaction is open: what is committed stays";
-  return h("div", { cls: `cutline lane-${step.by}` }, zigzag, h("b", {}, `${step.by} is killed here`), h("small", {}, left));
+  const zigzag = h(
+    "svg",
+    { viewBox: "0 0 600 12", preserveAspectRatio: "none", "aria-hidden": "true" },
+    h("path", { d, fill: "none", stroke: "currentColor", "stroke-width": "2", "vector-effect": "non-scaling-stroke" }),
+  );
+  const left = undone
+    ? "its open transaction is rolled back, its lock is free"
+    : "no transaction is open: what is committed stays";
+  return div(`cutline lane-${by}`, zigzag, h("b", {}, `${by} is killed here`), h("small", {}, left));
 }

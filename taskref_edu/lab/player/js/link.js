@@ -10,28 +10,32 @@ globalThis.taskrefPlayerLink ??= (model) => {
   });
 };
 
-const bySql = (now, sql) => Object.fromEntries(Object.entries(now).map(([x, asked]) => [x, Object.fromEntries(Object.entries(asked).map(([i, came]) => [sql(+i), came]))]));
+const mapped = (object, change) => Object.fromEntries(Object.entries(object).map(([key, value]) => change(key, value)));
+const values = (object, change) => object && mapped(object, (key, value) => [key, change(value)]);
 
-// Add the steps after a schedule from another recording.
+// Add the steps after a schedule from another recording. Its indices begin where this one's end.
 function graft(rec, more, schedule) {
   const at = { sql: rec.sql.length, rows: rec.rows.length, steps: rec.steps.length, states: rec.states.length };
-  const sql = (i) => (typeof i === "number" ? i + at.sql : i), here = rec.path(schedule).at(-1).state;
-  const go = (edges) => Object.fromEntries(Object.entries(edges).map(([x, [step, state]]) => [x, [step + at.steps, state + at.states]]));
+  const sql = (i) => (typeof i === "number" ? i + at.sql : i);
+  const bySql = (asked) => mapped(asked, (i, came) => [sql(+i), came]);
   const rows = (list) => list.map((i) => i + at.rows);
+  const here = rec.path(schedule).at(-1).state;
   rec.tables = { ...more.tables, ...rec.tables };
   rec.sql.push(...more.sql);
   rec.rows.push(...more.rows);
   rec.steps.push(...more.steps.map((step) => ({ ...step, sql: sql(step.sql) })));
-  rec.states.push(...more.states.map((state) => ({
-    ...state, rows: rows(state.rows),
-    ...(state.open && { open: Object.fromEntries(Object.entries(state.open).map(([x, list]) => [x, rows(list)])) }),
-    ...(state.now && { now: bySql(state.now, sql) }),
-    ...(state.waits && { waits: Object.fromEntries(Object.entries(state.waits).map(([x, [by, i]]) => [x, [by, sql(i)]])) }),
-    ...(state.go && { go: go(state.go) }),
-  })));
+  const moved = (state) => ({
+    ...state,
+    rows: rows(state.rows),
+    open: values(state.open, rows),
+    now: values(state.now, bySql),
+    waits: values(state.waits, ([by, i]) => [by, sql(i)]),
+    go: values(state.go, ([step, next]) => [step + at.steps, next + at.states]),
+  });
+  rec.states.push(...more.states.map(moved));
   rec.words.sql.push(...more.words.sql);
   rec.words.answers.push(...more.words.answers);
-  for (const [i, now] of Object.entries(more.words.now)) rec.words.now[+i + at.states] = bySql(now, sql);
+  for (const [i, now] of Object.entries(more.words.now)) rec.words.now[+i + at.states] = values(now, bySql);
   rec.words.columns = { ...more.words.columns, ...rec.words.columns };
   Object.assign(rec.words.why, more.words.why);
   let there = at.states;

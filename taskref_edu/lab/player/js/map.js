@@ -4,57 +4,89 @@ const STRIPS = 60; // up to so many schedules are drawn as strips, whose cells a
 const WORD = { bad: ["breaks", "break"], err: ["ends with an error", "end with an error"], good: ["holds", "hold"] };
 
 class ScheduleMap {
-  constructor(player) { this.player = player; this.el = h("div", { cls: "map", role: "listbox", tabindex: 0, "data-f": "map" }); }
+  constructor(player) {
+    this.player = player;
+    this.el = h("div", { cls: "map", role: "listbox", tabindex: 0, "data-f": "map" });
+  }
 
   draw() {
-    const { rec, game, playing, run } = this.player, key = playing ? `${game.found.size} ${game.path}` : "watch";
+    const { rec, game, playing, run } = this.player;
+    const hidden = playing && !game.broken;
+    const key = playing ? `${game.found.size} ${game.path}` : "watch";
     if (key !== this.key) {
       this.key = key;
-      this.el.replaceChildren(...(playing && !game.broken ? this.unknown() : rec.crashes ? this.points() : this.groups()));
-      this.el.setAttribute("aria-label", playing && !game.broken ? "Map: the schedules that you have played" : "Map: all schedules. Arrow up and down open another one.");
+      this.el.replaceChildren(...(hidden ? this.unknown() : rec.crashes ? this.points() : this.groups()));
+      const label = hidden
+        ? "the schedules that you have played"
+        : "all schedules. Arrow up and down open another one.";
+      this.el.setAttribute("aria-label", `Map: ${label}`);
     }
-    const open = playing ? rec.run(game.path) : run, chosen = this.el.querySelector("[aria-selected=true]");
+    const open = playing ? rec.run(game.path) : run;
+    const chosen = this.el.querySelector("[aria-selected=true]");
     if (chosen && chosen.dataset.s === open?.s) return;
-    for (const el of this.el.querySelectorAll("[aria-selected=true]")) el.setAttribute("aria-selected", "false");
+    chosen?.setAttribute("aria-selected", "false");
     this.el.querySelector(`[data-s="${open?.s}"]`)?.setAttribute("aria-selected", "true");
     if (open) this.el.setAttribute("aria-activedescendant", `s-${open.s}`);
     else this.el.removeAttribute("aria-activedescendant");
   }
 
   groups() {
-    const { rec } = this.player, small = rec.list.length <= STRIPS;
     return ["bad", "err", "good"].flatMap((out) => {
-      const runs = rec.list.filter((run) => run.out === out);
+      const runs = this.player.rec.list.filter((run) => run.out === out);
       if (!runs.length) return [];
       const total = runs.reduce((sum, run) => sum + run.n, 0);
-      const few = runs[0].sw, most = runs.at(-1).sw;
-      const span = `${few}${most > few ? `–${most}` : ""} ${most === 1 ? "switch: one after the other" : "switches"}`;
-      const rest = total > runs.length ? `${plural(runs.length, "way")} to end, ` : "";
-      return [this.group(out, `${ICON[out]} ${number(total)} ${WORD[out][total === 1 ? 0 : 1]}`, rest + span, h("div", { cls: small ? "strips" : "squares" }, runs.map((run) => (small ? this.strip(run) : this.square(run)))))];
+      const few = runs[0].sw;
+      const most = runs.at(-1).sw;
+      const ways = total > runs.length ? `${plural(runs.length, "way")} to end, ` : "";
+      const range = few < most ? `${few}–${most}` : few;
+      const title = `${ICON[out]} ${number(total)} ${WORD[out][total === 1 ? 0 : 1]}`;
+      return this.group(
+        out,
+        title,
+        `${ways}${range} ${most === 1 ? "switch: one after the other" : "switches"}`,
+        this.body(runs),
+      );
     });
   }
 
+  body(runs) {
+    const small = this.player.rec.list.length <= STRIPS;
+    return div(
+      small ? "strips" : "squares",
+      runs.map((run) => (small ? this.strip(run) : this.square(run))),
+    );
+  }
+
   points() {
-    const { rec } = this.player, alone = rec.letters.length === 1;
-    return [this.group("none", alone ? "Killed just before step" : "Each crash point in each schedule", "", h("div", { cls: rec.list.length > STRIPS ? "squares" : "strips" }, rec.list.map((run) => (rec.list.length > STRIPS ? this.square(run) : this.strip(run)))))];
+    const { rec } = this.player;
+    const title = rec.letters.length === 1 ? "Killed just before step" : "Each crash point in each schedule";
+    return [this.group("none", title, "", this.body(rec.list))];
   }
 
   // Before the learner has broken it: what was played, and a blank for each of the others.
   unknown() {
-    const { rec, game } = this.player, found = [...game.found].map((s) => rec.run(s)).filter(Boolean);
+    const { rec, game } = this.player;
+    const found = [...game.found].map((s) => rec.run(s)).filter(Boolean);
     const said = found.length ? `${found.length} played, none of them broke it` : "none played yet";
+    const style = `--h:${this.height()}px;--len:${rec.longest}`;
+    const blank = () => h("div", { cls: "strip blank", style, "aria-hidden": "true" }, span("slot"));
     const blanks = Math.max(0, Math.min(rec.count, STRIPS) - found.length);
-    const strips = [...found.map((run) => this.strip(run)), ...Array.from({ length: blanks }, () => h("div", { cls: "strip blank" }, h("span", { cls: "slot", style: `--len:${rec.longest}` })))];
-    for (const strip of strips) strip.style.setProperty("--h", `${this.height()}px`);
-    for (const blank of strips.slice(found.length)) blank.setAttribute("aria-hidden", "true");
-    return [this.group("none", `${plural(rec.count, "interleaving")} `, said, h("div", { cls: "strips" }, strips))];
+    const strips = [...found.map((run) => this.strip(run)), Array.from({ length: blanks }, blank)];
+    return [this.group("none", plural(rec.count, "interleaving"), said, div("strips", strips))];
   }
 
   group(out, title, more, body) {
-    return h("div", { cls: `grp v-${out}`, role: "group", "aria-label": `${title} ${more}` }, h("div", { cls: "gh", "aria-hidden": "true" }, title, " ", h("small", {}, more)), body);
+    return h(
+      "div",
+      { cls: `grp v-${out}`, role: "group", "aria-label": `${title} ${more}` },
+      h("div", { cls: "gh", "aria-hidden": "true" }, title, " ", h("small", {}, more)),
+      body,
+    );
   }
 
-  height() { return Math.max(3, Math.min(8, Math.floor(44 / this.player.rec.longest))); }
+  height() {
+    return Math.max(3, Math.min(8, Math.floor(44 / this.player.rec.longest)));
+  }
 
   // What the learner has played is marked, and what was played just now lights up.
   mine(run) {
@@ -64,16 +96,26 @@ class ScheduleMap {
 
   strip(run) {
     const { rec } = this.player;
-    const cells = [...run.s].map((c) => (c === "x" ? h("span", { cls: "cut" }) : h("i", { cls: `lane-${c.toUpperCase()}` })));
+    const cells = [...run.s].map((c) => (c === "x" ? span("cut") : h("i", { cls: `lane-${c.toUpperCase()}` })));
     const dead = rec.letters.length === 1 && rec.whole ? rec.whole.length - (run.s.length - 1) : 0;
     for (let k = 0; k < dead; k++) cells.push(h("i", { cls: "ghost" }));
-    return this.option(`strip${this.mine(run)}`, run, [cells, h("span", { cls: "m" }, ICON[run.out]), dead || rec.whole ? h("span", { cls: "tick" }, run.s.indexOf("x") + 1 || "–") : null], `--h:${this.height()}px`);
+    const tick = (dead || rec.whole) && span("tick", run.s.indexOf("x") + 1 || "–");
+    const body = [cells, span("m", ICON[run.out]), tick];
+    return this.option(`strip${this.mine(run)}`, run, body, `--h:${this.height()}px`);
   }
 
-  square(run) { return this.option(`sq${this.mine(run)}`, run, run.n > 1 ? `${ICON[run.out]}${NBSP}${number(run.n)}` : ICON[run.out]); }
+  square(run) {
+    const times = run.n > 1 ? NBSP + number(run.n) : "";
+    return this.option(`sq${this.mine(run)}`, run, ICON[run.out] + times);
+  }
 
   option(cls, run, body, style) {
     const title = `${run.s}: ${outcome(run)}${run.n > 1 ? ` (${number(run.n)} schedules end like this)` : ""}`;
-    return h("div", { cls: `${cls} v-${run.out}`, style, role: "option", id: `s-${run.s}`, "data-s": run.s, title, "aria-label": title, "aria-selected": "false" }, h("span", { cls: "opt", "aria-hidden": "true" }, body));
+    const names = { "data-s": run.s, title, "aria-label": title, "aria-selected": "false" };
+    return h(
+      "div",
+      { cls: `${cls} v-${run.out}`, style, role: "option", id: `s-${run.s}`, ...names },
+      h("span", { cls: "opt", "aria-hidden": "true" }, body),
+    );
   }
 }

@@ -10,17 +10,23 @@ class Player {
     this.run = (this.options.schedule && this.rec.run(this.options.schedule)) || this.rec.first();
     this.full = false;
     this.helps = false; // folded: a notebook may ask for the repair below
-    this.hasWhy = Object.values(this.rec.words.why).some(([said]) => said); // then its line is kept, so that nothing jumps
+    // Where one schedule has a sentence, its line is kept for all, so that nothing jumps.
+    this.hasWhy = Object.values(this.rec.words.why).some(([reason]) => reason);
     this.root = host.attachShadow({ mode: "open" });
     this.root.adoptedStyleSheets = [sheet()];
     this.parts = { map: new ScheduleMap(this), bar: new Bar(this), foot: new Foot(this) };
     this.lanes = new Lanes(this);
     this.side = new Side(this);
     this.head = h("header", { cls: "top" });
-    this.stage = h("div", { cls: `stage${this.rec.code ? " coded" : ""}` });
+    this.stage = div(`stage${this.rec.code ? " coded" : ""}`);
     this.live = h("div", { cls: "unseen", role: "status", "aria-live": "polite" });
     const { map, bar, foot } = this.parts;
-    this.el = h("section", { cls: "rp", tabindex: 0, "data-f": "player", "aria-label": this.label() }, h("div", { cls: "in" }, this.head, map.el, bar.el, this.stage, foot.el), this.live);
+    this.el = h(
+      "section",
+      { cls: "rp", tabindex: 0, "data-f": "player", "aria-label": this.label() },
+      div("in", this.head, map.el, bar.el, this.stage, foot.el),
+      this.live,
+    );
     this.root.append(this.el);
     this.el.addEventListener("keydown", (event) => pressed(this, event));
     this.el.addEventListener("click", (event) => this.clicked(event));
@@ -29,20 +35,37 @@ class Player {
     this.draw();
   }
 
-  label() { return `Race player: ${Object.entries(this.rec.actors).map(([l, name]) => `${l} ${name}`).join(", ")}`; }
-  get schedule() { return this.playing ? this.game.path : this.run?.s || ""; }
-  get path() { return this.rec.path(this.schedule); }
-  get length() { return this.path.length - 1; }
-  get ended() { return this.rec.run(this.schedule); }
-  get why() { return this.rec.words.why[this.schedule] || ["", [], -1]; }
-  nameOf(letter) { return this.options.names?.[letter] || this.rec.actors[letter]; }
+  label() {
+    const names = Object.entries(this.rec.actors).map(([letter, name]) => `${letter} ${name}`);
+    return `Race player: ${names.join(", ")}`;
+  }
+  get schedule() {
+    return this.playing ? this.game.path : this.run?.s || "";
+  }
+  get path() {
+    return this.rec.path(this.schedule);
+  }
+  get length() {
+    return this.path.length - 1;
+  }
+  get ended() {
+    return this.rec.run(this.schedule);
+  }
+  get why() {
+    return this.rec.words.why[this.schedule] || ["", [], -1];
+  }
+  nameOf(letter) {
+    return this.options.names?.[letter] || this.rec.actors[letter];
+  }
 
   // The page may take the element away and put it back: it listens to the page only while it is there.
   attach() {
     const dark = matchMedia("(prefers-color-scheme: dark)");
     const theme = () => this.theme(dark.matches);
-    const followed = new MutationObserver(theme), attributeFilter = ["data-jp-theme-light", "data-theme", "data-vscode-theme-kind", "class"];
-    for (const el of [document.body, document.documentElement]) followed.observe(el, { attributes: true, attributeFilter });
+    const followed = new MutationObserver(theme);
+    const attributeFilter = ["data-jp-theme-light", "data-theme", "data-vscode-theme-kind", "class"];
+    for (const el of [document.body, document.documentElement])
+      followed.observe(el, { attributes: true, attributeFilter });
     const sized = new ResizeObserver(() => this.side.resized());
     sized.observe(this.side.rows);
     dark.addEventListener("change", theme);
@@ -51,32 +74,56 @@ class Player {
     const keys = (event) => this.host.toggleAttribute("data-lm-suppress-shortcuts", !event.ctrlKey && !event.metaKey);
     window.addEventListener("keydown", keys, true);
     PLAYERS.add(this);
-    this.detach = () => { PLAYERS.delete(this); window.removeEventListener("keydown", keys, true); followed.disconnect(); sized.disconnect(); dark.removeEventListener("change", theme); };
+    this.detach = () => {
+      PLAYERS.delete(this);
+      window.removeEventListener("keydown", keys, true);
+      followed.disconnect();
+      sized.disconnect();
+      dark.removeEventListener("change", theme);
+    };
   }
 
   theme(prefersDark) {
-    const { body, documentElement: html } = document, kind = body.dataset.vscodeThemeKind || html.dataset.theme || "";
-    const light = body.dataset.jpThemeLight ?? (/light/.test(kind) ? "true" : /dark|high-contrast$/.test(kind) ? "false" : String(!prefersDark));
-    this.el.dataset.theme = (this.options.theme || (light === "true" ? "light" : "dark"));
+    const { body, documentElement: html } = document;
+    const kind = body.dataset.vscodeThemeKind || html.dataset.theme || "";
+    const light =
+      body.dataset.jpThemeLight ??
+      (/light/.test(kind) ? "true" : /dark|high-contrast$/.test(kind) ? "false" : String(!prefersDark));
+    this.el.dataset.theme = this.options.theme || (light === "true" ? "light" : "dark");
   }
 
   draw(focus) {
-    const path = this.path, active = focus || this.root.activeElement?.dataset.f;
+    const path = this.path;
+    const active = focus || this.root.activeElement?.dataset.f;
     if (this.playing) this.at = path.length - 1;
     renew(this.head, this.playing ? this.game.headline() : this.headline());
     for (const part of [this.parts.map, this.parts.bar, this.parts.foot, this.side, this.lanes]) part.draw(path);
     renew(this.stage, [this.rec.code && codePane(this, path), this.lanes.el, this.side.el]);
-    const spoken = textOf([this.side.said]);
-    this.live.textContent = `${this.at ? `Step ${this.at}. ` : ""}${spoken}${this.playing && this.game.ended ? ` ${textOf([...this.head.children].slice(0, 1))}` : ""}`;
+    const verdictNow = this.playing && this.game.ended ? [" ", this.head.firstChild] : [];
+    this.live.textContent = textOf([this.at ? `Step ${this.at}. ` : "", this.side.said, verdictNow]);
     this.focusOn(active);
     this.side.arrows();
   }
 
   headline() {
-    const [out, text] = verdict(this.rec), [sentence_, , remedy] = this.why;
-    const helps = !this.rec.code && remedy >= 0 && h("details", { cls: "helps", open: this.helps, ontoggle: (e) => { this.helps = e.target.open; } }, h("summary", { "data-f": "helps" }, "What would have helped?"), h("p", {}, this.rec.words.remedies[remedy]));
-    const notes = (this.rec.notes || []).map((note) => h("p", { cls: /^(STOPPED|NOT COMPLETE)/.test(note) ? "fact loud" : "fact" }, note));
-    return [title(out, text), h("div", { cls: "why" }, sentence_ || this.hasWhy ? h("p", {}, sentence_ ? sentence(sentence_) : NBSP) : "", helps || "", notes)];
+    const [out, text] = verdict(this.rec);
+    const [reason] = this.why;
+    const loud = (note) => /^(STOPPED|NOT COMPLETE)/.test(note) && "loud";
+    const notes = (this.rec.notes || []).map((note) => h("p", { cls: classes("fact", loud(note)) }, note));
+    const line = reason || this.hasWhy ? h("p", {}, reason ? sentence(reason) : NBSP) : "";
+    return [title(out, text), div("why", line, this.remedy(), notes)];
+  }
+
+  remedy() {
+    const remedy = this.rec.words.remedies[this.why[2]];
+    if (this.rec.code || !remedy) return "";
+    const ontoggle = (event) => (this.helps = event.target.open);
+    return h(
+      "details",
+      { cls: "helps", open: this.helps, ontoggle },
+      h("summary", { "data-f": "helps" }, "What would have helped?"),
+      h("p", {}, remedy),
+    );
   }
 
   focusOn(name) {
@@ -111,7 +158,9 @@ class Player {
     else if (el?.dataset.i && !this.playing) this.go(+el.dataset.i);
     else if (el?.dataset.s) this.watch(this.rec.run(el.dataset.s));
   }
-  tell(message) { LINKS.get(this.options.link)?.send({ game: this.options.number, ...message }); }
+  tell(message) {
+    LINKS.get(this.options.link)?.send({ game: this.options.number, ...message });
+  }
   heard({ after, more, error }) {
     if (error) this.game.message = [this.rec.letters[0], error];
     else if (more && this.rec.path(after).at(-1).state.more) graft(this.rec, more, after);
@@ -119,7 +168,8 @@ class Player {
   }
 
   testOf() {
-    const { rec, run } = this, first = rec.words.first;
+    const { rec, run } = this;
+    const first = rec.words.first;
     if (!rec.test || rec.test.startsWith("#")) return "";
     if (rec.crashes || run.s === first) return rec.test;
     return rec.test.replaceAll(first, run.s).replace(/# found: .*/, `# found: ${JSON.stringify(outcome(run))}`);
@@ -138,13 +188,16 @@ class PlayerElement extends HTMLElement {
     if (this.player) return this.player.attach();
     const data = this.querySelector("script[type='application/json']");
     if (data) this.start(JSON.parse(data.textContent));
-    else if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => this.connectedCallback(), { once: true });
+    else if (document.readyState === "loading")
+      document.addEventListener("DOMContentLoaded", () => this.connectedCallback(), { once: true });
   }
   start(data) {
     this.player = new Player(this, data);
     this.player.attach();
   }
-  disconnectedCallback() { this.player?.detach(); }
+  disconnectedCallback() {
+    this.player?.detach();
+  }
 }
 
 if (!customElements.get(ELEMENT)) customElements.define(ELEMENT, PlayerElement);

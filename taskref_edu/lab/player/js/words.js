@@ -9,19 +9,25 @@ const REFUSED = {
 };
 
 function verdict(rec) {
-  const bad = rec.list.find((run) => run.broken)?.broken[0], schedules = rec.crashes && rec.letters.length > 1;
-  const of = `of ${rec.complete ? "" : "at least "}${plural(rec.count, ...THINGS[schedules ? "schedules" : rec.kind])}`;
+  const [run] = rec.list;
   if (rec.count === 1 && rec.list.length === 1) {
-    const [run] = rec.list, does = { bad: "breaks: ", err: "ends with an error: ", good: "holds" }[run.out];
-    return [run.out, [`This ${THINGS[rec.kind][0]} ${does}`, h("em", {}, (run.broken || run.errors || []).join("; "))]];
+    const does = { bad: "breaks: ", err: "ends with an error: ", good: "holds" }[run.out];
+    const what = (run.broken || run.errors || []).join("; ");
+    return [run.out, [`This ${THINGS[rec.kind][0]} ${does}`, h("em", {}, what)]];
   }
-  if (rec.broken) return ["bad", [`${number(rec.broken)} ${of} ${rec.broken === 1 ? "breaks" : "break"}: `, h("em", {}, bad)]];
+  const things = THINGS[rec.crashes && rec.letters.length > 1 ? "schedules" : rec.kind];
+  const of = `of ${rec.complete ? "" : "at least "}${plural(rec.count, ...things)}`;
+  if (rec.broken) {
+    const what = rec.list.find(({ broken }) => broken)?.broken[0];
+    return ["bad", [`${number(rec.broken)} ${of} ${rec.broken === 1 ? "breaks" : "break"}: `, h("em", {}, what)]];
+  }
   if (rec.errors) {
-    const error = rec.list.find((run) => run.errors)?.errors[0] || "";
-    return ["err", [`0 ${of} break; in ${number(rec.errors)} `, h("em", {}, `someone gets “${errorText(error.slice(3))}”`)]];
+    const error = rec.list.find(({ errors }) => errors)?.errors[0] || "";
+    const what = h("em", {}, `someone gets “${errorText(error.slice(3))}”`);
+    return ["err", [`0 ${of} break; in ${number(rec.errors)} `, what]];
   }
-  if (!rec.complete) return ["none", [`None of the ${number(rec.count)} interleavings that were run breaks; there are more.`]];
-  return ["good", [`None ${of} ${rec.count === 1 ? "breaks" : "break"}`]];
+  if (rec.complete) return ["good", [`None ${of} ${rec.count === 1 ? "breaks" : "break"}`]];
+  return ["none", [`None of the ${number(rec.count)} interleavings that were run breaks; there are more.`]];
 }
 
 function ending(run) {
@@ -34,26 +40,63 @@ const outcome = (run) => run.broken?.join("; ") || run.errors?.join("; ") || "ho
 
 // Step i in a sentence or two.
 function said(rec, path, i, begin) {
-  const what = saysStep(rec, path, i, begin), { ends, error } = path[i].step || {};
+  const what = saysStep(rec, path, i, begin);
+  const { ends, error } = path[i].step || {};
   return ends && !error ? [what, " ", who(path[i].step.by), " ends here with ", h("b", {}, ends), "."] : what;
 }
 
 function saysStep(rec, path, i, begin) {
-  const { step, state, answer } = path[i], x = step && who(step.by), others = rec.letters.length > 1;
+  const { step, state } = path[i];
   if (!step) return [begin];
-  const found = rec.changes(path, i), changes = found.map((c) => inWords(rec, c));
-  const seen = found.map((c) => inWords(rec, c, true));
-  if (!step.by) return [h("code", {}, rec.recover || "recovery"), " runs", changes.length ? [": ", listed(changes), "."] : " and changes nothing."];
-  if (step.dies) return [x, " is killed. ", step.undone ? "Its open transaction is rolled back." : "It had no transaction open: what it has committed stays."];
-  if (step.error) return [x, " is refused: ", h("b", {}, errorText(step.error)), ". ", REFUSED[errorName(step.error)] || "", step.ends ? " It ends here." : ""];
+  const changes = rec.changes(path, i);
+  const x = who(step.by);
+  const others = rec.letters.length > 1;
+  if (!step.by) return recoveryInWords(rec, changes);
+  if (step.dies) return [x, " is killed. ", step.undone ? "Its open transaction is rolled back." : NOTHING_OPEN];
+  if (step.error) return [x, ...refusalInWords(step)];
   if (state.waits?.[step.by]) return [x, " has to wait for ", who(state.waits[step.by][0]), "’s lock."];
-  if (step.kind === "read") return [x, ` reads ${target(rec, step)} and gets `, answer?.[1] ? [h("code", {}, answer[1]), " = "] : "", h("b", {}, answer ? answer[0] : "nothing"), "."];
-  if (step.kind === "begin") return [x, " takes the write lock.", others ? " Others can still read; to write they have to wait." : ""];
-  if (step.kind === "commit") return [x, " commits", changes.length ? [others ? ". Now everyone sees it: " : ": ", listed(seen), "."] : ", and changes nothing."];
+  if (step.kind === "read") return [x, ...readInWords(rec, path[i])];
+  if (step.kind === "begin")
+    return [x, " takes the write lock.", others ? " Others can still read; to write they have to wait." : ""];
+  if (step.kind === "commit" && !changes.length) return [x, " commits, and changes nothing."];
+  if (step.kind === "commit") {
+    const seen = listed(changes.map((change) => inWords(rec, change, true)));
+    return [x, others ? " commits. Now everyone sees it: " : " commits: ", seen, "."];
+  }
   if (step.kind === "rollback") return [x, " rolls back."];
-  if (!changes.length) return [x, step.kind === "write" ? (step.came?.changed ? " writes what was there already." : [" changes ", h("b", {}, "no row"), "."]) : " runs a statement."];
-  const private_ = state.open?.[step.by] && (others ? [" Only ", who(step.by), " sees this until it commits."] : " Not committed yet.");
-  return [x, " ", listed(changes), ".", private_];
+  if (changes.length) return [x, ...writeInWords(rec, path[i], changes)];
+  if (step.kind !== "write") return [x, " runs a statement."];
+  return step.came?.changed ? [x, " writes what was there already."] : [x, " changes ", h("b", {}, "no row"), "."];
+}
+
+const NOTHING_OPEN = "It had no transaction open: what it has committed stays.";
+
+function recoveryInWords(rec, changes) {
+  const did = changes.length
+    ? [": ", listed(changes.map((change) => inWords(rec, change))), "."]
+    : " and changes nothing.";
+  return [h("code", {}, rec.recover || "recovery"), " runs", did];
+}
+
+function refusalInWords({ error, ends }) {
+  const why = REFUSED[errorName(error)] || "";
+  return [" is refused: ", h("b", {}, errorText(error)), ". ", why, ends ? " It ends here." : ""];
+}
+
+function readInWords(rec, { step, answer }) {
+  const [value, column] = answer || ["nothing"];
+  return [
+    ` reads ${target(rec, step)} and gets `,
+    column ? [h("code", {}, column), " = "] : "",
+    h("b", {}, value),
+    ".",
+  ];
+}
+
+function writeInWords(rec, { step, state }, changes) {
+  const alone =
+    rec.letters.length > 1 ? [" Only ", who(step.by), " sees this until it commits."] : " Not committed yet.";
+  return [" ", listed(changes.map((change) => inWords(rec, change))), ".", state.open?.[step.by] && alone];
 }
 
 // A change of a row; `noun`: as in the sentence of a COMMIT, without a verb.
@@ -62,23 +105,25 @@ function inWords(rec, c, noun) {
   if (c.gone) return noun ? [row, " is gone"] : ["removes ", row];
   if (!c.was) return noun ? ["a new row, ", row] : ["adds ", row];
   const cols = c.cols.filter((col) => rec.words.columns[c.row.table].includes(col));
-  return [noun ? "" : "changes ", row, ": ", listed((cols.length ? cols : c.cols).map((col) => [h("code", {}, col), " ", brief(c.was.at[col]), " → ", h("b", {}, brief(c.row.at[col]))]))];
+  const values = (col) => [h("code", {}, col), ` ${brief(c.was.at[col])} → `, h("b", {}, brief(c.row.at[col]))];
+  return [noun ? "" : "changes ", row, ": ", listed((cols.length ? cols : c.cols).map(values))];
 }
 
 // `order 7` if the statement names its key, else the table.
 function target(rec, step) {
-  const table = rec.tableOf(step), key = rec.tables[table] && rec.keyOf(table);
+  const table = rec.tableOf(step);
+  const key = rec.tables[table] && rec.keyOf(table);
   const id = key && new RegExp(`WHERE (?:\\w+\\.)?${key} = (\\d+)$`).exec(rec.sqlOf(step).replace(/\s+/g, " "))?.[1];
   return id ? rec.one(table, id) : table;
 }
 
 // A shortened statement: lines break between clauses first, then inside them.
 function statement(rec, sql) {
-  const parts = rec.clausesOf(sql).flatMap(([keyword, text, role], i) => [
+  const clause = ([keyword, text, role], i) => [
     i ? " " : "",
-    h("span", { cls: role && role !== "table" ? "cl" : "" }, keyword && h("span", { cls: "kw" }, keyword + (text ? " " : "")), inRole(text, role)),
-  ]);
-  return h("div", { cls: "sql" }, parts);
+    span(role !== "table" && role && "cl", keyword && span("kw", keyword + (text ? " " : "")), inRole(text, role)),
+  ];
+  return div("sql", rec.clausesOf(sql).map(clause));
 }
 
 function inRole(text, role) {
@@ -87,8 +132,11 @@ function inRole(text, role) {
   const parts = text.split(/, (?=\w+ = )/);
   return parts.map((part, i) => {
     const [, name, value] = /^(\w+ = )(.*)$/s.exec(part) || [null, "", part];
-    return [i ? " " : "", h("span", { cls: "as" }, name, h("span", { cls: "val" }, value), i < parts.length - 1 ? "," : "")];
+    return [i ? " " : "", span("as", name, span("val", value), i < parts.length - 1 ? "," : "")];
   });
 }
 
-const oneLine = (rec, sql) => rec.clausesOf(sql).map(([keyword, text]) => `${keyword} ${text}`.trim()).join(" ");
+function oneLine(rec, sql) {
+  const clauses = rec.clausesOf(sql).map(([keyword, text]) => `${keyword} ${text}`.trim());
+  return clauses.join(" ");
+}
