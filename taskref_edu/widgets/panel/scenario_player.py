@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .conditions import EVERY, comparison
@@ -41,6 +41,7 @@ class ScenarioPlayer:
         self._before: Counts = {}
         self._guess: int | None = None
         self._right: dict[str, int] = {}  # side -> the choice that was right there
+        self._then: tuple[Act, ...] = ()  # what is executed when the present wait is over
         self.waits_for: str | None = None
         self._pace: float | None = None
         self._due = self._check_at = 0.0
@@ -107,11 +108,8 @@ class ScenarioPlayer:
                 return None
             self._before = self._counts()
             self._asks = False
-            for act in self._step.acts:
-                self._act(act)
-            self.waits_for = self._step.until
-            if self.waits_for is None:
-                self._happened()
+            self._then = self._step.then
+            self._execute(self._step.acts, self._step.once or self._step.until)
         return None
 
     def play(self, pace: float = PACE) -> None:
@@ -128,6 +126,10 @@ class ScenarioPlayer:
                 if self._still_open(self.waits_for) is not None:
                     return
                 self.waits_for = None
+                if self._then:
+                    then, self._then = self._then, ()
+                    self._execute(then, self._step.until)
+                    return
                 if self._asks:
                     self.begin()
                 self._due = time.monotonic() + (self._pace or 0)
@@ -144,6 +146,13 @@ class ScenarioPlayer:
     @property
     def _has_answer(self) -> bool:
         return not self._asks and self.waits_for is None and bool(self._step.answer)
+
+    def _execute(self, acts: Iterable[Act], until: str | None) -> None:
+        for act in acts:
+            self._act(act)
+        self.waits_for = until
+        if until is None:
+            self._happened()
 
     def _tell_next(self) -> None:
         self._number += 1

@@ -32,12 +32,16 @@ class Choice:
 class ScenarioStep:
     """`say` is shown first, `acts` are executed on Next; the following step waits `until` a condition is met.
 
+    once, then: after the acts, as soon as this condition is met, these are executed as well. What must happen while a
+        task runs does not wait for a reader.
     point: what the answer refers to: "order" (the selected one), "task" (its task), "orphan", "dangling".
     """
 
     say: str
     acts: tuple[Act, ...]
     until: str | None = None
+    once: str | None = None
+    then: tuple[Act, ...] = ()
     choices: tuple[Choice, ...] = ()
     answer: str = ""
     point: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,19 @@ def test_worker_killed(begin: Begin):
     assert orders(hand) == [["paid"]] * 2
 
 
+@pytest.mark.nightly
+def test_a_question_about_a_running_task_is_read_for_as_long_as_one_likes(begin: Begin):
+    """The task once started a step earlier: whoever read for more than its three seconds saw an ended one killed."""
+    hand = begin("worker killed")
+    until(lambda: shown(hand, "asks"))
+    hand.click("next")
+    until(lambda: shown(hand, "choices"))
+    time.sleep(LONG + 0.5)
+    hand.panel.controls._handle_custom_msg({"guess": 1}, [])
+    until(lambda: "Right: running" in shown(hand, "answer"))
+    assert tasks(hand) == [[("running", 1)]] * 2
+
+
 def test_zombie(begin: Begin):
     hand = begin("zombie")
     step_through(hand, "zombie")
@@ -208,7 +222,8 @@ def test_an_unknown_scenario_is_named__with_those_that_there_are(open_panel: Ope
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_step_waits_for_something_known__asks_in_few_words_and_knows_the_answer(name: str):
     for step in SCENARIOS[name].steps:
-        assert step.until is None or step.until in NAMED
+        assert {step.until, step.once} <= {None, *NAMED}
+        assert bool(step.once) == bool(step.then)
         assert len(step.say.split()) <= 60
         assert not step.choices or (step.answer and any(choice.when for choice in step.choices))
         assert all(comparison(choice.when) for choice in step.choices if isinstance(choice.when, str))
