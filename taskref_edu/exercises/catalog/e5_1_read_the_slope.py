@@ -54,7 +54,7 @@ def check_any_pair(exponent: Exponent) -> None:
 def _judge(exponent: Exponent, n1: float, steps1: float, n2: float, steps2: float, what: str) -> None:
     found = exponent(n1, steps1, n2, steps2)
     expected = math.log(steps2 / steps1) / math.log(n2 / n1)
-    case = f"From n = {n1:,} with {steps1:,.6g} steps to n = {n2:,} with {steps2:,.6g} ({what})"
+    case = f"From n = {n1:,} with {_steps(steps1)} steps to n = {n2:,} with {_steps(steps2)} ({what})"
     is_number = isinstance(found, int | float) and not isinstance(found, bool)
     if not is_number:
         returned = f"{case}: `{found!r:.40}` returned, a number expected, here {expected:.4g}."
@@ -67,6 +67,10 @@ def _judge(exponent: Exponent, n1: float, steps1: float, n2: float, steps2: floa
             expected=f"{expected:.{digits}g}",
             found=f"{found:.{digits}g}",
         )
+
+
+def _steps(count: float) -> str:
+    return f"{count:,.0f}" if count >= 100 else f"{count:.4g}"
 
 
 def _wrong(body: str, message: str) -> Wrong:

@@ -161,7 +161,9 @@ def check_every_fault_is_noticed(holds: Holds) -> None:
         if not said_by(holds, session):
             message = f"Fault {number} of {len(FAULTS)} goes unnoticed: {fault.what}."
             explained, rows = f"{message} {_why(holds, session)}".strip(), _rows(session)
-            raise CheckFailed(explained, rows, expected=[f"a text about {fault.what}"], found=[])
+            raise CheckFailed(
+                explained, rows, expected=[f"a text that names {' or '.join(map(str, fault.ids))}"], found=[]
+            )
 
 
 def _why(holds: Holds, session: Session) -> str:

@@ -159,9 +159,10 @@ def _problem(
     if now[name] is not None:
         if said is None and not new and not moved:
             return None
-        changed = f"these rows were changed: {[*new, *moved]}"
+        returned = f"task {said.id}" if isinstance(said, Task) else f"`{said!r:.60}`"
+        changed = ", ".join([*(f"task {id}" for _, id in new), *moved]) or "none"
         return CheckFailed(
-            f"{about}. It is taken, and `{said!r:.60}` was returned; {changed}. Expected: None, no change.",
+            f"{about}. It is taken, and {returned} was returned; rows changed: {changed}. Expected: None, no change.",
             expected={"returned": None},
             found={"returned": said, **moved, **dict.fromkeys(new, "changed")},
         )

@@ -135,8 +135,12 @@ def _order_text(found: Task | None, expected: Task | None) -> str:
         return f"Task {found.id} was claimed, and it is {found.status}: only pending tasks are free"
     if found.available_at > NOW:
         return f"Task {found.id} was claimed before its `available_at`: it is not due yet"
-    first = expected.id if expected else "none"
-    return f"Task {found.id} was claimed before task {first}, which has been due for longer or has the smaller id"
+    if expected is None:
+        return f"Task {found.id} was claimed, and no task is due"
+    why = (
+        "has been due for longer" if expected.available_at < found.available_at else "is as old and has the smaller id"
+    )
+    return f"Task {found.id} was claimed before task {expected.id}, which {why}"
 
 
 def check_in_random_worlds(claim: Claim) -> None:
