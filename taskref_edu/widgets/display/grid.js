@@ -301,18 +301,20 @@ class Grid extends Columns {
     this.drawnOnce = true;
   }
 
-  // The counts as the badges that the rows have: the caption is their legend.
+  // The counts, with the shapes that the rows have. Where they stand, they say what the list is.
   drawCaption() {
     const { ids, count, picture } = this;
     const cut = count > ids.length ? ` (the newest ${ids.length.toLocaleString("en")} of ${count.toLocaleString("en")})` : "";
     const key = `${cut} ${this.summary()}`;
     if (key !== this.captioned) {
       this.captioned = key;
-      const badges = [...this.counts].map(([word, number]) => {
+      const numbers = [...this.counts].map(([word, number]) => {
         const status = picture.words[word];
-        return make("span", `taskref-badge ${this.tone(status)}`, {}, `${picture.shapes[status] ?? "?"} ${number.toLocaleString("en")} ${status}`);
+        const shape = make("span", "taskref-shape", {}, picture.shapes[status] ?? "?");
+        return make("span", `taskref-number ${this.tone(status)}`, {}, shape, ` ${number.toLocaleString("en")} ${status}`);
       });
-      this.caption.replaceChildren(make("strong", "", {}, `${this.name}${cut}${badges.length ? ": " : ""}`), ...badges.flatMap((badge) => [badge, " "]));
+      const name = make("strong", numbers.length && !cut ? "taskref-unseen" : "", {}, `${this.name}${cut}`);
+      this.caption.replaceChildren(name, ...numbers.flatMap((one) => [" ", one]));
     }
   }
 

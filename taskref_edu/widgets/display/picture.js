@@ -9,7 +9,10 @@ const CALM = 2000; // milliseconds without a change, after which the columns may
 const GUTTER = [42, 110]; // least and most pixels between the lists
 const LIVE = ["pending", "running"];
 // The columns that are hidden if there is little room, in this sequence.
-const OPTIONAL = ["order customer", "task type", "order amount", "order process", "order rest", "task rest", "task way", "task attempt", "task expired", "order words", "task words"];
+const OPTIONAL = [
+  "order customer", "task type", "order amount", "order rest", "task rest", "task way", "task attempt", "task expired",
+  "order words", "task words", "order process",
+];
 let pictures = 0;
 
 export default {
