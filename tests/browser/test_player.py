@@ -136,6 +136,15 @@ def test_who_has_to_wait_is_told__and_nothing_moves(canvas: Page) -> None:
     assert canvas.evaluate(f"{PLAYER}.game.path") == "ABBBB"
 
 
+def test_captions_say_what_a_statement_is_for(canvas: Page) -> None:
+    show(canvas, element(recorded("race"), game=True, captions={"SELECT": "Is order 7 being paid?"}))
+    play(canvas, "AA")
+    statements = canvas.locator(f"{NAME} .st")
+    expect(statements.first).to_contain_text("Is order 7 being paid?SELECT … FROM orders WHERE id = 7")
+    expect(statements.nth(1)).to_have_text("BEGIN IMMEDIATE")
+    expect(canvas.locator(f"{NAME} .next.lane-B")).to_contain_text("Is order 7 being paid?")
+
+
 def test_real_keys(canvas: Page) -> None:
     show(canvas, element(recorded("race")))
     canvas.locator(f"{NAME} section").focus()

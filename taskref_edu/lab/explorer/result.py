@@ -160,7 +160,7 @@ class ExplorationResult:
     def svg(self) -> str:
         """A still picture of the worst schedule with the fewest switches; replay(schedule).svg() draws another one."""
         recording = Recording(self.recording())
-        return still(recording, recording.opened)
+        return still(recording, recording.opened, helped=True)
 
     def observe(
         self, schedules: Iterable[str] | None = None, most: int = 2_000, *, file: str | None = None

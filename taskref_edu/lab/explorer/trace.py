@@ -60,7 +60,7 @@ class Trace:
 
     def svg(self) -> str:
         """A still picture of it."""
-        return still(Recording(self.recording()), self.schedule)
+        return still(Recording(self.recording()), self.schedule, helped=True)
 
     def __repr__(self) -> str:
         return story(Recording(self.recording()), self.schedule)

@@ -69,7 +69,8 @@ def element_name() -> str:
 def data(facts: Facts, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The module's input: the recording, its texts, and the options of the page.
 
-    options: schedule and at (what is shown first), names by letter, game and goal (the learner plays), theme.
+    options: schedule and at (what is shown first), names by letter, captions by verb (what a statement is for), game
+    and goal (the learner plays), theme.
     """
     return {**facts, "words": words(Recording(facts)), "options": dict(options or {})}
 

@@ -14,6 +14,7 @@ from ...arguments import shorten
 from .answers import Answers, Dependency, dependencies
 from .layout import Piece, cell, marks, notes, side_by_side, wrapped
 from .recording import Moment, Recording, Run
+from .remedies import remedy
 from .story import ICONS, bare_error, ending, headline
 from .svg import Place, arrow, broken, head_lines, line, rect, sheet, text
 from .why import why
@@ -23,6 +24,7 @@ MONO, PROSE, LINE = 7.3, 7.6, 18  # width of a character of 12 px code, of 14 px
 MARGIN, NUMBERS, GAP, SIDE_GAP, HEAD = 24, 34, 10, 30, 34
 EDGE = 22  # of a lane, where the dependencies run
 TAG, CELL = 18, 26  # characters in a line of a row's tag, and in a cell
+REMEDY, CAPITALS = 380, 8.3  # at least so wide are its lines; a character of a text with many capitals
 BESIDE = 560  # what tables beside each other take; the next one is below
 
 
@@ -37,19 +39,20 @@ class Table(NamedTuple):
     level: int
 
 
-def still(recording: Recording, schedule: str) -> str:
-    """The schedule as SVG."""
-    return Still(recording, schedule).draw()
+def still(recording: Recording, schedule: str, *, helped: bool = False) -> str:
+    """The schedule as SVG; helped: with the usual repair, which a notebook may ask for."""
+    return Still(recording, schedule, helped).draw()
 
 
 class Still:
     """Draws one schedule, from top to bottom."""
 
-    def __init__(self, recording: Recording, schedule: str) -> None:
+    def __init__(self, recording: Recording, schedule: str, helped: bool = False) -> None:
         self.recording = recording
         self.moments = recording.moments(schedule)
         self.run = recording.run(schedule) or Run(schedule)
         self.why = why(recording, self.run)
+        self.remedy = remedy(self.why, self.run.outcome) if helped else ""
         self.answers = Answers(recording)
         self.dependencies = dependencies(recording, self.moments)
         self.notes = notes(recording, self.moments, self.dependencies, words(recording)["now"])
@@ -59,7 +62,7 @@ class Still:
         self.side = self.right + SIDE_GAP
         self.tables = self._tables()
         rights = [table.left + max(sum(table.widths), TAG * PROSE) for table in self.tables]
-        self.width = self.side + max([160, *rights]) + MARGIN
+        self.width = self.side + max([REMEDY if self.remedy else 160, *rights]) + MARGIN
 
     def draw(self) -> str:
         """The picture as an SVG document."""
@@ -167,7 +170,7 @@ class Still:
         )
         mark = self.why.marks.get(moment.number, "") if self.why else ""
         if not mark and late is not None and self.run.outcome == "bad":
-            mark = f"too late: relies on step {late.read}"
+            mark = f"too late: relies on step {late.read}, out of date since step {late.stale}"
         lines += [[(part, "bad bold")] for part in broken(mark.replace("\u00a0", " "), room)]
         return lines
 
@@ -227,7 +230,7 @@ class Still:
         return tables
 
     def _side(self, top: float) -> tuple[list[str], float]:
-        shapes = [text(self.side, top + 14, [("the rows after it", "quiet small")])]
+        shapes = [text(self.side, top + 14, [(f"the rows after step {len(self.moments) - 1}", "quiet small")])]
         places: dict[tuple[str, Any], Place] = {}
         deepest = begin = top
         for before, table in zip([None, *self.tables], self.tables, strict=False):
@@ -235,7 +238,17 @@ class Still:
             parts, bottom = self._table(table, begin + 40, places)
             shapes += parts
             deepest = max(deepest, bottom)
-        return [*shapes, *self._arrows(places)], deepest
+        below, deepest = self._remedy(deepest)
+        return [*shapes, *self._arrows(places), *below], deepest
+
+    def _remedy(self, y: float) -> tuple[list[str], float]:
+        """What would have helped, below the tables."""
+        if not self.remedy:
+            return [], y
+        lines = broken(self.remedy, int((self.width - MARGIN - self.side) / CAPITALS))
+        shapes = [text(self.side, y + 46, [("What would have helped?", "bold")])]
+        shapes += [text(self.side, y + 68 + 20 * n, [(part, "")]) for n, part in enumerate(lines)]
+        return shapes, y + 68 + 20 * len(lines)
 
     def _table(self, table: Table, y: float, places: dict[tuple[str, Any], Place]) -> tuple[list[str], float]:
         x, wide = self.side + table.left, sum(table.widths)

@@ -14,7 +14,17 @@ from .scheduler import Scheduler
 def break_the_shop() -> Scheduler:
     """Ann clicks *Pay* twice. Show the game: the player decides which click runs its next statement."""
     return Scheduler(
-        [click, click], setup=order_7, invariant=paid_once, schema="as_written", goal="Make order 7 be paid twice."
+        [click, click],
+        setup=order_7,
+        invariant=paid_once,
+        schema="as_written",
+        goal="Make order 7 be paid twice.",
+        names={"A": "Ann’s first click", "B": "Ann’s second click"},
+        captions={
+            "SELECT": "Is order 7 being paid?",
+            "INSERT": "Enqueue the payment",
+            "UPDATE": "Save the task in order 7",
+        },
     )
 
 

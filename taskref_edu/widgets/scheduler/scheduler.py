@@ -27,6 +27,7 @@ class Scheduler:
     """Play schedules by hand; put it at the end of a cell. The arguments are those of explore(), and:
 
     goal: what to try, in words, such as "Make order 7 be paid twice". names: what the actors are called, by letter.
+    captions: what a statement is for, by its verb, such as {"SELECT": "Is order 7 being paid?"}.
     found: the exploration of all schedules. tried: those played to their end, and whether each of them broke.
     """
 
@@ -40,10 +41,11 @@ class Scheduler:
         journal: Journal = "wal",
         goal: str = "",
         names: Mapping[str, str] | None = None,
+        captions: Mapping[str, str] | None = None,
     ) -> None:
         self.found = explore(actors, invariant=invariant, setup=setup, schema=schema, journal=journal)
         self.tried: dict[str, bool] = {}
-        self._options = {"game": True, "goal": goal, "names": dict(names or {})}
+        self._options = {"game": True, "goal": goal, "names": dict(names or {}), "captions": dict(captions or {})}
 
     @property
     def attempts(self) -> int:

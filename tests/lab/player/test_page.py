@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from base64 import b64decode
 
 import pytest
 
@@ -19,6 +20,7 @@ from taskref_edu.lab.player.page import (
     small_script,
     small_style,
 )
+from taskref_edu.lab.player.still import still
 from tests.lab.player.scenarios import recorded
 
 
@@ -64,6 +66,15 @@ def test_without_scripts_there_is_the_still_and_the_table() -> None:
     assert shown.count("<img ") == 1
     assert 'alt="34 of 36 interleavings break: 2 live payments for order 7.' in shown
     assert shown.count('<th scope="row">') == 14
+
+
+def test_the_repair_is_in_a_picture_that_is_asked_for__not_in_a_notebooks() -> None:
+    race = recorded("race")
+    assert "What would have helped?" in still(race, race.opened, helped=True)
+    html = player_html(race.facts)
+    picture = re.search(r"base64,([^\"]+)", html)
+    assert picture is not None
+    assert "What would have helped?" not in b64decode(picture[1]).decode()
 
 
 def test_the_module_comes_with_the_first_cell_of_a_page(monkeypatch: pytest.MonkeyPatch) -> None:

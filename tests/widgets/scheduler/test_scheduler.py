@@ -29,6 +29,7 @@ def two_clicks() -> Scheduler:
         schema="as_written",
         goal="Make <order> 1 be paid twice",
         names={"A": "first click", "B": "second click"},
+        captions={"SELECT": "Is order 1 being paid?"},
     )
 
 
@@ -39,13 +40,14 @@ def given(html: str) -> dict[str, Any]:
     return json.loads(found[1])
 
 
-def test_the_page_gets_all_schedules__the_goal_and_the_names(two_clicks: Scheduler) -> None:
+def test_the_page_gets_all_schedules__the_goal_the_names_and_the_captions(two_clicks: Scheduler) -> None:
     html = two_clicks._repr_html_()
     data = given(html)
     assert data["options"] == {
         "game": True,
         "goal": "Make <order> 1 be paid twice",
         "names": {"A": "first click", "B": "second click"},
+        "captions": {"SELECT": "Is order 1 being paid?"},
     }
     assert len(data["runs"]) == data["count"] == 28
     assert "more" not in {name for state in data["states"] for name in state}

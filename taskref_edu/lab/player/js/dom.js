@@ -72,5 +72,10 @@ const PART = {
   b: (text) => h("b", {}, text),
   s: (text) => button(`ref${text}`, "ref", null, text, { "data-step": text, "aria-label": `step ${text}` }),
 };
+// No line begins with the bracket or comma after a number.
 const sentence = (text) =>
-  text.split(/(⟦\w:[^⟧]*⟧)/).map((part) => (part.startsWith("⟦") ? PART[part[1]](part.slice(3, -1)) : part));
+  text.split(/(⟦\w:[^⟧]*⟧[),]*)/).map((part) => {
+    const [, kind, inner, after] = /^⟦(\w):(.*)⟧(.*)$/.exec(part) || [];
+    if (!kind) return part;
+    return after ? span("together", PART[kind](inner), after) : PART[kind](inner);
+  });

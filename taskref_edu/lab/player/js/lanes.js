@@ -108,7 +108,7 @@ class Lanes {
     const [, deciding, , marks] = why;
     const late = (d) => d.to === i && !d.open && d.stale !== null && deciding.includes(d.from);
     const relied = ended?.out !== "good" && !this.path[i].step.error && this.dependencies.find(late);
-    const said = relied && `too late: relies on step ${relied.from}’s ${brief(relied.value, 30)}`;
+    const said = relied && `too late: relies on step ${relied.from}, out of date since step ${relied.stale}`;
     return marks?.[i] || said ? div("late", marks?.[i] || said) : null;
   }
 

@@ -6,7 +6,8 @@ const WORD = { bad: ["breaks", "break"], err: ["ends with an error", "end with a
 class ScheduleMap {
   constructor(player) {
     this.player = player;
-    this.el = h("div", { cls: "map", role: "listbox", tabindex: 0, "data-f": "map" });
+    const style = `--n:${player.rec.letters.length};--h:${this.height()}px`;
+    this.el = h("div", { cls: "map", style, role: "listbox", tabindex: 0, "data-f": "map" });
   }
 
   draw() {
@@ -68,7 +69,7 @@ class ScheduleMap {
     const { rec, game } = this.player;
     const found = [...game.found].map((s) => rec.run(s)).filter(Boolean);
     const said = found.length ? `${found.length} played, none of them broke it` : "none played yet";
-    const style = `--h:${this.height()}px;--len:${rec.longest}`;
+    const style = `--len:${rec.longest}`;
     const blank = () => h("div", { cls: "strip blank", style, "aria-hidden": "true" }, span("slot"));
     const blanks = Math.max(0, Math.min(rec.count, STRIPS) - found.length);
     const strips = [...found.map((run) => this.strip(run)), Array.from({ length: blanks }, blank)];
@@ -85,7 +86,7 @@ class ScheduleMap {
   }
 
   height() {
-    return Math.max(3, Math.min(8, Math.floor(44 / this.player.rec.longest)));
+    return Math.max(2, Math.min(6, Math.floor(32 / this.player.rec.longest)));
   }
 
   // What the learner has played is marked, and what was played just now lights up.
@@ -98,10 +99,10 @@ class ScheduleMap {
     const { rec } = this.player;
     const cells = [...run.s].map((c) => (c === "x" ? span("cut") : h("i", { cls: `lane-${c.toUpperCase()}` })));
     const dead = rec.letters.length === 1 && rec.whole ? rec.whole.length - (run.s.length - 1) : 0;
-    for (let k = 0; k < dead; k++) cells.push(h("i", { cls: "ghost" }));
+    for (let k = 0; k < dead; k++) cells.push(h("i", { cls: "ghost lane-A" }));
     const tick = (dead || rec.whole) && span("tick", run.s.indexOf("x") + 1 || "–");
     const body = [cells, span("m", ICON[run.out]), tick];
-    return this.option(`strip${this.mine(run)}`, run, body, `--h:${this.height()}px`);
+    return this.option(`strip${this.mine(run)}`, run, body);
   }
 
   square(run) {
@@ -109,12 +110,12 @@ class ScheduleMap {
     return this.option(`sq${this.mine(run)}`, run, ICON[run.out] + times);
   }
 
-  option(cls, run, body, style) {
+  option(cls, run, body) {
     const title = `${run.s}: ${outcome(run)}${run.n > 1 ? ` (${number(run.n)} schedules end like this)` : ""}`;
     const names = { "data-s": run.s, title, "aria-label": title, "aria-selected": "false" };
     return h(
       "div",
-      { cls: `${cls} v-${run.out}`, style, role: "option", id: `s-${run.s}`, ...names },
+      { cls: `${cls} v-${run.out}`, role: "option", id: `s-${run.s}`, ...names },
       h("span", { cls: "opt", "aria-hidden": "true" }, body),
     );
   }

@@ -109,9 +109,9 @@ class Player {
     const [out, text] = verdict(this.rec);
     const [reason] = this.why;
     const loud = (note) => /^(STOPPED|NOT COMPLETE)/.test(note) && "loud";
-    const notes = (this.rec.notes || []).map((note) => h("p", { cls: classes("fact", loud(note)) }, note));
+    const notes = (this.rec.notes || []).map((note) => span(classes("fact", loud(note)), note));
     const line = reason || this.hasWhy ? h("p", {}, reason ? sentence(reason) : NBSP) : "";
-    return [title(out, text), div("why", line, this.remedy(), notes)];
+    return [title(out, text), div("why", line, this.remedy(), notes.length > 0 && div("facts", notes))];
   }
 
   remedy() {

@@ -6,6 +6,7 @@ class Recording {
   constructor(data) {
     Object.assign(this, data);
     this.letters = Object.keys(this.actors);
+    this.captions = this.options?.captions || {};
     this.crashes = this.kind === "crashes";
     this.list = this.runs.map(({ s, n }) => ({ ...this.ended(s), n: n || 1 }));
     if (!this.crashes)

@@ -123,7 +123,9 @@ function statement(rec, sql) {
     i ? " " : "",
     span(role !== "table" && role && "cl", keyword && span("kw", keyword + (text ? " " : "")), inRole(text, role)),
   ];
-  return div("sql", rec.clausesOf(sql).map(clause));
+  const clauses = rec.clausesOf(sql);
+  const caption = rec.captions[clauses[0][0].split(" ")[0]];
+  return [caption && div("caption", caption), div("sql", clauses.map(clause))];
 }
 
 function inRole(text, role) {
