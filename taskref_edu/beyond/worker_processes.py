@@ -184,6 +184,7 @@ class WorkerProcesses:
             {
                 "order": order.id,
                 "order is": order.status,
+                "references": f"job {order.processing_task_id}" if order.processing_task_id else "nothing",
                 "job is": job.status,
                 "attempts": job.attempts,
                 "charges": self.charges().count(str(order.id)),

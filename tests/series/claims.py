@@ -87,6 +87,7 @@ assert paid == ["paid", None] and claimed[0] != claimed[1]
 assert on_sqlite.holds and broken["schedules"] - broken["break"] == 2  # the same code: only serial schedules are right
 assert all(way["break"] == way["errors"] == 0 for way in (locked, updated))
 assert (meanwhile["order is"], meanwhile["job is"], meanwhile["still charging"]) == ("paid", "succeeded", 1)
+assert meanwhile["references"] == "nothing" and held["references"].startswith("job ")  # the lock is open; it is not
 assert "StaleLease" in refusal and (held["order is"], held["job is"]) == ("new", "doing")
 assert (awake["order is"], awake["charges"]) == ("paid", 2)  # a token fences the database, not the card company
 """,
@@ -102,7 +103,8 @@ assert [board[claim]["as written"] for claim in sorted(board)] == (
     "inverted neither inverted neither neither both classic neither inverted inverted".split())
 assert [board[claim]["at their best"] for claim in sorted(board)] == (
     "both classic inverted both both both classic classic neither inverted".split())
-assert [code["at their best", side] for side in SIDES] == [49, 48] and shorter == "classic's is shorter"
+assert [code["at their best", side] for side in SIDES] == [49, 48]
+assert [tokens["at their best", side] for side in SIDES] == [521, 527] and shorter == "classic's is shorter"
 assert torn == {"classic": False, "inverted": True} and not any(wrong["at their best", side] for side in SIDES)
 assert alone == {"classic": 3, "inverted": 2}
 """,
