@@ -74,6 +74,17 @@ print(*sorted(heavy & set(sys.modules)))
     assert found.stdout.split() in ([], ["greenlet"])
 
 
+def test_a_panel_imports_no_explorer() -> None:
+    """It would triple the time until a panel is there."""
+    program = """
+import sys
+from taskref_edu.widgets import Panel
+print(*sorted({"taskref_edu.lab.explorer.explore", "taskref_edu.lab.player.page"} & set(sys.modules)))
+"""
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == []
+
+
 def test_public_names() -> None:
     assert sorted(taskref_edu.__all__) == [
         "Order",
