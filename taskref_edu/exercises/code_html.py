@@ -9,7 +9,8 @@ from html import escape
 
 FRAME = (
     "margin:6px 0;padding:8px;border-radius:4px;background:#f8f8f8;color:#1c1917;"
-    "white-space:pre-wrap;overflow-wrap:anywhere"  # two stand beside each other: a long line is broken, not cut
+    # Two stand beside each other: a long line is broken, not cut.
+    "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
 )
 # The page's own clipboard, and the old way where the page is not secure. It stands in an attribute.
 COPY = (

@@ -33,7 +33,7 @@ PHRASES = {
     r"prevents nothing by nature": "say the column alone prevents nothing",
     r"knock(?:s|ing)? at the door": "say test whether it is accepted",
     r"(?:stands?|sits?) in the WHERE": "say lives in the WHERE clause",
-    r"each sentence asks": "say read the question, guess, then press Next",
+    r"each sentence asks": "say read each question and pick an answer",
     r"is only its first half": "say covers only half of",
     r"have done, too": "say would … have been enough",
     r"(?:may|can) die of": "say can fail with an error, or must never kill",

@@ -26,6 +26,7 @@ from .cell_rules import (
 )
 from .minutes import minutes_of
 from .notebook import slug, to_notebook
+from .outline_writer import questions_of
 from .source import BadSource, Block, Source, headings, read_source
 
 MINUTES, FIRST_MINUTES = range(20, 46), range(5, 16)
@@ -132,6 +133,15 @@ def guess_letters_follow_the_page(source: Source) -> Found:
             yield line, f"guess {id!r} found, {wanted!r} expected: the letters follow the page"
 
 
+def guesses_ask_something_of_their_own(source: Source) -> Found:
+    """Each guess has a question: a missed one is asked again in the next notebook, without what stood around it."""
+    questions = questions_of(source)
+    for _, id, line, _ in _calls(source, "guess"):
+        same = [other for other in questions if questions[other] == questions.get(id)]
+        if same and same[0] != id:
+            yield line, f"guess {id!r} asks what {same[0]!r} asks: put a question of its own above it"
+
+
 def guess_cells_hold_nothing_else(source: Source) -> Found:
     """A guess has a cell of its own: nobody who skips it may miss what a later cell needs."""
     for block, tree in code_blocks(source):
@@ -226,6 +236,7 @@ RULES: Sequence[Rule] = (
     two_recall_items,
     guesses_come_first,
     guess_letters_follow_the_page,
+    guesses_ask_something_of_their_own,
     guess_cells_hold_nothing_else,
     headings_in_order,
     figures_have_words,

@@ -45,6 +45,7 @@ SLIPS = [
     ("## To take home", "## The end", "the headings ## What we left for later and ## To take home"),
     ('guess("01-a", None)', 'choices = [1, 2]\nguess("01-a", None, choices=choices)', "a guess stands with other code"),
     ('guess("01-a", None)', 'guess("01-b", None)', "guess '01-b' found, '01-a' expected: the letters follow the page"),
+    ('guess("01-a", None)', 'guess("01-a")\nguess("01-b")', "guess '01-b' asks what '01-a' asks"),
     ("{explain} 01-a", "{explain} 01-b", "explain 01-b: no reveal('01-b', …) found above it"),
     ("Two is the sum.", "", "explain 01-a: no text found"),
     ("Two is the sum.", "word " * 81, "an explanation of 81 words found, 80 expected"),
