@@ -24,9 +24,9 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from taskref_edu import Order, writing
 from taskref_edu.lab import explore
+from taskref_edu.lab.explorer.experiment import name_of
 from taskref_edu.lab.explorer.exploration import Exploration
-from taskref_edu.lab.explorer.outcome import Limits, Outcome
-from taskref_edu.lab.explorer.question import name_of
+from taskref_edu.lab.explorer.schedule_outcome import Limits, ScheduleOutcome
 from taskref_edu.lab.explorer.schedules import AllSchedules
 from taskref_edu.lab.explorer.trial import Trial
 
@@ -87,7 +87,7 @@ def explored(lab: Trial) -> int:
 
 
 def one_after_the_other(lab: Trial, engines: list[Engine], schedules: int) -> None:
-    outcome = Outcome("")
+    outcome = ScheduleOutcome("")
     for _ in range(schedules):
         lab.exploration.database.restore()
         for actor, engine in zip(lab.exploration.actors, engines, strict=True):

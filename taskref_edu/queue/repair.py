@@ -114,7 +114,7 @@ class RepairReport:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceColumn:
     """A column that references the task at work on its row, its table, and the table's primary key."""
 
     table: TableClause
@@ -155,7 +155,7 @@ def repair(queue: TaskQueue, session: Session, *, types: Iterable[str] = (), dry
     return report
 
 
-def _repair(queue: TaskQueue, session: Session, references: list[Reference], report: RepairReport) -> None:
+def _repair(queue: TaskQueue, session: Session, references: list[ReferenceColumn], report: RepairReport) -> None:
     queue.reclaim(session)
     for task_id in report.orphans:
         queue.cancel(session, task_id)
@@ -166,7 +166,7 @@ def _repair(queue: TaskQueue, session: Session, references: list[Reference], rep
     session.expire_all()
 
 
-def _references(connection: SqlConnection) -> tuple[list[Reference], list[str]]:
+def _references(connection: SqlConnection) -> tuple[list[ReferenceColumn], list[str]]:
     """The columns that reference the task at work on their row; and foreign keys to tasks without a trigger of ours."""
     references, without_trigger = [], []
     inspector = inspect(connection)
@@ -181,14 +181,14 @@ def _references(connection: SqlConnection) -> tuple[list[Reference], list[str]]:
                 continue
             rows = table(name, *columns.values(), schema=schema)
             key = inspector.get_pk_constraint(name, schema)["constrained_columns"]
-            references.append(Reference(rows, rows.c[which], [rows.c[part] for part in key]))
+            references.append(ReferenceColumn(rows, rows.c[which], [rows.c[part] for part in key]))
     for name in inspector.get_table_names():
         to_tasks = connection.scalars(text(_FOREIGN_KEYS[connection.dialect.name]), {"table": name})
         without_trigger += (f"{name}.{which}" for which in to_tasks if (None, name, which) not in found)
     return references, without_trigger
 
 
-def _referring(session: Session, references: list[Reference], gone: bool) -> Iterator[BadReference]:
+def _referring(session: Session, references: list[ReferenceColumn], gone: bool) -> Iterator[BadReference]:
     """The references to tasks that are gone, or, without `gone`, to tasks that have ended."""
     for reference in references:
         named = exists().where(TASK.c.id == reference.column)
@@ -198,7 +198,7 @@ def _referring(session: Session, references: list[Reference], gone: bool) -> Ite
             yield BadReference(reference.name, ", ".join(map(str, key)), task_id)
 
 
-def _orphans(session: Session, references: list[Reference], types: set[str], payments: set[str]) -> list[int]:
+def _orphans(session: Session, references: list[ReferenceColumn], types: set[str], payments: set[str]) -> list[int]:
     """Live tasks of these types that no row references, and whose payload, for `payments`, names no order.
 
     Without those that were asked to stop already: there is nothing left to repair.

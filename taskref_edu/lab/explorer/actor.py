@@ -21,9 +21,9 @@ from ...database.sqlite_engine import observers_of
 from .database_snapshot import Rows, SnapshotDatabase
 from .errors import ActorKilled, LabError, PastTheExplorer
 from .errors_in_words import error_text
+from .experiment import name_of
 from .killed_connections import close_cursors, close_for_good, undo_unfinished
 from .past_the_explorer import refuse_later
-from .question import name_of
 from .sqlite_locks import Locks, in_transaction, is_reading, waits
 from .step_kinds import Classified, Classifier, Kind, Tables, is_many
 from .watchdog import Hung, stuck_at

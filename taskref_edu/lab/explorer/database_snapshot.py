@@ -20,8 +20,8 @@ from sqlalchemy import Engine
 from ...database.sqlite_engine import sqlite_engine
 from ...schema import SchemaName, create_schema
 from .errors import LabError
+from .experiment import Journal
 from .past_the_explorer import refuse_later
-from .question import Journal
 
 FEW = 100  # rows: deleting more one by one is slower than emptying the table
 Rows = dict[str, list[dict[str, Any]]]  # by table

@@ -16,8 +16,8 @@ from . import watchdog as guard
 from .actor import Actor, ActorFunction
 from .database_snapshot import Journal, SnapshotDatabase
 from .errors import ActorNeverEnds, Deadlock, LabError
-from .outcome import DIES, Limits, Outcome
 from .past_the_explorer import begin_guarding, end_guarding
+from .schedule_outcome import DIES, Limits, ScheduleOutcome
 from .sqlite_locks import Locks
 from .step_kinds import Classifier
 
@@ -80,7 +80,7 @@ class Exploration:
         """The actors that have not ended."""
         return [actor for actor in self.actors if not actor.ended]
 
-    def start(self) -> Outcome:
+    def start(self) -> ScheduleOutcome:
         """Restore the database, and run every function up to its first step."""
         if any(actor.disturbed for actor in self.actors):
             self.database.restore_file()  # it may have changed a setting of the file
@@ -89,7 +89,7 @@ class Exploration:
                 actor.renew()  # its prepared statements belong to the changed schema
         for actor in self.actors:
             self._let(actor, actor.start)
-        return Outcome("")
+        return ScheduleOutcome("")
 
     def may_go(self, actor: Actor) -> bool:
         """False if the actor's step certainly has to wait; True means: try, SQLite decides."""
@@ -100,7 +100,7 @@ class Exploration:
         found = [actor.letter for actor in self.actors if self.may_go(actor)]
         return [*found, DIES] if self.crash is not None and not self.crash.ended else found
 
-    def go(self, move: str, outcome: Outcome) -> bool:
+    def go(self, move: str, outcome: ScheduleOutcome) -> bool:
         """Make a move: an actor's step, or its death; False if the actor has to wait, or has ended."""
         dies = move == DIES
         actor = self.mover(move)
@@ -129,7 +129,7 @@ class Exploration:
         if not actor.ended:
             self._let(actor, actor.die)
 
-    def give_up(self, outcome: Outcome) -> None:
+    def give_up(self, outcome: ScheduleOutcome) -> None:
         """End a schedule in which every actor waits."""
         waiting = "; ".join(self.why_waiting(actor) for actor in self.going)
         for actor in self.going:
@@ -146,7 +146,7 @@ class Exploration:
         holders = [other.letter for other in self.actors if self.locks.writer in other.connections]
         return "itself" if holders == [actor.letter] else " and ".join(holders) or "whoever reads"
 
-    def end(self, outcome: Outcome) -> Outcome:
+    def end(self, outcome: ScheduleOutcome) -> ScheduleOutcome:
         """Collect errors and results after all actors have ended."""
         for actor in self.actors:
             if actor.error is not None:
@@ -192,7 +192,7 @@ class Exploration:
             " database, or wait for a lock that another actor holds? (patience= allows more)"
         )
 
-    def _too_many_steps(self, actor: Actor, outcome: Outcome) -> str:
+    def _too_many_steps(self, actor: Actor, outcome: ScheduleOutcome) -> str:
         next_sql = actor.step.sql if actor.step else ""
         return (
             f"{actor.letter} made {actor.steps} steps in {outcome.schedule!r} and goes on with {next_sql!r}:"

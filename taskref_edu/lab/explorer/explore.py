@@ -21,12 +21,12 @@ from sqlalchemy import Engine
 from ...schema import SchemaName
 from .actor import ActorFunction
 from .budget import Budget, Progress
+from .experiment import Experiment, Journal
 from .invariant import Invariant
-from .outcome import Limits
 from .progress_bar import Bar
-from .question import Journal, Question
 from .result import ExplorationResult
 from .run_schedules import run_all, run_these, trial_of
+from .schedule_outcome import Limits
 
 Setup = Callable[[Engine], object]
 
@@ -69,10 +69,10 @@ def explore(
     never continues: `patience` ends it on the main thread of a POSIX system; elsewhere, restart the process.
     Raises ActorNeverEnds, PastTheExplorer, NotRepeatable; an actor's own exception is part of the result.
     """
-    question = Question(actors, invariant, setup, schema=schema, journal=journal, url=url)
-    open_trial = partial(trial_of, question, Limits(max_runs, max_steps, patience))
+    experiment = Experiment(actors, invariant, setup, schema=schema, journal=journal, url=url)
+    open_trial = partial(trial_of, experiment, Limits(max_runs, max_steps, patience))
 
     with open_trial() as trial, Bar() as bar:
         budget = Budget(max_runs, seconds, stop_at_first, progress, bar)
         explored = run_all(trial, budget, bar, merge) if schedules is None else run_these(trial, budget, schedules)
-        return ExplorationResult(question, explored, open_trial, trial)
+        return ExplorationResult(experiment, explored, open_trial, trial)

@@ -22,13 +22,13 @@ from ...schema import SchemaName
 from ..player.short_sql import short_sql
 from .actor import ActorFunction
 from .budget import Budget, Progress
+from .experiment import Experiment, Journal
 from .explore import Setup
 from .invariant import Invariant, Recover
-from .outcome import DIES, DIES_IN_COMMIT, Limits
 from .progress_bar import Bar
-from .question import Journal, Question
 from .result import ExplorationResult
 from .run_schedules import run_all, trial_of
+from .schedule_outcome import DIES, DIES_IN_COMMIT, Limits
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Crashes(ExplorationResult):
 
     def as_test(self, schedule: str | None = None) -> str:
         """A pytest case for all crash points: they are few, and a repair may renumber them. Raises CannotWriteTest."""
-        return self.question.test_of_crashes()
+        return self.experiment.test_of_crashes()
 
     def _headline(self) -> str:
         points = counted(len(self.points), "crash point")
@@ -111,8 +111,8 @@ def explore_crashes(
     functions: list[Callable[..., object]] = [actors] if callable(actors) else list(actors)
     if not 0 <= crash < len(functions):
         raise ValueError(f"crash={crash} found, the index of one of {len(functions)} actors expected")
-    question = Question(functions, invariant, setup, recover, crash, schema, journal, url)
-    open_trial = partial(trial_of, question, Limits(max_runs, max_steps, patience))
+    experiment = Experiment(functions, invariant, setup, recover, crash, schema, journal, url)
+    open_trial = partial(trial_of, experiment, Limits(max_runs, max_steps, patience))
     with open_trial() as trial, Bar() as bar:
         budget = Budget(max_runs, seconds, stop_at_first, progress, bar)
-        return Crashes(question, run_all(trial, budget, bar, merge), open_trial, trial)
+        return Crashes(experiment, run_all(trial, budget, bar, merge), open_trial, trial)

@@ -15,8 +15,8 @@ from sqlmodel import Session
 
 from .errors import PastTheExplorer
 from .errors_in_words import error_text
-from .outcome import Outcome
 from .past_the_explorer import refuse_later
+from .schedule_outcome import ScheduleOutcome
 
 # invariant(session), invariant(session, errors) or invariant(session, errors, results): a list of what is broken
 Invariant = Callable[..., Sequence[str]]
@@ -47,7 +47,7 @@ class InvariantCheck:
         """Whether there is a recovery to run."""
         return self._recover is not None
 
-    def problems(self, outcome: Outcome) -> tuple[str, ...]:
+    def problems(self, outcome: ScheduleOutcome) -> tuple[str, ...]:
         """Run the recovery, and return what is broken."""
         failed = self.recover()
         found = (*([failed] if failed else []), *self.judge(outcome))
@@ -64,7 +64,7 @@ class InvariantCheck:
             return f"the recovery raised {error_text(error)}"
         return None
 
-    def judge(self, outcome: Outcome) -> tuple[str, ...]:
+    def judge(self, outcome: ScheduleOutcome) -> tuple[str, ...]:
         """What the invariant finds broken after this schedule. Raises TypeError if it returns no list of strings."""
         known: tuple[Any, ...] = (outcome.errors, outcome.results)
         with self.asking() as session:

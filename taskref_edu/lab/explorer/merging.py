@@ -19,7 +19,7 @@ from .errors_in_words import error_text
 from .graph import Graph, Schedules, State
 from .local_states import LocalStates
 from .measured_steps import MeasuredSteps
-from .outcome import DIES, Outcome
+from .schedule_outcome import DIES, ScheduleOutcome
 from .schedules import replay
 from .step_effects import WAITS, Effect, Effects, Local, Situation, written_by
 from .trial import Trial
@@ -153,7 +153,7 @@ class Merging:
         outcome.forget()
         self._budget.ran(bool(self._verdicts[key]) and counts)
 
-    def _start(self) -> tuple[Situation, Outcome]:
+    def _start(self) -> tuple[Situation, ScheduleOutcome]:
         self._log.begin()
         outcome = self._exploration.start()
         numbers = []
@@ -179,7 +179,7 @@ class Merging:
                 ranked.append((1 + (after in self._was_in), letter))
         return [letter for _, letter in sorted(ranked)]
 
-    def _advance(self, state: Situation, move: str, outcome: Outcome) -> Situation | None:
+    def _advance(self, state: Situation, move: str, outcome: ScheduleOutcome) -> Situation | None:
         """Run an actor's step for real: the state after it, None if it has to wait."""
         if move == DIES:
             return self._die(state, outcome)
@@ -205,7 +205,7 @@ class Merging:
         self._numbered.compare(index, memory.locals[known.local])
         return memory.after(state, index, known)
 
-    def _die(self, state: Situation, outcome: Outcome) -> Situation:
+    def _die(self, state: Situation, outcome: ScheduleOutcome) -> Situation:
         assert self._crash is not None
         measure = not self._memory.death_known(state, self._crash)
         before = self._steps.data_version()

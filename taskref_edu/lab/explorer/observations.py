@@ -21,7 +21,7 @@ from .answer_log import tell_rows
 from .database_snapshot import Rows
 from .errors_in_words import database_name, error_text
 from .graph import Graph
-from .outcome import DIES, Outcome
+from .schedule_outcome import DIES, ScheduleOutcome
 from .sqlite_locks import in_transaction
 from .step_kinds import Classified, Kind
 from .trial import Trial
@@ -228,7 +228,7 @@ class _Watching:
     def _unseen(self, number: int, left: dict[tuple[int, str], None]) -> str:
         return next((move for state, move in left if state == number), "")
 
-    def _step(self, actor: Actor, move: str, outcome: Outcome) -> SeenStep:
+    def _step(self, actor: Actor, move: str, outcome: ScheduleOutcome) -> SeenStep:
         sql = self._filled(actor.step) if actor.step else ""
         undone = any(in_transaction(connection) for connection in actor.connections)
         self._exploration.go(move, outcome)

@@ -24,12 +24,12 @@ from sqlmodel import Session
 from . import watchdog
 from .errors import ActorNeverEnds, Deadlock, NoSuchSchedule
 from .errors_in_words import error_text
+from .experiment import Experiment, name_of
 from .exploration import check_functions
 from .graph import Graph
 from .invariant import InvariantCheck
-from .outcome import DIES, DIES_IN_COMMIT, Limits, Outcome
 from .past_the_explorer import begin_guarding, end_guarding
-from .question import Question, name_of
+from .schedule_outcome import DIES, DIES_IN_COMMIT, Limits, ScheduleOutcome
 from .scratch_database import ScratchDatabase
 from .server_actor import ServerActor, is_open, put_gates
 from .trace import Trace, TraceStep
@@ -46,15 +46,15 @@ LineOf = Callable[[Callable[..., Any], FrameType | None], int | None]
 class ServerTrial(InvariantCheck):
     """As Trial, on a server: runs schedules, recovers, and checks the invariant. Use it in a `with` block."""
 
-    def __init__(self, question: Question, limits: Limits) -> None:
-        assert question.url is not None
-        check_functions(question.actors)
-        super().__init__(question.invariant, question.recover)
-        self._functions, self._limits = question.actors, limits
-        self.victim = None if question.crash is None else ascii_uppercase[question.crash]
-        self.database = ScratchDatabase(question.url, question.setup, question.schema)
+    def __init__(self, experiment: Experiment, limits: Limits) -> None:
+        assert experiment.url is not None
+        check_functions(experiment.actors)
+        super().__init__(experiment.invariant, experiment.recover)
+        self._functions, self._limits = experiment.actors, limits
+        self.victim = None if experiment.crash is None else ascii_uppercase[experiment.crash]
+        self.database = ScratchDatabase(experiment.url, experiment.setup, experiment.schema)
         self.speaks_for = self.database.speaks_for
-        self._engines = [self.database.engine() for _ in question.actors]
+        self._engines = [self.database.engine() for _ in experiment.actors]
         self._engine = self.database.engine()  # for the recovery
         for engine in self._engines:
             put_gates(engine)
@@ -80,7 +80,7 @@ class ServerTrial(InvariantCheck):
         """Every schedule."""
         return ServerWalk(self)
 
-    def replay(self, schedule: str, *, strict: bool = True) -> Outcome:
+    def replay(self, schedule: str, *, strict: bool = True) -> ScheduleOutcome:
         """Run one schedule."""
         outcome, _ = self.run(schedule)
         if strict and outcome.schedule != schedule:
@@ -125,13 +125,13 @@ class ServerTrial(InvariantCheck):
 
     def run(
         self, prefix: str, on_step: OnStep | None = None, line_of: LineOf | None = None
-    ) -> tuple[Outcome, list[str]]:
+    ) -> tuple[ScheduleOutcome, list[str]]:
         """Follow the prefix, then always the first actor that can go on. Returns the outcome, and the other choices.
 
         line_of: returns the line that sends a step, for an actor's function and its frame.
         """
         self.database.restore()
-        moved, outcome, others = threading.Condition(), Outcome(""), list[str]()
+        moved, outcome, others = threading.Condition(), ScheduleOutcome(""), list[str]()
         actors = [
             ServerActor(letter, function, engine, moved)
             for letter, function, engine in zip(ascii_uppercase, self._functions, self._engines, strict=False)
@@ -176,7 +176,7 @@ class ServerTrial(InvariantCheck):
         return moves
 
     def _make(
-        self, move: str, actor: ServerActor, actors: list[ServerActor], outcome: Outcome, on_step: OnStep | None
+        self, move: str, actor: ServerActor, actors: list[ServerActor], outcome: ScheduleOutcome, on_step: OnStep | None
     ) -> None:
         dies, sql = move in (DIES, DIES_IN_COMMIT), actor.sql
         if dies:
@@ -230,7 +230,7 @@ class ServerTrial(InvariantCheck):
                 raise ActorNeverEnds(f"the server keeps the connection of {actor.letter}, which is dead")
             time.sleep(LOCK_CHECK_AFTER)
 
-    def _wait_for_the_server(self, actors: list[ServerActor], outcome: Outcome) -> None:
+    def _wait_for_the_server(self, actors: list[ServerActor], outcome: ScheduleOutcome) -> None:
         """All actors wait. The server ends a deadlock that it detects; we end any other, as of an actor with itself."""
         moved = actors[0].moved
         waiting = [actor for actor in actors if actor.is_moving]
@@ -268,7 +268,7 @@ class ServerWalk:
         self._done = 0
         self.share = 0.0
 
-    def __iter__(self) -> Iterator[Outcome]:
+    def __iter__(self) -> Iterator[ScheduleOutcome]:
         while self._stack:
             outcome, others = self._trial.run(self._stack.pop())
             self._stack += others

@@ -17,7 +17,7 @@ from ..player.short_sql import NOW
 from .database_snapshot import Rows
 from .graph import Graph, Schedules, State
 from .observations import FetchedRows, Observations, SeenState, SeenStep
-from .outcome import DIES
+from .schedule_outcome import DIES
 
 MOST_STATES = 400  # of a graph that is recorded whole
 MOST_RUNS = 400  # of schedules that are listed one by one

@@ -16,15 +16,15 @@ from ..player.story import help_line, story
 from .budget import Budget
 from .errors import CannotMerge, CannotWriteTest
 from .errors_in_words import explained
+from .experiment import Experiment, name_of
 from .graph import Graph, Schedules, Texts
 from .merging import merged_graph
 from .observations import Observations, observe
-from .outcome import DIES, DIES_IN_COMMIT
 from .postgresql import ServerTrial
 from .progress_bar import Bar
-from .question import Question, name_of
 from .recorder import Recorder, record
 from .run_schedules import AnyTrial, Explored
+from .schedule_outcome import DIES, DIES_IN_COMMIT
 from .server_observations import observe_server
 from .trace import Trace
 from .trial import Trial
@@ -42,10 +42,10 @@ class ExplorationResult:
     """
 
     def __init__(
-        self, question: Question, explored: Explored, open_trial: Callable[[], AnyTrial], trial: AnyTrial
+        self, experiment: Experiment, explored: Explored, open_trial: Callable[[], AnyTrial], trial: AnyTrial
     ) -> None:
-        self.question = question
-        self.names = question.names
+        self.experiment = experiment
+        self.names = experiment.names
         self.graph: Graph = explored.graph
         self.runs = explored.runs
         self.reason = explored.reason  # why it ended early
@@ -106,7 +106,7 @@ class ExplorationResult:
     def idle(self) -> set[str]:
         """Actors that made no step in any schedule."""
         dying = (
-            {list(self.names)[self.question.crash or 0]} if self.graph.deaths else set()
+            {list(self.names)[self.experiment.crash or 0]} if self.graph.deaths else set()
         )  # it was stopped before a step
         return set(self.names) - self.graph.letters() - dying
 
@@ -191,7 +191,7 @@ class ExplorationResult:
         schedule = schedule or self.shortest
         if schedule is None:
             return "# nothing broke: there is no schedule to keep as a test"
-        return self.question.test_of(schedule, self.problems.get(schedule, ("nothing broke",)))
+        return self.experiment.test_of(schedule, self.problems.get(schedule, ("nothing broke",)))
 
     def assert_holds(self, errors: Literal["allow", "refuse"] = "allow") -> None:
         """Raise AssertionError, with everything that was found as its text, unless the invariant holds.
@@ -249,17 +249,17 @@ class ExplorationResult:
         except CannotWriteTest:
             test = ""
         return {
-            "kind": "schedules" if self.question.crash is None else "crashes",
+            "kind": "schedules" if self.experiment.crash is None else "crashes",
             "count": self.count,
             "broken": len(self.broken),
             "errors": len(self.errors),
             "complete": self.complete,
             "actors": dict(self.names),
-            "invariant": name_of(self.question.invariant),
+            "invariant": name_of(self.experiment.invariant),
             "test": test,
             "notes": [*self._bounds(), *self._kinds()],
             "speaks_for": self.speaks_for,
-            "recover": name_of(self.question.recover) if self.question.recover is not None else None,
+            "recover": name_of(self.experiment.recover) if self.experiment.recover is not None else None,
         }
 
     def _kinds(self) -> list[str]:
@@ -295,7 +295,7 @@ class ExplorationResult:
         lines += [f"  {number:>6,} x {text}" for number, text in _ranked(errors)]
         sentences = explained(set(errors))
         lines += [f"  {line}" for line in sentences]
-        refuses = sentences and self.question.url is None
+        refuses = sentences and self.experiment.url is None
         server = "; where this one refuses, a server may wait and break: run it there, too (url=)" if refuses else ""
         return [*lines, f"  This speaks for {self.speaks_for}{server}."]
 

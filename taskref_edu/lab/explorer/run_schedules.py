@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from .budget import Budget
 from .errors import CannotMerge
 from .errors_in_words import error_text
+from .experiment import Experiment
 from .exploration import Exploration
 from .graph import Graph
 from .merging import merged_graph
-from .outcome import DIES, DIES_IN_COMMIT, Limits, Outcome
 from .postgresql import ServerTrial
 from .progress_bar import Bar
-from .question import Question
+from .schedule_outcome import DIES, DIES_IN_COMMIT, Limits, ScheduleOutcome
 from .trial import Trial
 
 AnyTrial = Trial | ServerTrial
@@ -34,19 +34,19 @@ class Explored:
     not_merged: str = ""
 
 
-def trial_of(question: Question, limits: Limits) -> AnyTrial:
-    """The trial for a question: on a SQLite file, or on a server."""
-    if question.url is not None:
-        return ServerTrial(question, limits)
+def trial_of(experiment: Experiment, limits: Limits) -> AnyTrial:
+    """The trial of an experiment: on a SQLite file, or on a server."""
+    if experiment.url is not None:
+        return ServerTrial(experiment, limits)
     exploration = Exploration(
-        question.actors,
-        setup=question.setup,
-        schema=question.schema,
-        journal=question.journal,
+        experiment.actors,
+        setup=experiment.setup,
+        schema=experiment.schema,
+        journal=experiment.journal,
         limits=limits,
-        crash=question.crash,
+        crash=experiment.crash,
     )
-    return Trial(exploration, question.invariant, question.recover)
+    return Trial(exploration, experiment.invariant, experiment.recover)
 
 
 def run_all(trial: AnyTrial, budget: Budget, bar: Bar, merge: bool) -> Explored:
@@ -80,7 +80,7 @@ def run_these(trial: AnyTrial, budget: Budget, schedules: Sequence[str]) -> Expl
     return _explored(graph, budget, whole=False)
 
 
-def _add(graph: Graph, trial: AnyTrial, budget: Budget, outcome: Outcome) -> None:
+def _add(graph: Graph, trial: AnyTrial, budget: Budget, outcome: ScheduleOutcome) -> None:
     problems = trial.problems(outcome)
     errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
     path = graph.add(outcome.schedule, problems, errors)

@@ -14,7 +14,7 @@ from .actor import Actor
 from .errors import NoSuchSchedule, NotRepeatable
 from .exploration import Exploration, OnStep
 from .graph import Graph
-from .outcome import Outcome
+from .schedule_outcome import ScheduleOutcome
 
 REPEATABLE = "let the functions depend on the database only, not on time, chance or variables that they change"
 
@@ -27,7 +27,7 @@ class AllSchedules:
         self._path: list[list[str]] = []  # for each step: the move that was made, and those still to be tried
         self._able: list[tuple[str, ...]] = []  # for each step: all the moves that could be made
 
-    def __iter__(self) -> Iterator[Outcome]:
+    def __iter__(self) -> Iterator[ScheduleOutcome]:
         while True:
             outcome = self._run()
             if outcome is not None:
@@ -70,7 +70,7 @@ class AllSchedules:
             self._able.pop()
         return False
 
-    def _run(self) -> Outcome | None:
+    def _run(self) -> ScheduleOutcome | None:
         """Repeat the path and continue from its end; None if its last step turned out to have to wait."""
         outcome = self._exploration.start()
         for place, options in enumerate(self._path):
@@ -90,10 +90,10 @@ class AllSchedules:
                 self._exploration.give_up(outcome)
         return self._exploration.end(outcome)
 
-    def _go_first(self, options: list[str], outcome: Outcome) -> bool:
+    def _go_first(self, options: list[str], outcome: ScheduleOutcome) -> bool:
         return bool(options) and self._exploration.go(options[0], outcome)
 
-    def _go_next(self, options: list[str], outcome: Outcome) -> bool:
+    def _go_next(self, options: list[str], outcome: ScheduleOutcome) -> bool:
         """The first option has to wait: try the next ones."""
         while options:
             options.pop(0)
@@ -118,7 +118,7 @@ def replay(
     on_step: OnStep | None = None,
     *,
     strict: bool = True,
-) -> Outcome:
+) -> ScheduleOutcome:
     """Run one schedule.
 
     strict: raise NoSuchSchedule if it cannot be followed to the letter. Otherwise skip the steps that do not exist or

@@ -21,9 +21,9 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 from .errors import ActorKilled, LabError, PastTheExplorer
 from .errors_in_words import database_name, error_text
-from .outcome import DIES_IN_COMMIT
+from .experiment import name_of
 from .past_the_explorer import refuse_later
-from .question import name_of
+from .schedule_outcome import DIES_IN_COMMIT
 
 NO_STEP = ("SAVEPOINT", "RELEASE")
 LOCKING = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?(KEY\s+)?(UPDATE|SHARE)\b", re.IGNORECASE)

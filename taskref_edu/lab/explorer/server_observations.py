@@ -13,8 +13,8 @@ from typing import Any
 from .errors_in_words import database_name
 from .graph import Graph, Schedules
 from .observations import FetchedRows, Observations, SeenState, SeenStep, differ, keep_latest, line_in, source_of
-from .outcome import DIES, DIES_IN_COMMIT
 from .postgresql import ServerTrial
+from .schedule_outcome import DIES, DIES_IN_COMMIT
 from .server_actor import ServerActor, ServerAnswer, is_open
 
 KINDS = {"SELECT": "read", "COMMIT": "commit", "ROLLBACK": "rollback"}

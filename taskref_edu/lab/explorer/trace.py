@@ -15,9 +15,9 @@ from ..sqltrace import filled_in
 from .actor import Actor
 from .database_snapshot import Rows
 from .errors_in_words import error_text
+from .experiment import name_of
 from .exploration import Exploration
-from .outcome import DIES, Outcome
-from .question import name_of
+from .schedule_outcome import DIES, ScheduleOutcome
 from .schedules import replay
 
 
@@ -72,7 +72,7 @@ class Trace:
 def traced(
     exploration: Exploration,
     schedule: str,
-    judge: Callable[[Outcome], tuple[str, ...]],
+    judge: Callable[[ScheduleOutcome], tuple[str, ...]],
     *,
     recover: Callable[[], str | None] | None = None,
 ) -> Trace:

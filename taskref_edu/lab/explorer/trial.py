@@ -11,7 +11,7 @@ from sqlmodel import Session
 from ...database.transactions import reading_in, session_to_read
 from .exploration import Exploration
 from .invariant import Invariant, InvariantCheck, Recover
-from .outcome import Outcome
+from .schedule_outcome import ScheduleOutcome
 from .schedules import AllSchedules, replay
 from .trace import Trace, traced
 
@@ -61,7 +61,7 @@ class Trial(InvariantCheck):
         """Every schedule."""
         return AllSchedules(self.exploration)
 
-    def replay(self, schedule: str, *, strict: bool = True) -> Outcome:
+    def replay(self, schedule: str, *, strict: bool = True) -> ScheduleOutcome:
         """Run one schedule."""
         return replay(self.exploration, schedule, strict=strict)
 

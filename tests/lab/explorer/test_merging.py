@@ -20,8 +20,8 @@ from taskref_edu.lab.explorer.errors import CannotMerge
 from taskref_edu.lab.explorer.exploration import Exploration
 from taskref_edu.lab.explorer.graph import Graph, Schedules
 from taskref_edu.lab.explorer.merging import merged_graph
-from taskref_edu.lab.explorer.outcome import Limits
 from taskref_edu.lab.explorer.progress_bar import Bar
+from taskref_edu.lab.explorer.schedule_outcome import Limits
 from taskref_edu.lab.explorer.trial import Trial
 from tests.lab.explorer import actors, model
 from tests.lab.explorer.actors import Actor, autocommitted, driver, nothing, one_order

@@ -18,7 +18,7 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 
 from taskref_edu.lab import explore
 from taskref_edu.lab.explorer.exploration import Exploration
-from taskref_edu.lab.explorer.outcome import Limits
+from taskref_edu.lab.explorer.schedule_outcome import Limits
 from taskref_edu.lab.explorer.schedules import AllSchedules
 from tests.lab.explorer import actors
 from tests.lab.explorer.actors import autocommitted, nothing, one_order

@@ -17,7 +17,7 @@ from taskref_edu import writing
 from taskref_edu.lab import explore
 from taskref_edu.lab.explorer import errors
 from taskref_edu.lab.explorer.exploration import Exploration
-from taskref_edu.lab.explorer.outcome import Limits
+from taskref_edu.lab.explorer.schedule_outcome import Limits
 from tests.lab.explorer.actors import driver, nothing, one_order
 
 READ = "SELECT * FROM orders"

@@ -26,7 +26,7 @@ class Limits:
 
 
 @dataclass
-class Outcome:
+class ScheduleOutcome:
     """The outcome of one schedule: errors and results by letter; crashed: the SQL before which an actor was killed."""
 
     schedule: str

@@ -16,7 +16,7 @@ URL_VARIABLE = "TEST_DATABASE_URL"  # where a written test finds the server
 
 
 @dataclass(frozen=True)
-class Question:
+class Experiment:
     """The functions and the options of an exploration."""
 
     actors: Sequence[Callable[..., Any]]
