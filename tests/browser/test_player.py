@@ -165,6 +165,19 @@ def test_real_keys(canvas: Page) -> None:
     expect(canvas.locator(f"{NAME} [role=status]")).to_contain_text("Step 14. ")
 
 
+def test_a_button_that_is_pressed_again_gets_its_word_back(chromium: Browser) -> None:
+    with new_page(chromium) as page:
+        page.clock.install()
+        show(page, element(recorded("lost")))
+        copy = page.locator(f"{NAME} [data-f=copy]")
+        for _ in range(2):
+            copy.click()
+            expect(copy).to_have_text("Copied")
+            page.clock.run_for(700)
+        page.clock.run_for(2000)
+        expect(copy).to_have_text("Copy")
+
+
 @pytest.mark.nightly
 def test_the_scrubber_goes_on_while_it_is_dragged(chromium: Browser) -> None:
     with new_page(chromium) as page:

@@ -82,7 +82,7 @@ def test_the_game(canvas: Page, theme: str) -> None:
     show(canvas, element(recorded("race"), game=True, goal="Make order 7 be paid twice"), theme=theme)
     for letters in ("ABBBA", ["Escape", *"AAAABBBBBBBAAA"]):
         play(canvas, letters)
-        for width in (600, 860, 1400):
+        for width in (300, 600, 860, 1400):
             canvas.evaluate(f"width => {{ document.querySelector('{NAME}').style.width = `${{width}}px` }}", width)
             assert complaints(canvas, contrast=True) == []
 

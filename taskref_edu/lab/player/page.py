@@ -48,7 +48,7 @@ def small_script(source: str) -> str:
     lines = (re.sub(r"(^|\s)// .*", "", line).strip() for line in source.splitlines())
     text = "\n".join(filter(None, lines)) + "\n"
     text = re.sub(r",\n([)\]}])", r"\1", text)  # the comma after the last of several lines
-    return re.sub(r"(?<=[\[({,])\n|\n(?=[\])?:.]|&&|\|\|)", "", text)
+    return re.sub(r"(?<=[\[({,;}])\n|\n(?=[\])?:.]|&&|\|\|)", "", text)
 
 
 def small_style(source: str) -> str:

@@ -48,7 +48,7 @@ def test_no_text_of_the_script_runs_over_a_line_break() -> None:
 
 def test_what_only_formatting_needs_is_left_out() -> None:
     source = "// why\nconst a = f(\n  [1, 2], // how\n  { b: `c, d` },\n);\nreturn (\n  a\n    .at(0) ||\n  null\n);\n"
-    assert small_script(source) == "const a = f([1, 2],{ b: `c, d` });\nreturn (a.at(0) ||\nnull);\n"
+    assert small_script(source) == "const a = f([1, 2],{ b: `c, d` });return (a.at(0) ||\nnull);"
     style = """/* why */\n.a,\n.b > i:hover {\n  color: color-mix(in srgb, red 5%, blue);\n  content: "→ ";\n}\n"""
     assert small_style(style) == ".a,.b > i:hover{color:color-mix(in srgb,red 5%,blue);content:'→ '}"
 

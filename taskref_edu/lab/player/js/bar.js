@@ -80,9 +80,10 @@ class Bar {
       const cls = classes(step.by && `lane-${step.by}`, i + 1 === now && "now");
       return span(cls, step.dies ? "✕" : step.by || "r");
     });
+    const style = `--steps:${n + 1};${width}${n > 40 ? ";font-size:0" : ""}`;
     return h(
       "div",
-      { cls: "letters", style: n > 40 ? `${width};font-size:0` : width },
+      { cls: "letters", style },
       h("span", { cls: classes("start", now === 0 && "now"), "aria-hidden": "true" }, "▸"),
       h("span", { cls: "cells", "aria-hidden": "true" }, cells),
     );
@@ -181,7 +182,7 @@ class Foot {
 }
 
 async function copyText(button, text) {
-  const was = button.textContent;
+  button.dataset.label ??= button.textContent; // a second press finds the word that says it is done
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -195,6 +196,6 @@ async function copyText(button, text) {
   }
   button.textContent = "Copied";
   setTimeout(() => {
-    button.textContent = was;
+    button.textContent = button.dataset.label;
   }, 1200);
 }

@@ -72,10 +72,10 @@ const PART = {
   b: (text) => h("b", {}, text),
   s: (text) => button(`ref${text}`, "ref", null, text, { "data-step": text, "aria-label": `step ${text}` }),
 };
-// No line begins with the bracket or comma after a number.
+// No line begins with the number of a step, or with the bracket or comma after it.
 const sentence = (text) =>
   text.split(/(⟦\w:[^⟧]*⟧[),]*)/).map((part) => {
     const [, kind, inner, after] = /^⟦(\w):(.*)⟧(.*)$/.exec(part) || [];
-    if (!kind) return part;
+    if (!kind) return part.replace(/(?<=steps?) $/, NBSP);
     return after ? span("together", PART[kind](inner), after) : PART[kind](inner);
   });
