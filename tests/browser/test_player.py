@@ -103,7 +103,7 @@ def test_the_game_reaches_every_ending_by_keyboard(canvas: Page) -> None:
 
 
 def test_a_game_recorded_on_a_server__where_a_statement_has_to_wait(canvas: Page) -> None:
-    game = RecordedGame(json.loads(RECORDED.read_text())["results"]["the_level"], goal="Be paid twice")
+    game = RecordedGame(json.loads(RECORDED.read_text())["results"]["the_look_then_set"][2], goal="Be paid twice")
     recording = Recording(game.recording)
     show(canvas, game._repr_html_())
     waiting = next(run for run in recording.runs if run.broken and "b" in run.schedule)
