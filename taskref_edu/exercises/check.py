@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import inspect
+import sqlite3
 import sys
 import time
 import traceback
@@ -17,13 +18,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from ..errors import ReadOnlySession
 from ..lab.explorer.errors import LabError
 from ..lab.explorer.progress_bar import whole_only
 from .cell_parsing import UNREADABLE, Function, answers, ids_in, parse
 from .child_process import check_apart, is_apart
 from .code_slips import slips_in
-from .error_texts import explain, learner_lines, shown_lines
+from .error_texts import explain, learner_lines, left_behind, shown_lines
 from .exercise import Check, CheckFailed, Exercise, find, function_of
 from .learner_models import models_apart
 from .limits import Limited, OutOfTime, library_restored, process_restored, threads_ended
@@ -171,12 +174,16 @@ def _named(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _expect_parameters(function: Callable[..., Any], exercise: Exercise) -> Callable[..., Any]:
     expected = [argument.arg for argument in function_of(exercise.stub).args.args]
+    found = f"{exercise.function}{inspect.signature(function)}"
+    wanted = f"{exercise.function}({', '.join(expected)})"
     try:
         inspect.signature(function).bind(*expected)
     except (TypeError, ValueError):
-        found = f"{exercise.function}{inspect.signature(function)}"
-        wanted = f"{exercise.function}({', '.join(expected)})"
         raise CheckFailed(f"`{found}` found; expected `{wanted}`.", expected=wanted, found=found) from None
+    names = [name for name in inspect.signature(function).parameters if name in expected]
+    if names != [name for name in expected if name in names]:
+        problem = f"`{found}` found; expected `{wanted}`: the values come in this sequence."
+        raise CheckFailed(problem, expected=wanted, found=found)
     return function
 
 
@@ -191,6 +198,8 @@ def _outcome(attempt: Attempt, exercise: Exercise, run: Run) -> Outcome:
         return _failed(attempt, exercise, run, CheckFailed(changed))
     if isinstance(run.error, LabError):  # only the answer can make an exploration impossible
         return _failed(attempt, exercise, run, CheckFailed(f"Not every schedule can be run: {run.error}."))
+    if isinstance(run.error, SQLAlchemyError | sqlite3.Error) and not own:
+        return _failed(attempt, exercise, run, CheckFailed(left_behind(run.error)))
     if own or isinstance(run.error, OutOfTime | KeyboardInterrupt | SystemExit):
         return _error(attempt, exercise, run, run.error)
     return _broken(exercise, run, run.error)

@@ -104,4 +104,6 @@ def _outcome(said: dict[str, Any]) -> Outcome:
     facts = [(heading, fact) for heading, fact in said.pop("facts")]
     pair = said.pop("comparison")
     comparison = Comparison([Row(**row) for row in pair["rows"]], pair["left_out"]) if pair else None
-    return Outcome(**{**said, "verdict": Verdict(said["verdict"]), "facts": facts, "comparison": comparison})
+    # Without the notes: they are about threads and names of a process that has ended.
+    told = {**said, "verdict": Verdict(said["verdict"]), "facts": facts, "notes": (), "comparison": comparison}
+    return Outcome(**told)

@@ -10,8 +10,10 @@ import inspect
 import re
 import sys
 import traceback
+from difflib import get_close_matches
 
-from .exercise import Exercise
+from ..models import Order, Task
+from .exercise import Exercise, function_of
 from .limits import OutOfTime
 from .loader import Attempt, NotAllowed
 
@@ -29,8 +31,8 @@ KNOWN = [
     ),
     (
         r"no such table",
-        "this database has no such table: a new, empty one was opened, or the name is misspelt "
-        "(the tables are `task` and `orders`). Use the session or engine that you are given",
+        "this database has no such table: the name is misspelt, or a new, empty database was opened. The goal names "
+        "the tables, else they are `task` and `orders`; use the session or engine that you are given",
     ),
     (r"no such column", "the table has no column of this name: look it up in the goal, or in the class of the model"),
     (
@@ -71,6 +73,26 @@ KNOWN = [
         r"Multiple rows were found",
         "the query found several rows where one was expected: its WHERE is too wide",
     ),
+    (r'near "order"', "ORDER is a word of SQL; the table is `orders`"),
+    (r"one statement at a time", "the text holds several statements, and one is expected"),
+    (
+        r"Incorrect number of bindings",
+        "there are more or fewer parameters than values. In quotes it is no parameter: `:id`, not `':id'`",
+    ),
+    (r"ambiguous column name", "several tables have this column: put the table's name before it, as in `task.type`"),
+    (r"IN expression list", "`in_` takes a list of values: `in_([…, …])`"),
+    (r"unsupported operand type\(s\) for [|&]", "`|` and `&` bind before `==`: parentheses around each comparison"),
+    (r"TaskQueue\.\w+\(\) missing", "the session comes first: `queue.enqueue(session, …)`, `queue.cancel(session, …)`"),
+    (
+        r"has no attribute 'rowcount'",
+        "a statement with RETURNING gives rows, not their number: `scalar_one_or_none()` gives the value, or None",
+    ),
+    (
+        r"did not supply a value for binding",
+        "the statement has a parameter for which nobody passes a value: write the value itself, or use the name that "
+        "the goal gives",
+    ),
+    (r"non-deterministic", "an index may not depend on the time or on chance"),
     (r"near \"|syntax error|incomplete input|unrecognized token", "SQLite cannot read the statement at this word"),
     (
         r"UNIQUE constraint failed",
@@ -78,12 +100,29 @@ KNOWN = [
     ),
     (r"FOREIGN KEY constraint failed", "the row points at a row that does not exist"),
     (r"NOT NULL constraint failed", "a column that must have a value got none"),
-    (r"CHECK constraint failed", "the row breaks a rule of the table: a status and its times must agree"),
+    (
+        r"CHECK constraint failed",
+        "the row breaks a rule of the table: a status and its times must agree. A running task has "
+        "`lease_expires_at`, an ended one `finished_at`, any other has neither",
+    ),
     (r"'NoneType' object", "there is None where the line expects an object: a query that found nothing, for one"),
     (r"math domain error|expected a positive input", "the logarithm of 0, or of less, does not exist"),
 ]
+# The same for an error of the caller, after the function has returned: what the function must have done.
+LEFT_BEHIND = [
+    (
+        r"closed database|is closed|reconnect|not bound to|closed transaction",
+        "closed or took away the session's connection",
+    ),
+    (r"No row was found|ObjectDeletedError|StaleDataError", "removed a row with which its caller goes on"),
+    (r"no such table|no such column|has no column|values for", "removed or changed a table"),
+    (r"constraint failed", "left a row in the session that the table refuses"),
+]
 # Modules from which a missing name can be imported, searched in this sequence.
-HOMES = ("taskref_edu", "taskref_edu.errors", "taskref_edu.models", "sqlmodel", "sqlalchemy", "datetime")
+HOMES = ("taskref_edu", "taskref_edu.errors", "taskref_edu.models", "sqlmodel", "sqlalchemy", "datetime", "math")
+GIVEN = ("session", "engine", "queue", "task", "order")  # what functions of exercises are given, never imported
+CLOSE = 0.8  # difflib's ratio from which a name counts as misspelt
+AGAIN = "Then run the cell again."
 APPROACHES = ("classic", "inverted", "as_written")
 
 
@@ -93,6 +132,24 @@ def first_line(error: BaseException) -> str:
     text = re.sub(r"\(Background on this error at: .*", "", str(cause))
     text = re.sub(r" at 0x[0-9a-f]+", "", text).strip().splitlines()
     return f"{type(cause).__name__}: {text[0]}" if text else type(cause).__name__
+
+
+def with_meaning(error: BaseException) -> str:
+    """What the driver said, and what it means in plain words if that is known; ends with a full stop."""
+    said = first_line(error).partition(": ")[2].rstrip(".")
+    for pattern, meaning in KNOWN:
+        if re.search(pattern, said):
+            return f"{said}. {meaning[0].upper()}{meaning[1:]}."
+    return f"{said}."
+
+
+def left_behind(error: BaseException) -> str:
+    """What a function did to the database or the session, if its caller gets this error afterwards; a sentence."""
+    said = first_line(error)
+    did = next(
+        (did for pattern, did in LEFT_BEHIND if re.search(pattern, said)), "left something that its caller fails on"
+    )
+    return f"The function {did}: when it had returned, its caller got `{said}`."
 
 
 def explain(error: BaseException, attempt: Attempt, exercise: Exercise) -> tuple[str, str]:
@@ -123,8 +180,13 @@ def _ordinary(error: BaseException, attempt: Attempt, exercise: Exercise, where:
             f"{said}{where}. Another cell defines `{name}`; a check runs this cell alone.",
             f"Move `{name}` into this cell.",
         )
+    if isinstance(error, NameError) and name in GIVEN:
+        given = ", ".join(argument.arg for argument in function_of(exercise.stub).args.args) or "nothing"
+        return f"{said}{where}.", f"`{exercise.function}` is not given a `{name}`; it is given {given}."
     if isinstance(error, NameError) and name:
         return f"{said}{where}.", _where_from(name)
+    if isinstance(error, AttributeError) and (nearly := _nearly(error)):
+        return f"{said}{where}.", f"Did you mean `{nearly}`?"
     if isinstance(error, ModuleNotFoundError):
         return (
             f"{said}{where}.",
@@ -136,7 +198,26 @@ def _ordinary(error: BaseException, attempt: Attempt, exercise: Exercise, where:
     for pattern, meaning in [*exercise.errors, *KNOWN]:
         if re.search(pattern, f"{type(error).__name__}: {error}"):
             return f"`{said}`{where}.", f"{meaning[0].upper()}{meaning[1:]}."
-    return f"{said}{where}.", "Look at the line named here; then run the cell again."
+    if own := _own_statement(error, attempt):
+        return f"{said}{where}.", f"Your own `{own}` did this, where the goal asks for no error. {AGAIN}"
+    return f"{said}{where}.", f"Look at the line named here. {AGAIN}"
+
+
+def _own_statement(error: BaseException, attempt: Attempt) -> str:
+    """`raise` or `assert`, if the error comes from such a line of the learner's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames or frames[-1].filename != attempt.filename:
+        return ""
+    word = (frames[-1].line or "").partition(" ")[0]
+    return word if word in ("raise", "assert") else ""
+
+
+def _nearly(error: AttributeError) -> str:
+    """The attribute that was meant, if one has nearly this name."""
+    name, of = error.name or str(error), error.obj
+    names = dir(of) if of is not None else [*Task.model_fields, *Order.model_fields]
+    close = get_close_matches(name, [each for each in names if each[0] != "_"], 1, CLOSE)
+    return close[0] if close else ""
 
 
 def _where_from(name: str) -> str:
@@ -147,6 +228,9 @@ def _where_from(name: str) -> str:
             return f"The import is missing: `from {home} import {name}`."
     if name in sys.stdlib_module_names or name in HOMES:
         return f"The import is missing: `import {name}`."
+    known = {each: home for home in reversed(HOMES) for each in dir(importlib.import_module(home)) if each[0] != "_"}
+    if close := get_close_matches(name, known, 1, CLOSE):
+        return f"Did you mean `{close[0]}`, from `{known[close[0]]}`? Else define or import `{name}` in this cell."
     return f"Define or import `{name}` in this cell, or look for a misspelling."
 
 

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Result, Row, ScalarResult, event
+from sqlalchemy import Connection, Result, Row, event
+from sqlalchemy.engine import FilterResult
+from sqlalchemy.orm import Query
 from sqlalchemy.sql import ClauseElement
 from sqlmodel import Session
 
@@ -64,12 +66,14 @@ def _not_a_value(found: Any, *, with_session: bool) -> str | None:
         return f"returned an error, `{type(found).__name__}`, instead of raising it: `raise`, not `return`."
     if isinstance(found, type) and issubclass(found, BaseException):
         return f"returned a class, `{found.__name__}`, instead of raising an error: `raise`, not `return`."
-    if isinstance(found, Result | ScalarResult):
+    if isinstance(found, Result | FilterResult):
         return f"returned a `{type(found).__name__}`, which nobody has read yet: its rows, a scalar or `rowcount`?"
-    if isinstance(found, ClauseElement) and with_session:
-        return "returned the statement itself, which has not been run: `session.exec(…)` runs it."
+    if isinstance(found, ClauseElement | Query) and with_session:
+        run = "`.one()`, `.first()` or `.all()` run it" if isinstance(found, Query) else "`session.exec(…)` runs it"
+        return f"returned the statement itself, which has not been run: {run}."
     if isinstance(found, Row) and with_session and len(found) == 1:
-        return "returned a row that holds the value, not the value: `session.exec(…)` or `scalar_one()` unpacks it."
+        unpack = "`scalar_one()` or `.scalars()` unpack it, as does `session.exec(…)` with the `select` of `sqlmodel`"
+        return f"returned a row that holds the value, not the value: {unpack}."
     return None
 
 

@@ -63,11 +63,73 @@ def test_what_it_does_to_its_caller__is_named(lines: str, said: str) -> None:
         ("Task.status == ['pending']", "a column equals one value"),
         ("Task.status == 'canceled'", "nearly `cancelled`"),
         ("text(\"status = 'succeded'\")", "nearly `succeeded`"),
+        ("(Task.status == 'pending') & (Task.status == 'running')", "it never equals both"),
+        ("Task.status == 'pending' and Task.status == 'running'", "it never equals both"),
+        ("col(Task.status).in_(['pending', 'claimed'])", "`claimed` is no status"),
+        ("text(\"type = 'process_payment' AND status = 'pending' OR status = 'running'\")", "AND binds before OR"),
+        ("Order.id == session.merge(order).id", "writes what was read long ago"),
     ],
 )
 def test_what_the_text_shows__is_named(line: str, said: str) -> None:
     found = slips_in(f"{CLICK}    return select(Task).where({line})\n", find("3.3"))
     assert any(said in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "type = 'process_payment' AND (status = 'pending' OR status = 'running')",
+        "id BETWEEN 1 AND 9 OR id = 12",
+        "CASE WHEN a AND b THEN 1 END = 1 OR c",
+        "id IN (SELECT id FROM task WHERE a AND b) OR c",
+        "note = 'this AND that' OR c",
+    ],
+)
+def test_and_beside_or__no(sql: str) -> None:
+    assert slips_in(f"{CLICK}    return text({sql!r})\n", find("3.3")) == []
+
+
+@pytest.mark.parametrize("handler", ["except Exception:", "except:", "except BaseException as error:"])
+def test_an_except_that_hides_every_error__is_named(handler: str) -> None:
+    source = f"{CLICK}    try:\n        return 1\n    {handler}\n        return None\n"
+    assert "hides every error" in " ".join(slips_in(source, find("3.3")))
+    assert not slips_in(source.replace("return None", "raise"), find("3.3"))
+    assert not slips_in(source.replace(handler, "except IntegrityError:"), find("3.3"))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("before.isoformat()", "writes a zone"),
+        ("str(before)", "writes its zone"),
+        ("before.strftime('%Y-%m-%d %H:%M:%S')", "without `%f`"),
+        ("session.execute(text('DELETE FROM task WHERE finished_at < :t'), {'t': before})", "with its zone"),
+    ],
+)
+def test_a_time_that_is_written_otherwise_than_the_table_s__is_named(line: str, said: str) -> None:
+    source = f"from sqlalchemy import text\n\ndef prune(session, before, limit):\n    return {line}\n"
+    assert said in " ".join(slips_in(source, find("7.2")))
+
+
+def test_parameters_in_another_sequence__are_named() -> None:
+    outcome = check_answer("5.1", "def exponent(n1, n2, steps1, steps2):\n    return 0\n")
+    assert "the values come in this sequence" in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("id", "source", "said"),
+    [
+        ("8.2", "def claim(session, now, until):\n    return queue.claim(session)", "it is given session, now, until"),
+        ("5.1", "def exponent(n1, steps1, n2, steps2):\n    return log(n1)", "`from math import log`"),
+        ("5.1", "def exponent(n1, steps1, n2, steps2):\n    raise ValueError('no')", "Your own `raise` did this"),
+        ("2.2", "def order_id_of(payload):\n    raise PayloadErorr", "Did you mean `PayloadError`"),
+        ("1.1", "def order_of(session, task):\n    return task.paylod", "Did you mean `payload`"),
+        ("1.1", "def order_of(session, task):\n    return session.query(Task)", "which has not been run"),
+    ],
+)
+def test_the_next_step_leads_somewhere(id: str, source: str, said: str) -> None:
+    outcome = check_answer(id, f"from taskref_edu import Task\n\n{source}\n")
+    assert said in f"{outcome.message} {outcome.next_step}", outcome
 
 
 @pytest.mark.parametrize("id", ["1.1", "3.1", "3.3", "4.2", "6.1", "7.1", "7.2", "8.2"])
