@@ -23,36 +23,40 @@ def require_few_changes(function: Callable[..., Any], stub: str, most: int) -> N
     A line is what ends with a line break or a semicolon, however many lines of the editor it fills. Comments,
     docstrings, indentation and the kind of quotes do not count, and to move a line is free.
     """
-    after = _lines(inspect.getsource(function), function.__name__)
-    new = Counter(after) - Counter(_lines(stub, function_of(stub).name))
+    after = [*_lines(inspect.getsource(function), function.__name__)]
+    as_typed = dict(after)
+    new = Counter(line for line, _ in after) - Counter(line for line, _ in _lines(stub, function_of(stub).name))
     count = new.total()
     if count > most:
         enough = "1 line is" if most == 1 else f"{most} lines are"
         raise CheckFailed(
             f"{count} lines of the function are new or changed; {enough} enough.",
-            "\n".join(new.elements()),
+            "\n".join(as_typed[line] for line in new.elements()),
             expected={"new or changed lines": f"at most {most}"},
             found={"new or changed lines": count},
         )
 
 
-def _lines(source: str, name: str) -> Iterator[str]:
-    """The logical lines of the function's body, in one spelling."""
+def _lines(source: str, name: str) -> Iterator[tuple[str, str]]:
+    """The logical lines of the function's body, each in one spelling and as it was typed."""
     source = dedent(source).strip("\n") + "\n"
+    typed = source.splitlines()
     function = function_of(source, name)
     body = range(function.body[0].lineno, (function.end_lineno or 0) + 1)
     words: list[str] = []
+    first = 0
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.start[0] not in body:
             continue
         if token.type == tokenize.NEWLINE or token.string == ";":
             if words and not (len(words) == 1 and words[0][0] in "'\""):
-                yield _joined(words)
+                yield _joined(words), "\n".join(typed[first - 1 : token.end[0]]).strip()
             words = []
         elif token.type not in LAYOUT:
+            first = first if words else token.start[0]
             words.append(_spelt(token))
     if words:
-        yield _joined(words)
+        yield _joined(words), "\n".join(typed[first - 1 :]).strip()
 
 
 def _joined(words: list[str]) -> str:
@@ -80,8 +84,9 @@ def letters_of(arrange: Callable[[], Any], lines: Iterable[str], *, once: Iterab
     for letter in letters:
         if letter not in lines:
             capital = f"; the letters are capital ones, such as `{letter.upper()}`" if letter.upper() in lines else ""
-            plain = "; nothing stands between the letters" if letter in " ,;-" else ""
-            raise CheckFailed(f"There is no line `{letter}`{capital}{plain}. The lines are {', '.join(lines)}.")
+            plain = "; nothing stands between the letters" if letter in ",;-" or letter.isspace() else ""
+            shown = letter if letter.isprintable() else repr(letter)
+            raise CheckFailed(f"There is no line `{shown}`{capital}{plain}. The lines are {', '.join(lines)}.")
     for letter in once:
         if letters.count(letter) > 1:
             twice, line = f"Line {letter} is there more than once; it is used once or not at all.", f"line {letter}"
@@ -100,12 +105,7 @@ def words_for(predict: Callable[[], Any], names: Iterable[str], words: Iterable[
         raise CheckFailed(f"`{said!r:.60}` returned; expected {form}.", expected=form, found=said)
     for name in names:
         if name not in said:
-            there = {name: "a word" if name in said else "no word" for name in names}
-            raise CheckFailed(
-                f"No prediction for `{name}`; expected {', '.join(names)}.",
-                expected=dict.fromkeys(names, "a word"),
-                found=there,
-            )
+            raise missing_key(name, said, names)
         if not isinstance(said[name], str):
             form = f"one {what}: {', '.join(words)}"
             raise CheckFailed(
@@ -114,14 +114,21 @@ def words_for(predict: Callable[[], Any], names: Iterable[str], words: Iterable[
                 found={name: said[name]},
             )
         if said[name] not in words:
-            small = said[name].lower() in words
-            why = "is written with capital letters; expected is" if small else f"is no {what}; expected one of"
+            capital = ", in small letters" if said[name].strip().lower() in words else ""
             raise CheckFailed(
-                f"`{name}`: `{said[name]!r:.40}` {why} {said[name].lower() if small else ', '.join(words)}.",
-                expected={name: said[name].lower() if small else " | ".join(words)},
+                f"`{name}`: `{said[name]!r:.40}` is no {what}; expected one of {', '.join(words)}{capital}.",
+                expected={name: " | ".join(words)},
                 found={name: said[name]},
             )
     return said
+
+
+def missing_key(name: Any, said: Mapping[Any, Any], names: Iterable[Any]) -> CheckFailed:
+    """What to say of a dict without this key, beside the keys that it has in its place."""
+    strange = [key for key in said if key not in names]
+    instead = f" `{strange[0]!r:.40}` found in its place." if strange else ""
+    problem = f"There is nothing for `{name!r}`; expected are the keys {', '.join(map(repr, names))}.{instead}"
+    return CheckFailed(problem, expected=set(names), found=list(said))
 
 
 def sql_of(answer: Callable[[], Any], kind: str, example: str) -> str:

@@ -16,11 +16,12 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateTable
 
 from taskref_edu import Task
-from taskref_edu.exercises.catalog._worlds import PAYMENT, some_ids, task_row
+from taskref_edu.exercises.catalog._worlds import PAYMENT, order_row, some_ids, task_row
+from taskref_edu.exercises.error_texts import with_meaning
 from taskref_edu.exercises.exercise import CheckFailed
 from taskref_edu.models import LIVE
 
-ORDER = "INSERT INTO orders (id, customer, amount, status) VALUES (?, 'Ada', 1000, 'new')"
+ORDER = "INSERT INTO orders (id, customer, amount, status) VALUES (:id, :customer, :amount, :status)"
 COLUMNS = "id type payload status attempt max_attempts lease_token available_at lease_expires_at cancel_requested_at"
 COLUMNS += " created_at started_at finished_at error"
 INSERT = f"INSERT INTO task ({COLUMNS.replace(' ', ', ')}) VALUES ({', '.join('?' * len(COLUMNS.split()))})"
@@ -57,7 +58,7 @@ def answer(
     """The one column that the query returns, on a database with these rows and index, which it can only read."""
     with closing(sqlite3.connect(":memory:")) as database:
         database.executescript(f"{tables()};{index}")
-        database.executemany(ORDER, [(id,) for id in orders])
+        database.executemany(ORDER, [dict(order_row(random.Random(id), id)) for id in orders])
         database.executemany(INSERT, [columns_of(row) for row in rows])
         database.commit()
         database.execute("PRAGMA query_only = ON")
@@ -80,7 +81,7 @@ def answer(
 def _refused(error: Exception) -> str:
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY:
         return "The statement changes the tables; expected a query, a SELECT, which only asks."
-    return f"SQLite refuses the query: {str(error).rstrip('.')}."
+    return f"SQLite refuses the query: {with_meaning(error)}"
 
 
 @functools.cache
@@ -94,6 +95,11 @@ def columns_of(row: Row) -> tuple[Any, ...]:
     """The row's values; those that it does not name are anything, and the same for the same id."""
     others = task_row(random.Random(row.id), row.id, type=row.type, status=row.status, payload=row.payload)
     return tuple(_stored(value) for value in others.values())
+
+
+def was_asked_to_stop(row: Row) -> bool:
+    """Whether somebody has asked this task to stop."""
+    return columns_of(row)[COLUMNS.split().index("cancel_requested_at")] is not None
 
 
 def _stored(value: Any) -> Any:

@@ -107,6 +107,17 @@ def order_row(dice: random.Random, id: int, **given: Any) -> Row:
     return {**row, **given}
 
 
+def large_world(count: int = 2_500) -> World:
+    """So many orders, of which the middle one references the only task: for answers that look at the first few."""
+    task = task_row(random.Random(count), 17, type=PAYMENT, status=TaskStatus.RUNNING)
+    middle = count // 2
+    orders = [
+        order_row(random.Random(id), id, processing_task_id=task["id"] if id == middle else None)
+        for id in range(1, count + 1)
+    ]
+    return World((task,), tuple(orders))
+
+
 def some_ids(dice: random.Random, count: int) -> list[int]:
     """Distinct ids of one to four digits, in no sequence; small ones are frequent, so that tables share them."""
     ids = {*dice.sample(range(1, 30), min(count, 6)), *dice.sample(range(30, 5_000), count)}
@@ -192,6 +203,12 @@ def fill(session: Session, world: World) -> None:
     for model, rows in ((Task, world.tasks), (Order, world.orders)):
         if rows:
             session.execute(insert(model.__table__), [dict(row) for row in rows])  # type: ignore[attr-defined]
+
+
+def about_reference(what: str, now: int | None, old: int | None) -> str:
+    """What it references, and what it referenced when it was read if that was something else; a sentence."""
+    one, other = (f"task {id}" if id else "no task" for id in (now, old))
+    return f"{what} references {one}{f'; when it was read, it referenced {other}' if old != now else ''}."
 
 
 def detached_order(row: Row) -> Order:

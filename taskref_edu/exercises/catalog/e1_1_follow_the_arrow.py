@@ -10,7 +10,15 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, inverted, open_database, reading, writing
-from taskref_edu.exercises.catalog._worlds import World, judge_worlds, lookup_world, opened, placed, worlds
+from taskref_edu.exercises.catalog._worlds import (
+    World,
+    judge_worlds,
+    large_world,
+    lookup_world,
+    opened,
+    placed,
+    worlds,
+)
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.exercises.runtime_slips import callers
 
@@ -19,9 +27,12 @@ WORLDS = 16
 
 
 def check_in_random_worlds(order_of: OrderOf) -> None:
-    """In random databases each task leads to its order with all its values, and to none where none references it."""
+    """In random databases, small and large, each task leads to its order with all its values, if it has one."""
     with opened() as engine:
         judge_worlds(worlds(11, WORLDS, lookup_world), lambda world: _problem(order_of, engine, world))
+        if problem := _problem(order_of, engine, world := large_world()):
+            problem.args = (f"In a table of {len(world.orders):,} orders: {problem}",)
+            raise problem
 
 
 def _problem(order_of: OrderOf, engine: Engine, world: World) -> CheckFailed | None:
@@ -38,7 +49,7 @@ def _problem(order_of: OrderOf, engine: Engine, world: World) -> CheckFailed | N
                 continue  # no order references it: an error is an answer
             if order is None and found is not None:
                 return CheckFailed(
-                    f"No order references task {task.id}, and the function returned `{_said(found)}`; "
+                    f"No order references task {task.id}, and the function returned {_said(found)}; "
                     "expected None, or an error.",
                     expected="None, or an error",
                     found=found,

@@ -80,10 +80,9 @@ def check_refuses_the_bad(order_id_of: OrderIdOf) -> None:
         except PayloadError:
             continue
         except Exception as error:
-            raised = f"{shown} raised {type(error).__name__}: {what}. Expected PayloadError"
-            raise CheckFailed(
-                f"{raised}, which a caller can tell from a bug.", expected="PayloadError", found=type(error).__name__
-            ) from None
+            kind = type(error).__name__
+            raised = f"{shown} raised {kind}: {what}. Expected PayloadError, which a caller can tell from a bug"
+            raise CheckFailed(f"{raised} (`{error!s:.60}`).", expected="PayloadError", found=kind) from None
         let_in = f"{shown} was let in as `{found!r:.40}`: {what}. Expected PayloadError."
         raise CheckFailed(let_in, expected="PayloadError", found=found)
 
@@ -92,7 +91,7 @@ def check_the_error_helps(order_id_of: OrderIdOf) -> None:
     """Every refusal says what was found and which key is expected."""
     for payload, _ in bad_payloads():
         said = _refusal(order_id_of, payload)
-        start = f"The refusal of `{payload!r:.60}` says `{said:.80}`"
+        start = f"The refusal of `{payload!r:.60}` says {f'`{said:.80}`' if said else 'nothing'}"
         if payload and not any(part in said for part in evidence_of(payload)):
             shows = "a text that shows what was found"
             raise CheckFailed(f"{start}; it does not show what was found.", expected=shows, found=said)

@@ -102,7 +102,7 @@ def check_a_right_payload_pays(handler: Handler) -> None:
         paid = ", ".join(f"{other}'s is `{status}`" for other, status in end.paid.items()) or "no order is paid"
         if end.paid != {name: f"paid from {account}"}:
             raise CheckFailed(
-                f"With a right payload for {name}'s order {paid}; expected that {name}'s is `paid from {account}`.",
+                f"With the right payload for {name}'s order, {paid}; expected: {name}'s is `paid from {account}`.",
                 expected=expected,
                 found=found,
             )
@@ -136,9 +136,9 @@ def _fails_by_name(end: Ran, name: str, found: str) -> None:
         raise CheckFailed(ends, expected=expected, found=ended)
     shown = f"With {name} the task fails with `{shorten(end.text, 64, placeholder='…')}`"
     by_name = isinstance(end.error, PayloadError)
-    again = f", after {end.attempt} attempts. It can never succeed: a PayloadError is not tried again"
+    again = f", after {end.attempt} attempts" if end.attempt > 1 else ""
     if not by_name:
-        problem = f"{shown}{again if end.attempt > 1 else ''}; expected a `PayloadError`."
+        problem = f"{shown}{again}; expected a `PayloadError`{', which is not tried again' if again else ''}."
         raise CheckFailed(problem, expected=expected, found=ended)
     for key, role in (("order_id", "expected"), (found, "found")):
         if not re.search(rf"\b{key}\b", str(end.error)):
@@ -294,7 +294,7 @@ The KeyError about Dora is tried again, and rightly: meanwhile somebody may have
         ),
         Wrong(
             STUB.replace('order_id = task.payload["order_id"]', "order_id = 11"),
-            "With a right payload for Bob's order Ann's is",
+            "With the right payload for Bob's order, Ann's is",
         ),
     ],
 )

@@ -19,6 +19,7 @@ from taskref_edu.exercises.catalog._answer_forms import sql_of
 from taskref_edu.exercises.catalog._clicks import ORDER, PAYMENT, bring_to, one_live_payment, one_order
 from taskref_edu.exercises.catalog._in_memory import COLUMNS, INSERT, Row, columns_of, tables
 from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, some_ids
+from taskref_edu.exercises.error_texts import with_meaning
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 from taskref_edu.models import ENDED, LIVE, TaskStatus
@@ -57,7 +58,9 @@ def check_in_random_sequences(index: Index) -> None:
 
 def _run_sequence(dice: random.Random, database: sqlite3.Connection, length: int) -> None:
     """Random moves on the table; each is compared with what one live payment for each order allows."""
-    orders, rows = some_ids(dice, 3), {}
+    first = dice.choice([*some_ids(dice, 2), 1_234, 4_711])
+    orders = [first, dice.choice([first + 1, first + 1_000, first * 10, first + 2**32]), *some_ids(dice, 1)]
+    rows: dict[int, Row] = {}
     done: list[str] = []
     for id in some_ids(dice, length):
         if rows and dice.random() < 0.5:
@@ -70,7 +73,8 @@ def _run_sequence(dice: random.Random, database: sqlite3.Connection, length: int
         others = [other for other in rows.values() if other.id != id and other.is_live_payment()]
         named = row.named()
         is_second = row.is_live_payment() and named is not None and named in [each.named() for each in others]
-        move = f"`{row.type}` {id} of order {named} becomes {row.status}"
+        whose = "that names no order" if named is None else f"of order {named}"
+        move = f"`{row.type}` {id} {whose} becomes {row.status}"
         done.append(f"{move}{': a second live payment' if is_second else ''}")
         error = _stored(database, row)
         if error is None and is_second:
@@ -78,13 +82,25 @@ def _run_sequence(dice: random.Random, database: sqlite3.Connection, length: int
             raise CheckFailed(let_in, "\n".join(done), expected={move: "refused"}, found={move: "stored"})
         if error is not None and not is_second:
             raise CheckFailed(
-                f"Refused ({error}), and no other payment of that order is live: {move}.",
+                f"{_wrongly_refused(rows, row, move)} ({error})",
                 "\n".join(done),
                 expected={move: "stored"},
                 found={move: "refused"},
             )
         if error is None:
             rows[id] = row
+
+
+def _wrongly_refused(rows: dict[int, Row], row: Row, move: str) -> str:
+    """Which row was refused, and beside which others, none of which may stand in its way."""
+    named = row.named()
+    if not row.is_live_payment():
+        return f"Refused: {move}. It is no live payment, so the index must leave it out."
+    if named is None:
+        return f"Refused: {move}. Of payments that name no order there may be several."
+    others = [f"`{other.type}` {id} ({other.status})" for id, other in rows.items() if other.named() == named]
+    beside = f"; stored of it are {', '.join(others)}" if others else ""
+    return f"Refused: {move}, and no other payment of that order is live{beside}."
 
 
 def _stored(database: sqlite3.Connection, row: Row) -> sqlite3.Error | None:
@@ -108,7 +124,7 @@ def refused(engine: Engine, queue: TaskQueue, payload: Any, type: str = PAYMENT)
         return True
     except sqlalchemy_errors.DBAPIError as error:
         raise CheckFailed(
-            f"SQLite takes the statement, and from then on it cannot store a task: {error.orig}."
+            f"SQLite takes the statement, and from then on it cannot store a task: {with_meaning(error)}"
         ) from None
     return False
 
@@ -121,7 +137,7 @@ def check_it_is_a_unique_index(index: Index) -> None:
             made = session.execute(text("SELECT name, \"unique\" FROM pragma_index_list('task') WHERE origin = 'c'"))
             kinds = {name: unique for name, unique in made if name != "task_by_status"}
     except sqlalchemy_errors.DBAPIError as error:
-        raise AssertionError(f"SQLite does not take the statement: {error.orig}.") from None
+        raise AssertionError(f"SQLite does not take the statement: {with_meaning(error)}") from None
     if not kinds:
         raise CheckFailed("The statement runs, and makes no index on `task`.", expected="a unique index", found="none")
     if not all(kinds.values()):

@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from taskref_edu.exercises.catalog._answer_forms import sql_of
-from taskref_edu.exercises.catalog._in_memory import COLUMNS, Row, answer, columns_of, numbered
+from taskref_edu.exercises.catalog._in_memory import Row, answer, numbered, was_asked_to_stop
 from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, PAYMENT
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.models import ENDED, LIVE
 
 ORDERS = (1, 11, 12, 21, 112)  # whose digits hide in each other
 DATABASES, MANY, SHOWN = 50, 600, 12
-ASKED = COLUMNS.split().index("cancel_requested_at")
 Query = Callable[[], Any]
 
 
@@ -52,6 +51,7 @@ def every_trap() -> list[Row]:
         *map(Row, spellings(1)),
         Row(plain, type="refund"),
         *map(Row, strangers(1)),
+        Row(plain, status="running"),
     ]
     return numbered(rows)
 
@@ -98,9 +98,9 @@ def judge(sql: str, rows: Sequence[Row], order: int) -> None:
     for id in found:
         if id not in wanted:
             raise CheckFailed(too_many(id, rows, order), shown(rows, found, wanted), expected=wanted, found=found)
-    for row in rows:
-        if row.id in wanted.difference(found):
-            raise CheckFailed(missing(row, order), shown(rows, found, wanted), expected=wanted, found=found)
+    if lost := [row for row in rows if row.id in wanted.difference(found)]:
+        there = [row for row in rows if row.id in wanted.intersection(found)]
+        raise CheckFailed(missing(lost, there, order), shown(rows, found, wanted), expected=wanted, found=found)
     if len(found) != len(wanted):
         twice = f"Asked for order {order}, the query found a task twice; each is wanted once."
         raise CheckFailed(twice, shown(rows, found, wanted), expected=wanted, found=found)
@@ -123,14 +123,16 @@ def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
     return f"{found}, whose status is `{row.status}`; expected those that can still be stopped: pending and running."
 
 
-def missing(row: Row, order: int) -> str:
-    """Which task did not come back, and what is special about it."""
-    if row.status == "running":
-        return (
-            f"The query misses a running payment of order {order}, task {row.id}; one that runs can still be stopped, "
-            "also where somebody has asked for it already."
-        )
-    return f"The query misses a {row.status} payment of order {order}, whose payload is `{row.payload}`."
+def missing(lost: Sequence[Row], there: Sequence[Row], order: int) -> str:
+    """How many tasks did not come back, and what tells them from those that did."""
+    row, count = lost[0], f"{len(there):,} of the {len(lost) + len(there):,} payments of order {order} were found"
+    if all(was_asked_to_stop(each) for each in lost) and not any(was_asked_to_stop(each) for each in there):
+        why = "it was asked to stop, and runs: to ask once more does no harm"
+    elif {each.status for each in lost}.isdisjoint(each.status for each in there) and there:
+        why = f"it is {row.status}, and what is pending or running can still be stopped"
+    else:
+        why = f"it is {row.status}, and its payload is `{row.payload}`"
+    return f"{count}. The query misses task {row.id}: {why}."
 
 
 def shown(rows: Sequence[Row], found: Sequence[Any], wanted: set[int]) -> str:
@@ -141,7 +143,7 @@ def shown(rows: Sequence[Row], found: Sequence[Any], wanted: set[int]) -> str:
     lines = [f"wanted  found  id    {'payload':<{width}}  type                      status     asked to stop"]
     for row in first:
         marks = f"{'yes' if row.id in wanted else '-':<8}{'yes' if row.id in found else '-':<7}"
-        asked = "yes" if columns_of(row)[ASKED] else "-"
+        asked = "yes" if was_asked_to_stop(row) else "-"
         lines.append(f"{marks}{row.id:<6}{row.payload or 'NULL':<{width}}  {row.type:<26}{row.status:<11}{asked}")
     if others := len(rows) - len(lines) + 1:
         lines.append(f"and {others:,} more task{'s' * (others != 1)}")
@@ -214,9 +216,9 @@ It reads every live task, unless an index serves it. That comes at the end of th
         _wrong(f"""{TYPE} AND {STATUS} AND payload LIKE '%"order_id": ' || :order || '%'""", "belongs to order 11"),
         _wrong(
             f"""{TYPE} AND {STATUS} AND payload LIKE '%"order_id": ' || :order || '}}'""",
-            'whose payload is `{"order_id":1}`',
+            'its payload is `{"order_id":1}`',
         ),
-        _wrong(f"""{TYPE} AND {STATUS} AND payload = '{{"order_id": ' || :order || '}}'""", "misses a pending payment"),
+        _wrong(f"""{TYPE} AND {STATUS} AND payload = '{{"order_id": ' || :order || '}}'""", "The query misses task"),
         _wrong(
             f"{TYPE} AND {STATUS} AND id IN (SELECT task.id FROM json_tree(payload)"
             " WHERE key = 'order_id' AND value = :order)",
@@ -224,14 +226,14 @@ It reads every live task, unless an index serves it. That comes at the end of th
         ),
         _wrong(f"{STATUS} AND {EXACT}", "which is a `refund` of that order"),
         _wrong(f"{TYPE} AND {EXACT}", "whose status is `succeeded`"),
-        _wrong(f"{TYPE} AND status = 'pending' AND {EXACT}", "misses a running payment"),
+        _wrong(f"{TYPE} AND status = 'pending' AND {EXACT}", "it is running, and what is"),
         _wrong(f"{TYPE} AND status != 'succeeded' AND {EXACT}", "whose status is `failed`"),
         _wrong(f"{TYPE} AND {STATUS} AND json_extract(payload, '$.order_id') = 1", "has no `:order`"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "returns 14 columns", what="*"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "which is no task's id", what="payload"),
         _wrong(f"{TYPE} AND {STATUS} AND order_id = :order", "no such column: order_id"),
-        _wrong(f"{TYPE} AND {STATUS} AND {EXACT} AND cancel_requested_at IS NULL", "has asked for it already"),
-        _wrong(f"{TYPE} AND {STATUS} AND {EXACT} LIMIT 1000", "misses a"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT} AND cancel_requested_at IS NULL", "it was asked to stop, and runs"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT} LIMIT 1000", "1,000 of the 1,200 payments"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "how many. Expected which ones", what="count(*)"),
     ],
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 Exponent = Callable[[float, float, float, float], Any]
-CLOSE = 1e-6
+CLOSE = 1e-9
 
 
 def check_tenfold(exponent: Exponent) -> None:
@@ -55,10 +57,10 @@ def _judge(exponent: Exponent, n1: float, steps1: float, n2: float, steps2: floa
     found = exponent(n1, steps1, n2, steps2)
     expected = math.log(steps2 / steps1) / math.log(n2 / n1)
     case = f"From n = {n1:,} with {_steps(steps1)} steps to n = {n2:,} with {_steps(steps2)} ({what})"
-    is_number = isinstance(found, int | float) and not isinstance(found, bool)
-    if not is_number:
+    if not isinstance(found, Real | Decimal) or isinstance(found, bool):
         returned = f"{case}: `{found!r:.40}` returned, a number expected, here {expected:.4g}."
         raise CheckFailed(returned, expected=f"{expected:.4g}", found=found)
+    found = float(found)
     digits = 4 if f"{found:.4g}" != f"{expected:.4g}" else 10
     close = f"{case}: {found:.{digits}g} returned, {expected:.{digits}g} expected"
     if not abs(found - expected) < CLOSE:

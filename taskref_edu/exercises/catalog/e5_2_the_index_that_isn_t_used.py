@@ -12,7 +12,7 @@ from sqlmodel import text
 
 from taskref_edu import writing
 from taskref_edu.exercises.catalog._answer_forms import sql_of
-from taskref_edu.exercises.error_texts import first_line
+from taskref_edu.exercises.error_texts import first_line, with_meaning
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import measure
 from taskref_edu.lab.cost import Cost
@@ -34,7 +34,7 @@ def shop(index: Index) -> Iterator[Engine]:
             with writing(engine) as session:
                 session.connection().exec_driver_sql(ddl)
         except (sqlalchemy_errors.DBAPIError, sqlalchemy_errors.ResourceClosedError) as error:
-            raise CheckFailed(f"SQLite refuses the statement: {first_line(error).rstrip('.')}.", ddl) from None
+            raise CheckFailed(f"SQLite refuses the statement: {with_meaning(error)}", ddl) from None
         yield engine
     except sqlalchemy_errors.IntegrityError as error:
         refused = f"With the index in place SQLite refuses a new order: {first_line(error)}. Orders may share a value."

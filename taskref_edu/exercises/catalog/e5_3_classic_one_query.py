@@ -11,7 +11,7 @@ from sqlmodel import text
 
 from taskref_edu import writing
 from taskref_edu.exercises.catalog._answer_forms import sql_of
-from taskref_edu.exercises.catalog._in_memory import Row, answer, numbered
+from taskref_edu.exercises.catalog._in_memory import Row, answer, numbered, was_asked_to_stop
 from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, PAYMENT, some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import measure
@@ -36,7 +36,7 @@ def payment(order: Any, status: str = "pending", key: str = "order_id") -> Row:
 
 
 def every_trap() -> tuple[list[Row], list[int]]:
-    """Tasks and orders with each trap once: in process are the orders 2 and 3."""
+    """Tasks and orders with each trap once: in process are the orders 2, 3 and 10."""
     ended = [payment(3 + n, status) for n, status in enumerate(ENDED, 1)]
     rows = [
         payment(2),
@@ -47,6 +47,7 @@ def every_trap() -> tuple[list[Row], list[int]]:
         payment(999),
         Row(None),
         payment(2, "failed"),
+        payment(10, "running"),
     ]
     return numbered(rows), list(range(1, 11))
 
@@ -82,13 +83,20 @@ def check_many_in_process(query: Query) -> None:
 
 def _judge(sql: str, rows: Sequence[Row], orders: Sequence[int]) -> None:
     found = answer(sql, rows, orders, index=INDEX)
-    named = {row.named(): row.status for row in rows if row.is_live_payment()}
+    named = {row.named(): row for row in rows if row.is_live_payment()}
     wanted = {order for order in orders if order in named}
     for order in [each for each in found if each not in wanted]:
         problem = _too_many(order, rows, orders)
         raise CheckFailed(problem, _shown(rows, orders), expected=wanted, found=found)
-    for order in sorted(wanted.difference(found)):
-        problem = f"Order {order} was left out; it is in process, because its payment is `{named[order]}`."
+    if lost := wanted.difference(found):
+        order = min(lost, key=lambda each: (was_asked_to_stop(named[each]), each))
+        status, asked = named[order].status, ", and was asked to stop" * was_asked_to_stop(named[order])
+        problem = (
+            f"{len(set(found)):,} of the {len(wanted):,} orders in process came back. Order {order} was left out; its "
+            f"payment is {status}{asked}."
+        )
+        if "processing_task_id" in sql:
+            problem += " `processing_task_id` is the inverted reference, and classic does not set it."
         raise CheckFailed(problem, _shown(rows, orders), expected=wanted, found=found)
     if len(found) != len(wanted):
         problem = "An order came back more than once; each is wanted once."
@@ -97,7 +105,10 @@ def _judge(sql: str, rows: Sequence[Row], orders: Sequence[int]) -> None:
 
 def _too_many(order: Any, rows: Sequence[Row], orders: Sequence[int]) -> str:
     if order is None:
-        return "NULL came back, from a payload without an `order_id`; expected order ids."
+        return (
+            "NULL came back, in place of an order that is deleted or that a payload does not name; expected are ids of "
+            "orders that there are."
+        )
     if order not in orders:
         return f"`{order!r:.40}` came back, and there is no such order; expected rows of `orders`."
     about = [row for row in rows if row.named() == order]
@@ -200,7 +211,7 @@ you when it is broken.
         _wrong(
             f"SELECT id FROM orders WHERE id IN (SELECT {PATH} FROM task"
             " WHERE type = 'process_payment' AND status = 'pending')",
-            "it is in process, because its payment is `running`",
+            "its payment is running",
         ),
         _wrong(f"SELECT {PATH} FROM task WHERE {LIVE_PAYMENT}", "NULL came back"),
         _wrong(
@@ -232,7 +243,7 @@ you when it is broken.
         ),
         _wrong(
             f"SELECT id FROM orders WHERE id IN (SELECT {PATH} FROM task WHERE {LIVE_PAYMENT}) LIMIT 1000",
-            "was left out; it is in process",
+            "1,000 of the 1,199 orders in process came back",
         ),
         _wrong(f"SELECT * FROM orders WHERE id IN (SELECT {PATH} FROM task WHERE {LIVE_PAYMENT})", "expected one"),
     ],

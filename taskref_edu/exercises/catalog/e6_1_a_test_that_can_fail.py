@@ -19,9 +19,11 @@ from taskref_edu.exercises.catalog._worlds import (
     PAYMENT,
     Row,
     World,
+    changes,
     opened,
     order_row,
     placed,
+    rows_of,
     task_row,
 )
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
@@ -30,7 +32,7 @@ from taskref_edu.lab.tables import Table
 from taskref_edu.models import ENDED
 from taskref_edu.models import LIVE as LIVE_STATUSES
 
-WORLDS = 20
+WORLDS, MANY = 36, 510  # the last one is large, for an answer that looks at the first hundred rows
 STATES, SEED = 20, 29  # this walk shows running, retried, failed payments, and one asked to stop
 MOVES = ["pay", "pay", "pay", "claim", "claim", "complete", "fail", "retry", "cancel", "receipt", "prune"]
 ORDERS, RECEIPT = range(11, 15), "send_receipt"
@@ -145,13 +147,23 @@ def check_silent_when_healthy(holds: Holds) -> None:
 
 
 def _excuse(said: str, session: Session) -> str:
-    """Why the task that is named there is in order."""
+    """Why the task or the order that is named there is as it should be."""
     for number in re.findall(r"\d+", said):
-        found = session.execute(text("SELECT type, status FROM task WHERE id = :id"), {"id": number}).one_or_none()
+        found = session.execute(
+            text("SELECT type, status, cancel_requested_at FROM task WHERE id = :id"), {"id": number}
+        ).one_or_none()
         if found and found.type != "process_payment":
             return f"Task {number} is a `{found.type}`, which needs no order."
-        if found and found.status == "running":
-            return f"Task {number} is running, and live."
+        if found and found.status in LIVE_STATUSES:
+            asked = ", although it was asked to stop" if found.cancel_requested_at else ""
+            owner = session.execute(
+                text("SELECT id FROM orders WHERE processing_task_id = :id"), {"id": number}
+            ).scalar()
+            referenced = f", and order {owner} references it" if owner else ""
+            return f"Task {number} is {found.status}, and live{asked}{referenced}."
+        order = session.get(Order, int(number))
+        if order and order.processing_task_id is None:
+            return f"Order {number} references no task, and needs none."
     return ""
 
 
@@ -191,12 +203,19 @@ def check_in_random_worlds(holds: Holds) -> None:
     with opened("as_written") as engine:
         for number in range(WORLDS):
             dice = random.Random(610 + number)
-            world, faults = faulty_world(dice, healthy=dice.randint(0, number), faults=number % 5)
+            healthy = MANY if number == WORLDS - 1 else dice.randint(0, number // 3)
+            world, faults = faulty_world(dice, healthy=healthy, faults=1 + number % 4 if number % 5 else 0)
             with placed(engine, world) as session:
+                before = rows_of(session)
                 said = said_by(holds, session)
-            if problem := _misjudged(said, faults):
+                if changed := changes(before, rows_of(session)):
+                    rows = ", ".join(f"{table} {id}" for table, id in changed)
+                    raise CheckFailed(f"The function changed {rows:.80}; an invariant only looks.", str(world))
+                problem = _misjudged(said, faults, session)
+            if problem:
                 expected = {what: "named" for what, _ in faults}
-                raise CheckFailed(problem, str(world), expected=expected, found=_told(said, faults))
+                rows = str(world) if len(world.orders) < MANY else f"orders: {len(world.orders)} rows"
+                raise CheckFailed(problem, rows, expected=expected, found=_told(said, faults))
 
 
 def _counts(said: list[str], faults: list[tuple[str, set[int]]]) -> str:
@@ -211,7 +230,7 @@ def _told(said: list[str], faults: list[tuple[str, set[int]]]) -> dict[str, str]
     return found | {f"text {number}": text for number, text in enumerate(strays, 1)}
 
 
-def _misjudged(said: list[str], faults: list[tuple[str, set[int]]]) -> str:
+def _misjudged(said: list[str], faults: list[tuple[str, set[int]]], session: Session) -> str:
     """What is wrong with these texts about these faults, each of which has ids of its own."""
     named = [{int(found) for found in re.findall(r"\d+", text)} for text in said]
     for what, ids in faults:
@@ -220,7 +239,7 @@ def _misjudged(said: list[str], faults: list[tuple[str, set[int]]]) -> str:
     broken = {id for _, ids in faults for id in ids}
     for one, numbers in zip(said, named, strict=True):
         if not numbers & broken:
-            return f"`{one:.80}` is about nothing that is broken."
+            return f"`{one:.80}` is about nothing that is broken. {_excuse(one, session)}".strip()
     if len(said) < len(faults):
         return f"{_counts(said, faults)}; expected one for each."
     return ""
@@ -240,7 +259,7 @@ def faulty_world(dice: random.Random, healthy: int, faults: int) -> tuple[World,
         kind, task_id, order_id, second = dice.randrange(5), next(ids), next(ids), next(ids)
         status = dice.choice(ENDED if kind == 1 else LIVE_STATUSES)
         task = task_row(dice, task_id, type=dice.choice(OTHER_TYPES) if kind == 2 else PAYMENT, status=status)
-        what = f"order {order_id} references task {task_id}, a {task['type']} that is {status}"
+        what = f"order {order_id} references task {task_id}, a `{task['type']}` that is {status}"
         if kind == 0:
             found.append((f"no order references task {task_id}, a payment that is {status}", {task_id}))
         elif kind == 3:
@@ -256,7 +275,7 @@ def faulty_world(dice: random.Random, healthy: int, faults: int) -> tuple[World,
 
 
 def _rows(session: Session) -> str:
-    tasks = session.execute(text("SELECT id, type, status FROM task")).mappings()
+    tasks = session.execute(text("SELECT id, type, status, cancel_requested_at AS asked_to_stop FROM task")).mappings()
     orders = session.execute(text("SELECT id, processing_task_id FROM orders")).mappings()
     return f"Tasks\n{Table(map(dict, tasks))}\n\nOrders\n{Table(map(dict, orders))}"
 
@@ -283,7 +302,8 @@ Write `holds(session)`, an invariant of the inverted approach: a list of texts, 
 
 All is well when every live payment (type `process_payment`, pending or running) is referenced by exactly one order,
 and every reference names a live payment; one that was asked to stop is live as long as it runs. Several things may be
-broken at once. Each text names the id of the task or of the order. The caller goes on with the session.
+broken at once. Each text names the id of the task or of the order. The function changes nothing, and the caller goes on
+with the session.
 """,
     stub='''
 def holds(session):

@@ -12,6 +12,7 @@ from sqlmodel import Session
 
 from taskref_edu import Order, reading, writing
 from taskref_edu.approaches import as_written, classic, inverted
+from taskref_edu.exercises.catalog._answer_forms import missing_key
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 from taskref_edu.lab.shop import HOW, SIDES, Approach, How, Shop, add_orders, code_lines, live_payments, schema_of
@@ -65,8 +66,8 @@ def worker_lines(how: How, side: Approach) -> int:
 def simpler(how: How, side: Approach) -> Seen:
     """Fewer lines than the other side's."""
     other: Approach = "inverted" if side == "classic" else "classic"
-    lines = worker_lines(how, side)
-    return lines < worker_lines(how, other), f"{lines} lines of handler and look-up"
+    lines, others = worker_lines(how, side), worker_lines(how, other)
+    return lines < others, f"{lines} lines of handler and look-up, and {others} on the other side"
 
 
 def tracked(how: How, side: Approach) -> Seen:
@@ -122,12 +123,12 @@ def answers_of(verdict: Verdict) -> dict[int, tuple[str, str]]:
         raise CheckFailed(f"`{said!r:.60}` returned; expected {form}.", expected=form, found=said)
     for claim in CLAIMS:
         if claim not in said:
-            missing = f"Claim {claim} is missing; expected the claims 1 to 5."
-            raise CheckFailed(missing, expected=set(CLAIMS), found=list(said))
+            raise missing_key(claim, said, [*CLAIMS])
         pair = said[claim]
         if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(word in WORDS for word in pair)):
+            small = ", in small letters" if any(str(word).lower() in WORDS for word in pair) else ""
             raise CheckFailed(
-                f"Claim {claim}: `{pair!r:.60}` found; expected two words, each one of {', '.join(WORDS)}.",
+                f"Claim {claim}: `{pair!r:.60}` found; expected two words, each one of {', '.join(WORDS)}{small}.",
                 expected={f"claim {claim}": "two words"},
                 found={f"claim {claim}": pair},
             )

@@ -7,45 +7,26 @@ from collections.abc import Callable, Mapping
 from textwrap import indent
 from typing import Any
 
-from sqlalchemy import Engine, insert
-from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy import Engine
 from sqlmodel import Session, select
 
-from taskref_edu import Order, Task, TaskQueue, TaskReference, open_database, reading, writing
-from taskref_edu.exercises.catalog._worlds import changes, inverted_world, opened, placed, rows_of, some_ids
+from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
+from taskref_edu.exercises.catalog._invoices import (
+    Invoice,
+    Model,
+    Reservation,
+    invoices,
+    references,
+    rows,
+    some_reservations,
+)
+from taskref_edu.exercises.catalog._worlds import changes, opened, rows_of
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.exercises.runtime_slips import callers
 from taskref_edu.lab import explore
-from taskref_edu.lab.example_models import Invoice
 
 Reserve = Callable[..., Any]
-Model = type[Order] | type[Invoice]
-REFERENCES = ["printing_task_id", "mailing_task_id"]  # of an invoice
 WORLDS = 9
-
-
-def invoices(engine: Engine) -> None:
-    """The table of invoices, with what the library's own reference needs: an answer may use that."""
-    Invoice.metadata.create_all(engine)
-    for column in (Invoice.printing_task_id, Invoice.mailing_task_id):
-        TaskReference(column, "some_work").install(engine)
-
-
-def rows(engine: Engine) -> None:
-    """Two orders and two invoices of the same ids; none is reserved."""
-    invoices(engine)
-    with writing(engine) as session:
-        session.add_all(Order(id=id, customer=f"customer {id}", amount=1000) for id in (7, 8))
-        session.add_all(Invoice(id=id) for id in (7, 8))
-
-
-def references(session: Session) -> dict[str, int | None]:
-    """Every reference in the database, by where it stands."""
-    found: dict[str, int | None] = {}
-    for model, names in ((Order, ["processing_task_id"]), (Invoice, REFERENCES)):
-        for row in session.exec(select(model).execution_options(populate_existing=True)):
-            found |= {f"{name} of {model.__name__.lower()} {row.id}": getattr(row, name) for name in names}
-    return found
 
 
 def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> None:
@@ -75,7 +56,7 @@ def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> No
             with callers(session):
                 again = reserve(session, queue, row, getattr(model, name), "some_work")
             if again is not None:
-                returned = f"{model.__name__} 7 was reserved already; expected None, returned was a task."
+                returned = f"{model.__name__} 7 was reserved already; expected None, got {_said(again)}."
                 raise CheckFailed(returned, expected=None, found=again)
             left = len(session.exec(select(Task.id)).all())
             if left != 1:
@@ -107,83 +88,62 @@ def check_in_random_worlds(reserve: Reserve) -> None:
     """In random databases, with rows read long ago, for any row, column and type: what counts is the table."""
     with opened() as engine:
         invoices(engine)
-        dice = random.Random(71)
-        for size in range(1, WORLDS):
-            world = inverted_world(dice, size)
-            tasks = [task["id"] for task in world.tasks]
-            ids = [dice.choice(world.orders)["id"], *some_ids(dice, size)]  # orders and invoices share an id
-            billed = _invoice_rows(dice, list(dict.fromkeys(ids)), tasks)
-            for model, name, rows in (
-                (Order, "processing_task_id", world.orders),
-                (Invoice, dice.choice(REFERENCES), billed),
-            ):
-                # In turn a free one and a taken one, which was free, so, or taken otherwise when it was read.
-                row = dice.choice([row for row in rows if (row[name] is None) == (size % 2 == 0)] or rows)
-                old = (None, 4_711, row[name])[size // 2 % 3]
-                with placed(engine, world) as session:
-                    session.execute(insert(Invoice), billed)
-                    if problem := _problem(reserve, session, model, name, row, old, dice):
-                        problem.details = f"invoices: {billed}\n{world}"
-                        raise problem
+        for case in some_reservations(random.Random(71), WORLDS):
+            if problem := _problem(reserve, engine, case):
+                plainer = _problem(reserve, engine, case.just_read())  # if it fails without being old, too
+                found = plainer or problem
+                found.details = str(case)
+                raise found
 
 
-def _invoice_rows(dice: random.Random, ids: list[int], tasks: list[int]) -> list[dict[str, Any]]:
-    """Invoices, of which about half reference a task by each column; no two the same one."""
-    free = {name: dice.sample(tasks, len(tasks)) for name in REFERENCES}
-    return [
-        {"id": id, **{name: free[name].pop() if free[name] and dice.random() < 0.5 else None for name in REFERENCES}}
-        for id in ids
-    ]
-
-
-def _problem(
-    reserve: Reserve,
-    session: Session,
-    model: Model,
-    name: str,
-    now: Mapping[str, Any],
-    old: int | None,
-    dice: random.Random,
-) -> CheckFailed | None:
+def _problem(reserve: Reserve, engine: Engine, case: Reservation) -> CheckFailed | None:
     """What is wrong with reserving this row, which is so in the table, and was otherwise when it was read."""
-    row = model(**{**now, name: old})
-    make_transient_to_detached(row)
-    type, queue = f"work_{dice.randint(1, 99)}", TaskQueue(session.get_bind(), max_attempts=dice.randint(1, 9))  # type: ignore[arg-type]
-    before, references_before = rows_of(session), references(session)
-    with callers(session):
-        said = reserve(session, queue, row, getattr(model, name), type)
-    place = f"{name} of {model.__name__.lower()} {now['id']}"
-    about = f"`{place}` is {now[name]} in the table, and was {old} when the row was read"
-    new = {key: changed for key, changed in changes(before, rows_of(session)).items() if key[0] == "task"}
-    moved = {key: value for key, value in references(session).items() if references_before[key] != value}
-    if now[name] is not None:
-        if said is None and not new and not moved:
-            return None
-        returned = f"task {said.id}" if isinstance(said, Task) else f"`{said!r:.60}`"
-        changed = ", ".join([*(f"task {id}" for _, id in new), *moved]) or "none"
-        return CheckFailed(
-            f"{about}. It is taken, and {returned} was returned; rows changed: {changed}. Expected: None, no change.",
-            expected={"returned": None},
-            found={"returned": said, **moved, **dict.fromkeys(new, "changed")},
-        )
+    queue = TaskQueue(engine, max_attempts=case.max_attempts)
+    with case.placed(engine) as session:
+        before, references_before = rows_of(session), references(session)
+        with callers(session):
+            said = reserve(session, queue, case.row(), getattr(case.model, case.name), case.type)
+        new = {
+            key: changed
+            for key, changed in changes(before, rows_of(session)).items()
+            if [*(changed or ())] != ["processing_task_id"]  # which is among the references
+        }
+        moved = {key: value for key, value in references(session).items() if references_before[key] != value}
+        if case.now is not None:
+            return None if said is None and not new and not moved else _not_refused(case, said, [*new, *moved])
+        return _not_reserved(case, said, new, moved)
+
+
+def _said(said: Any) -> str:
+    return f"task {said.id}" if isinstance(said, Task) else f"`{said!r:.60}`"
+
+
+def _not_refused(case: Reservation, said: Any, changed: list[Any]) -> CheckFailed:
+    rows = ", ".join(" ".join(map(str, key)) if isinstance(key, tuple) else key for key in changed) or "nothing"
+    problem = (
+        f"{case.about()} So it is taken, and {_said(said)} was returned; changed: {rows}. Expected: None, no change."
+    )
+    found = {"returned": said, **dict.fromkeys(changed, "changed")}
+    return CheckFailed(problem, expected={"returned": None}, found=found)
+
+
+def _not_reserved(
+    case: Reservation, said: Any, new: dict[tuple[str, int], Any], moved: Mapping[str, Any]
+) -> CheckFailed | None:
+    about, place, queued = case.about(), case.place, {"status": "pending", "max_attempts": case.max_attempts}
     if not isinstance(said, Task):
-        returned = f"{about}. It is free, and `{said!r:.60}` was returned; expected the task."
+        returned = f"{about} So it is free, and {_said(said)} was returned; expected the task."
         return CheckFailed(returned, expected="a task", found=said)
     stored = new.pop(("task", said.id or 0), None)
-    wanted = {"type": type, "status": "pending", "max_attempts": queue.max_attempts}
+    wanted = {"type": case.type, **queued}
     kept = {column: stored[column] for column in wanted} if stored else "not stored"
     if kept != wanted:
-        return CheckFailed(
-            f"{about}. Task {said.id} was returned, and it is not stored as `queue.enqueue` stores a `{type}`.",
-            expected=wanted,
-            found=kept,
-        )
+        other = f"Task {said.id} was returned, and it is not stored as `queue.enqueue` stores a `{case.type}`."
+        return CheckFailed(f"{about} {other}", expected=wanted, found=kept)
     if new or moved != {place: said.id}:
-        return CheckFailed(
-            f"{about}. Expected that it references task {said.id}; changed were {moved or 'none'}, {[*new]}.",
-            expected={place: said.id},
-            found={**moved, **dict.fromkeys(new, "changed")},
-        )
+        changed = {**moved, **{" ".join(map(str, key)): "changed" for key in new}}
+        problem = f"{about} Afterwards it was to reference task {said.id}; changed: {', '.join(changed) or 'nothing'}."
+        return CheckFailed(problem, expected={place: said.id}, found=changed)
     return None
 
 
@@ -268,6 +228,11 @@ def reserve(session, queue, row, column, type):
             "The UPDATE changed more than one row: its WHERE must name the row, by its id",
         ),
         (
+            r"additional tables in the SET|Unconsumed column names",
+            "The column is not one of the model that is updated, or was named as text: "
+            "`update(column.class_)`, and `.values({column: task.id})`",
+        ),
+        (
             r"FOREIGN KEY constraint failed",
             "The row references a task that is not there: enqueue first, and take the id that the task has got",
         ),
@@ -349,7 +314,7 @@ if getattr(row, column.key) is None:
     setattr(row, column.key, task.id)
     return task
 """,
-            "when the row was read",
+            "So it is taken, and task",
         ),
         _wrong(
             """
@@ -381,7 +346,7 @@ with session.begin_nested() as savepoint:
         return task
     savepoint.rollback()
 """,
-            "It is free, and `None` was returned",
+            "So it is free, and `None` was returned",
         ),
         _wrong(
             """

@@ -32,7 +32,7 @@ NOW = datetime(2030, 1, 31, tzinfo=UTC)
 BEFORE = NOW - timedelta(days=7)
 OLD, RECENT = BEFORE - timedelta(days=1), BEFORE + timedelta(days=1)
 LONG_AGO, ALL = BEFORE - timedelta(days=300), 100  # a limit above the number of tasks
-WORLDS = 12
+WORLDS, MANY = 12, 1_100
 Prune = Callable[..., Any]
 
 # (id, status, finished); all were created long ago, and order 100 + id references each of them
@@ -147,10 +147,14 @@ def check_limit_and_count(prune: Prune) -> None:
                 limit = (
                     "With a limit of 3, one call" if went > 3 else f"With a limit of 3 and {number} left to go, a call"
                 )
-                raise CheckFailed(f"{limit} deleted {went} tasks.", expected=expected, found=found)
+                raise CheckFailed(f"{limit} deleted {_count(went)}.", expected=expected, found=found)
             if said != went:
-                returned = f"{went} tasks were deleted, and the function returned `{said!r}`."
+                returned = f"{_count(went)} went, and the function returned `{said!r:.40}`."
                 raise CheckFailed(returned, expected=expected, found=found)
+
+
+def _count(tasks: int) -> str:
+    return f"{tasks:,} task{'s' * (tasks != 1)}"
 
 
 def check_does_not_commit(prune: Prune) -> None:
@@ -172,7 +176,7 @@ def check_does_not_commit(prune: Prune) -> None:
 
 
 def check_in_random_worlds(prune: Prune) -> None:
-    """In random databases, with any time and any limit, 0 too: as many as may go, and nothing else changes."""
+    """In random databases, small and large, with any time and any limit: as many as may go, nothing else changes."""
     with opened("as_written") as engine:
         dice = random.Random(72)
         for size in range(WORLDS):
@@ -184,6 +188,10 @@ def check_in_random_worlds(prune: Prune) -> None:
                     if problem := _problem(prune, session, before, limit, due):
                         problem.details = f"before = {before}, limit = {limit}\n{world}"
                         raise problem
+        many = World(tuple(task_row(dice, id, status=dice.choice(ENDED), finished_at=OLD) for id in range(1, MANY)))
+        with placed(engine, many) as session:
+            if problem := _problem(prune, session, BEFORE, MANY, {task["id"] for task in many.tasks}):
+                raise problem
 
 
 def _history(dice: random.Random, size: int, before: datetime) -> World:
@@ -215,11 +223,14 @@ def _problem(prune: Prune, session: Session, before: datetime, limit: int, due: 
         return CheckFailed(deleted, expected={f"task {id}": "still there"}, found={f"task {id}": "deleted"})
     expected, found = {"deleted": count, "returned": count}, {"deleted": len(gone), "returned": said}
     if len(gone) != count:
-        tasks = f"{len(due)} task{'s' * (len(due) != 1)} that may go"
-        went = f"With a limit of {limit}, and {tasks}, {len(gone)} went; expected {count}."
+        went = f"With a limit of {limit:,}, and {_count(len(due))} that may go, {len(gone):,} went; expected {count:,}."
+        if limit >= len(due):
+            task = rows["task", min(due - gone)]
+            left = f"Still there: task {task['id']} ({task['status']}, ended at {task['finished_at']})"
+            went = f"{went} {left}; the time given is {before}."
         return CheckFailed(went, expected=expected, found=found)
     if said != count or isinstance(said, bool):
-        returned = f"With a limit of {limit} {count} tasks went, and the function returned `{said!r:.40}`."
+        returned = f"With a limit of {limit:,}, {_count(count)} went, and the function returned `{said!r:.40}`."
         return CheckFailed(returned, expected=expected, found=found)
     for (table, id), row in new.items():
         cleared = table == "orders" and row == {"processing_task_id": None}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+from taskref_edu.exercises.catalog._answer_forms import missing_key
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 POLICIES = ("NO ACTION", "CASCADE", "SET NULL")
@@ -42,7 +43,8 @@ def prediction_of(predict: Predict) -> dict[str, Fate]:
         form = "a dict with the policies as its keys"
         raise CheckFailed(f"`{said!r:.60}` returned; expected {form}.", expected=form, found=said)
     for policy in POLICIES:
-        assert policy in said, f'The policy "{policy}" is missing; expected {", ".join(POLICIES)}.'
+        if policy not in said:
+            raise missing_key(policy, said, POLICIES)
         match said[policy]:
             case (str(fate), int(deleted)) if fate in FATES and 0 <= deleted <= TASKS:
                 pass

@@ -133,9 +133,14 @@ def check_late_worker(schedules: Schedules) -> None:
 
 def _judge(schedules: Schedules, number: int) -> None:
     bug, schedule = BUGS[number], _three(schedules())[number]
+    if not schedule:
+        raise CheckFailed(f"{bug.name}: there is no schedule yet; expected letters in quotes.")
     letters = "ABC"[: len(bug.actors)]
     strange = [letter for letter in schedule if letter not in letters]
-    assert not strange, f"{bug.name}: `{schedule}` names `{strange[0]}`; its actors are {', '.join(letters)}."
+    if strange:
+        capital = ", in capital letters" if strange[0].upper() in letters else ""
+        named = f"{bug.name}: `{schedule}` names `{strange[0]}`; its actors are {', '.join(letters)}{capital}."
+        raise CheckFailed(named)
     found = bug.explored()
     if schedule not in found.problems:
         raise _holds(bug, found, schedule)
@@ -149,7 +154,7 @@ def _three(answer: Any) -> Sequence[str]:
     expected, form = 'three schedules in quotes are expected, such as `"AB", "AB", "ABC"`', "three texts, such as 'ABC'"
     if isinstance(answer, tuple | list) and len(answer) != 3:
         raise CheckFailed(f"{len(answer)} values returned; {expected}.", expected=form, found=answer)
-    if not isinstance(answer, tuple | list) or not all(isinstance(one, str) and one for one in answer):
+    if not isinstance(answer, tuple | list) or not all(isinstance(one, str) for one in answer):
         raise CheckFailed(f"`{answer!r:.60}` returned; {expected}.", expected=form, found=answer)
     return answer
 
@@ -159,7 +164,7 @@ def _holds(bug: Bug, found: ExplorationResult, schedule: str) -> CheckFailed:
     try:
         trace = found.replay(schedule)
     except NoSuchSchedule as error:
-        return CheckFailed(f"{bug.name}: `{schedule}` {error.why}.")
+        return CheckFailed(f"{bug.name}: `{schedule}` {error.why}. Each statement that runs has its own letter.")
     serial = switches(schedule) < len(bug.actors)
     why = ": one after the other, each actor is right" if serial else ""
     return CheckFailed(f"{bug.name}: after `{schedule}` nothing is broken{why}.", trace)

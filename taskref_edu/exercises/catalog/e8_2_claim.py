@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from textwrap import dedent, indent
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, text
 from sqlmodel import Session, delete, select
 
-from taskref_edu import Task, TaskStatus, open_database, writing
+from taskref_edu import Task, TaskStatus, writing
 from taskref_edu.exercises.catalog._worlds import NOW as WORLD_NOW
 from taskref_edu.exercises.catalog._worlds import (
+    Row,
     World,
     changes,
     judge_worlds,
@@ -35,6 +36,8 @@ NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 WORLDS = 24
 WORLD_UNTIL = WORLD_NOW + timedelta(seconds=47, microseconds=13)
 UNTIL = NOW + timedelta(seconds=30)
+# So SQLite finds the larger of two equal ids first, unless the claim asks for the smaller one.
+LARGER_ID_FIRST = ("DROP INDEX task_by_status", "CREATE INDEX by_larger_id ON task (status, available_at, id DESC)")
 ENOUGH = 200  # schedules; one statement each gives 6 with three workers
 ENDED = {"finished_at": NOW, "error": "no card"}
 STATUSES: dict[str, dict[str, Any]] = {  # and what else the table asks of each
@@ -52,8 +55,7 @@ def task(status: str, minutes: int) -> Task:
 
 def check_takes_one(claim: Claim) -> None:
     """Of two due tasks one is taken: running, its token raised, its lease set; the caller commits."""
-    engine = open_database()
-    try:
+    with opened() as engine:
         with writing(engine) as session:
             session.add_all([task("pending", -2), task("pending", -1)])
         with Session(engine) as session:
@@ -67,8 +69,6 @@ def check_takes_one(claim: Claim) -> None:
             claim(session, NOW, UNTIL)
         with Session(engine) as session:
             _judge_rows(session.get_one(Task, 1), session.get_one(Task, 2))
-    finally:
-        engine.dispose()
 
 
 def _judge_id(found: Any) -> None:
@@ -101,12 +101,9 @@ def _judge_rows(taken: Task, other: Task) -> None:
 
 def check_oldest_due_first(claim: Claim) -> None:
     """On six random tables: the oldest due pending task, the smaller id among equals, and none early."""
-    engine = open_database()
-    try:
+    with opened() as engine:
         for seed in range(6):
             _judge_order(engine, claim, random.Random(seed))
-    finally:
-        engine.dispose()
 
 
 def _judge_order(engine: Engine, claim: Claim, chance: random.Random) -> None:
@@ -129,8 +126,10 @@ def _judge_order(engine: Engine, claim: Claim, chance: random.Random) -> None:
 
 def _order_text(found: Task | None, expected: Task | None) -> str:
     """What is wrong with claiming `found`."""
+    if found is None and expected:
+        return f"Nothing returned; at {NOW:%H:%M} task {expected.id} is due, since {expected.available_at:%H:%M}"
     if found is None:
-        return f"Nothing returned, and task {expected.id if expected else ''} is due"
+        return "No task has the id that was returned"
     if found.status != "pending":
         return f"Task {found.id} was claimed, and it is {found.status}: only pending tasks are free"
     if found.available_at > NOW:
@@ -146,6 +145,9 @@ def _order_text(found: Task | None, expected: Task | None) -> str:
 def check_in_random_worlds(claim: Claim) -> None:
     """In random databases, at random times: the right task with the right values, and nothing else is changed."""
     with opened() as engine:
+        with writing(engine) as session:
+            for statement in LARGER_ID_FIRST:
+                session.execute(text(statement))
         judge_worlds(worlds(82, WORLDS, _due_world, 12), lambda world: _problem(claim, engine, world))
 
 
@@ -168,9 +170,10 @@ def _problem(claim: Claim, engine: Engine, world: World) -> CheckFailed | None:
             got = claim(session, WORLD_NOW, WORLD_UNTIL)
         new = changes(before, rows_of(session))
     if got != (first and first["id"]):
-        expected = f"task {first['id']}" if first else "None"
-        claimed = f"Claimed at {WORLD_NOW:%H:%M:%S.%f} was `{got!r:.40}`; expected {expected}."
-        return CheckFailed(claimed, expected=first and first["id"], found=got)
+        expected = f"task {first['id']}, {_state(first)}" if first else "None"
+        taken = next((f"task {row['id']}, {_state(row)}" for row in world.tasks if row["id"] == got), f"`{got!r:.40}`")
+        problem = f"At {WORLD_NOW:%H:%M:%S.%f} the function returned {taken}; expected {expected}."
+        return CheckFailed(problem, expected=first and first["id"], found=got)
     if len(statements) != 1:
         more = f"{len(statements)} statements were sent; one is to find the task, to take it and to tell its id."
         sent = "\n".join(statements)
@@ -181,9 +184,21 @@ def _problem(claim: Claim, engine: Engine, world: World) -> CheckFailed | None:
         token = first["lease_token"] + 1
         wanted = {("task", first["id"]): {"status": "running", "lease_token": token, "lease_expires_at": until}}
     if new != wanted:
-        changed = f"Changed was {new or 'nothing'}; expected {wanted or 'nothing'}."
-        return CheckFailed(changed, expected=wanted, found={key: row or "deleted" for key, row in new.items()})
+        found = {key: row or "deleted" for key, row in new.items()}
+        changed = ", ".join(f"{table} {id}: {row}" for (table, id), row in found.items()) or "nothing"
+        token = "; `lease_token` is to be one more than before" if first else ""
+        problem = f"Changed by the claim at {WORLD_NOW:%H:%M:%S.%f}: {changed}{token}."
+        return CheckFailed(problem, expected=wanted, found=found)
     return None
+
+
+def _state(task: Row) -> str:
+    """Why it may be taken, or not."""
+    due = task["available_at"]
+    when = (
+        "at this very instant" if due == WORLD_NOW else f"{'from' if due > WORLD_NOW else 'since'} {due:%d %H:%M:%S.%f}"
+    )
+    return f"which is {task['status']}{f' and due {when}' if task['status'] == 'pending' else ''}"
 
 
 @contextmanager
@@ -376,7 +391,7 @@ There one also writes `FOR UPDATE SKIP LOCKED`, so that workers pass each other 
         _changed(".scalar_one_or_none()", ".one_or_none()", "returned a row that holds the value"),
         _changed("return session", "found = session", "Nothing returned although a task is due"),
         Wrong(COMMITS, "Leave it out: the caller commits"),
-        _changed("lease_token=Task.lease_token + 1", "lease_token=1", "expected {('task'"),
+        _changed("lease_token=Task.lease_token + 1", "lease_token=1", "one more than before"),
         _changed(
             "return session.execute(taken).scalar_one_or_none()",
             "id = session.execute(taken).scalar_one_or_none()\n    session.execute(select(Task.id))\n    return id",

@@ -153,11 +153,14 @@ def _judge_job(
     holder = f"{lease.worker} with token {lease.token} {'holds' if held else 'does not hold'} job {lease.id}"
     details = "\n".join(map(str, jobs))
     if changed:
-        rows = f"job {changed[0]} is now {after.get(changed[0])}; expected {wanted[changed[0]]}"
-        job = f"job {changed[0]}"
-        now_is = {job: after.get(changed[0], "deleted")}
+        job, now_is = f"job {changed[0]}", after.get(changed[0])
+        rows = f"{job} became {now_is['status']}" if now_is else f"{job} was deleted"
+        right = f"it stays {wanted[changed[0]]['status']}" if changed[0] != lease.id or not held else "succeeded"
         raise CheckFailed(
-            f"{holder}, and completes it: {rows}.", details, expected={job: wanted[changed[0]]}, found=now_is
+            f"{holder}, and calls `complete`: {rows}; expected: {right}.",
+            details,
+            expected={job: wanted[changed[0]]},
+            found={job: now_is or "deleted"},
         )
     if bool(done) != held:
         returned = f"{holder}, and `{done!r:.40}` was returned; expected {held}."
@@ -233,10 +236,11 @@ worker remembers of its claim.
         check_another_holder,
         check_the_same_worker,
         check_an_ended_job,
-        check_in_random_worlds,
         check_every_schedule,
+        check_in_random_worlds,
         check_one_line,
     ],
+    errors=[("No row was found", "There is no such job: the query has to ask for the job of the caller, `task.id`")],
     hints=[
         "The UPDATE asks *which* job. It should also ask *whose*, and *in which state*.",
         "What differs between ann's first claim and everything that came after it, even if ann herself claims again?",

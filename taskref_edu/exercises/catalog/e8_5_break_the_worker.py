@@ -146,7 +146,7 @@ def check_the_naive_worker_stops(handler: Handler) -> None:
         kind = type(attack.error).__name__
         assert not attack.came, f"The next task ran: `except Exception` catches `{kind}`, and the naive worker went on."
         assert attack.killed or not attack.ended, (
-            f"Nothing ended the naive worker; it only found no task that it could claim: {_why(queue.engine)}."
+            f"Nothing ended the naive worker; it only found no task that it could claim: {_why(queue.engine, attack)}."
         )
 
 
@@ -160,7 +160,7 @@ def check_the_librarys_worker_goes_on(handler: Handler) -> None:
             attack.wait(lambda: attack.ended and not _can_be_read(queue.engine))
         finally:
             worker.stop(timeout=1.0 if attack.came else 0.0)
-        why = "" if attack.came else _why(queue.engine)
+        why = "" if attack.came else _why(queue.engine, attack)
         assert attack.came, f"The library's worker did not come to the next task either: {why}."
 
 
@@ -180,11 +180,13 @@ def _can_be_read(engine: Engine) -> bool:
         return False
 
 
-def _why(engine: Engine) -> str:
+def _why(engine: Engine, attack: Attack) -> str:
     if not _can_be_read(engine):
         return "the tasks are gone, so there is nothing to come to"
     with reading(engine) as session:
         status = dict(session.exec(select(Task.type, Task.status)).all())
+    if status.get("yours") == "running" and attack.ended:
+        return "your handler ended, and its end could not be stored: did it leave a transaction open that writes?"
     if status.get("yours") == "running":
         return f"your handler holds it for more than {ENOUGH:g} s, and a worker runs one task at a time"
     return f"yours is {status.get('yours', 'gone')}, the next one is {status.get('next', 'gone')}"

@@ -22,6 +22,7 @@ from sqlmodel import Session, SQLModel
 from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
 from taskref_edu.errors import OrphanTask, PayloadError
 from taskref_edu.exercises.catalog import _in_memory, _worlds
+from taskref_edu.exercises.catalog._invoices import REFERENCES, Invoice, invoice_rows, invoices
 from taskref_edu.exercises.catalog._worlds import NOW, World
 from taskref_edu.exercises.catalog.e2_2_say_no_at_the_door import bad_payloads, evidence_of, good_payloads
 from taskref_edu.exercises.catalog.e2_3_the_log_line_that_ate_a_payment import ran
@@ -29,7 +30,6 @@ from taskref_edu.exercises.catalog.e4_1_exactly_this_order_s_tasks import random
 from taskref_edu.exercises.catalog.e5_2_the_index_that_isn_t_used import LIST
 from taskref_edu.exercises.catalog.e5_3_classic_one_query import INDEX, random_shop
 from taskref_edu.exercises.catalog.e6_1_a_test_that_can_fail import faulty_world
-from taskref_edu.exercises.catalog.e7_1_any_column import REFERENCES, Invoice, _invoice_rows, invoices
 from taskref_edu.exercises.catalog.e8_3_the_zombie import TABLE, Lease
 from taskref_edu.exercises.catalog.e9_2_the_patient_receiver import TABLES, Message
 from taskref_edu.lab.many_orders import many_orders
@@ -258,7 +258,7 @@ def reserve(answer: Answer) -> Observations:
     for world in many(7101, _worlds.inverted_world, 9):
         tasks = [task["id"] for task in world.tasks]
         ids = [world.orders[0]["id"], *_worlds.some_ids(dice, 3)]
-        billed = _invoice_rows(dice, list(dict.fromkeys(ids)), tasks)
+        billed = invoice_rows(dice, list(dict.fromkeys(ids)), tasks)
         for model, name, row in (
             (Order, "processing_task_id", world.orders[0]),
             (Order, "processing_task_id", world.orders[-1]),
