@@ -89,7 +89,7 @@ class Solution(Note):
 
     def _repr_html_(self) -> str:
         codes = "".join(code_html(code, name) for name, code in self._codes())
-        grid = "display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(340px,1fr))"
+        grid = "display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr))"
         return (
             f'<div role="status"><b>{escape(self.heading)}</b><div style="{grid}">{codes}</div>'
             f"<div>{html_of(self.text)}</div></div>"

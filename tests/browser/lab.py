@@ -191,6 +191,12 @@ class Notebook:
         """Execute a command of JupyterLab's."""
         self.page.evaluate("([name, args]) => void window.jupyterapp.commands.execute(name, args)", [name, arguments])
 
+    def execute(self, code: str) -> None:
+        """Execute code in the kernel, and wait until it has been."""
+        self.page.evaluate(
+            f"async code => void await {CONTEXT}.sessionContext.session.kernel.requestExecute({{code}}).done", code
+        )
+
     def run_all(self) -> None:
         self.command("notebook:run-all-cells")
 
