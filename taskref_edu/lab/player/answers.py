@@ -88,10 +88,13 @@ class Answers:
         return Answer(shown(row[telling[0]]), telling[0]) if telling else Answer("1 row")
 
     def _telling(self, columns: Sequence[str], info: Mapping[str, Any]) -> list[str]:
-        """The columns in which answers with these columns differ; if none does, references and the status."""
+        """The columns in which answers with these columns differ, references and the status before all others."""
         rows = self._rows.get(tuple(columns), [])
         differing = [name for place, name in enumerate(columns) if len({str(row[place]) for row in rows}) > 1]
-        return differing or [name for name in columns if name in (*info.get("refs", {}), "status")]
+        known = [name for name in columns if name in (*info.get("refs", {}), "status")]
+        if info.get("key") in differing:
+            return differing
+        return [name for name in known if name in differing] or differing or known
 
 
 def dependencies(recording: Recording, moments: Sequence[Moment]) -> list[Dependency]:

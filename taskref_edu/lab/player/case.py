@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .answers import Answers, Dependency, dependencies
+from .answers import Answers, Dependency, dependencies, shown
 from .recording import Change, Moment, Recording, Run
 
 Part = str | tuple[str, Any]  # text, or ("who", letter), ("code", text), ("b", text), ("step", number)
@@ -137,8 +137,16 @@ class Case:
         step = self.moments[number].step
         return str(self.answers.of(step) or "") if step else ""
 
-    def answered(self, number: int) -> list[Part]:
-        """The same as parts: `processing_task_id = NULL`."""
+    def read_in(self, number: int, column: str) -> list[Any]:
+        """The values of this column that a step has read."""
+        came = (self.moments[number].step or {}).get("came", {})
+        names = came.get("cols", [])
+        return [row[names.index(column)] for row in came["rows"]] if column in names else []
+
+    def answered(self, number: int, column: str = "") -> list[Part]:
+        """The same as parts: `processing_task_id = NULL`; of this column, if the step has read one value of it."""
+        if len(values := self.read_in(number, column)) == 1:
+            return [("code", column), " = ", ("b", shown(values[0]))]
         step = self.moments[number].step
         found = self.answers.of(step) if step else None
         if found is None:

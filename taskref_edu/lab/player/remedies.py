@@ -13,6 +13,8 @@ REMEDIES = {
     " what was read must still hold at the COMMIT.",
     "lost update": "Let the database compute it (SET n = n + 1), or compare a version in the UPDATE’s WHERE and"
     " read again if no row was changed.",
+    "lost update, put back": "Save only the columns that were changed: an UPDATE of the others puts back what was read."
+    " Or compare a version in the UPDATE’s WHERE, and read again if no row was changed.",
     "stale read": "Read and write under one lock, or let the UPDATE’s WHERE repeat what was read, with a look at the"
     " number of rows that it changed.",
     "started too early": "Commit the task and its reference in one transaction.",

@@ -222,19 +222,21 @@ def lost_update(case: Case) -> Why | None:
             if (found := _overwritten(case, dependency, mine)) is None:
                 continue
             theirs, column = found
+            late = (mine.change.now or {}).get(column)
+            put_back = case.read_in(dependency.read, column) == [late]  # by an UPDATE of columns that it did not change
             return sentence(
-                "lost update",
+                "lost update, put back" if put_back else "lost update",
                 (dependency.read,),
                 "{A} read {answer} {read}; then {B} committed {column} = {value} {commit}."
-                " {A} still wrote {late} {act}: {B}’s change is lost.",
+                " {A} still wrote {column} = {late} {act}: {B}’s change is lost.",
                 A=who(dependency.by),
                 B=who(theirs.by),
-                answer=case.answered(dependency.read),
+                answer=case.answered(dependency.read, column),
                 read=at(dependency.read),
                 column=("code", column),
                 value=("b", shown((theirs.change.now or {})[column])),
                 commit=at(theirs.commit or 0),
-                late=("b", shown((mine.change.now or {}).get(column))),
+                late=("b", shown(late)),
                 act=at(mine.at),
             )
     return None

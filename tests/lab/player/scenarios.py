@@ -172,6 +172,21 @@ def fourteen(session: Session) -> list[str]:
     return [] if stock == 14 else [f"stock is {stock}, not 14"]
 
 
+def saves_the_form(engine: Engine) -> None:
+    order = run(engine, "SELECT id, amount, status FROM orders WHERE id = 7")
+    run(engine, "UPDATE orders SET amount = 2000, status = :status WHERE id = 7", status=order.status)  # type: ignore[union-attr]
+
+
+def pays(engine: Engine) -> None:
+    run(engine, "UPDATE orders SET status = 'paid' WHERE id = 7")
+
+
+def marked_as_paid(session: Session) -> list[str]:
+    return (
+        [] if count(session, "SELECT count(*) FROM orders WHERE status = 'paid'") else ["paid, and not marked as paid"]
+    )
+
+
 def leaves(number: int, engine: Engine) -> None:
     on_call = run(engine, "SELECT count(*) AS on_call FROM doctor WHERE on_call = 1")
     if on_call.on_call >= 2:  # type: ignore[union-attr]
@@ -319,6 +334,10 @@ with_task = tables(
     *SHOP, "INSERT INTO task (status) VALUES ('pending')", "INSERT INTO orders (id, task_id) VALUES (7, 1)"
 )
 item = tables("CREATE TABLE item (id INTEGER PRIMARY KEY, stock INTEGER)", "INSERT INTO item VALUES (1, 5)")
+form = tables(
+    "CREATE TABLE orders (id INTEGER PRIMARY KEY, amount INTEGER, status TEXT)",
+    "INSERT INTO orders VALUES (7, 1000, 'new')",
+)
 open_shop = tables(
     "CREATE TABLE shop (id INTEGER PRIMARY KEY, open INTEGER, sold INTEGER)", "INSERT INTO shop VALUES (1, 1, 0)",
     "CREATE TABLE item (id INTEGER PRIMARY KEY, stock INTEGER)", "INSERT INTO item VALUES (1, 5)",
@@ -365,6 +384,7 @@ SCENARIOS: dict[str, Callable[[], ExplorationResult]] = {
     "many": lambda: _workers(3, plain_claim),
     "again": lambda: _workers(2, unnumbered_claim),
     "lost": lambda: _shop([buy, deliver], item, fourteen),
+    "form": lambda: _shop([saves_the_form, pays], form, marked_as_paid),
     "skew": lambda: _shop([named(leaves, 1), named(leaves, 2)], doctors, somebody),
     "early": lambda: _shop([enqueue, work], new_order, paid_if_done),
     "cancel": lambda: _shop([cancel, click_once, claim_1], with_task, one_live),
