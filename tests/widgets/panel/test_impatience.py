@@ -51,6 +51,8 @@ def test_start_over_in_a_scenario_leaves_it(open_panel: OpenPanel):
     hand = open_panel(seconds=7)
     hand.panel.run("worker killed")
     hand.click("next")
+    until(lambda: (hand.panel.controls.state["scenario"] or {}).get("choices"))
+    hand.click("next")
     until(lambda: "running" in hand.tasks()[0])
     hand.click("start_over", "the shop is as the cell made it")
     until(lambda: hand.panel.controls.state["scenario"] is None)
