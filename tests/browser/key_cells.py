@@ -55,7 +55,7 @@ KEYS = {
     "02_payload_validation": Key("doors = Table("),
     "03_duplicates": Key("inverted_race = two_clicks(inverted_click)"),
     "04_cancelling": Key("second = explore("),
-    "05_in_process": Key("with_a_past = {"),
+    "05_in_process": Key("series=with_a_past"),
     "06_a_test_that_can_fail": Key("stories = Table("),
     "07_the_price": Key("pruned"),
     "08_races_and_crashes": Key("[naive_claim, naive_claim], setup", play),
