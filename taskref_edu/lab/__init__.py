@@ -1,10 +1,14 @@
-"""The instruments that notebooks and exercises' checks share. Needs the extra `lab`.
+"""The instruments that notebooks and exercises' checks share. Needs the extra `race`.
 
 Each is imported at its first use: a panel needs none of the explorer, whose import would triple its start.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from ..errors import expect_package
+
+expect_package("greenlet", "race")
 
 if TYPE_CHECKING:
     from .cost import measure
