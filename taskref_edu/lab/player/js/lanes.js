@@ -39,6 +39,7 @@ class Lanes {
   later(i) {
     return i > this.player.at && "later";
   }
+  // Adds an item to the grid: in these rows, and in an actor's lane or in these columns; `behind` the others or not.
   put(el, rows, letter, behind) {
     el.style.gridRow = rows;
     el.style.gridColumn = letter.length === 1 ? this.player.rec.letters.indexOf(letter) + 2 : letter;
@@ -61,6 +62,7 @@ class Lanes {
     return this.put(div(`head play lane-${letter}${can ? "" : " off"}`, press), 1, letter);
   }
 
+  // What marks a step: its number, the area to click, and the line under the current one.
   place(i) {
     const { step } = this.path[i];
     const now = i === this.player.at;

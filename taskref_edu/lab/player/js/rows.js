@@ -62,7 +62,7 @@ class Side {
     return div("", h("table", { cls: "tbl" }, parts));
   }
 
-  // A row of a table, and below it what is to be said of it.
+  // A row of a table, in the colour of whoever changed it, and below it what is to be said of it.
   row(id, row, cols, all) {
     const { step } = this.path[this.player.at];
     const { owner } = this;
@@ -71,7 +71,7 @@ class Side {
     const change = this.changed.find((one) => one.id === id && !one.gone);
     const tags = this.tags(row, all);
     if (mine) tags.push(span(`tag mine lane-${owner}`, `only ${owner} sees it`));
-    const lane = `lane-${mine ? owner : step?.by || "A"}`;
+    const lane = `lane-${mine ? owner : step?.by || "r"}`;
     const lost = this.unreferenced(row, all) && this.isLost(row);
     const cls = classes(lane, mine && "mine", change && !change.was && "born", lost && "lost");
     const cells = cols.map((col) => {
@@ -147,7 +147,8 @@ class Side {
         const apart = now && before ? (before.top > now.top ? 4 : -4) : 0;
         const mine = this.owner && !state.rows.includes(index) && `mine lane-${this.owner}`;
         if (before) parts.push(...this.arrow(base, from, before, "gone", apart));
-        if (now) parts.push(...this.arrow(base, from, now, classes(change && `hot lane-${step.by}`, mine), -apart));
+        if (now)
+          parts.push(...this.arrow(base, from, now, classes(change && `hot lane-${step.by || "r"}`, mine), -apart));
       }
     }
     renew(this.svg, parts);
