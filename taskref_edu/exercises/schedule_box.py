@@ -1,7 +1,7 @@
 """An exploration's result in an exercise's box: the schedule, with the learner's own code beside the lanes.
 
 The remedy is not shown: finding it is the exercise. A module of its own, because only this connects exercises with the
-player.
+player, which is imported at its first use: it would be a third of the time until an exercise is there.
 """
 
 from __future__ import annotations
@@ -9,9 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from ..lab.player.notebook_cell import module_wanted
-from ..lab.player.page import player_html
-from ..lab.player.story import HELPED
 from .loader import Attempt
 
 
@@ -30,9 +27,14 @@ class ScheduleBox:
     attempt: Attempt
 
     def __str__(self) -> str:
+        from ..lab.player.story import HELPED
+
         return "\n".join(line for line in str(self.found).splitlines() if not line.startswith(HELPED))
 
     def _repr_html_(self) -> str:
+        from ..lab.player.notebook_cell import module_wanted
+        from ..lab.player.page import player_html
+
         # recording() runs the schedules once more, to see which line sent which statement. If that fails, the box is
         # shown without the lines.
         try:
