@@ -6,8 +6,8 @@ from .case import Why
 
 LOCKED = "a lock before the SELECT (SQLite: BEGIN IMMEDIATE; a server: SELECT … FOR UPDATE)"
 REMEDIES = {
-    "same answer": f"Check and write in one step: {LOCKED}, or one UPDATE whose WHERE repeats the check, with a look"
-    " at the number of rows that it changed.",
+    "same answer": f"Check and write in one step: {LOCKED}, or one UPDATE whose WHERE repeats the check; then check how"
+    " many rows it changed.",
     "same answer, adding": f"A UNIQUE constraint refuses the second row whoever checked; or {LOCKED}.",
     "write skew": "Start the write transaction before the SELECT (BEGIN IMMEDIATE; SERIALIZABLE on a server):"
     " what was read must still hold at the COMMIT.",
@@ -15,8 +15,8 @@ REMEDIES = {
     " read again if no row was changed.",
     "lost update, put back": "Save only the columns that were changed: an UPDATE of the others puts back what was read."
     " Or compare a version in the UPDATE’s WHERE, and read again if no row was changed.",
-    "stale read": "Read and write under one lock, or let the UPDATE’s WHERE repeat what was read, with a look at the"
-    " number of rows that it changed.",
+    "stale read": "Read and write under one lock, or let the UPDATE’s WHERE repeat what was read, and check how many"
+    " rows it changed.",
     "started too early": "Commit the task and its reference in one transaction.",
     "second after cancel": "Keep a cancelled task visible until its worker has ended: only then let a second one in.",
     "stale holder": "Name the claim in the UPDATE’s WHERE (status and lease token), and drop the result if no row was"
@@ -27,8 +27,8 @@ REMEDIES = {
     " the database ended.",
     "serialization": "Run the refused transaction again, from its SELECT on; or lock the row as it is read (SELECT …"
     " FOR UPDATE): then it waits instead of failing.",
-    "unique": "Take the refusal for the answer “somebody was first”: INSERT … ON CONFLICT DO NOTHING, with a look at"
-    " the number of rows.",
+    "unique": "Take the refusal for the answer “somebody was first”: INSERT … ON CONFLICT DO NOTHING, then check"
+    " how many rows it added.",
 }
 
 
