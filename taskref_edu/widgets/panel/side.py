@@ -155,7 +155,7 @@ def queue_beside(queue: TaskQueue) -> TaskQueue:
     return TaskQueue(engine, lease=queue.lease, max_attempts=queue.max_attempts, backoff=queue.backoff)
 
 
-STEP = 0.1  # seconds between two checkpoints of a slow payment
+STEP = 1.0  # seconds between two checkpoints of a slow payment: so one sees that a task asked to stop still runs
 
 
 class SlowPayment:
