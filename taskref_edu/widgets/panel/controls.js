@@ -78,9 +78,9 @@ class Controls {
       line(
         group("Order", this.button("new_order"), this.order, this.button("pay"), this.button("cancel")),
         group("Worker", this.pool, this.toggle, this.button("step"), this.button("stop")),
-        make("div", "taskref-group taskref-spring", {}, this.more, this.sql, this.over),
       ),
-      this.folded, this.scenario, this.says, this.lens,
+      line(this.says, make("div", "taskref-group taskref-rare", {}, this.more, this.sql, this.over)),
+      this.folded, this.scenario, this.lens,
     );
   }
 
