@@ -73,10 +73,10 @@ class Game {
 
   headline() {
     const { run } = this;
-    return run ? this.result(run) : this.task();
+    return run ? this.result(run) : this.aim();
   }
 
-  task() {
+  aim() {
     const { rec, options } = this.player;
     const wanted = rec.broken ? `make it end with “${rec.list[0].broken[0]}”` : "can you break it?";
     const how = [

@@ -70,6 +70,7 @@ class Recording {
       at: Object.fromEntries(cols.map((c, k) => [c, values[k]])),
     };
   }
+  // What an actor sees: its own uncommitted changes, too.
   seen(state, by) {
     return state.open?.[by] || state.rows;
   }
@@ -111,7 +112,9 @@ class Recording {
       : "";
   }
 
-  // What an actor has read, from the read to the write that relies on it.
+  // What an actor has read, from the read to the write that relies on it: the first write to the same table, else the
+  // last one before that table is read again. `open`: the write may still come. `stale`: the step that made the answer
+  // out of date.
   dependencies(path) {
     const last = path.at(-1).state;
     const over = (l) => !last.go || last.ended?.includes(l);
