@@ -138,6 +138,11 @@ def sql_of(answer: Callable[[], Any], kind: str, example: str) -> str:
     if not isinstance(sql, str):
         returned = f"`{type(sql).__name__}` returned: `{sql!r:.60}`"
         raise CheckFailed(f"{returned}; expected {form}.", expected=example, found=sql)
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        problem = f"The text has a character that SQLite cannot read, at place {error.start + 1}; expected {form}."
+        raise CheckFailed(problem, expected=example, found=sql) from None
     if not sql.strip(" ;\n\t"):
         raise CheckFailed(f"An empty text returned; expected {form}.", expected=example, found=sql)
     return sql

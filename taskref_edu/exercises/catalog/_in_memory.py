@@ -22,6 +22,7 @@ from taskref_edu.exercises.exercise import CheckFailed
 from taskref_edu.models import LIVE
 
 ORDER = "INSERT INTO orders (id, customer, amount, status) VALUES (:id, :customer, :amount, :status)"
+TOO_MANY, LONGEST = 20_000, 1_000_000  # rows of an answer, and bytes of a value: a query without an end has no more
 COLUMNS = "id type payload status attempt max_attempts lease_token available_at lease_expires_at cancel_requested_at"
 COLUMNS += " created_at started_at finished_at error"
 INSERT = f"INSERT INTO task ({COLUMNS.replace(' ', ', ')}) VALUES ({', '.join('?' * len(COLUMNS.split()))})"
@@ -61,12 +62,15 @@ def answer(
         database.executemany(ORDER, [dict(order_row(random.Random(id), id)) for id in orders])
         database.executemany(INSERT, [columns_of(row) for row in rows])
         database.commit()
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
         database.execute("PRAGMA query_only = ON")
         try:
             cursor = database.execute(sql, parameters)
-            found = cursor.fetchall()
+            found = cursor.fetchmany(TOO_MANY)
         except (sqlite3.Error, sqlite3.Warning) as error:
             raise CheckFailed(_refused(error), sql) from None
+    if len(found) == TOO_MANY:
+        raise CheckFailed(f"The query gives more than {TOO_MANY:,} rows, of {len(rows):,} tasks: does it end?", sql)
     names = [column[0] for column in cursor.description or ()]
     if len(names) != 1:
         columns = f"The query returns {len(names)} columns; expected one, the `id`."

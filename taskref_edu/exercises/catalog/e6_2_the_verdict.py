@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -126,7 +127,8 @@ def answers_of(verdict: Verdict) -> dict[int, tuple[str, str]]:
             raise missing_key(claim, said, [*CLAIMS])
         pair = said[claim]
         if not (isinstance(pair, tuple | list) and len(pair) == 2 and all(word in WORDS for word in pair)):
-            small = ", in small letters" if any(str(word).lower() in WORDS for word in pair) else ""
+            is_capital = re.search("|".join(WORDS), str(pair).lower()) and str(pair) != str(pair).lower()
+            small = ", in small letters" if is_capital else ""
             raise CheckFailed(
                 f"Claim {claim}: `{pair!r:.60}` found; expected two words, each one of {', '.join(WORDS)}{small}.",
                 expected={f"claim {claim}": "two words"},

@@ -39,6 +39,10 @@ def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> No
             with callers(session):
                 said = reserve(session, queue, row, getattr(model, name), "some_work")
             tasks, found = session.exec(select(Task.id, Task.type)).all(), references(session)
+            if place not in found:
+                raise CheckFailed(
+                    f"{model.__name__} 7, which was to be reserved, is gone.", expected="there", found="gone"
+                )
             types = [type for _, type in tasks]
             if types != ["some_work"]:
                 none = f"After reserving {model.__name__.lower()} 7 there is no task."
@@ -108,7 +112,7 @@ def _problem(reserve: Reserve, engine: Engine, case: Reservation) -> CheckFailed
             for key, changed in changes(before, rows_of(session)).items()
             if [*(changed or ())] != ["processing_task_id"]  # which is among the references
         }
-        moved = {key: value for key, value in references(session).items() if references_before[key] != value}
+        moved = {key: value for key, value in references(session).items() if references_before.get(key) != value}
         if case.now is not None:
             return None if said is None and not new and not moved else _not_refused(case, said, [*new, *moved])
         return _not_reserved(case, said, new, moved)

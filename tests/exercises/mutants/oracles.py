@@ -240,6 +240,13 @@ def _stale(dice: random.Random, row: _worlds.Row, world: World) -> Order:
     return _worlds.detached_order({**row, "processing_task_id": old})
 
 
+class _PayloadLeftOpen(TaskQueue):
+    """A queue that stores no payload: 3.3 leaves open whether there is one."""
+
+    def enqueue(self, session: Any, type: str, payload: Any = None, **others: Any) -> Task:
+        return super().enqueue(session, type, **others)
+
+
 def on_stale_orders(seed: int) -> Oracle:
     """For `f(session, queue, order)` of the inverted approach."""
 
@@ -247,7 +254,8 @@ def on_stale_orders(seed: int) -> Oracle:
         database, dice = Transactions("inverted"), random.Random(seed)
         for world in many(seed, _worlds.inverted_world):
             for row in world.orders[:5]:
-                order, queue = _stale(dice, row, world), TaskQueue(database.engine, max_attempts=dice.randint(1, 9))
+                order = _stale(dice, row, world)
+                queue = _PayloadLeftOpen(database.engine, max_attempts=dice.randint(1, 9))
                 yield database.observe(world, lambda session, o=order, q=queue: answer(session, q, o))
 
     return oracle
