@@ -433,7 +433,7 @@ def list_in_process(answer: Answer) -> Observations:
 def _rows_of_query(answer: Answer, rows: Any, orders: Any, index: str, values: dict[str, Any]) -> Any:
     with closing(sqlite3.connect(":memory:")) as database:
         database.executescript(f"{_in_memory.tables()};{index}")
-        database.executemany(_in_memory.ORDER, [(id,) for id in orders])
+        database.executemany(_in_memory.ORDER, [dict(_worlds.order_row(random.Random(id), id)) for id in orders])
         database.executemany(_in_memory.INSERT, [_in_memory.columns_of(row) for row in rows])
         database.commit()
         before = database.total_changes
