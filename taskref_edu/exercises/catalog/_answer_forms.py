@@ -17,6 +17,20 @@ from taskref_edu.exercises.exercise import CheckFailed, function_of
 LAYOUT = {tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.ENDMARKER}
 
 
+def indentation_problem(lines: Mapping[str, str], letters: str) -> str:
+    """Which of these lines cannot stand where it does, because of its indentation; empty if each can."""
+    inside = opened = ""
+    for letter in letters:
+        indented = lines[letter].startswith(" ")
+        if opened and not indented:
+            return f"Line {opened} opens a block: the next line must be an indented one, and line {letter} is not."
+        if indented and not inside:
+            return f"Line {letter} is indented, and no block is open above it."
+        opened = letter if lines[letter].endswith(":") else ""
+        inside = letter if indented or opened else ""
+    return f"Line {opened} opens a block, and no line follows it." if opened else ""
+
+
 def require_few_changes(function: Callable[..., Any], stub: str, most: int) -> None:
     """Fail an answer that has more than `most` new or changed lines, and show which they are.
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, as_written, inverted, writing
+from taskref_edu.exercises.catalog._answer_forms import indentation_problem
 from taskref_edu.exercises.catalog._answer_forms import letters_of as letters
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore, explore_crashes
@@ -38,7 +39,7 @@ def click_of(letters: str) -> Callable[[Engine], None]:
     try:
         code = compile(text, "<your lines>", "exec")
     except SyntaxError:
-        raise CheckFailed("An indented line needs its `with` above it, and `with` a line inside.", text) from None
+        raise CheckFailed(indentation_problem(LINES, letters), text) from None
 
     def click(engine: Engine) -> None:
         names = {"engine": engine, "queue": TaskQueue(engine), "writing": writing, "Order": Order}
@@ -187,6 +188,8 @@ The document's later snippets drop `transaction.atomic()`. That is line F, and i
         _wrong("ABCDF", "2 tasks are enqueued"),
         _wrong("ACDB", "a line uses `task`, and no line above it makes one"),
         _wrong("ABBCD", "Line B is there more than once"),
-        _wrong("BCD", "An indented line needs its `with` above it"),
+        _wrong("BCD", "Line B is indented, and no block is open above it"),
+        _wrong("ACFD", "Line D is indented, and no block is open above it"),
+        _wrong("FA", "Line A opens a block, and no line follows it"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, Row, text
 from sqlmodel import Session
 
+from taskref_edu.exercises.catalog._answer_forms import indentation_problem
 from taskref_edu.exercises.catalog._answer_forms import letters_of as letters
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore, explore_crashes
@@ -69,8 +70,7 @@ def relay_of(letters: str) -> Callable[[Engine], None]:
     try:
         code = compile(lines, "<your lines>", "exec")
     except SyntaxError:
-        message = "An indented line needs the `for` above it, and the `for` an indented line below it."
-        raise CheckFailed(message, lines) from None
+        raise CheckFailed(indentation_problem(LINES, letters), lines) from None
 
     def relay(engine: Engine) -> None:
         names = {function.__name__: function for function in (unsent, send, send_all, mark, mark_all)}
@@ -212,7 +212,7 @@ INSERT and become visible at the COMMIT, so a smaller id can appear after a larg
         _wrong("ABD", "a message is not sent at all"),
         _wrong("AFBCD", "a message is sent twice by one round"),
         _wrong("BCD", "a line uses `messages`, and no line above it makes one"),
-        _wrong("ACD", "An indented line needs the `for` above it"),
+        _wrong("ACD", "Line C is indented, and no block is open above it"),
         _wrong("ABCDD", "Line D is there more than once"),
     ],
 )
