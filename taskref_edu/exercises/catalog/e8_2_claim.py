@@ -136,9 +136,8 @@ def _order_text(found: Task | None, expected: Task | None) -> str:
         return f"Task {found.id} was claimed before its `available_at`: it is not due yet"
     if expected is None:
         return f"Task {found.id} was claimed, and no task is due"
-    why = (
-        "has been due for longer" if expected.available_at < found.available_at else "is as old and has the smaller id"
-    )
+    is_older = expected.available_at < found.available_at
+    why = "has been due for longer" if is_older else "is as old and has the smaller id"
     return f"Task {found.id} was claimed before task {expected.id}, which {why}"
 
 
