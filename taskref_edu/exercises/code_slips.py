@@ -37,7 +37,7 @@ def slips_in(source: str, exercise: Exercise, *, raised: bool = False) -> list[s
     found += [] if raised else _hidden_errors(tree)
     if not raised and _returns(function_of(exercise.solution, exercise.function)) and not _returns(function):
         found.append((10**6, f"`{exercise.function}` has no `return` with a value"))
-    return [f"{text}." for _, text in sorted(found)]
+    return list(dict.fromkeys(f"{text}." for _, text in sorted(found)))
 
 
 def _python_for_sql(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -111,6 +111,11 @@ def test_a_time_that_is_written_otherwise_than_the_table_s__is_named(line: str, 
     assert said in " ".join(slips_in(source, find("7.2")))
 
 
+def test_a_slip_that_is_there_twice_is_named_once() -> None:
+    source = "def claim(session, now, until):\n    return now.isoformat(), until.isoformat()\n"
+    assert len(slips_in(source, find("8.2"))) == 1
+
+
 def test_parameters_in_another_sequence__are_named() -> None:
     outcome = check_answer("5.1", "def exponent(n1, n2, steps1, steps2):\n    return 0\n")
     assert "the values come in this sequence" in outcome.message

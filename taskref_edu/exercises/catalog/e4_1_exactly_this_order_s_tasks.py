@@ -125,14 +125,14 @@ def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
 
 def missing(lost: Sequence[Row], there: Sequence[Row], order: int) -> str:
     """How many tasks did not come back, and what tells them from those that did."""
-    row, count = lost[0], f"{len(there):,} of the {len(lost) + len(there):,} payments of order {order} were found"
+    row, count = lost[0], f"{len(there):,} of the {len(lost) + len(there):,} live payments of order {order}"
     if all(was_asked_to_stop(each) for each in lost) and not any(was_asked_to_stop(each) for each in there):
         why = "it was asked to stop, and runs: to ask once more does no harm"
     elif {each.status for each in lost}.isdisjoint(each.status for each in there) and there:
         why = f"it is {row.status}, and what is pending or running can still be stopped"
     else:
         why = f"it is {row.status}, and its payload is `{row.payload}`"
-    return f"{count}. The query misses task {row.id}: {why}."
+    return f"The query finds {count}. It misses task {row.id}: {why}."
 
 
 def shown(rows: Sequence[Row], found: Sequence[Any], wanted: set[int]) -> str:
@@ -218,7 +218,7 @@ It reads every live task, unless an index serves it. That comes at the end of th
             f"""{TYPE} AND {STATUS} AND payload LIKE '%"order_id": ' || :order || '}}'""",
             'its payload is `{"order_id":1}`',
         ),
-        _wrong(f"""{TYPE} AND {STATUS} AND payload = '{{"order_id": ' || :order || '}}'""", "The query misses task"),
+        _wrong(f"""{TYPE} AND {STATUS} AND payload = '{{"order_id": ' || :order || '}}'""", "It misses task"),
         _wrong(
             f"{TYPE} AND {STATUS} AND id IN (SELECT task.id FROM json_tree(payload)"
             " WHERE key = 'order_id' AND value = :order)",
@@ -233,7 +233,7 @@ It reads every live task, unless an index serves it. That comes at the end of th
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "which is no task's id", what="payload"),
         _wrong(f"{TYPE} AND {STATUS} AND order_id = :order", "no such column: order_id"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT} AND cancel_requested_at IS NULL", "it was asked to stop, and runs"),
-        _wrong(f"{TYPE} AND {STATUS} AND {EXACT} LIMIT 1000", "1,000 of the 1,200 payments"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT} LIMIT 1000", "1,000 of the 1,200 live payments"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "how many. Expected which ones", what="count(*)"),
     ],
 )
