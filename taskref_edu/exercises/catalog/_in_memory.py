@@ -19,7 +19,7 @@ from taskref_edu import Task
 from taskref_edu.exercises.catalog._worlds import PAYMENT, order_row, some_ids, task_row
 from taskref_edu.exercises.error_texts import with_meaning
 from taskref_edu.exercises.exercise import CheckFailed
-from taskref_edu.models import LIVE
+from taskref_edu.models import INDEXES, LIVE
 
 ORDER = "INSERT INTO orders (id, customer, amount, status) VALUES (:id, :customer, :amount, :status)"
 TOO_MANY, LONGEST = 20_000, 1_000_000  # rows of an answer, and bytes of a value: a query without an end has no more
@@ -90,9 +90,10 @@ def _refused(error: Exception) -> str:
 
 @functools.cache
 def tables() -> str:
-    """The DDL of both tables."""
+    """The DDL of both tables, and of the queue's index, which a query may name."""
     metadata = [Task.metadata.tables[name] for name in ("task", "orders")]
-    return ";".join(str(CreateTable(table).compile(dialect=sqlite.dialect())) for table in metadata)
+    tables = [str(CreateTable(table).compile(dialect=sqlite.dialect())) for table in metadata]
+    return ";".join([*tables, *INDEXES["sqlite"]])
 
 
 def columns_of(row: Row) -> tuple[Any, ...]:
