@@ -199,7 +199,7 @@ def _ordinary(error: BaseException, attempt: Attempt, exercise: Exercise, where:
         if re.search(pattern, f"{type(error).__name__}: {error}"):
             return f"`{said}`{where}.", f"{meaning[0].upper()}{meaning[1:]}."
     if own := _own_statement(error, attempt):
-        return f"{said}{where}.", f"Your own `{own}` did this, where the goal asks for no error. {AGAIN}"
+        return f"{said}{where}.", f"Your own `{own}` did this, where the goal asks for no error: change that. {AGAIN}"
     return f"{said}{where}.", f"Look at the line named here. {AGAIN}"
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, insert, text
+from sqlalchemy import Engine, event, insert, text
 from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import Session
 
@@ -195,6 +195,22 @@ def placed(engine: Engine, world: World) -> Iterator[Session]:
         fill(session, world)
         yield session
         session.rollback()
+
+
+@contextmanager
+def counted_statements(engine: Engine) -> Iterator[list[str]]:
+    """The statements that reach the driver inside the block; what begins and ends transactions aside."""
+    sent: list[str] = []
+
+    def note(_: Any, __: Any, sql: str, *___: Any) -> None:
+        if sql.split(maxsplit=1)[0].upper() not in ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA"):
+            sent.append(sql)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
 
 
 def fill(session: Session, world: World) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from textwrap import dedent, indent
 from typing import Any
 
-from sqlalchemy import Engine, event, text
+from sqlalchemy import Engine, text
 from sqlmodel import Session, delete, select
 
 from taskref_edu import Task, TaskStatus, writing
@@ -18,6 +17,7 @@ from taskref_edu.exercises.catalog._worlds import (
     Row,
     World,
     changes,
+    counted_statements,
     judge_worlds,
     opened,
     placed,
@@ -183,11 +183,14 @@ def _problem(claim: Claim, engine: Engine, world: World) -> CheckFailed | None:
         token = first["lease_token"] + 1
         wanted = {("task", first["id"]): {"status": "running", "lease_token": token, "lease_expires_at": until}}
     if new != wanted:
-        found = {key: row or "deleted" for key, row in new.items()}
-        changed = ", ".join(f"{table} {id}: {row}" for (table, id), row in found.items()) or "nothing"
-        token = "; `lease_token` is to be one more than before" if first else ""
-        problem = f"Changed by the claim at {WORLD_NOW:%H:%M:%S.%f}: {changed}{token}."
-        return CheckFailed(problem, expected=wanted, found=found)
+        found = {key: row or {"row": "deleted"} for key, row in new.items()}
+        right = {(key, name, value) for key, row in wanted.items() for name, value in row.items()}
+        wrong = {(key, name, value) for key, row in found.items() for name, value in row.items()} - right
+        told = ", ".join(
+            f"`{name}` of {table} {id} became {value}" for (table, id), name, value in sorted(wrong, key=str)
+        )
+        values = "`running`, a token one more than before, `until`, and nothing else" if first else "no change"
+        return CheckFailed(f"{told or 'Not all was set'}; expected: {values}.", expected=wanted, found=found)
     return None
 
 
@@ -198,22 +201,6 @@ def _state(task: Row) -> str:
         "at this very instant" if due == WORLD_NOW else f"{'from' if due > WORLD_NOW else 'since'} {due:%d %H:%M:%S.%f}"
     )
     return f"which is {task['status']}{f' and due {when}' if task['status'] == 'pending' else ''}"
-
-
-@contextmanager
-def counted_statements(engine: Engine) -> Iterator[list[str]]:
-    """The statements that reach the driver inside the block; what begins and ends transactions aside."""
-    sent: list[str] = []
-
-    def note(_: Any, __: Any, sql: str, *___: Any) -> None:
-        if sql.split(maxsplit=1)[0].upper() not in ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA"):
-            sent.append(sql)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
 
 def check_every_schedule(claim: Claim) -> None:
