@@ -10,6 +10,7 @@ code. What then passes is named, and is still worth a look. Not covered: setting
 """
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,7 @@ ONLY = ["-m", "pytest", "-q", "-m", "not browser and not environments"]
 # In as many processes as tests/conftest.py says. Tests that share a resource name it with xdist_group, and then run one
 # after the other.
 BESIDE = ["-n", "auto", "--dist", "loadgroup"]
-ALONE = ["-n", "0", "--last-failed", "--last-failed-no-failures", "none"]
+ALONE = ["-n", "0"]
 MOST_AGAIN = 10  # more failures than these are no accident
 LINTERS = {
     "ruff check": ["-m", "ruff", "check", "."],
@@ -55,16 +56,17 @@ def run_tests(arguments: list[str], root: Path, tests: list[str] = TESTS) -> boo
     if not again or len(again) > MOST_AGAIN:
         return False
     print(f"--- pytest, by themselves: the {len(again)} that failed", flush=True)
-    if run([*tests, *ALONE, *arguments], root):
+    if run([*tests, *ALONE, *again], root):
         return False
     print("--- passed by themselves, failed beside the others:", *again, sep="\n    ", flush=True)
     return True
 
 
 def last_failed(root: Path) -> list[str]:
-    """What pytest's own cache says of its last run."""
+    """What pytest's own cache says of its last run, without the group that pytest-xdist appends to a test's name."""
     file = root / ".pytest_cache" / "v" / "cache" / "lastfailed"
-    return list(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else []
+    found = json.loads(file.read_text(encoding="utf-8")) if file.exists() else ()
+    return [re.sub(r"@[^]]*$", "", test) for test in found]
 
 
 def run(arguments: list[str], root: Path = ROOT) -> int:

@@ -39,10 +39,13 @@ class Kernel:
         return cell.outputs
 
     def shown(self, text: str, allow_errors: bool = False) -> str:
-        """Run a cell; the text of what it shows."""
-        return "\n".join(
-            output.get("data", {}).get("text/plain", output.get("text", "")) for output in self.run(text, allow_errors)
-        )
+        """Run a cell; the text of what it shows. What is printed may arrive in several pieces."""
+        shown, before = "", None
+        for output in self.run(text, allow_errors):
+            piece = output.get("data", {}).get("text/plain", output.get("text", ""))
+            shown += piece if output.output_type == before == "stream" or before is None else f"\n{piece}"
+            before = output.output_type
+        return shown
 
 
 @pytest.fixture(scope="module")

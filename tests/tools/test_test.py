@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,16 @@ def test_what_failed_runs_again(
     found = capfd.readouterr().out
     assert said in found
     assert said or "by themselves" not in found
+
+
+def test_the_group_of_a_test_is_no_part_of_its_name(tmp_path: Path) -> None:
+    """Pytest then found no such test among the selected ones, and ran all of them once more."""
+    cache = tmp_path / ".pytest_cache" / "v" / "cache"
+    cache.mkdir(parents=True)
+    failed = ["tests/a.py::test_one@kernel", "tests/a.py::test_two[u@host]@kernel", "tests/a.py::test_two[u@host]"]
+    (cache / "lastfailed").write_text(json.dumps(dict.fromkeys(failed, True)))
+    assert tool.last_failed(tmp_path) == [
+        "tests/a.py::test_one",
+        "tests/a.py::test_two[u@host]",
+        "tests/a.py::test_two[u@host]",
+    ]
