@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from .lab import Notebook
@@ -9,6 +10,7 @@ from .lab import Notebook
 FIRST = "notebooks/00_start_here.ipynb"
 
 
+@pytest.mark.nightly
 def test_enqueue_three_cancel_one_watch_the_others__again_after_a_reload(alone: Notebook):
     alone.open(FIRST)
     alone.run_all()

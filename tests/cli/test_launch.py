@@ -148,7 +148,7 @@ import time
 class LabApp:
     @classmethod
     def launch_instance(cls, arguments):
-        time.sleep(0 if "--version" in arguments else 8)
+        time.sleep(0 if "--version" in arguments else 6.5)
 """
 
 

@@ -93,8 +93,8 @@ in_child(lambda: enqueue(engine))
         ("writing", ["refused True", "refused True", "worked"], 1),
         ("deferred", ["refused True", "refused True", "worked"], 1),
         ("reading", ["worked", "worked", "worked"], 0),
-        ("between transactions", ["worked", "worked", "worked"], 1),
-        ("its own", ["refused False", "worked"], 1),
+        pytest.param("between transactions", ["worked", "worked", "worked"], 1, marks=pytest.mark.nightly),
+        pytest.param("its own", ["refused False", "worked"], 1, marks=pytest.mark.nightly),
     ],
 )
 def test_a_child_forked_while_somebody_writes_is_refused_by_name(

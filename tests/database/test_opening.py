@@ -178,6 +178,7 @@ class TestOpening:
         with pytest.raises(errors.CannotOpen, match=r"3\.35 or newer needed"):
             open_database()
 
+    @pytest.mark.nightly
     def test_two_programs_may_open_it_at_the_same_moment(self, tmp_path: Path) -> None:
         program = f"from taskref_edu import open_database; open_database({str(tmp_path / 'x.db')!r})"
         started = [subprocess.Popen([sys.executable, "-W", "error", "-c", program]) for _ in range(4)]

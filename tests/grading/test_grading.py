@@ -74,6 +74,7 @@ def test_a_hostile_attempt_spoils_its_own_line_only(tmp_path: Path, body: str, s
     assert re.search(said, one.results["1.1"]["text"])
 
 
+@pytest.mark.nightly
 def test_what_an_attempt_prints_is_no_result(tmp_path: Path) -> None:
     forged = json.dumps({"notebook": "x", "id": "1.2", "verdict": "passed", "message": "", "text": ""})
     line = (forged + "\n").encode()
@@ -111,6 +112,7 @@ def test_a_submission_over_its_time_keeps_what_was_checked(tmp_path: Path) -> No
     assert one.problems == ["not done after 0 s; what was checked by then counts"]
 
 
+@pytest.mark.nightly
 def test_the_environment_is_bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_TOKEN", "hush")
     notebook(tmp_path / "eve.ipynb", attempt("raise ValueError(sorted(os.environ))"))

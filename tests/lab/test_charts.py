@@ -40,6 +40,7 @@ def test_the_numbers_stand_beneath() -> None:
     assert "search &lt;fast&gt;" in html
 
 
+@pytest.mark.nightly
 def test_places_that_a_line_lacks_stay_empty() -> None:
     table = chart(series={"a": {1: 2}, "b": {10: 3}}).table
     assert [list(row.values()) for row in table] == [["a", 2, ""], ["b", "", 3]]

@@ -210,6 +210,7 @@ def test_no_network__pip(clone):
     assert "Setting up .venv for Python" in result.stdout
 
 
+@pytest.mark.nightly
 def test_a_step_that_takes_long_says_so(clone):
     clone.python("python3")
     clone.stub("uv", UV.replace("pip) if", "pip) echo Downloading numpy; /bin/sleep 6; if", 1))

@@ -564,7 +564,7 @@ def test_threads_switch_often_while_a_worker_runs_and_as_before_afterwards(sqlit
         sys.setswitchinterval(before)
 
 
-@pytest.mark.parametrize("how", ["sleeping", "computing"])
+@pytest.mark.parametrize("how", [pytest.param("sleeping", marks=pytest.mark.nightly), "computing"])
 def test_a_handler_that_takes_long_holds_up_nobody(open_any: OpenDatabase, how: str) -> None:
     """Enqueue, cancel and read beside it, half of them within 100 ms: other tests run, too, and machines are slow.
 

@@ -34,7 +34,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return messages
 
 
-@pytest.mark.parametrize("approach", ["inverted", "both"])
+@pytest.mark.parametrize("approach", [pytest.param("inverted", marks=pytest.mark.nightly), "both"])
 def test_an_idle_panel_sends_and_reads_nothing(
     open_panel: OpenPanel, sent: list[str], monkeypatch: pytest.MonkeyPatch, approach: str
 ):

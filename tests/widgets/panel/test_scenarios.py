@@ -130,6 +130,7 @@ def test_a_question_about_a_running_task_is_read_for_as_long_as_one_likes(begin:
     assert tasks(hand) == [[("running", 1)]] * 2
 
 
+@pytest.mark.nightly
 def test_zombie(begin: Begin):
     hand = begin("zombie")
     step_through(hand, "zombie")
