@@ -12,7 +12,7 @@ from tools.rooms import FACE, imports, room
 IMPORTS = imports()
 # From the ground up; a room may import from those below it, never from beside it or above, not even for types.
 LAYERS = [
-    {"errors", "arguments", "clone", "former_names"},
+    {"errors", "arguments", "clone", "former_names", "lazy_imports"},
     {"models", "clearing_trigger"},
     {"schema"},
     {"database"},

@@ -38,6 +38,7 @@ QUESTIONS = {
     "models": "what is a task?",
     "arguments": "what may a caller pass?",
     "former_names": "imports of older notebooks",
+    "lazy_imports": "imports at first use",
 }
 
 Graph = dict[str, set[str]]

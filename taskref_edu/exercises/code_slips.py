@@ -77,14 +77,10 @@ def _python_for_sql(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def _one_column(values: list[ast.expr], models: set[str]) -> str | None:
-    """The column, if all of these compare one column for equality."""
-    columns = {
-        ast.unparse(value.left)
-        for value in values
-        if isinstance(value, ast.Compare) and isinstance(value.ops[0], ast.Eq) and _is_column(value.left, models)
-    }
+    """The column, if each of these compares it for equality."""
     equalities = [value for value in values if isinstance(value, ast.Compare) and isinstance(value.ops[0], ast.Eq)]
-    return columns.pop() if len(columns) == 1 and len(equalities) == len(values) else None
+    columns = [ast.unparse(value.left) for value in equalities if _is_column(value.left, models)]
+    return columns[0] if len(columns) == len(values) and len(set(columns)) == 1 else None
 
 
 def _never_both(line: int, column: str) -> str:

@@ -3,10 +3,10 @@
 Each is imported at its first use: a panel needs none of the explorer, whose import would triple its start.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import expect_package
+from ..lazy_imports import at_first_use
 
 expect_package("greenlet", "race")
 
@@ -18,18 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["capture_sql", "explore", "explore_crashes", "measure"]
 
-_HOMES = {
-    "capture_sql": "sqltrace",
-    "explore": "explorer.explore",
-    "explore_crashes": "explorer.explore_crashes",
-    "measure": "cost",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = at_first_use(
+    __name__,
+    {
+        "capture_sql": "sqltrace",
+        "explore": "explorer.explore",
+        "explore_crashes": "explorer.explore_crashes",
+        "measure": "cost",
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -3,10 +3,10 @@
 Each is imported at its first use: a panel needs no scheduler, and so no explorer.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import expect_package
+from ..lazy_imports import at_first_use
 
 for _package in ("ipywidgets", "anywidget", "orjson"):  # so that what is missing has our name
     expect_package(_package, "lab")
@@ -18,18 +18,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Panel", "RecordedGame", "Scheduler", "break_the_shop"]
 
-_HOMES = {
-    "Panel": "panel.panel",
-    "RecordedGame": "scheduler.scheduler",
-    "Scheduler": "scheduler.scheduler",
-    "break_the_shop": "scheduler.break_the_shop",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = at_first_use(
+    __name__,
+    {
+        "Panel": "panel.panel",
+        "RecordedGame": "scheduler.scheduler",
+        "Scheduler": "scheduler.scheduler",
+        "break_the_shop": "scheduler.break_the_shop",
+    },
+)
 
 
 def __dir__() -> list[str]:

@@ -89,6 +89,13 @@ def test_and_beside_or__no(sql: str) -> None:
     assert slips_in(f"{CLICK}    return text({sql!r})\n", find("3.3")) == []
 
 
+@pytest.mark.parametrize(
+    "line", ["(Task.status == 'pending') & (1 == 1)", "(Task.status == 'pending') & (Task.type == 'x')"]
+)
+def test_equalities_of_different_things_are_no_slip(line: str) -> None:
+    assert slips_in(f"{CLICK}    return select(Task).where({line})\n", find("3.3")) == []
+
+
 @pytest.mark.parametrize("handler", ["except Exception:", "except:", "except BaseException as error:"])
 def test_an_except_that_hides_every_error__is_named(handler: str) -> None:
     source = f"{CLICK}    try:\n        return 1\n    {handler}\n        return None\n"

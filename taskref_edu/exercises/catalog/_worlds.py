@@ -14,12 +14,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, event, insert, text
+from sqlalchemy import Engine, insert, text
 from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import Session
 
 from taskref_edu import Order, Task, open_database, writing
 from taskref_edu.exercises.exercise import CheckFailed
+from taskref_edu.lab.sqltrace import Statement
 from taskref_edu.models import ENDED, LIVE, PAYMENT, TaskStatus
 from taskref_edu.schema import SchemaName
 
@@ -178,6 +179,13 @@ def judge_worlds(worlds: Iterable[World], problem_in: Callable[[World], CheckFai
                 raise problem
 
 
+def judge_large_world(problem_in: Callable[[World], CheckFailed | None]) -> None:
+    """As judge_worlds(), on a database of thousands of orders. It is not shown: nobody would read it."""
+    if problem := problem_in(world := large_world()):
+        problem.args = (f"In a table of {len(world.orders):,} orders: {problem}",)
+        raise problem
+
+
 @contextmanager
 def opened(schema: SchemaName = "inverted") -> Iterator[Engine]:
     """An empty database of this schema."""
@@ -197,20 +205,10 @@ def placed(engine: Engine, world: World) -> Iterator[Session]:
         session.rollback()
 
 
-@contextmanager
-def counted_statements(engine: Engine) -> Iterator[list[str]]:
-    """The statements that reach the driver inside the block; what begins and ends transactions aside."""
-    sent: list[str] = []
-
-    def note(_: Any, __: Any, sql: str, *___: Any) -> None:
-        if sql.split(maxsplit=1)[0].upper() not in ("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA"):
-            sent.append(sql)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        yield sent
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
+def queries_and_changes(statements: Iterable[Statement]) -> list[str]:
+    """The captured statements as they were sent, without those that begin or end a transaction."""
+    aside = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA")
+    return [one.template for one in statements if one.template.split(maxsplit=1)[0].upper() not in aside]
 
 
 def fill(session: Session, world: World) -> None:

@@ -15,8 +15,8 @@ from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database,
 from taskref_edu.errors import OrphanTask
 from taskref_edu.exercises.catalog._worlds import (
     World,
+    judge_large_world,
     judge_worlds,
-    large_world,
     lookup_world,
     opened,
     placed,
@@ -113,9 +113,7 @@ def check_in_random_worlds(find_order: FindOrder) -> None:
     with opened() as engine:
         queue = TaskQueue(engine)
         judge_worlds(worlds(24, WORLDS, lookup_world), lambda world: _problem(find_order, engine, queue, world))
-        if problem := _problem(find_order, engine, queue, world := large_world()):
-            problem.args = (f"In a table of {len(world.orders):,} orders: {problem}",)
-            raise problem
+        judge_large_world(lambda world: _problem(find_order, engine, queue, world))
 
 
 def _problem(find_order: FindOrder, engine: Engine, queue: TaskQueue, world: World) -> CheckFailed | None:

@@ -17,10 +17,10 @@ from taskref_edu.exercises.catalog._worlds import (
     Row,
     World,
     changes,
-    counted_statements,
     judge_worlds,
     opened,
     placed,
+    queries_and_changes,
     rows_of,
     some_ids,
     some_time,
@@ -29,7 +29,7 @@ from taskref_edu.exercises.catalog._worlds import (
 )
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.exercises.runtime_slips import callers
-from taskref_edu.lab import explore
+from taskref_edu.lab import capture_sql, explore
 
 Claim = Callable[[Session, datetime, datetime], Any]
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -166,9 +166,9 @@ def _problem(claim: Claim, engine: Engine, world: World) -> CheckFailed | None:
     first = min(due, key=lambda row: (row["available_at"], row["id"]), default=None)
     with placed(engine, world) as session:
         before = rows_of(session)
-        with callers(session), counted_statements(engine) as statements:
+        with callers(session), capture_sql(engine) as captured:
             got = claim(session, WORLD_NOW, WORLD_UNTIL)
-        new = changes(before, rows_of(session))
+        statements, new = queries_and_changes(captured), changes(before, rows_of(session))
     if got != (first and first["id"]):
         expected = f"task {first['id']}, {_state(first)}" if first else "None"
         taken = next((f"task {row['id']}, {_state(row)}" for row in world.tasks if row["id"] == got), f"`{got!r:.40}`")

@@ -125,12 +125,8 @@ class Still:
 
     def _dependency(self, dependency: Dependency, x: float, tops: Sequence[float]) -> list[str]:
         """A line from a read to the write that relies on it; red from where the read is out of date."""
-        letter, stale, begin, end = (
-            dependency.by,
-            dependency.stale,
-            tops[dependency.read - 1] + 13,
-            tops[dependency.act or 0] - 14,
-        )
+        letter, stale = dependency.by, dependency.stale
+        begin, end = tops[dependency.read - 1] + 13, tops[dependency.act or 0] - 14
         middle = tops[stale - 1] + 4 if stale is not None else end
         shapes = [line(f"s{letter}", f"M{x} {begin + 4:.1f}V{middle:.1f}", dash="2 3")]
         if stale is not None:

@@ -45,6 +45,13 @@ def run(engine: Engine, sql: str, **values: Any) -> Row[Any] | None:
         return result.first() if result.returns_rows else None  # type: ignore[return-value]
 
 
+def row(engine: Engine, sql: str) -> Row[Any]:
+    """The first row of a statement that returns one."""
+    found = run(engine, sql)
+    assert found is not None
+    return found
+
+
 def tables(*statements: str) -> Callable[[Engine], None]:
     def setup(engine: Engine) -> None:
         for statement in statements:
@@ -159,8 +166,8 @@ def one_each(session: Session, errors: object, results: dict[str, int]) -> list[
 
 
 def buy(engine: Engine) -> None:
-    stock = run(engine, "SELECT stock FROM item WHERE id = 1")
-    run(engine, "UPDATE item SET stock = :stock WHERE id = 1", stock=stock.stock - 1)  # type: ignore[union-attr]
+    stock = row(engine, "SELECT stock FROM item WHERE id = 1")
+    run(engine, "UPDATE item SET stock = :stock WHERE id = 1", stock=stock.stock - 1)
 
 
 def deliver(engine: Engine) -> None:
@@ -173,8 +180,8 @@ def fourteen(session: Session) -> list[str]:
 
 
 def saves_the_form(engine: Engine) -> None:
-    order = run(engine, "SELECT id, amount, status FROM orders WHERE id = 7")
-    run(engine, "UPDATE orders SET amount = 2000, status = :status WHERE id = 7", status=order.status)  # type: ignore[union-attr]
+    order = row(engine, "SELECT id, amount, status FROM orders WHERE id = 7")
+    run(engine, "UPDATE orders SET amount = 2000, status = :status WHERE id = 7", status=order.status)
 
 
 def pays(engine: Engine) -> None:
@@ -188,8 +195,8 @@ def marked_as_paid(session: Session) -> list[str]:
 
 
 def leaves(number: int, engine: Engine) -> None:
-    on_call = run(engine, "SELECT count(*) AS on_call FROM doctor WHERE on_call = 1")
-    if on_call.on_call >= 2:  # type: ignore[union-attr]
+    on_call = row(engine, "SELECT count(*) AS on_call FROM doctor WHERE on_call = 1")
+    if on_call.on_call >= 2:
         run(engine, "UPDATE doctor SET on_call = 0 WHERE id = :id", id=number)
 
 
@@ -198,8 +205,8 @@ def somebody(session: Session) -> list[str]:
 
 
 def enqueue(engine: Engine) -> None:
-    task = run(engine, "INSERT INTO task (status) VALUES ('pending') RETURNING id")
-    run(engine, "UPDATE orders SET task_id = :task WHERE id = 7", task=task.id)  # type: ignore[union-attr]
+    task = row(engine, "INSERT INTO task (status) VALUES ('pending') RETURNING id")
+    run(engine, "UPDATE orders SET task_id = :task WHERE id = 7", task=task.id)
 
 
 def work(engine: Engine) -> None:
