@@ -33,7 +33,7 @@ logging.getLogger("taskref_edu").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
-class Problem:
+class AttemptProblem:
     """What went wrong in an attempt: the error itself, and the text that a status shows."""
 
     error: BaseException
@@ -49,11 +49,11 @@ WAITED_OUT = (
     sqlalchemy_errors.InterfaceError,
 )
 Record = Callable[[Session], None]
-Complete = Callable[[RunningTask], Problem | None]
+Complete = Callable[[RunningTask], AttemptProblem | None]
 Blocked = Callable[[str], None]
 
 
-def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked: Blocked) -> Problem | None:
+def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked: Blocked) -> AttemptProblem | None:
     """Run the handler and record the outcome; return what went wrong, None if nothing did.
 
     complete: records the success, unless the handler has done so itself.
@@ -76,7 +76,7 @@ def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked
     return complete(task)
 
 
-def complete_alone(queue: TaskQueue, task: RunningTask, blocked: Blocked) -> Problem | None:
+def complete_alone(queue: TaskQueue, task: RunningTask, blocked: Blocked) -> AttemptProblem | None:
     """Record success in a transaction of its own, with retries for up to a lease; return what went wrong, or None."""
     return _record_with_retries(queue, lambda session: queue.complete(session, task), blocked)
 
@@ -117,7 +117,7 @@ def _end_child(error: BaseException | None) -> NoReturn:
     os._exit(code)  # no clean-up: files and connections belong to the parent
 
 
-def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: Blocked) -> Problem:
+def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: Blocked) -> AttemptProblem:
     text, retry = describe(error), not isinstance(error, PermanentFailure)
     again = retry and task.attempt < task.max_attempts and not task.completed
     logger.log(
@@ -127,9 +127,9 @@ def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: 
         exc_info=error,
     )
     if task.completed:
-        return Problem(error, f"task {task.id} was completed, then its handler raised {text}")
+        return AttemptProblem(error, f"task {task.id} was completed, then its handler raised {text}")
     stale = _record_with_retries(queue, lambda session: queue.fail(session, task, text, retry=retry), blocked)
-    return stale or Problem(error, text)
+    return stale or AttemptProblem(error, text)
 
 
 def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
@@ -139,7 +139,7 @@ def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
         queue.fail(session, task, "TaskCancelled: raised by the handler, though nobody asked the task to stop")
 
 
-def _record_with_retries(queue: TaskQueue, record: Record, blocked: Blocked) -> Problem | None:
+def _record_with_retries(queue: TaskQueue, record: Record, blocked: Blocked) -> AttemptProblem | None:
     """Record the outcome; retry while the database is locked, for up to a lease."""
     until, backoff = time.monotonic() + queue.lease, Backoff()
     while True:
@@ -148,7 +148,7 @@ def _record_with_retries(queue: TaskQueue, record: Record, blocked: Blocked) -> 
                 record(session)
             return None
         except StaleLease as error:
-            return Problem(error, describe(error))
+            return AttemptProblem(error, describe(error))
         except WAITED_OUT as error:
             if time.monotonic() > until:
                 raise

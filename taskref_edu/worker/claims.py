@@ -13,17 +13,16 @@ import sqlite3
 import time
 
 from sqlalchemy import Engine, PoolProxiedConnection
-from sqlalchemy import exc as sqlalchemy_errors
 
 from ..database.error_names import translated
-from ..database.observed_connection import Connection
+from ..database.observed_connection import BEGIN_IMMEDIATE, Connection
 from ..database.sqlite_engine import expect_same_file, file_of
 from ..database.transactions import Transaction, writing
 from ..errors import StaleLease
 from ..queue.execution import wrapped
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from .attempt import Problem, describe
+from .attempt import AttemptProblem, describe
 
 
 class ReclaimTimer:
@@ -41,10 +40,10 @@ class ReclaimTimer:
 
 
 class TaskFetcher:
-    """Claims from one queue; used by one thread, as a context manager.
+    """Claims from one queue; used by one thread, until close().
 
-    On SQLite it keeps one connection of the driver until the block ends: a session for each transaction would take
-    several times as long as the transaction itself.
+    On SQLite it keeps one connection of the driver: a session for each transaction would take several times as long as
+    the transaction itself.
     """
 
     def __init__(self, queue: TaskQueue, timer: ReclaimTimer | None = None) -> None:
@@ -52,18 +51,12 @@ class TaskFetcher:
         self._kept = KeptConnection(queue.engine) if queue.engine.dialect.name == "sqlite" else None
         self._timer = timer or ReclaimTimer()
 
-    def __enter__(self) -> TaskFetcher:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def claim(self) -> RunningTask | None:
         """Take the oldest due task; None if there is none."""
         with self._kept or writing(self._queue.engine) as transaction:
             return self._next(transaction, self._queue.claim(transaction))
 
-    def complete(self, task: RunningTask, *, and_claim: bool) -> tuple[Problem | None, RunningTask | None]:
+    def complete(self, task: RunningTask, *, and_claim: bool) -> tuple[AttemptProblem | None, RunningTask | None]:
         """Record the success of `task`; with `and_claim`, take the next. Returns what went wrong, and the next task."""
         with self._kept or writing(self._queue.engine) as transaction:
             try:
@@ -72,7 +65,7 @@ class TaskFetcher:
                     return None, None
                 return None, self._next(transaction, self._queue.complete_and_claim(transaction, task))
             except StaleLease as error:  # it changed nothing, so there is nothing to roll back
-                problem = Problem(error, describe(error))
+                problem = AttemptProblem(error, describe(error))
                 return problem, self._next(transaction, self._queue.claim(transaction)) if and_claim else None
 
     def close(self) -> None:
@@ -99,28 +92,28 @@ class KeptConnection:
         self._looked_at_file = 0.0
 
     def __enter__(self) -> sqlite3.Connection:
-        if self._pooled is None:
-            try:
+        try:
+            if self._pooled is None:
                 self._pooled = self._engine.raw_connection()
-            except sqlite3.Error as error:
-                raise translated(error, self._file) or wrapped(error, "") from error
-            except sqlalchemy_errors.TimeoutError as error:
-                raise translated(error, self._file) or error from error
-            self._driver: Connection = self._pooled.driver_connection  # type: ignore[assignment]
-        if (now := time.monotonic()) - self._looked_at_file > FILE_INTERVAL:
-            self._look_at_file()
-            self._looked_at_file = now
-        self._send("BEGIN IMMEDIATE")
+                self._driver: Connection = self._pooled.driver_connection  # type: ignore[assignment]
+            if (now := time.monotonic()) - self._looked_at_file > FILE_INTERVAL:
+                expect_same_file(self._engine, self._driver)
+                self._looked_at_file = now
+            self._driver.execute(BEGIN_IMMEDIATE)
+        except BaseException as error:
+            self._end_with(error, BEGIN_IMMEDIATE)
+            raise
         return self._driver
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if error is None:
-            self._send("COMMIT")
+        if error is not None:
+            return self._end_with(error)
+        try:
+            self._driver.execute("COMMIT")
             self._driver.transaction_ended()
-            return
-        self.close()
-        if name := translated(error, self._file):
-            raise name from error
+        except BaseException as error:
+            self._end_with(error, "COMMIT")
+            raise
 
     def close(self) -> None:
         """Return it to the pool, which rolls back an open transaction."""
@@ -128,19 +121,10 @@ class KeptConnection:
             self._pooled.close()
             self._pooled = None
 
-    def _look_at_file(self) -> None:
-        """Raise DatabaseGone if the file was deleted or replaced."""
-        try:
-            expect_same_file(self._engine, self._driver)
-        except BaseException:
-            self.close()
-            raise
-
-    def _send(self, sql: str) -> None:
-        try:
-            self._driver.execute(sql)
-        except BaseException as error:
-            self.close()
-            if isinstance(error, sqlite3.Error):
-                raise translated(error, self._file) or wrapped(error, sql) from error
-            raise
+    def _end_with(self, error: BaseException, sql: str = "") -> None:
+        """Close it; raise our error, or SQLAlchemy's, for one of the driver."""
+        self.close()
+        if name := translated(error, self._file):
+            raise name from error
+        if isinstance(error, sqlite3.Error):
+            raise wrapped(error, sql) from error

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,7 @@ from ..arguments import expect, expect_seconds
 from ..errors import WorkerBusy
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from .attempt import Complete, Problem, complete_alone, describe, run_attempt
+from .attempt import AttemptProblem, Complete, complete_alone, describe, run_attempt
 from .claims import ReclaimTimer, TaskFetcher
 from .database_backoff import SHORTEST, Backoff
 from .heartbeat import Heartbeat
@@ -47,35 +47,35 @@ class WorkerStatus:
     stopping: bool = False
 
 
+# Beside a handler that computes, an enqueue takes 33 to 39 ms with Python's 5 ms, and 5 to 7 ms with 1 ms; a queue is
+# drained as fast (docs/decisions/0015).
 SWITCH_INTERVAL = 0.001  # seconds
 
 
 class ShorterSwitchInterval:
-    """Python's switch interval, shortened while any worker's thread runs.
+    """Python's switch interval, shortened while any worker's thread runs; the last one restores what the first found.
 
-    By default, a thread that computes keeps the interpreter for 5 ms each time another thread wants it. An enqueue
-    wants it about ten times, so a handler that computes would delay everybody else noticeably.
+    A thread that computes keeps the interpreter for one interval each time another thread wants it, and an enqueue
+    wants it about ten times.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._users = 0
+        self._threads = 0
         self._before = self._set = 0.0
 
-    def begin(self) -> None:
-        """One more thread runs."""
+    def __enter__(self) -> None:
         with self._lock:
-            self._users += 1
-            if self._users == 1:
+            self._threads += 1
+            if self._threads == 1:
                 self._before = sys.getswitchinterval()
                 sys.setswitchinterval(min(self._before, SWITCH_INTERVAL))
                 self._set = sys.getswitchinterval()
 
-    def end(self) -> None:
-        """One thread less; the last one restores the interval that the first one found."""
+    def __exit__(self, *_: object) -> None:
         with self._lock:
-            self._users -= 1
-            if not self._users and sys.getswitchinterval() == self._set:  # unless somebody else has changed it since
+            self._threads -= 1
+            if not self._threads and sys.getswitchinterval() == self._set:  # unless somebody else has changed it since
                 sys.setswitchinterval(self._before)
 
 
@@ -127,11 +127,9 @@ class Worker:
         self._stop_timed_out = self._blocked = False
         self._error = None
         self._thread = threading.Thread(target=self._loop, name=self.name, daemon=True)
-        _shorter_switch_interval.begin()  # here, not on the thread, so that it is in effect when start() returns
         try:
             self._thread.start()
         except BaseException:  # the system allows no more threads
-            _shorter_switch_interval.end()
             self._thread = None
             raise
 
@@ -208,7 +206,7 @@ class Worker:
         if self._thread is not None and self._thread.is_alive() and not self._is_paused():
             raise WorkerBusy(f"{self.name} runs on its own thread: pause() or stop() it before step()")
         count = 0
-        with self.working(), TaskFetcher(self.queue, self._reclaim_timer) as fetcher:
+        with self.working(), closing(TaskFetcher(self.queue, self._reclaim_timer)) as fetcher:
             complete = self._completing(fetcher, goes_on=lambda: limit is None)
             while count != limit and (task := self._take(fetcher)):
                 count += 1
@@ -218,23 +216,18 @@ class Worker:
     def _loop(self) -> None:
         fetcher, backoff = TaskFetcher(self.queue, self._reclaim_timer), Backoff()
         complete = self._completing(fetcher, goes_on=lambda: not self._pause_requested())
-        try:
-            with self.working(), self.heartbeat:
-                while self._next or not self._stopping.is_set():
-                    try:
-                        self._iteration(fetcher, complete)
-                        self._blocked = False
-                        backoff.reset()
-                    except BaseException as error:  # only stop() may end this thread
-                        delay = backoff.delay_after(error)
-                        self._report_blocked(f"{describe(error)} (next try in {delay:.1f} s)")
-                        self._wake_up.close()
-                        fetcher.close()
-                        self._stopping.wait(delay)
-        finally:
-            _shorter_switch_interval.end()
-            self._wake_up.close()
-            fetcher.close()
+        with closing(fetcher), closing(self._wake_up), _shorter_switch_interval, self.working(), self.heartbeat:
+            while self._next or not self._stopping.is_set():
+                try:
+                    self._iteration(fetcher, complete)
+                    self._blocked = False
+                    backoff.reset()
+                except BaseException as error:  # only stop() may end this thread
+                    delay = backoff.delay_after(error)
+                    self._report_blocked(f"{describe(error)} (next try in {delay:.1f} s)")
+                    self._wake_up.close()
+                    fetcher.close()
+                    self._stopping.wait(delay)
 
     def _iteration(self, fetcher: TaskFetcher, complete: Complete) -> None:
         if self._next is None and self._pausing.is_set():
@@ -265,7 +258,7 @@ class Worker:
     def _completing(self, fetcher: TaskFetcher, goes_on: Callable[[], bool]) -> Complete:
         """A function that records a task's success; if `goes_on()`, it claims the next one in the same transaction."""
 
-        def complete(task: RunningTask) -> Problem | None:
+        def complete(task: RunningTask) -> AttemptProblem | None:
             try:
                 problem, self._next = fetcher.complete(task, and_claim=goes_on())
                 return problem

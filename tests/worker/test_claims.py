@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from sqlalchemy import Engine
@@ -16,7 +17,7 @@ from tests.conftest import Clock, OpenDatabase, claim, in_transaction, until
 
 @pytest.fixture
 def fetcher(queue: TaskQueue) -> Iterator[TaskFetcher]:
-    with TaskFetcher(queue) as fetcher:
+    with closing(TaskFetcher(queue)) as fetcher:
         yield fetcher
 
 
@@ -71,7 +72,7 @@ def test_a_dead_workers_task_is_found_while_there_is_other_work(queue: TaskQueue
     in_transaction(queue.engine, lambda session: queue.enqueue_many(session, "work", range(3)))
     claim(queue)
     clock.advance(queue.lease)
-    with TaskFetcher(queue) as fetcher:
+    with closing(TaskFetcher(queue)) as fetcher:
         assert fetcher.claim()
     assert statuses(queue.engine)[0] == "pending"
 
