@@ -5,11 +5,12 @@ Importing this imports no widgets, no IPython, no matplotlib. `docs/architecture
 PYTEST_DONT_REWRITE is a marker for pytest, which would otherwise warn a program that imported this before it started.
 """
 
-from . import errors, former_names
+from . import errors
 from .approaches import as_written, classic, inverted
 from .approaches.task_reference import TaskReference
 from .database.opening import open_database
 from .database.transactions import reading, writing
+from .former_names import serve_former_names
 from .models import Order, Task, TaskStatus
 from .queue.task_queue import TaskQueue
 from .worker.worker import Worker
@@ -30,4 +31,4 @@ __all__ = [
     "writing",
 ]
 
-former_names.install()
+serve_former_names()

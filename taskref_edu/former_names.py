@@ -1,14 +1,13 @@
 """Module paths and names of earlier versions that learners' notebooks still import.
 
-Such an import goes on working; it warns, and names the line to write instead. `taskref build` and `taskref update`
-rewrite it in the answers that they carry over. Entries are strings, so that this module imports nothing above it.
+Such an import goes on working; it warns, and names the line to write instead. Entries are strings, so that this module
+imports nothing above it.
 
 Not covered: names that no notebook, exercise or document has ever shown.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib
 import sys
 import warnings
@@ -55,17 +54,7 @@ NAMES = {
     f"{PACKAGE}.beyond.worker_processes.Crew": "WorkerProcesses",
     f"{PACKAGE}.lab.explorer.explore.explore_on_server": "explore",
     f"{PACKAGE}.lab.explorer.result.Found": "ExplorationResult",
-    f"{PACKAGE}.schema.ADDITIONS": "EXTRA_DDL",
 }
-
-
-def present_name(module: str, name: str) -> tuple[str, str]:
-    """The module and name to import now for what an earlier version imported as `from module import name`."""
-    if whole := MODULES.get(f"{module}.{name}"):  # `from taskref_edu.lab import scenery`
-        parent, _, last = whole.rpartition(".")
-        return parent, last
-    module = MODULES.get(module, module)
-    return module, NAMES.get(f"{module}.{name}", name)
 
 
 def look_up(former: str, name: str) -> Any:
@@ -73,9 +62,10 @@ def look_up(former: str, name: str) -> Any:
 
     Called by a module's `__getattr__`, so the warning points at the line that triggered that.
     """
-    module, present = present_name(former, name)
-    if name.startswith("__") or (module, present) == (former, name):
+    if name.startswith("__"):
         raise AttributeError(f"module {former!r} has no attribute {name!r}")
+    module = MODULES[former]
+    present = NAMES.get(f"{module}.{name}", name)
     value = getattr(importlib.import_module(module), present)
     renamed = f" as {name}" if present != name else ""
     line = f"from {module} import {present}{renamed}"
@@ -98,49 +88,6 @@ class _FormerModules(MetaPathFinder, Loader):
         vars(module)["__getattr__"] = __getattr__
 
 
-def install() -> None:
+def serve_former_names() -> None:
     """Make imports of former modules work in this process."""
-    if not any(isinstance(finder, _FormerModules) for finder in sys.meta_path):
-        sys.meta_path.append(_FormerModules())
-
-
-def rewritten(text: str) -> str:
-    """The cell's text with present module paths and names in its imports; unchanged if it has no former ones.
-
-    `import taskref_edu.lab.scenery` without `as` stays, because the code below it writes out the whole path.
-    """
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):  # a magic, or an unfinished cell: look_up() still serves its imports
-        return text
-    lines = text.split("\n")
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-    for node in sorted(imports, key=lambda node: (node.lineno, node.col_offset), reverse=True):
-        present = _present_statements(node)
-        first, last = node.lineno - 1, node.end_lineno or node.lineno
-        head, tail = lines[first].encode()[: node.col_offset], lines[last - 1].encode()[node.end_col_offset :]
-        if present:
-            separator = "\n" + head.decode() if not head.strip() else "; "
-            lines[first:last] = [head.decode() + separator.join(present) + tail.decode()]
-    return "\n".join(lines)
-
-
-def _present_statements(node: ast.Import | ast.ImportFrom) -> list[str]:
-    """The statements that replace an import; none if it has no former names."""
-    found: dict[str, list[ast.alias]] = {}
-    changed = False
-    for alias in node.names:
-        if isinstance(node, ast.ImportFrom):
-            module, name = present_name(node.module or "", alias.name)
-            changed |= (module, name) != (node.module, alias.name)
-            bound = alias.asname or (alias.name if alias.name != name else None)
-            found.setdefault(module, []).append(ast.alias(name, bound))
-        else:
-            moved = MODULES.get(alias.name) if alias.asname else None
-            changed |= moved is not None
-            found.setdefault("", []).append(ast.alias(moved or alias.name, alias.asname))
-    if not changed or vars(node).get("level"):
-        return []
-    if isinstance(node, ast.Import):
-        return [ast.unparse(ast.Import(found[""]))]
-    return [ast.unparse(ast.ImportFrom(module, names, 0)) for module, names in found.items()]
+    sys.meta_path.append(_FormerModules())

@@ -1,4 +1,4 @@
-"""Notebooks that learners already have go on working, and are brought up to date when they are carried over."""
+"""Notebooks that learners already have go on working."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from taskref_edu import former_names
-from taskref_edu.former_names import MODULES, NAMES, rewritten
+from taskref_edu.former_names import MODULES, NAMES
 
 # Every import of the package in the notebooks of an earlier version.
 LINES = Path(__file__).with_name("imports_of_earlier_notebooks.txt").read_text().splitlines()
@@ -22,21 +22,6 @@ def test_every_import_of_an_earlier_notebook_goes_on_working(line: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         exec(line, {})
-
-
-@pytest.mark.parametrize("line", LINES)
-def test_every_import_of_an_earlier_notebook_can_be_rewritten(line: str) -> None:
-    """Without a warning, since the test run turns warnings into errors, and binding the same names."""
-    before: dict[str, object] = {}
-    after: dict[str, object] = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        exec(line, before)
-    exec(rewritten(line), after)
-    before, after = (
-        {name: found for name, found in one.items() if not name.startswith("__")} for one in (before, after)
-    )
-    assert before == after
 
 
 @pytest.mark.parametrize(
@@ -59,42 +44,6 @@ def test_each_form_of_import_works_and_says_what_to_write(line: str) -> None:
 def test_a_name_that_never_was_is_an_error() -> None:
     with pytest.raises(ImportError, match="cannot import name 'Nothing'"):
         exec("from taskref_edu.lab.scenery import Nothing", {})
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        ("import taskref_edu.lab.scenery as s", "import taskref_edu.lab.example_models as s"),
-        ("from taskref_edu.lab import scenery", "from taskref_edu.lab import example_models as scenery"),
-        (
-            "from taskref_edu.lab import explore, beyond",
-            "from taskref_edu.lab import explore\nfrom taskref_edu.beyond import experiments as beyond",
-        ),
-        (
-            "from taskref_edu.lab.worker_processes import Crew",
-            "from taskref_edu.beyond.worker_processes import WorkerProcesses as Crew",
-        ),
-        (
-            "def f():\n    from taskref_edu.lab import scenery, beyond  # mine",
-            "def f():\n    from taskref_edu.lab import example_models as scenery\n"
-            "    from taskref_edu.beyond import experiments as beyond  # mine",
-        ),
-        (
-            "ü = 1; from taskref_edu import postgres; from taskref_edu.lab.scenery import (\n    Parcel,\n)",
-            "ü = 1; from taskref_edu.beyond import embedded_postgresql as postgres; "
-            "from taskref_edu.lab.example_models import Parcel",
-        ),
-    ],
-)
-def test_rewritten(before: str, after: str) -> None:
-    assert rewritten(before) == after
-
-
-@pytest.mark.parametrize(
-    "text", ["x = 'import taskref_edu.lab.scenery'", "%time x\nfrom taskref_edu.lab import beyond", "x = (", *LINES[:3]]
-)
-def test_what_holds_nothing_former_stays_byte_for_byte(text: str) -> None:
-    assert rewritten(text) == text
 
 
 def test_the_table_leads_to_what_exists() -> None:

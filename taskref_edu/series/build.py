@@ -23,7 +23,6 @@ from ..exercises.notebook_files import source as text_of
 from ..exercises.outline import OUTLINE
 from ..exercises.predictions import EXPLANATIONS
 from ..exercises.progress import write_whole
-from ..former_names import rewritten
 from .minutes import minutes_of, with_minutes
 from .notebook import CodeOf, mark_of, solution_of, stub_of, to_notebook, to_text
 from .outline_writer import outline
@@ -157,7 +156,7 @@ def answers_in(path: Path) -> Answers | BadNotebook:
         for id in ids_meant(cell, text, imported):
             counts = id in ids_in(text, imported) or id not in found  # a cell that cannot be checked replaces no answer
             if id in names() and counts and _touched(cell, text, find(id), imported):
-                found[id] = rewritten(text)
+                found[id] = text
     return found
 
 

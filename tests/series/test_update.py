@@ -86,14 +86,6 @@ def test_an_answer_comes_along_into_the_new_version(origin: Path, clone: Path) -
     assert mine in [path.read_bytes() for path in kept]
 
 
-def test_an_answer_that_imports_former_names_is_brought_up_to_date(origin: Path, clone: Path) -> None:
-    replace_answer(notebook(clone), "1.1", "from taskref_edu.lab.scenery import Parcel\n" + ANSWER)
-    publish(origin, "The second version.")
-    update(clone)
-    assert answer(clone).startswith("from taskref_edu.lab.example_models import Parcel\n")
-    assert "my answer" in answer(clone)
-
-
 def test_an_answer_comes_along_when_its_notebook_is_renamed(origin: Path, clone: Path) -> None:
     """As when the verdict moved to the end: the old file goes, the answer is in the new one, the rest is kept."""
     replace_answer(notebook(clone), "1.1", ANSWER)
