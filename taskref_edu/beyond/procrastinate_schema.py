@@ -14,8 +14,7 @@ from procrastinate.schema import SchemaManager
 from sqlalchemy import BigInteger, Column, Engine, Enum, ForeignKey, MetaData, Table, event, inspect, text
 from sqlmodel import Field, SQLModel
 
-from ..approaches.reference_setup import is_set_up, set_up
-from ..clearing_trigger import reference_index
+from ..clearing_trigger import clearing, clearing_function, reference_index
 from ..database.postgresql_engine import one_opens_at_a_time
 from ..database.transactions import reading, writing
 from ..errors import CannotOpen, SchemaMissing
@@ -24,34 +23,17 @@ LIVE = ("todo", "doing")
 ENDED = ("succeeded", "failed", "cancelled", "aborted")
 REFERENCE = ("shop_orders", "processing_task_id")
 INDEX = "shop_orders_processing_task_id"
-
-
 TRIGGER = "shop_orders_cleared"
-# The quoted schemas of Procrastinate's table and of our orders; and our clearing function, if it exists.
+# The schemas of Procrastinate's table and of our orders; our clearing function, if it exists; whether index and trigger
+# do. Checked first, as in `reference_setup.py`.
 PLACES = text(f"""
-    SELECT quote_ident(jobs.nspname), quote_ident(orders.nspname), prosrc
+    SELECT jobs.nspname, orders.nspname, prosrc, to_regclass('{INDEX}') IS NOT NULL AND EXISTS (
+        SELECT FROM pg_trigger WHERE tgname = '{TRIGGER}' AND tgrelid = job_table.oid)
     FROM pg_class AS job_table JOIN pg_namespace AS jobs ON jobs.oid = job_table.relnamespace,
         pg_class AS order_table JOIN pg_namespace AS orders ON orders.oid = order_table.relnamespace
         LEFT JOIN pg_proc ON proname = '{TRIGGER}' AND pronamespace = orders.oid
     WHERE job_table.oid = to_regclass('procrastinate_jobs') AND order_table.oid = to_regclass('shop_orders')
 """)
-
-
-def clearing(jobs: str, orders: str) -> tuple[str, str]:
-    """As `clearing_trigger.py`, on Procrastinate's table: `IS NOT NULL` means "in process" here, too, whoever ends it.
-
-    Schemas are named and quoted: otherwise the table would be looked up on the search_path of whoever ends the job.
-    """
-    return (
-        f"CREATE OR REPLACE FUNCTION {orders}.{TRIGGER}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-        f" {_clear(orders)} RETURN NULL; END $$",
-        f"CREATE OR REPLACE TRIGGER {TRIGGER} AFTER UPDATE OF status ON {jobs}.procrastinate_jobs"
-        f" FOR EACH ROW WHEN (NEW.status IN {ENDED}) EXECUTE FUNCTION {orders}.{TRIGGER}()",
-    )
-
-
-def _clear(orders: str) -> str:
-    return f"UPDATE {orders}.shop_orders SET processing_task_id = NULL WHERE processing_task_id = NEW.id;"
 
 
 class ProcrastinateModel(SQLModel):
@@ -107,6 +89,19 @@ def install(engine: Engine) -> None:
             connection.connection.driver_connection.execute(SchemaManager.get_schema())  # type: ignore[union-attr]
         Order.__table__.create(connection, checkfirst=True)  # type: ignore[attr-defined]
     with reading(engine) as session:
-        jobs, orders, source = session.execute(PLACES).one()
-    if _clear(orders) not in (source or "") or not is_set_up(engine, INDEX, TRIGGER, tasks="procrastinate_jobs"):
-        set_up(engine, [reference_index(*REFERENCE, engine.dialect, name=INDEX)], clearing(jobs, orders))
+        jobs, orders, source, is_set_up = session.execute(PLACES).one()
+    quote = engine.dialect.identifier_preparer.quote
+    clear, function = clearing(*REFERENCE, engine.dialect, orders), f"{quote(orders)}.{TRIGGER}"
+    if is_set_up and clear in (source or ""):
+        return
+    index = reference_index(*REFERENCE, engine.dialect, orders, name=INDEX)
+    # As in `clearing_trigger.py`, but on Procrastinate's table: the reference is cleared whoever ends the job.
+    trigger = (
+        f"CREATE OR REPLACE TRIGGER {TRIGGER} AFTER UPDATE OF status ON {quote(jobs)}.procrastinate_jobs"
+        f" FOR EACH ROW WHEN (NEW.status IN {ENDED}) EXECUTE FUNCTION {function}()"
+    )
+    for statements in [[index], [clearing_function(function, clear), trigger]]:  # one table locked at a time
+        with writing(engine) as session:
+            one_opens_at_a_time(connection := session.connection())
+            for statement in statements:
+                connection.exec_driver_sql(statement)

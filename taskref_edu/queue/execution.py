@@ -96,7 +96,7 @@ def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]],
         if driver.in_transaction:  # SQLite has already rolled back if the disk is full
             driver.execute("ROLLBACK TO insert_many")
             driver.execute("RELEASE insert_many")
-        raise explained(error, form.sql, rows) from error
+        raise error_for_caller(error, form.sql, rows) from error
     driver.execute("RELEASE insert_many")
 
 
@@ -121,7 +121,7 @@ def _second(days: int, seconds: int) -> str:
     return (_EPOCH + timedelta(days, seconds)).isoformat(" ")[:19] + "."
 
 
-def wrapped(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
+def sqlalchemy_error(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
     """The driver's error as SQLAlchemy would raise it: callers expect SQLAlchemy's exceptions."""
     return sqlalchemy_errors.DBAPIError.instance(sql, parameters, error, sqlite3.Error)
 
@@ -135,10 +135,10 @@ def _naming_what_does_not_fit() -> Iterator[None]:
         raise PayloadError(f"the payload does not fit an index or a column of this database: {error.orig}") from error
 
 
-def explained(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
-    """As wrapped(); but DatabaseLocked, with what to do, if the caller's transaction cannot wait for another writer."""
+def error_for_caller(error: sqlite3.Error, sql: str, parameters: Any = ()) -> BaseException:
+    """As sqlalchemy_error(); but DatabaseLocked if the caller's transaction cannot wait for another writer."""
     hint = read_before_write(error)
-    return DatabaseLocked(f"{error}; {hint}") if hint else wrapped(error, sql, parameters)
+    return DatabaseLocked(f"{error}; {hint}") if hint else sqlalchemy_error(error, sql, parameters)
 
 
 def _driver(session: Session) -> sqlite3.Connection | None:
@@ -150,7 +150,7 @@ def _execute(driver: sqlite3.Connection, form: Prepared, values: dict[str, Any])
     try:
         return driver.execute(form.sql, _as_stored(values, form.times))
     except sqlite3.Error as error:
-        raise explained(error, form.sql, values) from error
+        raise error_for_caller(error, form.sql, values) from error
 
 
 def _as_stored(values: dict[str, Any], times: tuple[str, ...]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from ..database.observed_connection import BEGIN_IMMEDIATE, Connection
 from ..database.sqlite_engine import expect_same_file, file_of
 from ..database.transactions import Transaction, writing
 from ..errors import StaleLease
-from ..queue.execution import wrapped
+from ..queue.execution import sqlalchemy_error
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from .attempt import AttemptProblem, describe
@@ -127,4 +127,4 @@ class KeptConnection:
         if name := translated(error, self._file):
             raise name from error
         if isinstance(error, sqlite3.Error):
-            raise wrapped(error, sql) from error
+            raise sqlalchemy_error(error, sql) from error
