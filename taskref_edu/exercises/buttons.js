@@ -1,5 +1,6 @@
 // Hint, Solution and Reset under an exercise. What they say comes from the kernel, as HTML that is escaped there.
 
+const LOST = "The kernel was restarted or shut down. Run this cell again; then the buttons answer.";
 const NAMES = { hint: "Hint", solution: "Solution", reset: "Reset" };
 
 // JupyterLab's editor of the cell that this output belongs to; none in a view of its own, or elsewhere.
@@ -20,8 +21,14 @@ function render({ model, el }) {
     button.style.width = "auto";
     button.onclick = () => {
       const editor = name === "reset" ? editorOf(el) : null, before = editor?.state.doc.toString() ?? "";
-      editor?.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: model.get("stub") }, userEvent: "input" });
-      model.send({ press: name, before });
+      const stub = model.get("stub"), changes = { from: 0, to: before.length, insert: stub };
+      try {
+        model.send({ press: name, before });
+      } catch {
+        said.textContent = LOST; // and the cell keeps its text, which nobody could store
+        return;
+      }
+      if (before !== stub) editor?.dispatch({ changes, userEvent: "input" });
     };
     row.append(button);
   }

@@ -94,7 +94,7 @@ def test_the_game_reaches_every_ending_by_keyboard(canvas: Page) -> None:
         won = f"✕You broke it: {run.broken[0]}" if run.broken else "●It held: nothing is broken"
         assert heading.text_content() == won
         score = canvas.locator(f"{NAME} .win").text_content() or ""
-        told = f"34 of 36 interleavings do this; you found {min(count, 34)}"
+        told = f"34 of 36 interleavings {'do this' if run.broken else 'break it'}; you found {min(count, 34)}"
         assert score.startswith(f"{told}Your switches {switches(run.schedule)}Fewest possible 2")
     expect(canvas.locator(f"{NAME} [role=option]")).to_have_count(36)
     canvas.evaluate(f"{PLAYER}.host.hidden = false")
@@ -125,6 +125,17 @@ def test_how_many_there_are_is_told_with_the_first_that_breaks__and_the_map_fill
     expect(score).to_contain_text("34 of 36 interleavings do this; you found 1")
     expect(options).to_have_count(36)
     expect(canvas.locator(f"{NAME} .mine")).to_have_count(2)
+    play(canvas, ["Escape"])
+    expect(score).to_contain_text("34 of 36 interleavings break it; you found 1")
+
+
+def test_a_game_goes_on_when_its_kernel_was_restarted(canvas: Page) -> None:
+    race = recorded("race")
+    show(canvas, element(race, game=True, link="gone", number="1"))
+    canvas.evaluate("globalThis.taskrefPlayerLinks.set('gone', { send() { throw new Error('Cannot send'); } })")
+    play(canvas, race.runs[0].schedule)
+    expect(canvas.locator(f"{NAME} .win")).to_contain_text("34 of 36 interleavings do this; you found 1")
+    expect(canvas.locator(f"{NAME} [role=option]")).to_have_count(36)
 
 
 def test_who_has_to_wait_is_told__and_nothing_moves(canvas: Page) -> None:

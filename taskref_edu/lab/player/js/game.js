@@ -26,7 +26,7 @@ class Game {
     const { state } = path.at(-1);
     const next = this.next(state, letter);
     if (state.more?.includes(letter))
-      return { can: LINKS.has(this.player.options.link), why: "its step is not recorded here" };
+      return { can: LINKS.has(this.player.options.link), why: "not recorded: run the cell again" };
     if (next)
       return { can: true, why: next === letter ? "let it take its next step" : "its next step has to wait for a lock" };
     if (state.waits?.[letter]) return { can: false, why: `waits for ${state.waits[letter][0]}’s lock` };
@@ -103,7 +103,8 @@ class Game {
     const figure = (before, n, after) => span("", before, h("b", {}, n), after);
     const yours = figure("Your switches ", switches(this.path));
     if (!this.broken) return div("win", yours, this.ended && this.buttons());
-    const found = [` of ${plural(rec.count, "interleaving")} do this; you found `, h("b", {}, this.broken)];
+    const does = this.run?.out === "bad" ? "do this" : "break it";
+    const found = [` of ${plural(rec.count, "interleaving")} ${does}; you found `, h("b", {}, this.broken)];
     const fewest = figure("Fewest possible ", rec.fewest);
     return div("win", figure("", number(rec.broken), found), yours, fewest, this.ended && this.buttons());
   }

@@ -158,8 +158,14 @@ class Player {
     else if (el?.dataset.i && !this.playing) this.go(+el.dataset.i);
     else if (el?.dataset.s) this.watch(this.rec.run(el.dataset.s));
   }
+  // A link whose kernel was restarted throws; what is on the page goes on without it.
   tell(message) {
-    LINKS.get(this.options.link)?.send({ game: this.options.number, ...message });
+    try {
+      LINKS.get(this.options.link)?.send({ game: this.options.number, ...message });
+    } catch {
+      LINKS.delete(this.options.link);
+      this.draw();
+    }
   }
   heard({ after, more, error }) {
     if (error) this.game.message = [this.rec.letters[0], error];
