@@ -18,9 +18,8 @@ from sqlalchemy import Engine, event
 
 from ...database.observed_connection import Connection
 from ...database.sqlite_engine import observers_of
-from .database_snapshot import Rows, SnapshotDatabase
+from .database_snapshot import SnapshotDatabase
 from .errors import ActorKilled, LabError, PastTheExplorer
-from .errors_in_words import error_text
 from .experiment import name_of
 from .killed_connections import close_cursors, close_for_good, undo_unfinished
 from .past_the_explorer import refuse_later
@@ -40,8 +39,6 @@ class Step:
     sql: str
     parameters: Any
     tables: Tables
-    error: str | None = None  # as text: an exception's traceback would keep cursors open
-    rows: Rows | None = None  # as its own transaction sees them, if that has written
 
 
 class StepListener(Protocol):
@@ -96,7 +93,6 @@ class Actor:
         self.engine = database.engine()
         self._life = ActorGreenlet(self, self._call)
         self.connections: list[Connection] = []
-        self.tracing = False
         self.listener: StepListener | None = None
         self._database = database
         self._locks = locks
@@ -111,7 +107,6 @@ class Actor:
         self._cursors: list[weakref.ref[sqlite3.Cursor]] = []
         self.steps = 0
         self.step: Step | None = None  # the step before which it is stopped
-        self.ran: Step | None = None  # the step that it ran last
         self.ended = self.dead = self.waiting = self.disturbed = self.refused = False
         self.stuck_at = ""
         self.result: Any = None
@@ -284,13 +279,11 @@ class Actor:
 
     def _done(self, step: Step, cursor: Any, error: BaseException | None = None) -> None:
         self.steps += 1
-        self.step, self.ran, step.error = None, step, error_text(error) if error else None
+        self.step = None
         self.refused = self.refused or error is not None
         self._locks.ran(step.connection, step.kind, error)
         if self.listener is not None:
             self.listener.ran(self, step, cursor, error)
-        if self.tracing and self._locks.writer is step.connection:
-            step.rows = self._database.rows(step.connection)
 
     def _expect_shared_file(self, statement: Classified, sql: str) -> None:
         """Refuse settings under which other connections cannot read, or that contradict the result's journal mode."""

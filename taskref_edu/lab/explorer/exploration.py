@@ -21,8 +21,6 @@ from .schedule_outcome import DIES, Limits, ScheduleOutcome
 from .sqlite_locks import Locks
 from .step_kinds import Classifier
 
-OnStep = Callable[[Actor, bool], None]  # the actor that made a step; True if it was killed instead
-
 
 class Exploration:
     """The actors of an exploration and their database. Use it in a `with` block.
@@ -52,7 +50,6 @@ class Exploration:
         self.crash = None if crash is None else self.actors[crash]
         self.speaks_for = f"SQLite {sqlite3.sqlite_version}, {'WAL' if journal == 'wal' else 'rollback journal'}"
         self._by_letter = {actor.letter: actor for actor in self.actors}
-        self.on_step: OnStep | None = None
         self.turn = 0
         self.running = False
         self._current = self.actors[0]
@@ -102,18 +99,15 @@ class Exploration:
 
     def go(self, move: str, outcome: ScheduleOutcome) -> bool:
         """Make a move: an actor's step, or its death; False if the actor has to wait, or has ended."""
-        dies = move == DIES
         actor = self.mover(move)
         if actor.ended:
             return False
-        if dies:
+        if move == DIES:
             outcome.crashed = actor.step.sql if actor.step else ""
             self._let(actor, actor.die)
         elif actor.must_wait() or not self._let(actor, actor.advance):
             return False
         outcome.schedule += move
-        if self.on_step is not None:
-            self.on_step(actor, dies)
         if not actor.ended and actor.steps >= self.limits.steps:
             raise ActorNeverEnds(self._too_many_steps(actor, outcome))
         return True

@@ -28,7 +28,7 @@ from .invariant import Invariant, Recover
 from .progress_bar import Bar
 from .result import ExplorationResult
 from .run_schedules import run_all, trial_of
-from .schedule_outcome import DIES, DIES_IN_COMMIT, Limits
+from .schedule_outcome import DEATHS, DIES, Limits
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Crashes(ExplorationResult):
         ways, states = self.graph.paths_to(), self.graph.states
         for number, (step, sql) in self.graph.deaths.items():
             point = found.setdefault(step, Point(short_sql(sql)))
-            for move in (DIES, DIES_IN_COMMIT):
+            for move in DEATHS:
                 if (dead := states[number].edges.get(move)) is not None:
                     point.count += ways[number] * states[dead].all
                     point.broken += ways[number] * states[dead].broken

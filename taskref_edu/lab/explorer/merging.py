@@ -15,7 +15,6 @@ from typing import Any
 from .answer_log import AnswerLog, Learnt, LearntMore
 from .budget import Budget
 from .errors import CannotMerge
-from .errors_in_words import error_text
 from .graph import Graph, Schedules, State
 from .local_states import LocalStates
 from .measured_steps import MeasuredSteps
@@ -69,7 +68,7 @@ def check_some(trial: Trial, graph: Graph, budget: Budget) -> None:
     for schedule in (schedules[place] for place in chosen):
         outcome = replay(trial.exploration, schedule)
         problems = trial.problems(outcome)
-        errors = tuple(f"{letter}: {error_text(error)}" for letter, error in outcome.errors.items())
+        errors = tuple(f"{letter}: {text}" for letter, text in outcome.error_texts().items())
         end = graph.states[graph.walk(schedule)[-1]]
         outcome.forget()
         if (problems, errors) != (end.problems, end.errors):
@@ -148,7 +147,7 @@ class Merging:
         if key not in self._verdicts:
             self._verdicts[key] = self._trial.problems(outcome)
             if key is state:  # a deadlock
-                self._deadlocks[state] = {letter: error_text(error) for letter, error in outcome.errors.items()}
+                self._deadlocks[state] = outcome.error_texts()
         counts = self._crash is None or outcome.crashed is not None
         outcome.forget()
         self._budget.ran(bool(self._verdicts[key]) and counts)

@@ -24,15 +24,14 @@ from sqlmodel import Session
 from . import watchdog
 from .errors import ActorNeverEnds, Deadlock, NoSuchSchedule
 from .errors_in_words import error_text
-from .experiment import Experiment, name_of
+from .experiment import Experiment
 from .exploration import check_functions
 from .graph import Graph
 from .invariant import InvariantCheck
 from .past_the_explorer import begin_guarding, end_guarding
-from .schedule_outcome import DIES, DIES_IN_COMMIT, Limits, ScheduleOutcome
+from .schedule_outcome import DEATHS, DIES, DIES_IN_COMMIT, Limits, ScheduleOutcome
 from .scratch_database import ScratchDatabase
 from .server_actor import ServerActor, is_open, put_gates
-from .trace import Trace, TraceStep
 
 LOCK_CHECK_AFTER = 0.003  # seconds after which an unfinished statement is checked for waiting on a lock
 BLOCKED = text("SELECT pg_blocking_pids(:pid) <> '{}'")
@@ -87,28 +86,6 @@ class ServerTrial(InvariantCheck):
             raise NoSuchSchedule(schedule, f"cannot be followed: it became {outcome.schedule!r}")
         return outcome
 
-    def trace(self, schedule: str) -> Trace:
-        """Run the schedule once more, and record what happens."""
-        names = {letter: name_of(each) for letter, each in zip(ascii_uppercase, self._functions, strict=False)}
-        trace = Trace(schedule, names, times=frozenset(self.database.times()))
-        self.database.restore()
-        trace.start = self.database.rows()
-
-        def on_step(move: str, actor: ServerActor, sql: str, error: str) -> None:
-            rows, committed = self.rows_of(actor)
-            said = DIES if move in (DIES, DIES_IN_COMMIT) else sql + ("  (has to wait)" if move.islower() else "")
-            trace.steps.append(TraceStep(actor.letter, said, error or None, rows, committed))
-
-        outcome, _ = self.run(schedule, on_step)
-        if outcome.schedule != schedule:
-            raise NoSuchSchedule(schedule, f"cannot be followed: it became {outcome.schedule!r}")
-        trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
-        if self.recovers:
-            trace.steps.append(TraceStep("", "recovery", self.recover(), self.database.rows(), True))
-        trace.broken = self.judge(outcome)
-        outcome.forget()
-        return trace
-
     def rows_of(self, actor: ServerActor) -> tuple[Any, bool]:
         """The rows after a step; if the actor's transaction has written, as that transaction sees them.
 
@@ -146,7 +123,7 @@ class ServerTrial(InvariantCheck):
             while ready := [actor for actor in actors if actor.at_gate]:
                 moves = self._moves(ready)
                 wanted = prefix[len(outcome.schedule) : len(outcome.schedule) + 1]
-                wanted = wanted if wanted in (DIES, DIES_IN_COMMIT) else wanted.upper()
+                wanted = wanted if wanted in DEATHS else wanted.upper()
                 move = wanted if wanted in moves else next(iter(moves))
                 if not prefix[len(outcome.schedule) :]:
                     others += [outcome.schedule + other for other in moves if other != move]
@@ -178,7 +155,7 @@ class ServerTrial(InvariantCheck):
     def _make(
         self, move: str, actor: ServerActor, actors: list[ServerActor], outcome: ScheduleOutcome, on_step: OnStep | None
     ) -> None:
-        dies, sql = move in (DIES, DIES_IN_COMMIT), actor.sql
+        dies, sql = move in DEATHS, actor.sql
         if dies:
             outcome.crashed = sql
         actor.let_go(move if dies else "")

@@ -24,7 +24,7 @@ from .postgresql import ServerTrial
 from .progress_bar import Bar
 from .recorder import Recorder, record
 from .run_schedules import AnyTrial, Explored
-from .schedule_outcome import DIES, DIES_IN_COMMIT
+from .schedule_outcome import DEATHS
 from .server_observations import observe_server
 from .trace import Trace
 from .trial import Trial
@@ -84,7 +84,7 @@ class ExplorationResult:
     @cached_property
     def waiting(self) -> list[str]:
         """On a server: the schedules in which an actor has to wait, those with the fewest switches first."""
-        waits = [s for s in Schedules(self.graph) if any(c.islower() and c not in (DIES, DIES_IN_COMMIT) for c in s)]
+        waits = [s for s in Schedules(self.graph) if any(c.islower() and c not in DEATHS for c in s)]
         return sorted(waits, key=lambda schedule: (switches(schedule), len(schedule), schedule))
 
     @cached_property
@@ -139,9 +139,14 @@ class ExplorationResult:
         The rows are the same every time, except in columns with times. Raises NoSuchSchedule.
         """
         with self._open_trial() as trial:
-            trace = trial.trace(schedule)
-        trace.recorder = lambda file: self._record_one(trace, file)
-        return trace
+            outcome = trial.replay(schedule)
+            graph, errors = Graph(), outcome.error_texts()
+            graph.add(schedule, trial.problems(outcome), errors)
+            graph.count_paths()
+            outcome.forget()
+            seen = _seen(trial, graph, None, len(schedule), None)
+        end = graph.states[-1]
+        return Trace(schedule, end.problems, errors, seen, lambda file: self._record_one(schedule, seen, file))
 
     def recording(self, *, file: str | None = None, code: str | None = None) -> dict[str, Any]:
         """What the player draws, as JSON; docs/recording.md describes the format.
@@ -232,15 +237,14 @@ class ExplorationResult:
     def _recording(self) -> dict[str, Any]:
         return record(self, self._described())
 
-    def _record_one(self, trace: Trace, file: str | None) -> dict[str, Any]:
-        """The recording of one schedule that was replayed."""
-        graph = Graph()
-        graph.add(trace.schedule, trace.broken, trace.errors)
-        graph.count_paths()
-        with self._open_trial() as trial:
-            seen = _seen(trial, graph, None, LISTED * len(graph.states), file)
-        alone = {"count": 1, "broken": int(bool(trace.broken)), "errors": int(bool(trace.errors)), "notes": []}
-        return Recorder(seen, [(trace.schedule, 1)], {**self._described(trace.schedule), **alone}).facts()
+    def _record_one(self, schedule: str, seen: Observations, file: str | None) -> dict[str, Any]:
+        """The recording of one schedule that was replayed; once more, to find the line numbers of a file."""
+        if file is not None:
+            with self._open_trial() as trial:
+                seen = _seen(trial, seen.graph, None, len(schedule), file)
+        start = seen.graph.start
+        alone = {"count": 1, "broken": start.broken, "errors": start.erring, "notes": []}
+        return Recorder(seen, [(schedule, 1)], {**self._described(schedule), **alone}).facts()
 
     def _described(self, schedule: str | None = None) -> Mapping[str, Any]:
         """What a recording says besides the states."""

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from .budget import Budget
 from .errors import CannotMerge
-from .errors_in_words import error_text
 from .experiment import Experiment
 from .exploration import Exploration
 from .graph import Graph
 from .merging import merged_graph
 from .postgresql import ServerTrial
 from .progress_bar import Bar
-from .schedule_outcome import DIES, DIES_IN_COMMIT, Limits, ScheduleOutcome
+from .schedule_outcome import DEATHS, Limits, ScheduleOutcome
 from .trial import Trial
 
 AnyTrial = Trial | ServerTrial
@@ -82,9 +81,8 @@ def run_these(trial: AnyTrial, budget: Budget, schedules: Sequence[str]) -> Expl
 
 def _add(graph: Graph, trial: AnyTrial, budget: Budget, outcome: ScheduleOutcome) -> None:
     problems = trial.problems(outcome)
-    errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
-    path = graph.add(outcome.schedule, problems, errors)
-    death = next((place for place, move in enumerate(outcome.schedule) if move in (DIES, DIES_IN_COMMIT)), None)
+    path = graph.add(outcome.schedule, problems, outcome.error_texts())
+    death = next((place for place, move in enumerate(outcome.schedule) if move in DEATHS), None)
     if death is not None and trial.victim is not None:
         step = outcome.schedule[:death].upper().count(trial.victim) + 1
         graph.deaths[path[death]] = (step, outcome.crashed or "")

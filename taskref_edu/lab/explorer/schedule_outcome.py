@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors_in_words import error_text
+
 DIES = "x"  # in a schedule: the crashing actor is killed here
 DIES_IN_COMMIT = "y"  # on a server: after its COMMIT was sent, and before the reply arrived
+DEATHS = (DIES, DIES_IN_COMMIT)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class ScheduleOutcome:
     errors: dict[str, BaseException] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     crashed: str | None = None
+
+    def error_texts(self) -> dict[str, str]:
+        """The errors in words, by letter."""
+        return {letter: error_text(error) for letter, error in self.errors.items()}
 
     def forget(self) -> None:
         """Drop the tracebacks: their frames would keep sessions and cursors alive."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from .actor import Actor
 from .errors import NoSuchSchedule, NotRepeatable
-from .exploration import Exploration, OnStep
+from .exploration import Exploration
 from .graph import Graph
 from .schedule_outcome import ScheduleOutcome
 
@@ -112,21 +112,12 @@ def _not_repeatable(done: str, move: str) -> str:
     return f"after {where}, {move} made a step the first time and none the second: {REPEATABLE}"
 
 
-def replay(
-    exploration: Exploration,
-    schedule: str,
-    on_step: OnStep | None = None,
-    *,
-    strict: bool = True,
-) -> ScheduleOutcome:
+def replay(exploration: Exploration, schedule: str, *, strict: bool = True) -> ScheduleOutcome:
     """Run one schedule.
 
     strict: raise NoSuchSchedule if it cannot be followed to the letter. Otherwise skip the steps that do not exist or
     have to wait, and run the remaining steps in alphabetical order.
     """
-    exploration.on_step = on_step
-    for actor in exploration.actors:
-        actor.tracing = on_step is not None
     try:
         outcome = exploration.start()
         for move in schedule:
@@ -142,10 +133,8 @@ def replay(
                 raise NoSuchSchedule(schedule, f"ends too early: steps are left ({rest})")
         return exploration.end(outcome)
     finally:
-        exploration.on_step = None
         for actor in exploration.actors:
             exploration.kill(actor)
-            actor.tracing = False
 
 
 def _mover(exploration: Exploration, move: str, schedule: str) -> Actor:

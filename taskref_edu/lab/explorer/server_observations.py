@@ -14,7 +14,7 @@ from .errors_in_words import database_name
 from .graph import Graph, Schedules
 from .observations import FetchedRows, Observations, SeenState, SeenStep, differ, keep_latest, line_in, source_of
 from .postgresql import ServerTrial
-from .schedule_outcome import DIES, DIES_IN_COMMIT
+from .schedule_outcome import DEATHS, DIES
 from .server_actor import ServerActor, ServerAnswer, is_open
 
 KINDS = {"SELECT": "read", "COMMIT": "commit", "ROLLBACK": "rollback"}
@@ -65,7 +65,7 @@ class _Following:
         place, self._place = self._place, self._place + 1
         step = SeenStep(actor.letter, sql, KINDS.get(sql.split(" ", 1)[0].upper(), "write"), ends=error or None)
         step.error_name = database_name(actor.error) if error else None
-        step.dies, step.undone = move in (DIES, DIES_IN_COMMIT), move == DIES and actor.opened
+        step.dies, step.undone = move in DEATHS, move == DIES and actor.opened
         step.before, step.line = actor.opened, actor.line
         # While a statement waits, its transaction is open, and its connection cannot be used to check.
         step.after = actor.is_moving or (actor.at_gate and actor.connection is not None and is_open(actor.connection))

@@ -1,9 +1,10 @@
-"""The record of one schedule: who ran which SQL, and the rows after each step."""
+"""One schedule, run once more: who ran which SQL, and the rows after each step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from ..player.notebook_cell import module_wanted
@@ -11,14 +12,9 @@ from ..player.page import player_html
 from ..player.recording import Recording
 from ..player.still import still
 from ..player.story import story
-from ..sqltrace import filled_in
-from .actor import Actor
 from .database_snapshot import Rows
-from .errors_in_words import error_text
-from .experiment import name_of
-from .exploration import Exploration
-from .schedule_outcome import DIES, ScheduleOutcome
-from .schedules import replay
+from .observations import Observations
+from .schedule_outcome import DEATHS, DIES
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,7 @@ class TraceStep:
     sql: str
     error: str | None
     rows: Rows
-    committed: bool
+    committed: bool = True
 
     def __repr__(self) -> str:
         error = f"\n  {self.actor} gets {self.error}" if self.error else ""
@@ -41,22 +37,35 @@ class TraceStep:
 
 @dataclass(repr=False)
 class Trace:
-    """A schedule with the rows before it and after each step. Times differ between replays."""
+    """A schedule, what is broken after it, and its actors' errors. Times differ between replays."""
 
     schedule: str
-    names: dict[str, str]
-    start: Rows = field(default_factory=dict)
-    steps: list[TraceStep] = field(default_factory=list)
-    errors: dict[str, str] = field(default_factory=dict)
-    broken: tuple[str, ...] = ()
-    times: frozenset[str] = frozenset()  # columns that hold times
-    recorder: Callable[[str | None], dict[str, Any]] | None = field(default=None, repr=False)
+    broken: tuple[str, ...]
+    errors: dict[str, str]
+    seen: Observations = field(repr=False)
+    record: Callable[[str | None], dict[str, Any]] = field(repr=False)
+
+    @property
+    def steps(self) -> list[TraceStep]:
+        """Its steps; the last one is the recovery, if there is one."""
+        path = self.seen.graph.walk(self.schedule)
+        found = [self._step(move, *edge) for move, edge in zip(self.schedule, pairwise(path), strict=True)]
+        if path[-1] in self.seen.recovered:
+            state, error = self.seen.recovered[path[-1]]
+            found.append(TraceStep("", "recovery", error, state.rows))
+        return found
+
+    def _step(self, move: str, before: int, after: int) -> TraceStep:
+        step, state = self.seen.steps[before, move], self.seen.states[after]
+        if step.dies:
+            return TraceStep(step.by, DIES, None, state.rows)
+        waits = "  (has to wait)" if move.islower() and move not in DEATHS else ""
+        own = state.open.get(step.by)
+        return TraceStep(step.by, step.sql + waits, step.error, state.rows if own is None else own, own is None)
 
     def recording(self, *, file: str | None = None, code: str | None = None) -> dict[str, Any]:
         """What the player draws; the arguments are those of ExplorationResult.recording()."""
-        if self.recorder is None:
-            raise ValueError("a trace without a recorder found; one of found.replay() has it")
-        return self.recorder(file) | ({"code": code} if code is not None else {})
+        return self.record(file) | ({"code": code} if code is not None else {})
 
     def svg(self) -> str:
         """A still picture of it."""
@@ -67,36 +76,3 @@ class Trace:
 
     def _repr_html_(self) -> str:
         return player_html(self.recording(), with_module=module_wanted())
-
-
-def traced(
-    exploration: Exploration,
-    schedule: str,
-    judge: Callable[[ScheduleOutcome], tuple[str, ...]],
-    *,
-    recover: Callable[[], str | None] | None = None,
-) -> Trace:
-    """Run `schedule` once more and record what happens."""
-    database = exploration.database
-    names = {actor.letter: name_of(actor.function) for actor in exploration.actors}
-    trace = Trace(schedule, names, times=frozenset(database.times()))
-    database.restore()
-    trace.start = database.rows()
-
-    def on_step(actor: Actor, died: bool) -> None:
-        step = actor.ran
-        if died or step is None:
-            trace.steps.append(TraceStep(actor.letter, DIES, None, database.rows(), True))
-            return
-        rows = database.rows() if step.rows is None else step.rows
-        sql = filled_in(database.observer, step.sql, step.parameters)
-        trace.steps.append(TraceStep(actor.letter, sql, step.error, rows, step.rows is None))
-
-    outcome = replay(exploration, schedule, on_step)
-    trace.errors = {letter: error_text(error) for letter, error in outcome.errors.items()}
-    if recover is not None:
-        error = recover()
-        trace.steps.append(TraceStep("", "recovery", error, database.rows(), True))
-    trace.broken = judge(outcome)
-    outcome.forget()
-    return trace

@@ -13,7 +13,6 @@ from .exploration import Exploration
 from .invariant import Invariant, InvariantCheck, Recover
 from .schedule_outcome import ScheduleOutcome
 from .schedules import AllSchedules, replay
-from .trace import Trace, traced
 
 
 class Trial(InvariantCheck):
@@ -64,8 +63,3 @@ class Trial(InvariantCheck):
     def replay(self, schedule: str, *, strict: bool = True) -> ScheduleOutcome:
         """Run one schedule."""
         return replay(self.exploration, schedule, strict=strict)
-
-    def trace(self, schedule: str) -> Trace:
-        """Run the schedule once more, and record what happens."""
-        recover = self.recover if self.recovers else None
-        return traced(self.exploration, schedule, self.judge, recover=recover)

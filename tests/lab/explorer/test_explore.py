@@ -361,10 +361,10 @@ class TestReplay:
 
 
 def without_times(trace: Any) -> list[Any]:
-    states = [trace.start, *(step.rows for step in trace.steps)]
+    states = [trace.seen.states[0].rows, *(step.rows for step in trace.steps)]
     return [
         {
-            table: [{name: value for name, value in row.items() if name not in trace.times} for row in rows]
+            table: [{name: value for name, value in row.items() if name not in trace.seen.times} for row in rows]
             for table, rows in state.items()
         }
         for state in states

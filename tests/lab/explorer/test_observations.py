@@ -36,7 +36,7 @@ def test_every_schedule_is_a_walk_that_shows_what_its_replay_shows(click: actors
             assert (step.by, step.error) == (shown.actor, shown.error)
             assert TIME.sub("", step.sql) == TIME.sub("", shown.sql)
             rows = after.rows if shown.committed else after.open[shown.actor]
-            assert without_times(rows, seen.times) == without_times(shown.rows, set(trace.times))
+            assert without_times(rows, seen.times) == without_times(shown.rows, trace.seen.times)
 
 
 def seen_of(*functions: actors.Actor) -> Observations:
