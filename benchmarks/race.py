@@ -24,8 +24,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from taskref_edu import Order, writing
 from taskref_edu.lab import explore
-from taskref_edu.lab.explorer.experiment import name_of
-from taskref_edu.lab.explorer.exploration import Exploration
+from taskref_edu.lab.explorer.experiment import Experiment, name_of
 from taskref_edu.lab.explorer.schedule_outcome import Limits, ScheduleOutcome
 from taskref_edu.lab.explorer.schedules import AllSchedules
 from taskref_edu.lab.explorer.trial import Trial
@@ -78,8 +77,7 @@ def invariant(session: Session) -> list[str]:
 
 
 def trial(function: Callable[[Engine], Any], actors: int = 2) -> Trial:
-    stage = Exploration([function] * actors, setup=setup, schema="both", journal="wal", limits=Limits())
-    return Trial(stage, invariant)
+    return Trial(Experiment([function] * actors, invariant, setup), Limits())
 
 
 def explored(lab: Trial) -> int:

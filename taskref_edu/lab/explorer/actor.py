@@ -14,20 +14,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from greenlet import getcurrent, greenlet
-from sqlalchemy import Engine, event
+from sqlalchemy import event
 
 from ...database.observed_connection import Connection
 from ...database.sqlite_engine import observers_of
 from .database_snapshot import SnapshotDatabase
 from .errors import ActorKilled, LabError, PastTheExplorer
-from .experiment import name_of
+from .experiment import ActorFunction, name_of
 from .killed_connections import close_cursors, close_for_good, undo_unfinished
 from .past_the_explorer import refuse_later
 from .sqlite_locks import Locks, in_transaction, is_reading, waits
 from .step_kinds import Classified, Classifier, Kind, Tables, is_many
 from .watchdog import Hung, stuck_at
-
-ActorFunction = Callable[[Engine], Any]
 
 
 @dataclass(slots=True)

@@ -1,6 +1,6 @@
 """When an exploration stops: after a number of real runs or seconds, at the first break, or when the user stops it.
 
-Apart from `Limits`, which are constants, and from the progress bar, which only displays.
+Apart from the progress bar, which only displays, and from `Limits`, which stop a single actor.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from .progress_bar import Bar
 
+MAX_RUNS = 20_000
 Progress = Callable[[int], object]
 
 

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any, Literal
 
+from sqlalchemy import Engine
+
 from ...schema import SchemaName
 from .errors import CannotWriteTest
 
 Journal = Literal["wal", "delete"]
+ActorFunction = Callable[[Engine], Any]
 URL_VARIABLE = "TEST_DATABASE_URL"  # where a written test finds the server
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """The functions and the options of an exploration."""
+    """The functions and the options of an exploration. crash: the index of the actor that may die."""
 
-    actors: Sequence[Callable[..., Any]]
+    actors: Sequence[ActorFunction]
     invariant: Callable[..., Any]
     setup: Callable[..., Any] | None = None
     recover: Callable[..., Any] | None = None
@@ -28,10 +31,31 @@ class Experiment:
     journal: Journal = "wal"
     url: str | None = None
 
+    def __post_init__(self) -> None:
+        if callable(self.actors) or not isinstance(self.actors, Sequence):
+            raise TypeError(f"actors: {self.actors!r} found; a list of functions expected, such as [f, g]")
+        if not 1 <= len(self.actors) <= len(ascii_uppercase):
+            raise ValueError(f"{len(self.actors)} actors found, 1 to {len(ascii_uppercase)} expected")
+        if self.crash is not None and not 0 <= self.crash < len(self.actors):
+            raise ValueError(f"crash={self.crash} found, the index of one of {len(self.actors)} actors expected")
+        for letter, actor in self.functions.items():
+            if not callable(actor):
+                raise TypeError(f"actor {letter}: {actor!r} found; a function f(engine) expected, not what it returns")
+
+    @property
+    def functions(self) -> dict[str, ActorFunction]:
+        """The actors by letter."""
+        return dict(zip(ascii_uppercase, self.actors, strict=False))
+
     @property
     def names(self) -> dict[str, str]:
         """The actors' names by letter."""
-        return {letter: name_of(actor) for letter, actor in zip(ascii_uppercase, self.actors, strict=False)}
+        return {letter: name_of(actor) for letter, actor in self.functions.items()}
+
+    @property
+    def victim(self) -> str | None:
+        """The letter of the actor that may die."""
+        return None if self.crash is None else ascii_uppercase[self.crash]
 
     def test_of(self, schedule: str, problems: Iterable[str]) -> str:
         """A test that runs this one schedule. Raises CannotWriteTest."""

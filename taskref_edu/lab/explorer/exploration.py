@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
-from string import ascii_uppercase
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Engine
-
-from ...schema import SchemaName
 from . import watchdog as guard
-from .actor import Actor, ActorFunction
-from .database_snapshot import Journal, SnapshotDatabase
+from .actor import Actor
+from .database_snapshot import SnapshotDatabase
 from .errors import ActorNeverEnds, Deadlock, LabError
+from .experiment import Experiment
 from .past_the_explorer import begin_guarding, end_guarding
 from .schedule_outcome import DIES, Limits, ScheduleOutcome
 from .sqlite_locks import Locks
@@ -25,30 +22,19 @@ from .step_kinds import Classifier
 class Exploration:
     """The actors of an exploration and their database. Use it in a `with` block.
 
-    crash: the index of the actor that may die. A move is an actor's letter, or DIES if that actor dies.
+    crash: the actor that may die. A move is an actor's letter, or DIES if that actor dies.
     """
 
-    def __init__(
-        self,
-        functions: Sequence[ActorFunction],
-        *,
-        setup: Callable[[Engine], object] | None,
-        schema: SchemaName | None,
-        journal: Journal,
-        limits: Limits,
-        crash: int | None = None,
-    ) -> None:
-        check_functions(functions)
+    def __init__(self, experiment: Experiment, limits: Limits) -> None:
         self.limits = limits
-        self.database = SnapshotDatabase(setup, schema, journal)
-        self.locks = Locks(journal == "delete", self._connections, self.database.is_locked)
+        self.database = SnapshotDatabase(experiment.setup, experiment.schema, experiment.journal)
+        self.locks = Locks(experiment.journal == "delete", self._connections, self.database.is_locked)
         statements = Classifier(self.database.root_pages(), self.database.functions(), self.database.observer)
         self.actors = [
             Actor(letter, function, self.database, self.locks, statements)
-            for letter, function in zip(ascii_uppercase, functions, strict=False)
+            for letter, function in experiment.functions.items()
         ]
-        self.crash = None if crash is None else self.actors[crash]
-        self.speaks_for = f"SQLite {sqlite3.sqlite_version}, {'WAL' if journal == 'wal' else 'rollback journal'}"
+        self.crash = None if experiment.crash is None else self.actors[experiment.crash]
         self._by_letter = {actor.letter: actor for actor in self.actors}
         self.turn = 0
         self.running = False
@@ -192,14 +178,3 @@ class Exploration:
             f"{actor.letter} made {actor.steps} steps in {outcome.schedule!r} and goes on with {next_sql!r}:"
             " does it try again in a loop? (max_steps= allows more)"
         )
-
-
-def check_functions(functions: Sequence[ActorFunction]) -> None:
-    """Raise TypeError or ValueError unless these are functions, no more than there are letters."""
-    if callable(functions) or not isinstance(functions, Sequence):
-        raise TypeError(f"actors: {functions!r} found; a list of functions expected, such as [f, g]")
-    if not 1 <= len(functions) <= len(ascii_uppercase):
-        raise ValueError(f"{len(functions)} actors found, 1 to {len(ascii_uppercase)} expected")
-    for letter, function in zip(ascii_uppercase, functions, strict=False):
-        if not callable(function):
-            raise TypeError(f"actor {letter}: {function!r} found; a function f(engine) expected, not what it returns")

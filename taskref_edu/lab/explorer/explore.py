@@ -19,9 +19,8 @@ from functools import partial
 from sqlalchemy import Engine
 
 from ...schema import SchemaName
-from .actor import ActorFunction
-from .budget import Budget, Progress
-from .experiment import Experiment, Journal
+from .budget import MAX_RUNS, Budget, Progress
+from .experiment import ActorFunction, Experiment, Journal
 from .invariant import Invariant
 from .progress_bar import Bar
 from .result import ExplorationResult
@@ -41,7 +40,7 @@ def explore(
     journal: Journal = "wal",
     schedules: Sequence[str] | None = None,
     merge: bool = True,
-    max_runs: int = Limits.runs,
+    max_runs: int = MAX_RUNS,
     seconds: float | None = None,
     stop_at_first: bool = False,
     max_steps: int = Limits.steps,
@@ -70,9 +69,9 @@ def explore(
     Raises ActorNeverEnds, PastTheExplorer, NotRepeatable; an actor's own exception is part of the result.
     """
     experiment = Experiment(actors, invariant, setup, schema=schema, journal=journal, url=url)
-    open_trial = partial(trial_of, experiment, Limits(max_runs, max_steps, patience))
+    open_trial = partial(trial_of, experiment, Limits(max_steps, patience))
 
     with open_trial() as trial, Bar() as bar:
         budget = Budget(max_runs, seconds, stop_at_first, progress, bar)
         explored = run_all(trial, budget, bar, merge) if schedules is None else run_these(trial, budget, schedules)
-        return ExplorationResult(experiment, explored, open_trial, trial)
+        return ExplorationResult(explored, open_trial, trial)

@@ -20,9 +20,8 @@ from functools import cached_property, partial
 from ...arguments import counted
 from ...schema import SchemaName
 from ..player.short_sql import short_sql
-from .actor import ActorFunction
-from .budget import Budget, Progress
-from .experiment import Experiment, Journal
+from .budget import MAX_RUNS, Budget, Progress
+from .experiment import ActorFunction, Experiment, Journal
 from .explore import Setup
 from .invariant import Invariant, Recover
 from .progress_bar import Bar
@@ -94,7 +93,7 @@ def explore_crashes(
     url: str | None = None,
     journal: Journal = "wal",
     merge: bool = True,
-    max_runs: int = Limits.runs,
+    max_runs: int = MAX_RUNS,
     seconds: float | None = None,
     stop_at_first: bool = False,
     max_steps: int = Limits.steps,
@@ -109,10 +108,8 @@ def explore_crashes(
     The other arguments and the errors are those of explore().
     """
     functions: list[Callable[..., object]] = [actors] if callable(actors) else list(actors)
-    if not 0 <= crash < len(functions):
-        raise ValueError(f"crash={crash} found, the index of one of {len(functions)} actors expected")
     experiment = Experiment(functions, invariant, setup, recover, crash, schema, journal, url)
-    open_trial = partial(trial_of, experiment, Limits(max_runs, max_steps, patience))
+    open_trial = partial(trial_of, experiment, Limits(max_steps, patience))
     with open_trial() as trial, Bar() as bar:
         budget = Budget(max_runs, seconds, stop_at_first, progress, bar)
-        return Crashes(experiment, run_all(trial, budget, bar, merge), open_trial, trial)
+        return Crashes(run_all(trial, budget, bar, merge), open_trial, trial)

@@ -15,6 +15,7 @@ from sqlmodel import Session
 
 from .errors import PastTheExplorer
 from .errors_in_words import error_text
+from .experiment import Experiment
 from .past_the_explorer import refuse_later
 from .schedule_outcome import ScheduleOutcome
 
@@ -26,26 +27,19 @@ Recover = Callable[[Engine], object]
 class InvariantCheck:
     """Runs the recovery, then checks the invariant. takes: how many arguments the invariant has.
 
-    A subclass provides the session in which the invariant is checked.
+    A subclass provides the session in which the invariant is checked, and the recovery's engine.
     """
 
-    def __init__(self, invariant: Invariant, recover: Recover | None) -> None:
-        self.takes = arguments_of(invariant)
-        self._invariant, self._recover = invariant, recover
+    engine: Engine
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment = experiment
+        self.takes = arguments_of(experiment.invariant)
         self._found: dict[tuple[str, ...], tuple[str, ...]] = {}  # equal results share one tuple
 
     def asking(self) -> AbstractContextManager[Session]:
         """The session for one check of the invariant."""
         raise NotImplementedError
-
-    def recovery_engine(self) -> Engine:
-        """The engine that the recovery gets."""
-        raise NotImplementedError
-
-    @property
-    def recovers(self) -> bool:
-        """Whether there is a recovery to run."""
-        return self._recover is not None
 
     def problems(self, outcome: ScheduleOutcome) -> tuple[str, ...]:
         """Run the recovery, and return what is broken."""
@@ -56,8 +50,8 @@ class InvariantCheck:
     def recover(self) -> str | None:
         """Run the recovery; its error in words, None if it raised none."""
         try:
-            if self._recover is not None:
-                refuse_later("recover", self._recover(self.recovery_engine()))
+            if self.experiment.recover is not None:
+                refuse_later("recover", self.experiment.recover(self.engine))
         except PastTheExplorer:
             raise
         except Exception as error:
@@ -69,7 +63,7 @@ class InvariantCheck:
         known: tuple[Any, ...] = (outcome.errors, outcome.results)
         with self.asking() as session:
             try:
-                found = self._invariant(session, *known[: self.takes - 1])
+                found = self.experiment.invariant(session, *known[: self.takes - 1])
             except Exception as error:
                 error.add_note(f"raised by the invariant after the schedule {outcome.schedule!r}")
                 raise

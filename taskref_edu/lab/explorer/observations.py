@@ -221,7 +221,7 @@ class _Watching:
             self._exploration.kill(actor)
         self._exploration.end(outcome).forget()
         end = seen.graph.states[number]
-        if self._trial.recovers and not end.edges and end.all and number not in seen.recovered:
+        if self._trial.experiment.recover and not end.edges and end.all and number not in seen.recovered:
             error = self._trial.recover()
             seen.recovered[number] = self._state(None), error
 

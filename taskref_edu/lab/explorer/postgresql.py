@@ -14,18 +14,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from string import ascii_uppercase
 from types import FrameType
 from typing import Any
 
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 from sqlmodel import Session
 
 from . import watchdog
 from .errors import ActorNeverEnds, Deadlock, NoSuchSchedule
 from .errors_in_words import error_text
 from .experiment import Experiment
-from .exploration import check_functions
 from .graph import Graph
 from .invariant import InvariantCheck
 from .past_the_explorer import begin_guarding, end_guarding
@@ -47,14 +45,12 @@ class ServerTrial(InvariantCheck):
 
     def __init__(self, experiment: Experiment, limits: Limits) -> None:
         assert experiment.url is not None
-        check_functions(experiment.actors)
-        super().__init__(experiment.invariant, experiment.recover)
-        self._functions, self._limits = experiment.actors, limits
-        self.victim = None if experiment.crash is None else ascii_uppercase[experiment.crash]
+        super().__init__(experiment)
+        self._limits = limits
         self.database = ScratchDatabase(experiment.url, experiment.setup, experiment.schema)
         self.speaks_for = self.database.speaks_for
         self._engines = [self.database.engine() for _ in experiment.actors]
-        self._engine = self.database.engine()  # for the recovery
+        self.engine = self.database.engine()
         for engine in self._engines:
             put_gates(engine)
         self.actors: list[ServerActor] = []  # of the latest schedule
@@ -69,9 +65,6 @@ class ServerTrial(InvariantCheck):
 
     def asking(self) -> Session:
         return Session(self.database.connection)
-
-    def recovery_engine(self) -> Engine:
-        return self._engine
 
     # As Trial does
 
@@ -111,7 +104,7 @@ class ServerTrial(InvariantCheck):
         moved, outcome, others = threading.Condition(), ScheduleOutcome(""), list[str]()
         actors = [
             ServerActor(letter, function, engine, moved)
-            for letter, function, engine in zip(ascii_uppercase, self._functions, self._engines, strict=False)
+            for (letter, function), engine in zip(self.experiment.functions.items(), self._engines, strict=True)
         ]
         self.actors = actors
         try:
@@ -145,7 +138,7 @@ class ServerTrial(InvariantCheck):
 
     def _moves(self, ready: list[ServerActor]) -> dict[str, ServerActor]:
         moves = {actor.letter: actor for actor in ready}
-        victim = moves.get(self.victim or "")
+        victim = moves.get(self.experiment.victim or "")
         if victim is not None:
             moves[DIES] = victim
             if victim.sql == "COMMIT":
@@ -251,7 +244,7 @@ class ServerWalk:
             self._stack += others
             self._done += 1
             self.share = self._done / (self._done + len(self._stack))
-            if self._trial.victim is None or outcome.crashed is not None:
+            if self._trial.experiment.victim is None or outcome.crashed is not None:
                 yield outcome
 
     def mark_untried(self, graph: Graph) -> None:

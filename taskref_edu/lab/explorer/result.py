@@ -16,7 +16,7 @@ from ..player.story import help_line, story
 from .budget import Budget
 from .errors import CannotMerge, CannotWriteTest
 from .errors_in_words import explained
-from .experiment import Experiment, name_of
+from .experiment import name_of
 from .graph import Graph, Schedules, Texts
 from .merging import merged_graph
 from .observations import Observations, observe
@@ -41,11 +41,9 @@ class ExplorationResult:
     bound was reached.
     """
 
-    def __init__(
-        self, experiment: Experiment, explored: Explored, open_trial: Callable[[], AnyTrial], trial: AnyTrial
-    ) -> None:
-        self.experiment = experiment
-        self.names = experiment.names
+    def __init__(self, explored: Explored, open_trial: Callable[[], AnyTrial], trial: AnyTrial) -> None:
+        self.experiment = trial.experiment
+        self.names = trial.experiment.names
         self.graph: Graph = explored.graph
         self.runs = explored.runs
         self.reason = explored.reason  # why it ended early

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from .budget import Budget
 from .errors import CannotMerge
 from .experiment import Experiment
-from .exploration import Exploration
 from .graph import Graph
 from .merging import merged_graph
 from .postgresql import ServerTrial
@@ -35,17 +34,7 @@ class Explored:
 
 def trial_of(experiment: Experiment, limits: Limits) -> AnyTrial:
     """The trial of an experiment: on a SQLite file, or on a server."""
-    if experiment.url is not None:
-        return ServerTrial(experiment, limits)
-    exploration = Exploration(
-        experiment.actors,
-        setup=experiment.setup,
-        schema=experiment.schema,
-        journal=experiment.journal,
-        limits=limits,
-        crash=experiment.crash,
-    )
-    return Trial(exploration, experiment.invariant, experiment.recover)
+    return ServerTrial(experiment, limits) if experiment.url is not None else Trial(experiment, limits)
 
 
 def run_all(trial: AnyTrial, budget: Budget, bar: Bar, merge: bool) -> Explored:
@@ -83,8 +72,9 @@ def _add(graph: Graph, trial: AnyTrial, budget: Budget, outcome: ScheduleOutcome
     problems = trial.problems(outcome)
     path = graph.add(outcome.schedule, problems, outcome.error_texts())
     death = next((place for place, move in enumerate(outcome.schedule) if move in DEATHS), None)
-    if death is not None and trial.victim is not None:
-        step = outcome.schedule[:death].upper().count(trial.victim) + 1
+    victim = trial.experiment.victim
+    if death is not None and victim is not None:
+        step = outcome.schedule[:death].upper().count(victim) + 1
         graph.deaths[path[death]] = (step, outcome.crashed or "")
     outcome.forget()
     budget.ran(bool(problems))

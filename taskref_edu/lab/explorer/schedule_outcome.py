@@ -1,4 +1,4 @@
-"""The limits of an exploration, and the outcome of one schedule.
+"""The limits of an actor, and the outcome of one schedule.
 
 A module of its own, because the explorers for SQLite and for a server share it and do not import each other.
 """
@@ -17,13 +17,8 @@ DEATHS = (DIES, DIES_IN_COMMIT)
 
 @dataclass(frozen=True)
 class Limits:
-    """When an exploration stops.
+    """When an actor counts as never ending: after this number of steps, or seconds between two steps."""
 
-    runs: the largest number of schedules to run. steps: the largest number of steps for one actor.
-    patience: the most seconds between two steps of an actor.
-    """
-
-    runs: int = 20_000
     steps: int = 100
     patience: float = 5.0
 

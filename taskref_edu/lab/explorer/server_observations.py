@@ -57,7 +57,7 @@ class _Following:
         self._seen.states.setdefault(0, SeenState(trial.database.rows(), {}, {}, {}, {}, ""))
         outcome, _ = trial.run(self._schedule, self._on_step, line_of)
         outcome.forget()
-        if trial.recovers and end not in self._seen.recovered:
+        if trial.experiment.recover and end not in self._seen.recovered:
             error = trial.recover()
             self._seen.recovered[end] = self._state(""), error
 

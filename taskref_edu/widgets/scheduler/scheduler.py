@@ -12,9 +12,8 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ...lab import explore
-from ...lab.explorer.actor import ActorFunction
 from ...lab.explorer.errors import NoSuchSchedule
-from ...lab.explorer.experiment import Journal
+from ...lab.explorer.experiment import ActorFunction, Journal
 from ...lab.explorer.invariant import Invariant
 from ...lab.player.notebook_cell import module_wanted
 from ...lab.player.page import data, player_html

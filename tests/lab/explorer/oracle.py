@@ -39,8 +39,8 @@ def collected() -> Iterator[list[Asked]]:
     original = ExplorationResult.__init__
 
     @wraps(original)
-    def init(self: ExplorationResult, experiment: Any, explored: Explored, open_trial: Any, trial: Any) -> None:
-        original(self, experiment, explored, open_trial, trial)
+    def init(self: ExplorationResult, explored: Explored, open_trial: Any, trial: Any) -> None:
+        original(self, explored, open_trial, trial)
         if isinstance(trial, Trial) and explored.whole and not explored.reason:
             asked.append((explored, open_trial))
 

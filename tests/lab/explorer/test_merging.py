@@ -17,7 +17,7 @@ from taskref_edu import Order, writing
 from taskref_edu.lab import explore, explore_crashes
 from taskref_edu.lab.explorer.budget import Budget
 from taskref_edu.lab.explorer.errors import CannotMerge
-from taskref_edu.lab.explorer.exploration import Exploration
+from taskref_edu.lab.explorer.experiment import Experiment
 from taskref_edu.lab.explorer.graph import Graph, Schedules
 from taskref_edu.lab.explorer.merging import merged_graph
 from taskref_edu.lab.explorer.progress_bar import Bar
@@ -121,15 +121,8 @@ def rows_only(session: Session) -> list[str]:
 
 
 def merged(functions: list[Actor], invariant: Any, *, setup: Any = tables, schema: Any = None, **options: Any) -> Graph:
-    exploration = Exploration(
-        functions,
-        setup=setup,
-        schema=schema,
-        journal=options.get("journal", "wal"),
-        limits=Limits(),
-        crash=options.get("crash"),
-    )
-    with Trial(exploration, invariant) as trial, Bar() as bar:
+    experiment = Experiment(functions, invariant, setup, schema=schema, **options)
+    with Trial(experiment, Limits()) as trial, Bar() as bar:
         return merged_graph(trial, Budget(100_000, None, False, None, bar))
 
 

@@ -17,6 +17,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
 from taskref_edu.lab import explore
+from taskref_edu.lab.explorer.experiment import Experiment
 from taskref_edu.lab.explorer.exploration import Exploration
 from taskref_edu.lab.explorer.schedule_outcome import Limits
 from taskref_edu.lab.explorer.schedules import AllSchedules
@@ -36,16 +37,14 @@ def long(count, lab=explore):
 
 class TestShare:
     def test_is_exact_in_a_straight_line(self) -> None:
-        with Exploration(
-            [autocommitted(3)] * 2, setup=one_order, schema="both", journal="wal", limits=Limits()
-        ) as exploration:
+        with Exploration(Experiment([autocommitted(3)] * 2, nothing, one_order), Limits()) as exploration:
             walk = AllSchedules(exploration)
             assert walk.share == 0
             assert [round(walk.share * 20, 9) for _ in walk] == list(range(1, 21))
 
     def test_ends_at_one_where_actors_wait_and_branch(self) -> None:
         click = actors.check_before_the_block
-        with Exploration([click] * 2, setup=one_order, schema="both", journal="wal", limits=Limits()) as exploration:
+        with Exploration(Experiment([click] * 2, nothing, one_order), Limits()) as exploration:
             walk = AllSchedules(exploration)
             assert [walk.share for _ in walk][-1] == pytest.approx(1)
 

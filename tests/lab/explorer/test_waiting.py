@@ -16,6 +16,7 @@ from sqlmodel import Session
 from taskref_edu import writing
 from taskref_edu.lab import explore
 from taskref_edu.lab.explorer import errors
+from taskref_edu.lab.explorer.experiment import Experiment
 from taskref_edu.lab.explorer.exploration import Exploration
 from taskref_edu.lab.explorer.schedule_outcome import Limits
 from tests.lab.explorer.actors import driver, nothing, one_order
@@ -135,7 +136,7 @@ def test_in_the_explorer(journal: Any, before: str, then: str, expected: str) ->
         return function
 
     functions, refused = [actor("A"), actor("B")], list[str]()
-    with Exploration(functions, setup=one_order, schema="both", journal=journal, limits=Limits()) as exploration:
+    with Exploration(Experiment(functions, nothing, one_order, journal=journal), Limits()) as exploration:
         outcome = exploration.start()
         actors = dict(zip("AB", exploration.actors, strict=True))
         for who, sql in steps(before):
