@@ -6,14 +6,15 @@ version is refused, not changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Iterable
 from typing import Literal
 
 from sqlalchemy import Connection as SqlConnection
 from sqlalchemy import Dialect, Table, func, select
 
 from .clearing_trigger import clearing_trigger, reference_index
-from .models import LIVE, PAYMENT, Base, sql_literals
+from .models import INDEXES, LIVE, PAYMENT, Base, sql_literals
 
 SCHEMA_VERSION = 1
 SchemaName = Literal["both", "classic", "inverted", "as_written", "queue"]
@@ -71,36 +72,61 @@ EXTRA_DDL = {
 ADDITIONS = EXTRA_DDL  # its former name, in notebooks that learners already have
 
 
+# The kind and the name of what is in the database; on PostgreSQL, of what has one of the names in the schema in which
+# we would create ours. A function is looked for because CREATE OR REPLACE would replace it; a trigger's name is its
+# table's own there.
+OBJECTS = {
+    "sqlite": "SELECT type, lower(name) FROM sqlite_master",
+    "postgresql": """
+        SELECT CASE WHEN relkind IN ('v', 'm') THEN 'view' WHEN relkind IN ('i', 'I') THEN 'index'
+            WHEN relkind = 'S' THEN 'sequence' ELSE 'table' END, relname
+        FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = current_schema() AND relname = ANY (:names)
+        UNION ALL SELECT 'function', proname FROM pg_proc JOIN pg_namespace ON pg_namespace.oid = pronamespace
+        WHERE nspname = current_schema() AND proname = ANY (:names) AND pronargs = 0
+        UNION ALL SELECT 'type', typname FROM pg_type JOIN pg_namespace ON pg_namespace.oid = typnamespace
+        WHERE nspname = current_schema() AND typname = ANY (:names) AND typrelid = 0""",
+}
+_CREATED = r"CREATE (?:OR REPLACE )?(?:UNIQUE )?(?:INDEX|TRIGGER|FUNCTION) (?:IF NOT EXISTS )?(\w+)"
+
+
 def tables_of(name: SchemaName) -> list[Table]:
     """The tables in the schema `name`."""
     return [table for table in Base.metadata.sorted_tables if name != "queue" or table.name == "task"]
 
 
-def foreign_table(name: SchemaName, columns_of: Callable[[str], Iterable[str]]) -> str | None:
-    """An error message if another program's table has the name of one of ours; None if there is no such table.
+def foreign_object(name: SchemaName, dialect: Dialect, found: Iterable[tuple[str, str]]) -> str | None:
+    """An error message if another program's table, view, index, … has a name of ours; None if none has.
 
-    columns_of: returns the columns of the table with this name in the database; none if there is no such table.
+    found: the kind and the name of what is in the database, by OBJECTS. Whether its columns are like ours does not
+    matter: what this package creates stands beside its taskref_schema.
     """
-    for table in tables_of(name):
-        found = set(columns_of(table.name))
-        missing = [column.name for column in table.columns if column.name not in found]
-        if found and missing:
+    ours = names_of(name, dialect)
+    for kind, there in found:
+        if there in ours:
+            what = f"{'an' if kind == 'index' else 'a'} {kind} {there}"
             remedy = "use another database, or a schema of its own on PostgreSQL (search_path)"
-            if table.name != "task":
-                remedy = f'open_database(…, schema="queue") works without a table {table.name}; or {remedy}'
-            return (
-                f"it has a table {table.name} of another program, without the column {missing[0]}: {remedy};"
-                " nothing was written"
-            )
+            if there not in names_of("queue", dialect):
+                remedy = f'open_database(…, schema="queue") works without {what}; or {remedy}'
+            return f"it has {what} of another program, and no taskref_schema of ours: {remedy}; nothing was written"
     return None
+
+
+def names_of(name: SchemaName, dialect: Dialect) -> set[str]:
+    """The names that create_schema() and open_database() give to what they create."""
+    named = (re.match(_CREATED, statement) for statement in (*INDEXES[dialect.name], *_statements(name, dialect, None)))
+    return {"taskref_schema", *(table.name for table in tables_of(name)), *(found[1] for found in named if found)}
 
 
 def create_schema(connection: SqlConnection, name: SchemaName) -> None:
     """Create the tables, and what the schema `name` adds to them, in the caller's transaction."""
     Base.metadata.create_all(connection, tables=tables_of(name))
     is_server = connection.dialect.name == "postgresql"
-    notifying = NOTIFYING if is_server else ()
     schema = connection.scalar(select(func.current_schema())) if is_server else None
-    additions = [statement for addition in EXTRA_DDL[name] for statement in addition(connection.dialect, schema)]
-    for statement in (*notifying, *additions):
+    for statement in _statements(name, connection.dialect, schema):
         connection.exec_driver_sql(statement)
+
+
+def _statements(name: SchemaName, dialect: Dialect, schema: str | None) -> list[str]:
+    notifying = NOTIFYING if dialect.name == "postgresql" else ()
+    return [*notifying, *(statement for addition in EXTRA_DDL[name] for statement in addition(dialect, schema))]

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, Dialect, make_url
 from sqlalchemy import exc as sqlalchemy_errors
 
 from ..arguments import masked, short
 from ..errors import CannotOpen, DatabaseError, SchemaTooNew
-from ..schema import SCHEMA_VERSION, SchemaName, foreign_table
+from ..schema import OBJECTS, SCHEMA_VERSION, SchemaName, foreign_object
 from .error_names import translated
+
+VERSION = "SELECT version, name FROM taskref_schema"
+RESTORE = "put a backup back, or use another file or database"
 
 
 def url_of(where: str | os.PathLike[str]) -> URL:
@@ -37,7 +40,7 @@ def url_of(where: str | os.PathLike[str]) -> URL:
     return url
 
 
-def check_file(path: Path, create: bool, schema: SchemaName) -> None:
+def check_file(path: Path, create: bool, schema: SchemaName | None) -> None:
     """Raise CannotOpen or SchemaTooNew unless `path` can be opened as our database; create it if it is missing."""
     try:
         _check(path, create, schema)
@@ -48,6 +51,30 @@ def check_file(path: Path, create: bool, schema: SchemaName) -> None:
 def uri(path: Path, mode: str) -> str:
     """The path as SQLite's URI, encoded from bytes, because a file's name need not be valid text."""
     return f"file:{quote(os.fsencode(path))}?mode={mode}"
+
+
+def has_our_tables(
+    found: Collection[tuple[str, str]],
+    read_version: Callable[[], Any],
+    schema: SchemaName | None,
+    create: bool,
+    dialect: Dialect,
+    where: Path | str,
+) -> bool:
+    """Whether a database has our tables; CannotOpen or SchemaTooNew if they cannot be used, or not be created.
+
+    found: as OBJECTS returns it. read_version: runs VERSION. Writes nothing.
+    """
+    if ("table", "taskref_schema") in found:
+        check_version(read_version().fetchone(), schema, where)
+        if ("table", "task") not in found:
+            raise CannotOpen(f"{where} has a table taskref_schema and no table task: somebody dropped it; {RESTORE}")
+        return True
+    if not create:
+        raise CannotOpen(f"{where} holds no tasks: no table taskref_schema found; nothing was created")
+    if problem := foreign_object(schema or "both", dialect, found):
+        raise CannotOpen(f"{where}: {problem}")
+    return False
 
 
 def check_version(found: Any, schema: SchemaName | None, where: Path | str) -> None:
@@ -83,7 +110,7 @@ def translating_errors(where: Path | str) -> Iterator[None]:
         raise CannotOpen(f"cannot open {name or f'{where}: {cause}'}") from error
 
 
-def _check(path: Path, create: bool, schema: SchemaName) -> None:
+def _check(path: Path, create: bool, schema: SchemaName | None) -> None:
     if not path.parent.is_dir():
         raise CannotOpen(f"folder {path.parent} not found: create it, or leave the path out for a temporary file")
     if not path.exists():
@@ -99,17 +126,11 @@ def _check(path: Path, create: bool, schema: SchemaName) -> None:
     elif _first_bytes(path) not in (b"", b"SQLite format 3\0"):
         raise CannotOpen(f"{path} is not a SQLite database: choose another name; the file was left as it is")
     else:
+        from sqlalchemy.dialects import sqlite  # here, so that importing this package does not import it
+
         with closing(sqlite3.connect(uri(path, "ro"), uri=True)) as connection, translating_errors(path):
-            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'taskref_schema'").fetchone():
-                check_version(connection.execute("SELECT version, name FROM taskref_schema").fetchone(), None, path)
-            elif not create:
-                raise CannotOpen(f"{path} holds no tasks: no table taskref_schema found; nothing was created")
-            elif problem := foreign_table(schema, partial(_columns, connection)):
-                raise CannotOpen(f"{path}: {problem}")
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> list[str]:
-    return [name for (name,) in connection.execute("SELECT name FROM pragma_table_info(?)", (table,))]
+            found, version = connection.execute(OBJECTS["sqlite"]).fetchall(), partial(connection.execute, VERSION)
+            has_our_tables(found, version, schema, create, sqlite.dialect(), path)
 
 
 def _create_empty(path: Path) -> None:

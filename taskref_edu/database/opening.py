@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, text
 
 from ..arguments import masked, short
 from ..clearing_trigger import qualify_clearing_functions
 from ..errors import CannotOpen
-from ..schema import EXTRA_DDL, SCHEMA_VERSION, SchemaName, create_schema, foreign_table
-from .file_check import check_version, translating_errors, url_of
+from ..schema import EXTRA_DDL, OBJECTS, SCHEMA_VERSION, SchemaName, create_schema, names_of
+from .file_check import VERSION, has_our_tables, translating_errors, url_of
 from .forks import open_anew_after_fork
 from .postgresql_engine import one_opens_at_a_time, server_engine
 from .sqlite_engine import LOWEST_SQLITE, file_of, open_file
@@ -63,7 +64,7 @@ def open_database(
         engine = server_engine(url, transaction_pooler)
         open_anew_after_fork(engine)
     else:
-        engine = open_file(url, synchronous, timeout, create, schema or "both")
+        engine = open_file(url, synchronous, timeout, create, schema)
     try:
         where = file_of(engine) or masked(str(engine.url))
         with translating_errors(where), writing(engine) as session:
@@ -76,24 +77,14 @@ def open_database(
 
 def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where: Path | str, create: bool) -> None:
     one_opens_at_a_time(connection)
-    if not inspect(connection).has_table("taskref_schema"):
-        if not create:
-            raise CannotOpen(f"{where} holds no tasks: no table taskref_schema found; nothing was created")
-        _refuse_foreign_tables(connection, schema or "both", where)
-        create_schema(connection, schema or "both")
-        connection.execute(text("CREATE TABLE taskref_schema (version INTEGER NOT NULL, name TEXT NOT NULL)"))
-        values = {"version": SCHEMA_VERSION, "name": schema or "both"}
-        connection.execute(text("INSERT INTO taskref_schema VALUES (:version, :name)"), values)
-    elif connection.dialect.name == "postgresql":
-        qualify_clearing_functions(connection, str(where))
-    check_version(connection.execute(text("SELECT version, name FROM taskref_schema")).first(), schema, where)
-
-
-def _refuse_foreign_tables(connection: SqlConnection, schema: SchemaName, where: Path | str) -> None:
-    inspector = inspect(connection)
-
-    def columns_of(table: str) -> list[str]:
-        return [column["name"] for column in inspector.get_columns(table)] if inspector.has_table(table) else []
-
-    if problem := foreign_table(schema, columns_of):
-        raise CannotOpen(f"{where}: {problem}")
+    dialect = connection.dialect
+    names = {"names": list(names_of(schema or "both", dialect))}
+    found = [tuple(row) for row in connection.execute(text(OBJECTS[dialect.name]), names)]
+    if has_our_tables(found, partial(connection.execute, text(VERSION)), schema, create, dialect, where):
+        if dialect.name == "postgresql":
+            qualify_clearing_functions(connection, str(where))
+        return
+    create_schema(connection, schema or "both")
+    connection.execute(text("CREATE TABLE taskref_schema (version INTEGER NOT NULL, name TEXT NOT NULL)"))
+    values = {"version": SCHEMA_VERSION, "name": schema or "both"}
+    connection.execute(text("INSERT INTO taskref_schema VALUES (:version, :name)"), values)

@@ -39,7 +39,7 @@ begin_with: ContextVar[str] = ContextVar("begin_with", default="BEGIN")
 _OBSERVERS: weakref.WeakKeyDictionary[Dialect, Observers] = weakref.WeakKeyDictionary()
 
 
-def open_file(url: URL | None, synchronous: str, timeout: float, create: bool, schema: SchemaName) -> Engine:
+def open_file(url: URL | None, synchronous: str, timeout: float, create: bool, schema: SchemaName | None) -> Engine:
     """The engine of a file, or of a temporary file that is removed with it. Raises CannotOpen without creating any."""
     folder = tempfile.mkdtemp(prefix="taskref-") if url is None else ""
     path = Path(folder, "tasks.db") if url is None else Path(url.database or ":memory:").absolute()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, inspect
 from sqlmodel import select
 
 from taskref_edu import Task, TaskQueue, errors, open_database, reading, writing
@@ -16,15 +15,38 @@ from taskref_edu.cli.command import parser, run
 from taskref_edu.queue.repair import repair
 from tests.conftest import POSTGRESQL
 
-TABLES = {
-    "a task of their own": ("CREATE TABLE task (id INTEGER PRIMARY KEY, title TEXT)", "task", "use another database"),
-    "nearly ours": (
-        "CREATE TABLE task (id INTEGER PRIMARY KEY, type TEXT, payload TEXT, status TEXT, attempt INTEGER,"
-        " max_attempts INTEGER, lease_token BIGINT, available_at TIMESTAMP, lease_expires_at TIMESTAMP)",
-        "task",
-        "without the column cancel_requested_at",
+COLUMNS = ", ".join(f"{column.name} TEXT" for column in Task.__table__.c)  # type: ignore[attr-defined]
+# What is there, what the message calls it, and what the message says to do.
+THEIRS = {
+    "a task of their own": ("CREATE TABLE task (id INTEGER PRIMARY KEY, title TEXT)", "a table task", "use another"),
+    "with our columns": (f"CREATE TABLE task ({COLUMNS})", "a table task", "use another database"),
+    "orders of their own": (
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, total INTEGER)",
+        "a table orders",
+        'schema="queue"',
     ),
-    "orders of their own": ("CREATE TABLE orders (id INTEGER PRIMARY KEY, total INTEGER)", "orders", 'schema="queue"'),
+    "a view": (f"CREATE TABLE x ({COLUMNS}); CREATE VIEW task AS SELECT * FROM x", "a view task", "use another"),
+    "an index": (
+        "CREATE TABLE x (a INTEGER); CREATE INDEX orders_processing_task_id ON x (a)",
+        "an index orders_processing_task_id",
+        'schema="queue"',
+    ),
+}
+ON_SQLITE = {
+    "in capital letters": ("CREATE TABLE TASK (id INTEGER PRIMARY KEY)", "a table task", "use another"),
+    "a trigger": (
+        "CREATE TABLE x (a); CREATE TRIGGER orders_processing_task_id_cleared AFTER INSERT ON x BEGIN SELECT 1; END",
+        "a trigger orders_processing_task_id_cleared",
+        'schema="queue"',
+    ),
+}
+ON_POSTGRESQL = {
+    "a function": (
+        "CREATE FUNCTION task_notify() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "a function task_notify",
+        "use another",
+    ),
+    "a type": ("CREATE TYPE task AS ENUM ('todo')", "a type task", "use another"),
 }
 
 
@@ -36,12 +58,16 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return start_postgres()
 
 
-def theirs(url: str, *statements: str) -> None:
+def theirs(url: str, script: str) -> None:
     engine = create_engine(url)
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
+    driver = engine.raw_connection()
+    try:
+        run = driver.cursor().execute if url.startswith("postgresql") else driver.cursor().executescript  # type: ignore[attr-defined]
+        run(script)
+        driver.commit()
+    finally:
+        driver.close()
+        engine.dispose()
 
 
 def tables(url: str) -> list[str]:
@@ -52,22 +78,31 @@ def tables(url: str) -> list[str]:
         engine.dispose()
 
 
-@pytest.mark.parametrize("which", TABLES)
-def test_a_table_of_theirs_with_a_name_of_ours_is_refused_before_anything_is_written(url: str, which: str) -> None:
-    statement, table, said = TABLES[which]
-    theirs(url, statement)
+@pytest.mark.parametrize("which", [*THEIRS, "its own 1", "its own 2"])
+def test_a_name_of_ours_that_is_taken_is_refused_before_anything_is_written(url: str, which: str) -> None:
+    own = list((ON_POSTGRESQL if url.startswith("postgresql") else ON_SQLITE).values())
+    script, what, remedy = {**THEIRS, "its own 1": own[0], "its own 2": own[1]}[which]
+    theirs(url, script)
     file = Path(url.removeprefix("sqlite:///"))
-    before = hashlib.sha256(file.read_bytes()).digest() if file.exists() else b""
-    with pytest.raises(errors.CannotOpen, match=f"has a table {table} of another program") as caught:
+    before, there = file.read_bytes() if file.exists() else b"", tables(url)
+    with pytest.raises(errors.CannotOpen, match=f"has {what} of another program") as caught:
         open_database(url)
-    assert said in str(caught.value)
+    assert remedy in str(caught.value)
     assert "nothing was written" in str(caught.value)
-    assert tables(url) == [table]
-    assert not file.exists() or hashlib.sha256(file.read_bytes()).digest() == before
+    assert tables(url) == there
+    assert not file.exists() or file.read_bytes() == before
+
+
+def test_a_database_whose_task_was_dropped_is_named(url: str) -> None:
+    theirs(
+        url, "CREATE TABLE taskref_schema (version INTEGER, name TEXT); INSERT INTO taskref_schema VALUES (1, 'both')"
+    )
+    with pytest.raises(errors.CannotOpen, match="has a table taskref_schema and no table task"):
+        open_database(url)
 
 
 def test_beside_orders_of_their_own_with_the_table_of_tasks_alone(url: str) -> None:
-    theirs(url, TABLES["orders of their own"][0], "INSERT INTO orders VALUES (7, 2500)")
+    theirs(url, f"{THEIRS['orders of their own'][0]}; INSERT INTO orders VALUES (7, 2500)")
     engine = open_database(url, schema="queue")
     queue = TaskQueue(engine)
     try:
@@ -87,7 +122,7 @@ def test_beside_orders_of_their_own_with_the_table_of_tasks_alone(url: str) -> N
 
 
 def test_a_task_of_their_own_is_refused_for_that_one_too(url: str) -> None:
-    theirs(url, TABLES["a task of their own"][0])
+    theirs(url, THEIRS["a task of their own"][0])
     with pytest.raises(errors.CannotOpen, match="has a table task of another program"):
         open_database(url, schema="queue")
 
