@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,9 @@ THOROUGH = (
     "a_handler_that_takes_long",
     "postgresql",
 )
+# nbformat imports this parser of international URLs, which takes 1.5 seconds in each process. It is optional, and no
+# notebook holds such a URL.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 OpenDatabase = Callable[..., Engine]
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ from graphlib import CycleError, TopologicalSorter
 import taskref_edu
 from tools.rooms import FACE, imports, room
 
-IMPORTS = imports()
 # From the ground up; a room may import from those below it, never from beside it or above, not even for types.
 LAYERS = [
     {"errors", "arguments", "clone", "former_names", "lazy_imports"},
@@ -26,15 +25,15 @@ LAYERS = [
 
 
 def test_every_room_has_a_layer() -> None:
-    assert {room(name) for name in IMPORTS} - {FACE} == set().union(*LAYERS)
+    assert {room(name) for name in imports()} - {FACE} == set().union(*LAYERS)
 
 
 def test_no_import_points_back() -> None:
     level = {name: number for number, names in enumerate(LAYERS) for name in names}
     back = [
         f"{name} imports {other}"
-        for name in sorted(IMPORTS)
-        for other in sorted(IMPORTS[name])
+        for name in sorted(imports())
+        for other in sorted(imports()[name])
         if FACE not in (room(name), room(other)) and room(name) != room(other)
         if level[room(other)] >= level[room(name)]
     ]
@@ -43,21 +42,21 @@ def test_no_import_points_back() -> None:
 
 def test_no_file_imports_itself_by_a_detour() -> None:
     try:
-        TopologicalSorter(IMPORTS).prepare()
+        TopologicalSorter(imports()).prepare()
     except CycleError as error:
         raise AssertionError(" imports ".join(reversed(error.args[1]))) from None
 
 
 def test_what_shows_a_queue_knows_nothing_of_what_drives_it() -> None:
-    driven = [name for name in IMPORTS if name.startswith("widgets.display.")]
+    driven = [name for name in imports() if name.startswith("widgets.display.")]
     assert driven
-    assert [name for name in driven if any("widgets.panel" in other for other in IMPORTS[name])] == []
+    assert [name for name in driven if any("widgets.panel" in other for other in imports()[name])] == []
 
 
 def test_what_plays_a_recording_knows_nothing_of_what_makes_it() -> None:
-    players = [name for name in IMPORTS if name.startswith("lab.player.")]
+    players = [name for name in imports() if name.startswith("lab.player.")]
     assert players
-    assert [name for name in players if any("lab.explorer" in other for other in IMPORTS[name])] == []
+    assert [name for name in players if any("lab.explorer" in other for other in imports()[name])] == []
 
 
 def test_importing_the_package_pulls_in_no_lab() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import cache
 from html import escape
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def room(file: str) -> str:
     return file.split(".")[0]
 
 
+@cache
 def imports() -> Graph:
     """For each file the files that it imports, wherever in it, relative or absolute, also for types only."""
     known = files()

@@ -10,6 +10,7 @@ code. What then passes is named, and is still worth a look. Not covered: setting
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -79,7 +80,12 @@ def last_failed(root: Path) -> list[str]:
 
 
 def run(arguments: list[str], root: Path = ROOT) -> int:
-    return subprocess.run([sys.executable, *arguments], cwd=root).returncode
+    return subprocess.run([sys.executable, *arguments], cwd=root, env=environment()).returncode
+
+
+def environment() -> dict[str, str]:
+    """Without PYTHONDONTWRITEBYTECODE: hundreds of processes that tests start would each compile all they import."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 if __name__ == "__main__":
