@@ -26,10 +26,10 @@ from ..database.transactions import SESSIONS, Transaction, refuse_reading
 from ..errors import TaskCancelled, TaskNotFound
 from ..models import LONGEST_TYPE, Task, TaskStatus, utc_now
 from . import statements
-from .execution import change, first_row, insert_many, insert_one, stored_in
 from .handlers import BackgroundFunction, H, Handlers
 from .payload import MAX_BYTES, clean, decoded, encoded
 from .running_task import RunningTask
+from .statement_execution import change, first_row, insert_many, insert_one, stored_in
 from .transitions import expect_holder, read_state, stale_lease, transition, transition_by_holder
 
 MAX_ERROR = 2_000  # characters of an error that are stored

@@ -13,8 +13,8 @@ from ..database.transactions import SESSIONS, Transaction, refuse_reading
 from ..errors import StaleLease
 from ..models import Task, TaskStatus
 from . import statements
-from .execution import QueueStatement, change, first_row
 from .running_task import RunningTask
+from .statement_execution import QueueStatement, change, first_row
 
 
 def read_state(transaction: Transaction, task_id: int) -> tuple[Any, ...] | None:

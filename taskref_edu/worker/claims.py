@@ -19,8 +19,8 @@ from ..database.observed_connection import BEGIN_IMMEDIATE, Connection
 from ..database.sqlite_engine import expect_same_file, file_of
 from ..database.transactions import Transaction, writing
 from ..errors import StaleLease
-from ..queue.execution import sqlalchemy_error
 from ..queue.running_task import RunningTask
+from ..queue.statement_execution import sqlalchemy_error
 from ..queue.task_queue import TaskQueue
 from .attempt import AttemptProblem, describe
 

@@ -18,7 +18,7 @@ from sqlalchemy import event
 from taskref_edu import models, schema
 from taskref_edu.queue import execution as driver
 from taskref_edu.queue import statements
-from taskref_edu.queue.execution import prepared
+from taskref_edu.queue.statement_execution import prepared
 from tests.queue.test_machine import QueueMachine
 
 TOKEN = (" AND task.lease_token = :token", "")

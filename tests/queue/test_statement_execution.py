@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from taskref_edu.queue.execution import stored_time
+from taskref_edu.queue.statement_execution import stored_time
 
 ZONES = st.integers(-23, 23).map(lambda hours: timezone(timedelta(hours=hours)))
 # A day from either end: in another zone the first and the last hours would lie outside of the calendar.
