@@ -11,8 +11,7 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, Dialect, literal_column, select, text
-from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import ColumnElement, Connection, Dialect, literal_column, select, text
 from sqlalchemy import table as table_named
 
 from .errors import CannotOpen
@@ -113,7 +112,7 @@ class ClearedColumn:
     column: str
 
 
-def cleared_columns(connection: SqlConnection) -> list[ClearedColumn]:
+def cleared_columns(connection: Connection) -> list[ClearedColumn]:
     """The columns that the triggers on `task` really clear, whatever the triggers are called."""
     found = []
     for trigger, function, source in connection.execute(text(_TRIGGERS[connection.dialect.name])):
@@ -123,7 +122,7 @@ def cleared_columns(connection: SqlConnection) -> list[ClearedColumn]:
     return found
 
 
-def qualify_clearing_functions(connection: SqlConnection, url: str) -> None:
+def qualify_clearing_functions(connection: Connection, url: str) -> None:
     """Add the schema to clearing functions that an earlier version created without one. Only PostgreSQL has them."""
     lacking = [cleared for cleared in cleared_columns(connection) if cleared.function and cleared.schema is None]
     for cleared in lacking:

@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import Dialect, Table, func, select
+from sqlalchemy import Connection, Dialect, Table, func, select
 
 from .clearing_trigger import clearing_trigger, reference_index
 from .models import INDEXES, LIVE, PAYMENT, Base, sql_literals
@@ -118,7 +117,7 @@ def names_of(name: SchemaName, dialect: Dialect) -> set[str]:
     return {"taskref_schema", *(table.name for table in tables_of(name)), *(found[1] for found in named if found)}
 
 
-def create_schema(connection: SqlConnection, name: SchemaName) -> None:
+def create_schema(connection: Connection, name: SchemaName) -> None:
     """Create the tables, and what the schema `name` adds to them, in the caller's transaction."""
     Base.metadata.create_all(connection, tables=tables_of(name))
     is_server = connection.dialect.name == "postgresql"

@@ -18,12 +18,12 @@ from sqlalchemy import Engine, Pool
 
 from ..errors import ForkedWhileWriting
 from .file_watch import Identity, identity_of
-from .observed_connection import Connection, LeftToParent
+from .observed_connection import LeftToParent, ObservedConnection
 
 depth = 0  # how many forks lie between the process that imported this and the present one; os.getpid() is slower
 _FORKED: weakref.WeakSet[Engine] = weakref.WeakSet()
-_CONNECTIONS: weakref.WeakSet[Connection] = weakref.WeakSet()
-_parents: list[Pool | Connection] = []  # the child never drops them: closing these connections would end the parent's
+_CONNECTIONS: weakref.WeakSet[ObservedConnection] = weakref.WeakSet()
+_parents: list[Pool | ObservedConnection] = []  # the child never drops them: closing them would end the parent's
 _locked: set[Identity | None] = set()  # the files whose write lock this child can never get
 
 
@@ -32,7 +32,7 @@ def open_anew_after_fork(engine: Engine) -> None:
     _FORKED.add(engine)
 
 
-def watch_over_forks(connection: Connection) -> None:
+def watch_over_forks(connection: ObservedConnection) -> None:
     """From now on a child that is forked while this connection writes refuses to open its file."""
     _CONNECTIONS.add(connection)
 

@@ -20,10 +20,8 @@ from ..errors import ForkedWhileWriting, ReadOnlySession
 from .file_watch import Identity, WatchedFile
 
 BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
-BETWEEN = (
-    0.001,
-    0.003,
-)  # seconds between two attempts to take the write lock; random, so that waiting connections do not retry in step
+# Seconds between two attempts to take the write lock; random, so that waiting connections do not retry in step.
+BETWEEN = (0.001, 0.003)
 IMPATIENT = 0.1  # seconds of waiting after which the attempts are most frequent
 _cursor = sqlite3.Connection.cursor  # the driver's own; super() would cost each statement
 
@@ -31,7 +29,7 @@ _cursor = sqlite3.Connection.cursor  # the driver's own; super() would cost each
 class Observer(Protocol):
     """Called for every statement of an engine's connections."""
 
-    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+    def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         """Call `run()` to let the statement reach SQLite, and return what it returns."""
         ...
 
@@ -43,13 +41,12 @@ class Observers:
         self.active: tuple[Observer, ...] = ()
         self.connecting = False  # True while the engine opens a connection: the race lab refuses any other
 
-    def connect(self, uri: str, timeout: float) -> Connection:
+    def connect(self, uri: str, timeout: float) -> ObservedConnection:
         """Open one of our connections; it is observed as soon as its `observers` are set."""
         self.connecting = True
         try:
-            return sqlite3.connect(
-                uri, uri=True, timeout=timeout, isolation_level=None, check_same_thread=False, factory=Connection
-            )
+            options: dict[str, Any] = {"isolation_level": None, "check_same_thread": False}
+            return sqlite3.connect(uri, uri=True, timeout=timeout, factory=ObservedConnection, **options)
         finally:
             self.connecting = False
 
@@ -63,7 +60,7 @@ class Observers:
             self.active = tuple(other for other in self.active if other is not observer)
 
 
-class Connection(sqlite3.Connection):
+class ObservedConnection(sqlite3.Connection):
     """A driver connection whose statements, COMMIT and ROLLBACK included, go through the observers."""
 
     observers = Observers()  # replaced by the engine's own as soon as it connects
@@ -189,7 +186,7 @@ class Connection(sqlite3.Connection):
         return False
 
 
-class LeftToParent(Connection):
+class LeftToParent(ObservedConnection):
     """A connection that a forked child inherited in the middle of a transaction: only the parent may end that."""
 
     def cursor(self, factory: type[sqlite3.Cursor] | None = None) -> sqlite3.Cursor:  # type: ignore[override]
@@ -211,7 +208,7 @@ class LeftToParent(Connection):
 class ObservedCursor(sqlite3.Cursor):
     """The cursor that an observed connection returns."""
 
-    connection: Connection  # pyright: ignore[reportIncompatibleMethodOverride]
+    connection: ObservedConnection  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         return self.connection.observed(sql, parameters, partial(super().execute, sql, parameters))

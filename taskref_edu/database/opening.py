@@ -11,8 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from ..arguments import masked, short
 from ..clearing_trigger import qualify_clearing_functions
@@ -75,7 +74,7 @@ def open_database(
     return engine
 
 
-def _create_or_check(connection: SqlConnection, schema: SchemaName | None, where: Path | str, create: bool) -> None:
+def _create_or_check(connection: Connection, schema: SchemaName | None, where: Path | str, create: bool) -> None:
     one_opens_at_a_time(connection)
     dialect = connection.dialect
     names = {"names": list(names_of(schema or "both", dialect))}

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, func, select
-from sqlalchemy import Connection as SqlConnection
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, func, select
 from sqlalchemy import exc as sqlalchemy_errors
 
 from ..arguments import masked
@@ -86,7 +85,7 @@ def can_listen(engine: Engine) -> bool:
     return engine.get_execution_options().get(_LISTENS, True)
 
 
-def one_opens_at_a_time(connection: SqlConnection) -> None:
+def one_opens_at_a_time(connection: Connection) -> None:
     """Make other programs wait with creating or checking the tables until this transaction ends."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(SCHEMA_LOCK_KEY)))

@@ -27,7 +27,7 @@ from .error_names import read_before_write, translated
 from .file_check import check_file, uri
 from .file_watch import WatchedFile
 from .forks import expect_unlocked, open_anew_after_fork, watch_over_forks
-from .observed_connection import Connection, Observers
+from .observed_connection import ObservedConnection, Observers
 
 LOWEST_SQLITE = (3, 35, 0)  # the first with UPDATE … RETURNING
 PAGE_BYTES = 2_048
@@ -64,7 +64,7 @@ def sqlite_engine(
     """
     observers, watched = Observers(), WatchedFile(path)
 
-    def connect() -> Connection:
+    def connect() -> ObservedConnection:
         expect_unlocked(path)
         watched.expect_its_own_log()
         try:
@@ -100,7 +100,7 @@ def _explain(context: ExceptionContext) -> None:
         (context.sqlalchemy_exception or context.original_exception).add_note(hint)
 
 
-def _set_up(connection: Connection, journal: str, synchronous: str, timeout: float) -> None:
+def _set_up(connection: ObservedConnection, journal: str, synchronous: str, timeout: float) -> None:
     # Small pages, because a commit writes whole pages and our rows are small. Must be set before WAL, and has no effect
     # on a file that has tables.
     connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
@@ -116,14 +116,14 @@ def _set_up(connection: Connection, journal: str, synchronous: str, timeout: flo
 
 def _begin(engine: weakref.ref[Engine], may_vanish: bool, dbapi_connection: PoolProxiedConnection) -> None:
     # connect() above created it, so it is one of ours; isinstance() would slow down each transaction.
-    driver: Connection = dbapi_connection.driver_connection  # type: ignore[assignment]
+    driver: ObservedConnection = dbapi_connection.driver_connection  # type: ignore[assignment]
     if may_vanish and driver.watched is not None:
         driver.watched.expect_same(driver, lambda: (owner := engine()) and owner.dispose())
     if driver.begins:
         driver.execute(begin_with.get())
 
 
-def expect_same_file(engine: Engine, driver: Connection) -> None:
+def expect_same_file(engine: Engine, driver: ObservedConnection) -> None:
     """Raise DatabaseGone if this connection's file is no longer the one of that name."""
     if driver.watched is not None:
         driver.watched.expect_same(driver, engine.dispose)

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import Connection as SqlConnection
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlalchemy.orm import Session as SqlSession
 from sqlalchemy.orm import scoped_session
@@ -53,7 +52,7 @@ _BEGUN = "taskref_begun"  # in Session.info: the driver's connection, and its co
 
 
 @event.listens_for(ReadSession, "after_begin")
-def _read_only(session: Session, _: object, connection: SqlConnection) -> None:
+def _read_only(session: Session, _: object, connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
         driver.reads_only = True  # until the transaction ends
@@ -98,7 +97,7 @@ def reading(engine: Engine) -> AbstractContextManager[Session]:
     return reading_in(session_to_read(_engine(engine)))
 
 
-def session_to_read(bind: Engine | SqlConnection) -> ReadSession:
+def session_to_read(bind: Engine | Connection) -> ReadSession:
     """A session for reading_in()."""
     return ReadSession(bind, expire_on_commit=False, autoflush=False)
 

@@ -19,7 +19,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from ..arguments import counted
-from ..database.observed_connection import Connection
+from ..database.observed_connection import ObservedConnection
 from ..database.sqlite_engine import observers_of
 from ..database.transactions import writing
 from .sqltrace import Statement, Statements, filled_in, plan_of
@@ -61,7 +61,7 @@ def measure(engine: Engine, f: Callable[[Session], Any]) -> Cost:
     observers = observers_of(engine)
     with writing(engine) as session:
         connection = session.connection().connection.driver_connection
-        assert isinstance(connection, Connection)
+        assert isinstance(connection, ObservedConnection)
         meter = Meter(connection)
         with observers.attached(meter), meter.counting():
             f(session)
@@ -75,13 +75,13 @@ def measure(engine: Engine, f: Callable[[Session], Any]) -> Cost:
 class Meter:
     """Counts the work of one connection. Steps are also taken after execute() has returned, while rows are fetched."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: ObservedConnection) -> None:
         self.steps = self.rows = self.changes = 0
         self.sent: list[tuple[str, Any]] = []
         self._connection = connection
         self._prepared_at: int | None = None
 
-    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+    def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         if connection is self._connection:
             self.sent.append((sql, parameters))
             self._prepared_at = self.steps
@@ -115,5 +115,5 @@ class Meter:
         return row
 
 
-def _statement(connection: Connection, sql: str, parameters: Any) -> Statement:
+def _statement(connection: ObservedConnection, sql: str, parameters: Any) -> Statement:
     return Statement(filled_in(connection, sql, parameters), sql, parameters, plan_of(connection, sql, parameters))

@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from ..database.observed_connection import Connection
+from ..database.observed_connection import ObservedConnection
 from ..database.sqlite_engine import observers_of
 from .explorer.step_kinds import REFUSED, is_many
 
@@ -83,7 +83,7 @@ class _Capture:
         self._plans = plans
         self._thread = thread
 
-    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+    def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         if self._thread not in (None, threading.get_ident()):
             return run()
         plan = plan_of(connection, sql, parameters) if self._plans else ()

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     TableClause,
     Text,
     and_,
@@ -29,7 +30,6 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy import Connection as SqlConnection
 from sqlmodel import Session
 
 from ..arguments import LARGEST_ID, expect
@@ -166,7 +166,7 @@ def _repair(queue: TaskQueue, session: Session, references: list[ReferenceColumn
     session.expire_all()
 
 
-def _references(connection: SqlConnection) -> tuple[list[ReferenceColumn], list[str]]:
+def _references(connection: Connection) -> tuple[list[ReferenceColumn], list[str]]:
     """The columns that reference the task at work on their row; and foreign keys to tasks without a trigger of ours."""
     references, without_trigger = [], []
     inspector = inspect(connection)

@@ -15,7 +15,7 @@ import time
 from sqlalchemy import Engine, PoolProxiedConnection
 
 from ..database.error_names import translated
-from ..database.observed_connection import BEGIN_IMMEDIATE, Connection
+from ..database.observed_connection import BEGIN_IMMEDIATE, ObservedConnection
 from ..database.sqlite_engine import expect_same_file, file_of
 from ..database.transactions import Transaction, writing
 from ..errors import StaleLease
@@ -95,7 +95,7 @@ class KeptConnection:
         try:
             if self._pooled is None:
                 self._pooled = self._engine.raw_connection()
-                self._driver: Connection = self._pooled.driver_connection  # type: ignore[assignment]
+                self._driver: ObservedConnection = self._pooled.driver_connection  # type: ignore[assignment]
             if (now := time.monotonic()) - self._looked_at_file > FILE_INTERVAL:
                 expect_same_file(self._engine, self._driver)
                 self._looked_at_file = now

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..database.commit_signal import commit_signal
 from ..database.file_watch import version_reader
-from ..database.observed_connection import Connection
+from ..database.observed_connection import ObservedConnection
 from ..database.postgresql_engine import can_listen
 from ..database.sqlite_engine import expect_same_file, file_of
 from ..database.transactions import reading
@@ -104,7 +104,7 @@ class WakeUp:
         self._connected()
         return self._read_version()
 
-    def _connected(self) -> Connection:
+    def _connected(self) -> ObservedConnection:
         if self._probe is None:
             self._probe = self._queue.engine.raw_connection()
             self._read_version = version_reader(self._probe.driver_connection)

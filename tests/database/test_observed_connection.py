@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from taskref_edu import Order, Task, TaskQueue, errors, open_database, reading, writing
-from taskref_edu.database.observed_connection import Connection
+from taskref_edu.database.observed_connection import ObservedConnection
 from taskref_edu.database.sqlite_engine import file_of, observers_of, sqlite_engine
 from taskref_edu.lab import capture_sql
 from tests.conftest import in_transaction, new_orders
@@ -90,7 +90,7 @@ def test_the_wait_ends_with_the_timeout(sqlite: Engine, tmp_path: Path) -> None:
 def test_begin_inside_a_transaction_is_refused_and_commits_nothing(sqlite: Engine) -> None:
     pooled = sqlite.raw_connection()
     driver = pooled.driver_connection
-    assert isinstance(driver, Connection)
+    assert isinstance(driver, ObservedConnection)
     driver.execute("BEGIN IMMEDIATE")
     driver.execute("INSERT INTO orders (customer, amount, status) VALUES ('x', 1, 'new')")
     with pytest.raises(sqlite3.OperationalError, match="within a transaction"):
@@ -129,7 +129,7 @@ class Recorder:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def around(self, connection: Connection, sql: str, parameters: object, run):  # type: ignore[no-untyped-def]
+    def around(self, connection: ObservedConnection, sql: str, parameters: object, run):  # type: ignore[no-untyped-def]
         self.seen.append(sql)
         return run()
 

@@ -23,7 +23,7 @@ from sqlalchemy import Engine, text
 from sqlmodel import col, select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
-from taskref_edu.database.observed_connection import Connection
+from taskref_edu.database.observed_connection import ObservedConnection
 from taskref_edu.database.sqlite_engine import observers_of
 
 from .processes import start
@@ -46,7 +46,7 @@ class Turns:
     def __init__(self, said: Said) -> None:
         self._said = said
 
-    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+    def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         if sql != "BEGIN IMMEDIATE":
             return run()
         begun = time.monotonic()

@@ -17,7 +17,7 @@ from typing import Any
 from unittest.mock import patch
 
 from taskref_edu import Worker, open_database, writing
-from taskref_edu.database.observed_connection import Connection, Observers
+from taskref_edu.database.observed_connection import ObservedConnection, Observers
 from taskref_edu.database.sqlite_engine import observers_of
 from taskref_edu.queue.running_task import RunningTask
 
@@ -42,7 +42,7 @@ class Dies:
     def __init__(self, at: int) -> None:
         self._left = at
 
-    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+    def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         self._left -= 1
         if self._left == 0:
             os.kill(os.getpid(), signal.SIGKILL)

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, errors, inverted, open_database, reading, writing
-from taskref_edu.database.observed_connection import Connection
+from taskref_edu.database.observed_connection import ObservedConnection
 from taskref_edu.database.sqlite_engine import file_of, observers_of
 from taskref_edu.queue.running_task import RunningTask
 from taskref_edu.worker.attempt import describe
@@ -398,7 +398,9 @@ for _ in range(15):
         looking = threading.Event()
 
         class SlowHeartbeat:
-            def around(self, connection: Connection, sql: str, parameters: object, run: Callable[[], object]) -> object:
+            def around(
+                self, connection: ObservedConnection, sql: str, parameters: object, run: Callable[[], object]
+            ) -> object:
                 if threading.current_thread().name.endswith("-heartbeat"):
                     looking.set()
                     time.sleep(0.2)

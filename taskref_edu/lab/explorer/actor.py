@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from greenlet import getcurrent, greenlet
 from sqlalchemy import event
 
-from ...database.observed_connection import Connection
+from ...database.observed_connection import ObservedConnection
 from ...database.sqlite_engine import observers_of
 from .database_snapshot import SnapshotDatabase
 from .errors import ActorKilled, LabError, PastTheExplorer
@@ -32,7 +32,7 @@ from .watchdog import Hung, stuck_at
 class Step:
     """A statement that an actor is about to run, or has run."""
 
-    connection: Connection
+    connection: ObservedConnection
     kind: Kind
     sql: str
     parameters: Any
@@ -43,7 +43,7 @@ class StepListener(Protocol):
     """Is called for each statement of an actor."""
 
     def free(
-        self, actor: Actor, connection: Connection, statement: Classified, sql: str, run: Callable[[], Any]
+        self, actor: Actor, connection: ObservedConnection, statement: Classified, sql: str, run: Callable[[], Any]
     ) -> Any:
         """A statement that is not a step: call `run`, and return its result."""
         ...
@@ -90,12 +90,12 @@ class Actor:
         self.function = function
         self.engine = database.engine()
         self._life = ActorGreenlet(self, self._call)
-        self.connections: list[Connection] = []
+        self.connections: list[ObservedConnection] = []
         self.listener: StepListener | None = None
         self._database = database
         self._locks = locks
         self._statements = statements
-        self._savepoints: dict[Connection, list[str]] = {}  # the open ones, if a SAVEPOINT began the transaction
+        self._savepoints: dict[ObservedConnection, list[str]] = {}  # the open ones, if one began the transaction
         observers_of(self.engine).active = (self,)
         event.listen(self.engine, "connect", self._connected)
         self._reset()
@@ -183,7 +183,7 @@ class Actor:
         close_cursors(self._cursors)
         self.ended = True
 
-    def _connected(self, connection: Connection, _record: Any) -> None:
+    def _connected(self, connection: ObservedConnection, _record: Any) -> None:
         self.connections.append(connection)
 
     def connects(self) -> None:
@@ -207,7 +207,7 @@ class Actor:
         advice = "pass it the engine that it is given; docs/test-your-own-code.md shows how"
         self._fail("used another engine than its own", advice)
 
-    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+    def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         """Stop before a step until the explorer allows it."""
         current = getcurrent()
         if current is not self._life:
@@ -257,7 +257,7 @@ class Actor:
         self.step = step
         self._life.explorer.switch()
 
-    def _kind(self, connection: Connection, statement: Classified) -> Kind:
+    def _kind(self, connection: ObservedConnection, statement: Classified) -> Kind:
         kind = statement.kind
         if not connection.in_transaction:
             self._savepoints.pop(connection, None)
@@ -290,7 +290,7 @@ class Actor:
         if other_mode or (statement.name == "LOCKING_MODE" and value == "EXCLUSIVE"):
             self._fail(f"sends {sql!r}", "leave it out; explore(journal=…) says how the file is opened, for everybody")
 
-    def _lingers(self, connection: Connection, statement: Classified) -> None:
+    def _lingers(self, connection: ObservedConnection, statement: Classified) -> None:
         if statement.lingers:
             self.disturbed = True
             if statement.name == "BUSY_TIMEOUT":  # SQLite must not wait by itself: all actors share this thread

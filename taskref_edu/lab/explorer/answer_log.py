@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ...database.observed_connection import Connection, ObservedCursor
+from ...database.observed_connection import ObservedConnection, ObservedCursor
 from .actor import Actor, Step
 from .errors import CannotMerge
 from .exploration import Exploration
@@ -93,7 +93,7 @@ class AnswerLog:
     def __init__(self, exploration: Exploration, learnt: Learnt) -> None:
         self._learnt = learnt
         self._index = {actor: index for index, actor in enumerate(exploration.actors)}
-        self.savepoint: Callable[[Connection, int], Any] = lambda connection, index: None
+        self.savepoint: Callable[[ObservedConnection, int], Any] = lambda connection, index: None
         self.begin()
 
     def begin(self) -> None:
@@ -101,7 +101,7 @@ class AnswerLog:
         actors = range(len(self._index))
         self._log: list[list[Any]] = [[] for _ in actors]
         self._cursors = [0 for _ in actors]
-        self.connections: list[dict[Connection, int]] = [{} for _ in actors]
+        self.connections: list[dict[ObservedConnection, int]] = [{} for _ in actors]
         self.next: list[Step | None] = [None for _ in actors]
         self.unfinished: list[weakref.WeakKeyDictionary[Any, int]] = [weakref.WeakKeyDictionary() for _ in actors]
         self.names: dict[Any, str] = {}  # of values that differ from run to run
@@ -114,7 +114,7 @@ class AnswerLog:
     # The listener
 
     def free(
-        self, actor: Actor, connection: Connection, statement: Classified, sql: str, run: Callable[[], Any]
+        self, actor: Actor, connection: ObservedConnection, statement: Classified, sql: str, run: Callable[[], Any]
     ) -> Any:
         index = self._index[actor]
         if statement.lingers or (statement.word == "PRAGMA" and not SCHEMA_ONLY.fullmatch(statement.name)):
@@ -150,7 +150,7 @@ class AnswerLog:
         self._log[index].append((number, rowcount, last))
         self._follow(index, number, cursor)
 
-    def connection(self, index: int, connection: Connection) -> int:
+    def connection(self, index: int, connection: ObservedConnection) -> int:
         """The number of an actor's connection."""
         return self.connections[index].setdefault(connection, len(self.connections[index]))
 

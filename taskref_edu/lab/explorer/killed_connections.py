@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from ...database.observed_connection import Connection
+from ...database.observed_connection import ObservedConnection
 from .errors import ActorKilled
 from .sqlite_locks import in_transaction
 
 
-class DeadConnection(Connection):
+class DeadConnection(ObservedConnection):
     """The class of a killed actor's connection. Rolling it back or closing it again is harmless."""
 
     in_transaction = False  # type: ignore[assignment]
@@ -43,7 +43,7 @@ def close_cursors(cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
             sqlite3.Cursor.close(cursor)
 
 
-def close_for_good(connections: Iterable[Connection], cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
+def close_for_good(connections: Iterable[ObservedConnection], cursors: Iterable[weakref.ref[sqlite3.Cursor]]) -> None:
     """Close the connections, even if something still references them; `cursors`: their cursors."""
     close_cursors(cursors)  # with an open cursor, SQLite would defer the close and keep the locks
     for connection in connections:

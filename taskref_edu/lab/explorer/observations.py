@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
-from ...database.observed_connection import Connection
+from ...database.observed_connection import ObservedConnection
 from ..sqltrace import filled_in
 from .actor import Actor, Step
 from .answer_log import tell_rows
@@ -174,7 +174,7 @@ class _Watching:
     # The listener
 
     def free(
-        self, actor: Actor, connection: Connection, statement: Classified, sql: str, run: Callable[[], Any]
+        self, actor: Actor, connection: ObservedConnection, statement: Classified, sql: str, run: Callable[[], Any]
     ) -> Any:
         if statement.word != "PRAGMA":
             self._free[actor].append(sql)

@@ -19,7 +19,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from ...database.observed_connection import Connection
+from ...database.observed_connection import ObservedConnection
 from ...database.sqlite_engine import observers_of
 from ...errors import StaleLease
 from ...queue.running_task import RunningTask
@@ -41,7 +41,7 @@ class StatementFault:
         self._engine = engine
         self._attached = ExitStack()
         self._thread: int | None = None
-        self._act: Callable[[Connection], None] = lambda connection: None
+        self._act: Callable[[ObservedConnection], None] = lambda connection: None
 
     @contextmanager
     def on_this_thread(self) -> Iterator[None]:
@@ -53,7 +53,7 @@ class StatementFault:
             self.lift()
             self._thread = before
 
-    def put(self, act: Callable[[Connection], None]) -> None:
+    def put(self, act: Callable[[ObservedConnection], None]) -> None:
         """Call `act` before that thread's statements. Raises TypeError if the engine cannot be observed."""
         observers = observers_of(self._engine)
         self._act = act
@@ -64,7 +64,7 @@ class StatementFault:
         """Remove the fault."""
         self._attached.close()
 
-    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+    def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         # ROLLBACK is let through: a killed process's transaction is rolled back, too.
         if threading.get_ident() == self._thread and sql != "ROLLBACK":
             self._act(connection)
@@ -131,10 +131,10 @@ class KillableWorker(Worker):
         if isinstance(error, StaleLease):
             self._refused(task, describe(error))
 
-    def _die(self, connection: Connection) -> None:
+    def _die(self, connection: ObservedConnection) -> None:
         raise Killed(self.end)
 
-    def _stand_still(self, connection: Connection) -> None:
+    def _stand_still(self, connection: ObservedConnection) -> None:
         # Not inside a transaction, where it would block every other writer.
         if connection.in_transaction or (task := super().status.task) is None:
             return
@@ -146,7 +146,7 @@ class KillableWorker(Worker):
         self.frozen = self.heartbeat.silent = False
 
 
-def _holds(connection: Connection, task: RunningTask) -> bool:
+def _holds(connection: ObservedConnection, task: RunningTask) -> bool:
     """Whether the task is still leased to this claim; the query bypasses the observers."""
     try:
         look = "SELECT status, lease_token FROM task WHERE id = ?"

@@ -20,7 +20,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ...arguments import counted
-from ...database.observed_connection import Connection
+from ...database.observed_connection import ObservedConnection
 from ...database.sqlite_engine import observers_of
 from ...lab.cost import Meter
 from ...lab.sqltrace import filled_in, plan_of
@@ -84,14 +84,14 @@ class _ClickRecorder:
     def __init__(self, storm: bool) -> None:
         self._own, self._threads_click = threading.get_ident(), storm
         self._lines: list[Line] = []
-        self._open: dict[Connection, tuple[Meter, ExitStack, list[tuple[Line, int]]]] = {}
+        self._open: dict[ObservedConnection, tuple[Meter, ExitStack, list[tuple[Line, int]]]] = {}
         self._threads: dict[int, int] = {}
 
     @property
     def clicks(self) -> int:
         return len(self._threads)
 
-    def around(self, connection: Connection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+    def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         if sql.startswith("PRAGMA"):  # sent by SQLAlchemy for a new engine, not by the click
             return run()
         thread = threading.get_ident()
@@ -121,7 +121,7 @@ class _ClickRecorder:
                 counting.close()
         return self._lines
 
-    def _met(self, connection: Connection) -> tuple[Meter, ExitStack, list[tuple[Line, int]]]:
+    def _met(self, connection: ObservedConnection) -> tuple[Meter, ExitStack, list[tuple[Line, int]]]:
         meter, counting = Meter(connection), ExitStack()
         counting.enter_context(meter.counting())
         self._open[connection] = meter, counting, []

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
-from taskref_edu.database.observed_connection import Connection
+from taskref_edu.database.observed_connection import ObservedConnection
 from taskref_edu.database.sqlite_engine import observers_of
 from taskref_edu.widgets.panel import conditions as waiting
 from tests.conftest import until
@@ -215,7 +215,9 @@ def test_a_click_does_not_wait_for_a_heartbeat_that_is_held_up(open_panel: OpenP
     looking, go_on, gone_on = threading.Event(), threading.Event(), threading.Event()
 
     class HeldUp:
-        def around(self, connection: Connection, sql: str, parameters: object, run: Callable[[], object]) -> object:
+        def around(
+            self, connection: ObservedConnection, sql: str, parameters: object, run: Callable[[], object]
+        ) -> object:
             if threading.current_thread().name.endswith("-heartbeat") and not gone_on.is_set():
                 looking.set()
                 go_on.wait(15)
