@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import event
 
 from taskref_edu import models, schema
-from taskref_edu.queue import execution as driver
+from taskref_edu.queue import statement_execution as driver
 from taskref_edu.queue import statements
 from taskref_edu.queue.statement_execution import prepared
 from tests.queue.test_machine import QueueMachine
