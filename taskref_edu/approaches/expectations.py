@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..arguments import expect, expect_id
-from ..database.transactions import SESSIONS
+from ..database.transactions import expect_session
 from ..models import Order, Task
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
@@ -26,8 +26,3 @@ def expect_task(session: Any, task: Any) -> None:
     """Raise TypeError unless these are a session and a task."""
     expect_session(session)
     expect(task, (RunningTask, Task), "a task")
-
-
-def expect_session(session: Any) -> None:
-    """Raise TypeError unless this is a session."""
-    expect(session, SESSIONS, "a session, as `with writing(engine) as session` gives it,")

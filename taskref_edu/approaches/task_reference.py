@@ -22,11 +22,13 @@ from sqlmodel import Session, SQLModel, col
 
 from ..arguments import expect, expect_id, expect_name, short
 from ..clearing_trigger import trigger_exists
+from ..database.sqlite_engine import expect_engine
+from ..database.transactions import begin_if_the_driver_has_not, expect_session
 from ..errors import OrphanTask, SchemaMissing
 from ..models import LONGEST_TYPE, Task
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from .expectations import expect_session, expect_task
+from .expectations import expect_task
 from .reference_setup import Reference, install_reference
 
 Model = TypeVar("Model", bound=SQLModel)
@@ -72,7 +74,7 @@ class TaskReference(Generic[Model]):
         Raises SchemaMissing without the table, NameTaken if another index or trigger has the name, TypeError on
         PostgreSQL for a column of 32 bits.
         """
-        expect(engine, Engine, "an engine, as open_database() returns it,")
+        expect_engine(engine)
         install_reference(engine, self._place)
 
     def enqueue(
@@ -122,6 +124,7 @@ class TaskReference(Generic[Model]):
     ) -> Task | None:
         """Enqueue a task unless one is at work on the row; None if one is. Otherwise as enqueue()."""
         self._expect(session, queue, row)
+        begin_if_the_driver_has_not(session)
         with session.begin_nested() as savepoint:
             task = queue.enqueue(session, self.type, payload, available_at=available_at, max_attempts=max_attempts)
             if self._reference(session, row, task, self._is(row) & self._column.is_(None)):

@@ -86,7 +86,10 @@ def read_before_write(error: BaseException) -> str | None:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None or code & _PRIMARY != sqlite3.SQLITE_BUSY:
         return None
+    # SQLite has a code of its own only if somebody has written since the read, not if somebody is writing.
+    certain = code == sqlite3.SQLITE_BUSY_SNAPSHOT
     return (
-        "this session read before it wrote, and then SQLite does not let it wait for another writer: begin with"
+        "this session read before it wrote, and then SQLite does not let it wait for another writer"
+        f"{'' if certain else ' (if it has read nothing, it has waited in vain for its whole timeout)'}: begin with"
         " `with writing(engine) as session`, which takes the write lock first"
     )

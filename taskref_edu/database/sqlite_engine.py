@@ -17,6 +17,7 @@ import weakref
 from contextvars import ContextVar
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import URL, Dialect, Engine, ExceptionContext, PoolProxiedConnection, create_engine, event
 
@@ -132,6 +133,19 @@ def expect_same_file(engine: Engine, driver: ObservedConnection) -> None:
 def _remove(folder: str, owner: int) -> None:
     if os.getpid() == owner:  # not in a forked child: the folder belongs to its parent
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def expect_engine(engine: Any) -> None:
+    """Raise TypeError unless this is an engine of ours, or of a server.
+
+    With SQLAlchemy's own engine of a file, nothing would begin with BEGIN IMMEDIATE, and no foreign key would hold.
+    """
+    expect(engine, Engine, "an engine, as open_database() returns it,")
+    if engine.dialect not in _OBSERVERS and engine.dialect.name == "sqlite":
+        raise TypeError(
+            f"{short(engine)} found, an engine of open_database() expected: open the same file with it,"
+            ' open_database(path, schema="queue"), and use that engine for your own tables, too'
+        )
 
 
 def observers_of(engine: Engine) -> Observers:

@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session as SqlSession
 from sqlalchemy.orm import scoped_session
 from sqlmodel import Session
 
-from ..arguments import expect, short
+from ..arguments import short
 from ..errors import DatabaseReadOnly, ReadOnlySession
 from .error_names import translated
-from .sqlite_engine import begin_with, file_of
+from .sqlite_engine import begin_with, expect_engine, file_of
 
 # What a verb runs in: the caller's session, or the driver's connection that a worker's thread keeps.
 Transaction = Session | sqlite3.Connection
@@ -69,7 +69,8 @@ def writing(engine: Engine) -> Iterator[Session]:
     Raises a DatabaseError if the file is locked, gone, damaged or read-only, or the disk is full.
     """
     try:
-        session = Session(_engine(engine), expire_on_commit=False)
+        expect_engine(engine)
+        session = Session(engine, expire_on_commit=False)
         try:
             before = begin_with.set("BEGIN IMMEDIATE")
             try:
@@ -94,7 +95,8 @@ def reading(engine: Engine) -> AbstractContextManager[Session]:
 
     Raises ReadOnlySession for any write in it, by the session, by SQL or in bulk; and the errors of writing().
     """
-    return reading_in(session_to_read(_engine(engine)))
+    expect_engine(engine)
+    return reading_in(session_to_read(engine))
 
 
 def session_to_read(bind: Engine | Connection) -> ReadSession:
@@ -124,15 +126,31 @@ def reading_in(session: ReadSession) -> Iterator[Session]:
         raise
 
 
+def begin_if_the_driver_has_not(session: Session) -> None:
+    """Begin the transaction that a SAVEPOINT needs around it: call this before one.
+
+    The session of another engine may leave BEGIN to SQLite's driver, which sends it before an INSERT, but not before a
+    SAVEPOINT. That would be the transaction then, and its RELEASE the COMMIT.
+    """
+    connection = session.connection()
+    if connection.dialect.name == "sqlite":
+        driver: Any = connection.connection.driver_connection
+        if not driver.in_transaction and getattr(driver, "begins", True):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def expect_session(session: Any) -> None:
+    """Raise TypeError unless this is a session."""
+    if not isinstance(session, SESSIONS):
+        remedy = "use `with writing(engine) as session`"
+        if hasattr(session, "run_sync"):
+            remedy = "an AsyncSession runs it with `await session.run_sync(lambda session: …)`"
+        raise TypeError(f"{short(session)} found, a session expected: {remedy}")
+
+
 def refuse_reading(transaction: Transaction, verb: str) -> None:
     """Raise ReadOnlySession for a session of reading(), TypeError for anything but a session."""
     if not isinstance(transaction, Session):
-        if not isinstance(transaction, SESSIONS):
-            raise TypeError(f"{short(transaction)} found, a session expected: use `with writing(engine) as session`")
+        expect_session(transaction)
     elif isinstance(transaction, ReadSession):
         raise ReadOnlySession(f"{verb} found a session of reading(): use `with writing(engine) as session`")
-
-
-def _engine(engine: Engine) -> Engine:
-    expect(engine, Engine, "an engine, as open_database() returns it,")
-    return engine

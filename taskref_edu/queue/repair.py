@@ -32,9 +32,9 @@ from sqlalchemy import (
 )
 from sqlmodel import Session
 
-from ..arguments import LARGEST_ID, expect
+from ..arguments import LARGEST_ID
 from ..clearing_trigger import cleared_columns
-from ..database.transactions import SESSIONS, refuse_reading
+from ..database.transactions import expect_session, refuse_reading
 from ..models import ENDED, LIVE, PAYMENT, Order, Task, TaskStatus
 from .task_queue import TaskQueue
 
@@ -134,7 +134,7 @@ def repair(queue: TaskQueue, session: Session, *, types: Iterable[str] = (), dry
     whose tasks need an object. A task that is enqueued and referenced in two transactions, as in `as_written`, is one
     for a moment.
     """
-    expect(session, SESSIONS, "a session")
+    expect_session(session)
     if not dry_run:
         refuse_reading(session, "repair(dry_run=False)")
         session.flush()

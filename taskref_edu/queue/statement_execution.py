@@ -23,7 +23,7 @@ from sqlalchemy.sql.selectable import ReturnsRows
 from sqlmodel import Session, UTCDateTime
 
 from ..database.error_names import read_before_write
-from ..database.transactions import Transaction
+from ..database.transactions import Transaction, begin_if_the_driver_has_not
 from ..errors import DatabaseLocked, PayloadError
 from .payload import decoded
 
@@ -87,6 +87,7 @@ def insert_many(session: Session, statement: Insert, rows: list[dict[str, Any]],
         with _naming_what_does_not_fit():
             session.execute(statement, [shared | row for row in rows])
         return
+    begin_if_the_driver_has_not(session)
     form = prepared(statement)
     same = _as_stored(shared, form.times)
     driver.execute("SAVEPOINT insert_many")  # a unique index may refuse a row after others were inserted

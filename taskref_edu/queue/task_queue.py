@@ -22,7 +22,8 @@ from sqlmodel import Session
 
 from ..arguments import LARGEST_ID, expect, expect_count, expect_name, expect_seconds, in_utc, short
 from ..database.commit_signal import notify_after_commit
-from ..database.transactions import SESSIONS, Transaction, refuse_reading
+from ..database.sqlite_engine import expect_engine
+from ..database.transactions import Transaction, expect_session, refuse_reading
 from ..errors import TaskCancelled, TaskNotFound
 from ..models import LONGEST_TYPE, Task, TaskStatus, utc_now
 from . import statements
@@ -57,7 +58,7 @@ class TaskQueue:
         now: Callable[[], datetime] = utc_now,
         jitter: Callable[[], float] = lambda: random.uniform(0.5, 1.0),
     ) -> None:
-        expect(engine, Engine, "an engine, as open_database() returns it,")
+        expect_engine(engine)
         expect_seconds("lease", lease, 0.001)
         expect_count("max_attempts", max_attempts)
         expect_seconds("backoff", backoff)
@@ -214,13 +215,13 @@ class TaskQueue:
 
     def counts(self, session: Session) -> dict[TaskStatus, int]:
         """The number of tasks in each status, zeros included."""
-        expect(session, SESSIONS, "a session")
+        expect_session(session)
         found = dict(map(tuple, session.execute(statements.COUNTS)))
         return {status: found.get(status, 0) for status in TaskStatus}
 
     def next_due(self, session: Session) -> datetime | None:
         """When the next pending task becomes due or the next lease expires (perhaps in the past); None if neither."""
-        expect(session, SESSIONS, "a session")
+        expect_session(session)
         return session.execute(statements.NEXT_DUE).scalar_one()
 
     def delay(self, attempt: int) -> float:

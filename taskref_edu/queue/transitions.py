@@ -9,7 +9,7 @@ import sqlite3
 from typing import Any
 
 from ..arguments import expect
-from ..database.transactions import SESSIONS, Transaction, refuse_reading
+from ..database.transactions import Transaction, expect_session, refuse_reading
 from ..errors import StaleLease
 from ..models import Task, TaskStatus
 from . import statements
@@ -42,7 +42,7 @@ def transition_by_holder(transaction: Transaction, statement: QueueStatement, ta
 
 def expect_holder(transaction: Transaction, task: RunningTask) -> None:
     """Raise TypeError for invalid arguments of a holder's verb."""
-    expect(transaction, SESSIONS, "a session")
+    expect_session(transaction)
     expect(task, RunningTask, "a task as claim() returns it, or as a handler gets it,")
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from sqlmodel import Session
 
-from taskref_edu import Order, TaskQueue, TaskReference, errors, inverted, writing
+from taskref_edu import Order, TaskQueue, TaskReference, errors, inverted, open_database, writing
 from taskref_edu.queue.repair import repair
 from tests.conftest import new_orders
 
@@ -60,3 +61,12 @@ def test_with_writing_the_same_waits_its_turn(sqlite: Engine) -> None:
         found = session.get_one(Order, order.id)
         assert PAYMENTS.enqueue_once(session, queue, found)
         assert repair(queue, session).count == 0
+
+
+def test_a_session_that_has_read_nothing_may_have_waited_in_vain(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "tasks.db", timeout=0.01)
+    queue = TaskQueue(engine)
+    with Session(engine) as session, writing(engine):
+        with pytest.raises(errors.DatabaseLocked, match=r"if it has read nothing, it has waited in vain"):
+            queue.enqueue(session, "work")
+    engine.dispose()
