@@ -16,6 +16,7 @@ from . import cell_parsing as cells
 from .child_process import start_early
 from .commands import check_and_keep
 from .exercise import UnknownExercise, find
+from .guess_slips import unquoted
 from .loader import attempt_from, imports_of
 from .markdown import Note
 from .notebook_files import BadNotebook, code_cells, ids_meant, read_notebook, source
@@ -72,6 +73,8 @@ class _Hook:
         # After interrupting a cell, the user does not want to wait for its check.
         if isinstance(result.error_in_exec, KeyboardInterrupt):
             return
+        if said := unquoted(text, result.error_before_exec or result.error_in_exec):
+            show(Note("Guess", said))
         others = [cell for cell in self._cells.values() if cell != text]
         imported = imports_of(others)
         ids = [*ids_meant({"id": cell_id}, text, imported), *used]

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ..errors import TaskrefError
 
@@ -22,7 +23,8 @@ class UnknownNotebook(TaskrefError):
 
 @dataclass(frozen=True)
 class NotebookOutline:
-    """One notebook. guesses: each prediction's question by its id. recall: its two fixed questions with answers."""
+    """One notebook. guesses, choices: each prediction's question and possible answers, by its id. recall: its two
+    fixed questions with answers."""
 
     number: str
     name: str
@@ -31,6 +33,7 @@ class NotebookOutline:
     minutes: int
     exercises: Sequence[str]
     guesses: Mapping[str, str]
+    choices: Mapping[str, Sequence[Any]]
     recall: Sequence[Mapping[str, str]]
 
     @property
@@ -51,3 +54,8 @@ def position(number: str) -> int:
     if number not in numbers:
         raise UnknownNotebook(f"notebook {number!r} not found; there are {', '.join(numbers)}")
     return numbers.index(number)
+
+
+def choices_of(id: str) -> tuple[Any, ...]:
+    """The possible answers of a prediction; none if the series has no such prediction."""
+    return next((tuple(one.choices[id]) for one in notebooks() if id in one.choices), ())

@@ -12,28 +12,32 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from .guess_slips import refusal, stranger
 from .markdown import Note, text_of
+from .outline import choices_of
 from .progress import Entry, Progress
 
 NOTHING = (None, ...)  # values that mean "no guess yet"
 EXPLANATIONS = Path(__file__).with_name("explanations.json")
+_shown: set[str] = set()  # the experiments whose result this process has shown
 
 
 @dataclass(frozen=True)
 class Question(Note):
-    """The state of a guess; in a notebook with a button for each choice."""
+    """The state of a guess; in a notebook with a button for each choice. refused: why a typed value was not kept."""
 
     id: str = ""
     choices: tuple[Any, ...] = ()
     keep_for: str = ""
     picked: int | None = None  # the index of the kept answer
+    refused: str = ""
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -48,10 +52,8 @@ class Question(Note):
         """The row of buttons; a click keeps the guess and locks the row."""
         from .buttons import choice_buttons
 
-        note = (
-            Note(self.heading, "Pick one; nobody grades it.") if self.picked is None else Note(self.heading, self.text)
-        )
-        return choice_buttons(self.id, self.choices, self.picked, self._pick, note)
+        text = self.text if self.picked is not None else f"{self.refused} Pick one; nobody grades it.".strip()
+        return choice_buttons(self.id, self.choices, self.picked, self._pick, Note(self.heading, text))
 
     def _pick(self, choice: Any) -> Note:
         kept = guess(self.id, choice, choices=self.choices, keep_for=self.keep_for)
@@ -61,31 +63,43 @@ class Question(Note):
 def guess(id: str, value: Any = None, *, choices: Sequence[Any] = (), keep_for: str = "") -> Question:
     """Store a guess; None or `...` means that there is none yet.
 
-    choices: the possible answers, listed if `value` is none of them. keep_for: the notebook that will reveal it.
+    choices: the possible answers, by default those that the series names; another value is refused with a sentence.
+    keep_for: the notebook that will reveal it.
     """
+    id, choices = str(id), tuple(choices) or choices_of(str(id))
+    possible = [plain(choice) for choice in choices]
+    found = None if value in NOTHING else plain(value)
+    refused = refusal(value, choices) if found is not None and choices and found not in possible else ""
 
     def change(entry: Entry) -> None:
-        if choices and "guess" in entry and entry["guess"] not in [plain(choice) for choice in choices]:
+        if choices and "guess" in entry and entry["guess"] not in possible:
             entry.clear()  # it answered an earlier version of the question
-        if value not in NOTHING and "answer" not in entry and not _wrong(value, choices):
-            entry["guess"] = plain(value)
+        if found is not None and "answer" not in entry and not refused:
+            entry["guess"] = possible[possible.index(found)] if choices else found  # 2, where 2.0 was typed
 
-    entry = Progress().change("guesses", id, change)
-    kept = [plain(choice) for choice in choices]
-    picked = kept.index(entry["guess"]) if entry.get("guess", ...) in kept else None
-    return Question(f"Guess {id}", _said(id, value, entry, choices, keep_for), id, tuple(choices), keep_for, picked)
+    kept = Progress()
+    entry = kept.change("guesses", id, change)
+    state = [] if refused and "guess" not in entry else _said(id, found, entry, choices, keep_for)
+    said = [refused, *state, stranger(id), *kept.take_notes()]
+    picked = possible.index(entry["guess"]) if entry.get("guess", ...) in possible else None
+    question = Question(f"Guess {id}", " ".join(filter(None, said)), id, choices, keep_for, picked, refused)
+    if not _values_are_shown():
+        print(question)
+    return question
 
 
-def _said(id: str, value: Any, entry: Entry, choices: Sequence[Any], keep_for: str) -> str:
-    possible = f" One of {', '.join(f'`{choice!r}`' for choice in choices)}." if choices else ""
-    if value not in NOTHING and _wrong(value, choices):
-        return f"`{value!r}` is not a possible answer.{possible}"
+def _said(id: str, value: Any, entry: Entry, choices: Sequence[Any], keep_for: str) -> Iterator[str]:
     if "guess" not in entry:
-        return f"No guess yet. Write yours as the second argument and run the cell again; nobody grades it.{possible}"
-    kept = f"Your guess: `{entry['guess']!r}`."
-    if "answer" in entry and value not in NOTHING and plain(value) != entry["guess"]:
-        return f"{kept} It was made before the experiment and stays; `{value!r}` was not kept."
-    return f"{kept} Notebook {keep_for} comes back to it." if keep_for else kept
+        yield "No guess yet. Write yours as the second argument and run the cell again; nobody grades it."
+        yield f"One of {', '.join(f'`{choice!r}`' for choice in choices)}." if choices else ""
+        return
+    yield f"Your guess: `{entry['guess']!r}`."
+    if value not in (None, entry["guess"]) and "answer" in entry:
+        yield f"It was made before the experiment and stays; `{value!r}` was not kept."
+    elif keep_for:
+        yield f"Notebook {keep_for} comes back to it."
+    elif id in _shown and "answer" not in entry:
+        yield f'The experiment has run already: run the cell with `reveal("{id}", …)` again to compare the two.'
 
 
 @dataclass(frozen=True)
@@ -115,17 +129,23 @@ class Revealed(Note):
 
 
 def reveal(id: str, answer: Any) -> Revealed:
-    """Compare the guess with the experiment's answer, and explain; in a notebook it is displayed at once."""
+    """Compare the guess with the experiment's answer, and explain. It is shown at once, wherever it is called."""
     found = plain(answer)
 
     def change(entry: Entry) -> None:
         if "guess" in entry:  # otherwise a guess can still be made later
             entry["answer"] = found
 
-    entry = Progress().change("guesses", id, change)
-    note = Revealed(f"Guess {id}", _compared(entry, answer), explanation_of(id), "guess" in entry)
+    id = str(id)
+    kept = Progress()
+    entry = kept.change("guesses", id, change)
+    _shown.add(id)
+    said = " ".join(filter(None, [_compared(entry, answer), stranger(id), *kept.take_notes()]))
+    note = Revealed(f"Guess {id}", said, explanation_of(id), "guess" in entry)
     if _in_ipython():
         note.show()
+    elif not _values_are_shown():
+        print(note)
     return note
 
 
@@ -152,13 +172,14 @@ def _in_ipython() -> bool:
     return bool(ipython and ipython.get_ipython())
 
 
+def _values_are_shown() -> bool:
+    """Whether the value of an expression is displayed: in IPython and at Python's prompt, but not in a script."""
+    return _in_ipython() or hasattr(sys, "ps1")
+
+
 def plain(value: Any) -> Any:
     """The value as JSON stores it; as text if JSON cannot store it."""
     try:
         return json.loads(json.dumps(value))
     except (TypeError, ValueError):
         return repr(value)
-
-
-def _wrong(value: Any, choices: Sequence[Any]) -> bool:
-    return bool(choices) and value not in choices

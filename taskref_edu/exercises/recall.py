@@ -6,7 +6,7 @@ question is folded; nothing is graded or stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -17,6 +17,7 @@ from .outcomes import Verdict
 from .outline import NotebookOutline, notebooks, position
 from .predictions import explanation_of
 from .progress import Progress
+from .series_map import state_of
 
 ASKED = 2  # questions in a notebook
 TRIES = 2  # an exercise that took more comes back
@@ -36,37 +37,44 @@ class Recall:
     """The questions of a notebook; displays itself with folded answers, in a terminal in full."""
 
     items: tuple[Item, ...]
+    notes: Sequence[str] = ()  # what happened to the progress file
 
     def __str__(self) -> str:
-        parts = [f"Recall. {item.why}{item.question}\n{text_of(item.answer)}" for item in self.items]
+        parts = [f"Note: {note}" for note in self.notes]
+        parts += [f"Recall. {item.why}{item.question}\n{text_of(item.answer)}" for item in self.items]
         return "\n\n".join(parts) or "Nothing to recall."
 
     __repr__ = __str__
 
     def _repr_markdown_(self) -> str:
-        return "\n\n".join(
+        parts = [f"**Note:** {note}" for note in self.notes]
+        parts += [
             f"**Recall.** {escape(item.why, quote=False)}{item.question}"
             f"\n\n<details><summary>Answer</summary>\n\n{item.answer}\n\n</details>"
             for item in self.items
-        )
+        ]
+        return "\n\n".join(parts)
 
 
 def recall(notebook: str) -> Recall:
     """The questions at the top of a notebook, such as "03". Raises UnknownNotebook."""
     place = position(notebook)
-    known = Progress().read()
+    kept = Progress()
+    known = kept.read()
     again = list(_missed(notebooks()[place - 1], known)) if place else []
     fixed = [Item(one["question"], one["answer"]) for one in notebooks()[place].recall]
-    return Recall(tuple([*again, *fixed][:ASKED]))
+    return Recall(tuple([*again, *fixed][:ASKED]), kept.take_notes())
 
 
 def _missed(before: NotebookOutline, known: Mapping[str, Mapping[str, Any]]) -> Iterator[Item]:
     link = f"[{before.number} {before.title}]({before.file})"
     for id, question in before.guesses.items():
         entry = known["guesses"].get(id, {})
-        if question and "answer" in entry and entry["answer"] != entry["guess"]:
+        if question and state_of(entry) == "missed":
+            choices = ", ".join(f"`{choice}`" for choice in before.choices.get(id, ()))
             answer = f"`{entry['answer']}`. {explanation_of(id)}\n\n{link}"
-            yield Item(question, answer, f"You guessed {entry['guess']!r} ({id}). Once more: ")
+            asked = f"{question} {f'({choices})' if choices else ''}".strip()
+            yield Item(asked, answer, f"You guessed {entry['guess']!r} ({id}). Once more: ")
     for id in before.exercises:
         tries = tries_of(known["exercises"].get(id, {}))
         if tries > TRIES:

@@ -6,11 +6,14 @@ which writes the notebooks.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
+from .cell_rules import code_blocks
 from .minutes import GUESS, guesses_of, minutes_of
 from .source import FENCED, HEADING, Source
 
@@ -32,6 +35,7 @@ def _entry(source: Source) -> dict[str, Any]:
         "minutes": minutes_of(source),
         "exercises": source.exercise_ids,
         "guesses": {id: questions.get(id, "") for id in guesses_of(source)},
+        "choices": choices_of(source),
         "recall": recall,
     }
 
@@ -48,3 +52,26 @@ def questions_of(source: Source) -> dict[str, str]:
         elif block.kind == "code":
             found |= dict.fromkeys(GUESS.findall(block.text), question)
     return found
+
+
+def choices_of(source: Source) -> dict[str, list[Any]]:
+    """The possible answers of each prediction, where its cell lists them: `[1, 2]`, `range(7)`, but not a variable."""
+    named = {"__builtins__": {}, "list": list, "range": range}
+    found: dict[str, list[Any]] = {}
+    for id, call in guess_calls(source):
+        for keyword in call.keywords:
+            if keyword.arg == "choices":
+                with suppress(NameError):
+                    found[id] = list(
+                        eval(ast.unparse(keyword.value), named)
+                    )  # the author's text, as the notebook runs it
+    return found
+
+
+def guess_calls(source: Source) -> Iterator[tuple[str, ast.Call]]:
+    """Each `guess("03-a", …)` with its id, from the top down."""
+    for _, tree in code_blocks(source):
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Name(id="guess"), args=[ast.Constant(value=str(id)), *_]):
+                    yield id, node

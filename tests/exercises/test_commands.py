@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from taskref_edu import Task
+from taskref_edu import Task, classic
 from taskref_edu.exercises import check, exercise, guess, hint, mine, progress, reset, reveal, solution
 from taskref_edu.exercises.commands import check_and_keep, forget
 from taskref_edu.exercises.exercise import UnknownExercise, find
@@ -116,8 +118,8 @@ def test_a_guess_is_kept_and_compared() -> None:
 
 
 def test_a_right_guess() -> None:
-    guess("03-a", "both")
-    assert "and so it is" in reveal("03-a", "both").text
+    guess("03-c", "both")
+    assert "and so it is" in reveal("03-c", "both").text
 
 
 def test_no_guess_is_fine() -> None:
@@ -128,11 +130,11 @@ def test_no_guess_is_fine() -> None:
 
 
 def test_a_guess_can_be_changed_until_it_is_revealed() -> None:
-    guess("03-a", 2)
-    assert "`3`" in guess("03-a", 3).text
-    reveal("03-a", 114)
-    assert "stays; `114` was not kept" in guess("03-a", 114).text
-    assert "You guessed `3`" in reveal("03-a", 114).text
+    guess("04-a", 2)
+    assert "`1`" in guess("04-a", 1).text
+    reveal("04-a", 0)
+    assert "stays; `0` was not kept" in guess("04-a", 0).text
+    assert "You guessed `1`" in reveal("04-a", 0).text
 
 
 def test_running_again_without_the_guess_keeps_it() -> None:
@@ -141,12 +143,66 @@ def test_running_again_without_the_guess_keeps_it() -> None:
 
 
 def test_choices() -> None:
-    assert (
-        "not a possible answer. One of `'classic'`, `'inverted'`."
-        in guess("a", "Classic", choices=["classic", "inverted"]).text
-    )
-    assert "One of `'classic'`" in guess("a", None, choices=["classic", "inverted"]).text
-    assert "Notebook 06 comes back" in guess("a", "classic", choices=["classic", "inverted"], keep_for="06").text
+    both = ["classic", "inverted"]
+    assert "not a possible answer. One of `'classic'`, `'inverted'`." in guess("a", "both", choices=both).text
+    assert "One of `'classic'`" in guess("a", None, choices=both).text
+    assert "Notebook 06 comes back" in guess("a", "classic", choices=both, keep_for="06").text
+
+
+@pytest.mark.parametrize(
+    ("id", "value", "said"),
+    [
+        ("03-a", 4, "`4` is not a possible answer. One of `1`, `2`."),  # the series knows the choices
+        ("03-a", "2", "`'2'` is not a possible answer. Did you mean `2`?"),
+        ("01-c", "Classic ", "Did you mean `'classic'`?"),
+        ("01-c", classic, "`taskref_edu.approaches.classic` without quotes, a module, is not a possible answer."),
+        ("01-c", classic, "Did you mean `'classic'`?"),
+        ("05-a", {5}, "`{5}` is not a possible answer. One of `[5, 6, 7]`"),
+    ],
+)
+def test_a_value_that_is_no_choice_is_refused_with_a_sentence(id: str, value: object, said: str) -> None:
+    question = guess(id, value)
+    assert said in question.refused
+    assert said in question.text
+    assert Progress().read()["guesses"][id] == {}
+
+
+def test_a_guess_is_kept_as_the_choice_that_it_equals() -> None:
+    assert "Your guess: `2`." in guess("03-a", 2.0).text
+    assert "Your guess: `[6, 7]`." in guess("05-a", (6, 7)).text
+
+
+@pytest.mark.parametrize(("id", "said"), [("03_a", "; did you mean `03-a`?"), ("mine", ".")])
+def test_an_id_that_is_no_prediction_is_said(id: str, said: str) -> None:
+    assert guess(id, 2).text.endswith(f"The series has no prediction `{id}`{said}")
+    assert reveal(id, 2).text.endswith(f"The series has no prediction `{id}`{said}")
+
+
+def test_a_pick_after_its_experiment_is_compared_when_that_runs_again() -> None:
+    reveal("04-b", 2)
+    assert 'run the cell with `reveal("04-b", …)` again' in guess("04-b", 1).text
+    assert "You guessed `1`" in reveal("04-b", 2).text
+
+
+def test_a_script_prints_what_a_notebook_displays(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    guess("03-a", 2)
+    reveal("03-a", 2)
+    printed = capsys.readouterr().out
+    assert "Your guess: `2`." in printed
+    assert "and so it is" in printed
+    assert "with no race at all" in printed, "the explanation, in full"
+    monkeypatch.setattr("sys.ps1", ">>> ", raising=False)  # at the prompt Python shows the value
+    reveal("03-a", 2)
+    assert capsys.readouterr().out == ""
+
+
+def test_what_was_not_saved_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TASKREF_HOME", str(tmp_path / "file" / "home"))
+    assert "Progress was not saved" in guess("03-a", 2).text
+    assert "Progress was not saved" in reveal("03-a", 2).text
 
 
 def test_a_guess_at_an_earlier_version_of_the_question_is_dropped() -> None:

@@ -237,6 +237,16 @@ def test_a_guess_is_picked_with_a_button_and_locked(kernel: Kernel) -> None:
     assert "Your guess" in again
 
 
+def test_a_guess_in_code_that_is_no_choice_or_has_no_quotes_gets_a_sentence(kernel: Kernel) -> None:
+    kernel.run("from taskref_edu.exercises import *")
+    said = kernel.shown('print(guess("03-a", "2").buttons().children[0].value)')
+    assert "is not a possible answer. Did you mean <code>2</code>?" in said
+    for typed in ("never", "at the call"):
+        shown = kernel.shown(f'guess("01-a", {typed}, choices=["at the call", "never"])', allow_errors=True)
+        assert 'A word needs quotes: `guess("01-a", "at the call")`' in shown
+    assert "quotes" not in kernel.shown("guesses = never", allow_errors=True)
+
+
 def test_reveal_shows_itself_wherever_it_is_called(kernel: Kernel) -> None:
     kernel.run("from taskref_edu.exercises import *")
     shown = kernel.run('reveal("99-b", 2)\nanswer = 1 + 1\nprint(answer)')

@@ -41,7 +41,7 @@ def test_a_missed_prediction_comes_back_in_the_next_notebook_and_only_there() ->
     guess("03-a", 1)
     reveal("03-a", 2)
     first, second = recall("04").items
-    assert first.question.endswith("How many times does classic, as written, charge it?")
+    assert first.question.endswith("How many times does classic, as written, charge it? (`1`, `2`)")
     assert "You guessed 1 (03-a)." in first.why
     assert first.answer.startswith("`2`. Twice, and with no race at all")
     assert "(03_duplicates.ipynb)" in first.answer
@@ -68,6 +68,16 @@ def test_answers_are_folded_in_a_notebook_and_printed_in_a_terminal() -> None:
     assert answer in str(shown)
     with pytest.raises(UnknownNotebook, match="notebook '4' not found; there are 00, 01"):
         recall("4")
+
+
+def test_a_damaged_progress_is_said__and_costs_no_question(tmp_path: Path) -> None:
+    (tmp_path / "progress.json").write_text("{")
+    shown = recall("04")
+    assert "was set aside as" in shown._repr_markdown_()
+    assert "was set aside as" in str(shown)
+    assert len(shown.items) == 2
+    (tmp_path / "progress.json").write_text('{"guesses": {"03-a": {"answer": 2}}}')
+    assert not any(item.why for item in recall("04").items)
 
 
 def test_every_notebook_has_its_two_questions_and_every_prediction_its_question() -> None:
@@ -101,8 +111,8 @@ def test_the_map_fills() -> None:
 
 def test_a_claim_fills_with_the_notebooks_that_try_it() -> None:
     assert {number for _, evidence in CLAIMS for number in (*evidence, VERDICT)} <= {one.number for one in notebooks()}
-    guess("01-a", 1)
-    reveal("01-a", 1)
+    guess("01-a", "never")
+    reveal("01-a", "at the call")
     shares = dict(whole_map().claims())
     assert 0 < shares["2 simpler worker functions"] == shares["A classic is simpler at first"] < 0.5
     assert shares["4 natural prevention of duplicates"] == 0

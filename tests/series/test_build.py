@@ -113,10 +113,12 @@ def test_questions_and_answers_are_package_data(series: Series) -> None:
     package.mkdir(parents=True)
     series.change("More prose.", "More prose.\n\nIs it\ntwo?")
     series.change("{recall} Who claims?", "{recall} Who claims it?")
+    series.change('guess("01-a", None)', 'guess("01-a", choices=range(3))')
     build(series.root)
     (entry,) = json.loads((package / "outline.json").read_text())
     assert (entry["number"], entry["minutes"], entry["exercises"]) == ("01", 20, ["1.1"])
     assert entry["guesses"] == {"01-a": "Is it two?"}
+    assert entry["choices"] == {"01-a": [0, 1, 2]}
     assert entry["recall"][1] == {"question": "Who claims it?", "answer": "The worker."}
 
 
