@@ -58,16 +58,14 @@ class Buttons(anywidget.AnyWidget):
             return commands.hint(self._exercise.id)
         if name == "solution":
             return commands.solution(self._exercise.id)
-        commands.forget(self._exercise, before)
+        kept = " ".join(commands.forget(self._exercise, before)) or commands.KEPT
         heading = f"{self._exercise.id} {self._exercise.title}, as it was given"
         if before:
             return Note(
                 heading,
-                "The cell holds its first text again. Your attempts are kept; undo in the cell brings back the last.",
+                f"The cell holds its first text again. {kept} Undo in the cell brings back what was there.",
             )
-        return Note(
-            heading, f"```python\n{self.stub}\n```\n\nPaste this over the cell and run it. Your attempts are kept."
-        )
+        return Note(heading, f"```python\n{self.stub}\n```\n\nPaste this over the cell and run it. {kept}")
 
 
 def buttons(id: str) -> Buttons:

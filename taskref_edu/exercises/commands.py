@@ -21,6 +21,8 @@ from .progress import Progress
 from .scoreboard import scoreboard
 from .series_map import SeriesMap, SmallMap, series_map, small_map
 
+KEPT = "Your attempts are kept."
+
 
 def check(id: str) -> Outcome:
     """Check the last attempt at the exercise again, even if it was made in another kernel."""
@@ -45,14 +47,15 @@ def hint(id: str) -> Note:
     def ask(entry: dict[str, Any]) -> None:
         entry["hints"] = min(entry.get("hints", 0) + 1, count)
 
-    number = Progress().change("exercises", exercise.id, ask)["hints"]
+    entry, notes = _changed(exercise, ask)
+    number = entry["hints"]
     more = (
         f'`hint("{id}")` gives the next one.'
         if number < count
         else f'That was the last; `solution("{id}")` shows ours.'
     )
     given = [f"{place}. {text.strip()}" for place, text in enumerate(exercise.hints[:number], 1)]
-    return Note(f"Hint {number} of {count} for {id} {exercise.title}", "\n\n".join([*given, more]))
+    return Note(f"Hint {number} of {count} for {id} {exercise.title}", "\n\n".join([*given, more, *notes]))
 
 
 def solution(id: str) -> Note:
@@ -62,11 +65,12 @@ def solution(id: str) -> Note:
     def ask(entry: dict[str, Any]) -> None:
         entry["asked"] = entry.get("asked", 0) + 1
 
-    entry = Progress().change("exercises", exercise.id, ask)
+    entry, notes = _changed(exercise, ask)
     if "passed_at" not in entry and entry["asked"] < 2:
         return Note(
             f"The solution of {id} {exercise.title}",
-            f'You have not passed it yet. `hint("{id}")` is the smaller step; ask again to see the solution.',
+            f'You have not passed it yet. `hint("{id}")` is the smaller step; ask again to see the solution. '
+            + " ".join(notes),
         )
     kept = Progress().last_attempt(exercise.id)
     ours = exercise.cell(exercise.solution)
@@ -103,17 +107,20 @@ def reset(id: str) -> Note:
     """Give the exercise's original text again, in a notebook as a new cell; the old attempts are kept."""
     exercise = find(id)
     stub = exercise.cell()
-    forget(exercise)
+    notes = forget(exercise)
     if offer_cell(stub):
         said = "The original text is in a new cell below. Of two cells with the same id, the last one counts."
     else:
         said = "Paste this into its cell."
-    kept = f"`taskref reset {id}` in a terminal puts it into the notebook itself. Your attempts are kept."
+    kept = f"`taskref reset {id}` in a terminal puts it into the notebook itself. {' '.join(notes) or KEPT}"
     return Note(f"{id} {exercise.title}, as it was given", f"```python\n{stub.strip()}\n```\n\n{said} {kept}")
 
 
-def forget(exercise: Exercise, text: str = "") -> None:
-    """Back to "not attempted", hints from the first; the attempts stay in the file, and so does this text."""
+def forget(exercise: Exercise, text: str = "") -> list[str]:
+    """Back to "not attempted", hints from the first; the attempts stay in the file, and so does this text.
+
+    Returns what happened to the progress file, as sentences.
+    """
 
     def start_again(entry: dict[str, Any]) -> None:
         keep_text(entry, exercise, text)
@@ -121,7 +128,13 @@ def forget(exercise: Exercise, text: str = "") -> None:
             entry.pop(key, None)
         entry["outcome"] = str(Verdict.NOT_ATTEMPTED)
 
-    Progress().change("exercises", exercise.id, start_again)
+    return _changed(exercise, start_again)[1]
+
+
+def _changed(exercise: Exercise, change: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], list[str]]:
+    """The exercise's entry after a change, and what happened to the progress file, as sentences."""
+    kept = Progress()
+    return kept.change("exercises", exercise.id, change), kept.take_notes()
 
 
 def keep_text(entry: dict[str, Any], exercise: Exercise, text: str) -> None:
@@ -154,7 +167,7 @@ def mine(id: str) -> Callable[..., Any]:
     So an experiment in a later cell can build on an answer without depending on it.
     """
     exercise = find(id)
-    kept = [one for one in Progress().exercise(exercise.id).get("attempts", []) if one["outcome"] == Verdict.PASSED]
+    kept = [one for one in Progress().exercise(exercise.id).get("attempts", []) if one.get("outcome") == Verdict.PASSED]
     if kept:
         print(f"{id} {exercise.title}: your own {exercise.function}()")
         return load(Attempt(id, kept[-1]["source"], tuple(kept[-1].get("imports", ())))).function

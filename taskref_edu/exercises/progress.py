@@ -2,7 +2,7 @@
 
 It is written as a whole and moved into place, under a lock. A file that cannot be read is set aside, never lost;
 `taskref check` restores the outcomes, because the notebooks contain the answers. If the folder cannot be written,
-checks still work, but nothing is remembered. The file does not contain the learner's name.
+that is said, and entries are remembered until the process ends. The file does not contain the learner's name.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from .outcomes import Outcome, Verdict
 
 KEPT = 20  # attempts kept for each exercise
 Entry = dict[str, Any]
+_unsaved: dict[tuple[Path, str, str], Entry] = {}  # by file, part and id: what could not be written
+TYPES = {"attempts": list, "outcome": str, "passed_at": str, "checks": int, "hints": int, "asked": int}
 
 
 def home() -> Path:
@@ -47,8 +49,13 @@ class Progress:
 
     def read(self) -> dict[str, dict[str, Entry]]:
         """`{"exercises": {id: entry}, "guesses": {id: entry}}`; empty entries if there is no file."""
-        if not self.path.exists():
-            return _empty()
+        known = self._read_locked() if self.path.exists() else _empty()
+        for (path, part, id), entry in _unsaved.items():
+            if path == self.path:
+                known[part][id] = entry
+        return known
+
+    def _read_locked(self) -> dict[str, dict[str, Entry]]:
         try:
             with locked(self.folder / "lock"):
                 return self._read()
@@ -91,17 +98,20 @@ class Progress:
 
     def change(self, part: str, id: str, change: Callable[[Entry], None]) -> Entry:
         """Change one entry under the lock and write the file; returns the entry."""
+        key = (self.path, part, id)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with locked(self.folder / "lock"):
                 known = self._read()
                 entry = known[part].setdefault(id, {})
+                entry.update(_unsaved.get(key, {}))
                 change(entry)
                 write_whole(self.path, json.dumps(known, indent=1, ensure_ascii=False) + "\n")
+                _unsaved.pop(key, None)
                 return entry
         except OSError as error:
             self._notes.append(f"Progress was not saved: {self.path}: {error.strerror or error}.")
-            entry = {}
+            entry = _unsaved.setdefault(key, self.read()[part].get(id, {}))
             change(entry)
             return entry
 
@@ -129,8 +139,9 @@ def _checked(found: Any) -> dict[str, dict[str, Entry]]:
         if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
             raise ValueError(f"{part!r} is not an object of objects")
         for entry in entries.values():
-            kept = entry.get("attempts", [])
-            if not isinstance(kept, list) or not all(map(_is_attempt, kept)):
+            if not all(isinstance(entry.get(key, kind()), kind) for key, kind in TYPES.items()):
+                raise ValueError(f"one of {', '.join(TYPES)} is of another type")
+            if not all(map(_is_attempt, entry.get("attempts", []))):
                 raise ValueError("an attempt has no source")
     return found
 

@@ -31,7 +31,8 @@ SEEN = "The document's claims, and how much of the evidence you have seen"
 SHAPES: Mapping[State, str] = {"right": "✔", "missed": "≠", "open": "·"}
 FULL, HALF, EMPTY = "#166534", "#b45309", "#78716c"  # white text has a contrast of at least 4.5 : 1 on each
 COLOURS: Mapping[State, str] = {"right": FULL, "missed": HALF, "open": EMPTY}
-LEGEND = "✔ passed or predicted right, ≠ predicted otherwise, · open; ★ a core exercise: do these if time is short"
+WORDS: Mapping[State, str] = {"right": "predicted right", "missed": "predicted otherwise", "open": "open"}
+LEGEND = "✔ passed or predicted right, ≠ predicted otherwise, outlined: open; ★ core: do these if time is short"
 CELL = "padding:3px 10px 3px 0;text-align:left;vertical-align:top"
 
 
@@ -173,8 +174,9 @@ def bar_text(share: float, width: int = 5) -> str:
 
 
 def _row(stop: Stop) -> str:
-    cells = (_link(stop.outline), str(stop.outline.minutes), _exercises(stop), _guesses(stop))
-    return "<tr>" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
+    cells = (str(stop.outline.minutes), _exercises(stop), _guesses(stop))
+    head = f'<th scope="row" style="{CELL};font-weight:normal">{_link(stop.outline)}</th>'
+    return f"<tr>{head}" + "".join(f'<td style="{CELL}">{cell}</td>' for cell in cells) + "</tr>"
 
 
 def _link(outline: NotebookOutline) -> str:
@@ -184,24 +186,34 @@ def _link(outline: NotebookOutline) -> str:
 
 def _exercises(stop: Stop) -> str:
     return "".join(
-        _token(f"{row.id}{' ★' if row.core else ''}", "right" if row.passed else "open", f"{row.title}: {row.state}")
+        _token(
+            f"{row.id}{' ★' if row.core else ''}",
+            "right" if row.passed else "open",
+            f"exercise {row.id}{', core' if row.core else ''}, {row.title}: {row.state.partition(' ')[2]}",
+        )
         for row in stop.exercises
     )
 
 
 def _guesses(stop: Stop) -> str:
     return "".join(
-        _token(id.partition("-")[2], state, stop.outline.guesses[id], round_=True) for id, state in stop.guesses.items()
+        _token(id.partition("-")[2], state, f"prediction {id}: {WORDS[state]}. {stop.outline.guesses[id]}", round_=True)
+        for id, state in stop.guesses.items()
     )
 
 
-def _token(text: str, state: State, title: str, *, round_: bool = False) -> str:
+def _token(text: str, state: State, label: str, *, round_: bool = False) -> str:
+    """A small tile; a screen reader reads the label instead of the letter and its sign."""
     radius = "10px" if round_ else "4px"
     style = f"display:inline-block;padding:0 7px;margin:1px 4px 1px 0;border-radius:{radius};white-space:nowrap"
     if state == "open":
-        return f'<span style="{style};border:1px solid {EMPTY}" title="{escape(title)}">{escape(text)}</span>'
-    fill = f"border:1px solid {COLOURS[state]};color:#ffffff;background:{COLOURS[state]}"
-    return f'<span style="{style};{fill}" title="{escape(title)}">{escape(text)} {SHAPES[state]}</span>'
+        style += f";border:1px solid {EMPTY}"
+    else:
+        style += f";border:1px solid {COLOURS[state]};color:#ffffff;background:{COLOURS[state]}"
+        text += f" {SHAPES[state]}"
+    return (
+        f'<span role="img" aria-label="{escape(label)}" title="{escape(label)}" style="{style}">{escape(text)}</span>'
+    )
 
 
 def _tile(stop: Stop, here: bool) -> str:

@@ -64,6 +64,8 @@ def test_the_same_text_is_kept_once_and_many_are_bounded() -> None:
         '{"exercises": {"1.1": 3}}',
         '{"exercises": {"1.1": {"attempts": [{}]}}}',
         '{"exercises": {"1.1": {"attempts": [{"source": 1}]}}}',
+        '{"exercises": {"1.1": {"attempts": null}}}',
+        '{"exercises": {"1.1": {"hints": "two"}}}',
         "[" * 100_000,
         "\ud800",
     ],
@@ -91,13 +93,19 @@ def test_what_a_newer_version_added_stays(home: Path) -> None:
     assert known["exercises"]["1.1"]["colour"] == "red"
 
 
-def test_a_folder_that_cannot_be_made_costs_only_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_made_is_said__and_remembered_until_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("TASKREF_HOME", str(tmp_path / "file" / "home"))
     progress = Progress()
     assert progress.change("exercises", "1.1", lambda entry: entry.update(hints=1)) == {"hints": 1}
     assert "Progress was not saved" in progress.take_notes()[0]
     assert progress.take_notes() == []
+    assert Progress().read()["exercises"] == {"1.1": {"hints": 1}}
+    (tmp_path / "file").unlink()
+    assert progress.change("exercises", "1.1", lambda entry: entry.update(asked=1)) == {"hints": 1, "asked": 1}
+    assert json.loads(progress.path.read_text())["exercises"] == {"1.1": {"hints": 1, "asked": 1}}
 
 
 def test_threads_do_not_overwrite_each_other() -> None:

@@ -109,6 +109,17 @@ def test_the_map_fills() -> None:
     assert all(claim in html for claim, _ in CLAIMS)
 
 
+def test_a_screen_reader_hears_words_instead_of_letters_and_signs() -> None:
+    guess("03-a", 1)
+    reveal("03-a", 2)
+    try_it("3.2", PASSED)
+    html = progress("03")._repr_html_()
+    assert 'aria-label="prediction 03-a: predicted otherwise. Ann clicks, and' in html
+    assert 'aria-label="prediction 03-b: open. ' in html
+    assert 'aria-label="exercise 3.2, core, Two clicks, four versions: passed"' in html
+    assert 'aria-label="03 Duplicates: 20% done, you are here"' in html
+
+
 def test_a_claim_fills_with_the_notebooks_that_try_it() -> None:
     assert {number for _, evidence in CLAIMS for number in (*evidence, VERDICT)} <= {one.number for one in notebooks()}
     guess("01-a", "never")
