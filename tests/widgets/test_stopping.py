@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import Engine
 
 from taskref_edu import TaskQueue
+from taskref_edu.lab.player.notebook_cell import Cell
 from taskref_edu.widgets import Panel
-from taskref_edu.widgets import live_cells as cells
 from tests.conftest import until
 
 from .conftest import Hand
@@ -81,7 +81,7 @@ def all_models() -> dict[str, object]:
 
 
 def in_cell(monkeypatch: pytest.MonkeyPatch, name: str, run: str) -> None:
-    monkeypatch.setattr("taskref_edu.widgets.panel.panel.current_cell", lambda: cells.Cell(name, run))
+    monkeypatch.setattr("taskref_edu.widgets.panel.panel.current_cell", lambda: Cell(name, run))
 
 
 def test_a_cell_run_again_takes_its_old_panel_away(

@@ -12,12 +12,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from dataclasses import replace
 from typing import Any
-
-from sqlalchemy import Engine
 
 from ...database.observed_connection import ObservedConnection
 from ...database.sqlite_engine import observers_of
@@ -34,43 +32,6 @@ class Killed(BaseException):
     """Raised at a statement of a killed worker; not an Exception, so that handlers do not catch it."""
 
 
-class StatementFault:
-    """A fault in the statements of one thread on one engine: `act` is called before each of them, except ROLLBACK."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._attached = ExitStack()
-        self._thread: int | None = None
-        self._act: Callable[[ObservedConnection], None] = lambda connection: None
-
-    @contextmanager
-    def on_this_thread(self) -> Iterator[None]:
-        """The fault applies to the calling thread until the block ends; later, another thread may have its id."""
-        before, self._thread = self._thread, threading.get_ident()
-        try:
-            yield
-        finally:
-            self.lift()
-            self._thread = before
-
-    def put(self, act: Callable[[ObservedConnection], None]) -> None:
-        """Call `act` before that thread's statements. Raises TypeError if the engine cannot be observed."""
-        observers = observers_of(self._engine)
-        self._act = act
-        self._attached.close()
-        self._attached.enter_context(observers.attached(self))
-
-    def lift(self) -> None:
-        """Remove the fault."""
-        self._attached.close()
-
-    def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
-        # ROLLBACK is let through: a killed process's transaction is rolled back, too.
-        if threading.get_ident() == self._thread and sql != "ROLLBACK":
-            self._act(connection)
-        return run()
-
-
 class KillableWorker(Worker):
     """A worker of a panel. Calls `refused(task, error)` when its task's result came too late."""
 
@@ -79,7 +40,9 @@ class KillableWorker(Worker):
         own.lease = min(queue.lease, LEASE)
         super().__init__(own, name=name)
         self._refused = refused
-        self._fate = StatementFault(queue.engine)
+        self._engine = queue.engine
+        self._task_thread: int | None = None  # the one that runs its tasks
+        self._observed = ExitStack()
         self._thaw = threading.Event()
         self.frozen = False
         self.end: str | None = None  # how it was killed
@@ -88,17 +51,16 @@ class KillableWorker(Worker):
         """Kill it now; return at which moment. Raises TypeError on a server."""
         task = self.status.task
         end = f"killed while it ran task {task.id}" if task else "killed between two tasks"
-        self._fate.put(self._die)
+        self._observe()
         self.end, self.frozen = end, False
         self.heartbeat.silent = True
-        self._thaw.set()
         self.stop(timeout=0)
         return end
 
     def freeze(self) -> None:
         """Stall at the next statement. Raises TypeError on a server."""
         self._thaw.clear()
-        self._fate.put(self._stand_still)
+        self._observe()
         self.frozen = True
         self.heartbeat.silent = True
 
@@ -124,15 +86,32 @@ class KillableWorker(Worker):
         with self.heartbeat:
             return super().step()
 
-    def working(self) -> AbstractContextManager[object]:
-        return self._fate.on_this_thread()
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        before, self._task_thread = self._task_thread, threading.get_ident()
+        try:
+            yield
+        finally:
+            self._observed.close()  # later, another thread may have this one's id
+            self._task_thread = before
 
     def finished(self, task: RunningTask, error: BaseException | None) -> None:
         if isinstance(error, StaleLease):
             self._refused(task, describe(error))
 
-    def _die(self, connection: ObservedConnection) -> None:
-        raise Killed(self.end)
+    def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
+        """A statement of the engine, since kill() or freeze()."""
+        # ROLLBACK is let through: a killed process's transaction is rolled back, too.
+        if threading.get_ident() == self._task_thread and sql != "ROLLBACK":
+            if self.frozen:
+                self._stand_still(connection)
+            if self.end is not None:
+                raise Killed(self.end)
+        return run()
+
+    def _observe(self) -> None:
+        self._observed.close()
+        self._observed.enter_context(observers_of(self._engine).attached(self))
 
     def _stand_still(self, connection: ObservedConnection) -> None:
         # Not inside a transaction, where it would block every other writer.
@@ -140,10 +119,9 @@ class KillableWorker(Worker):
             return
         while _holds(connection, task) and not self._thaw.wait(0.1):
             pass
-        if self.end is not None:
-            self._die(connection)
-        self._fate.lift()
-        self.frozen = self.heartbeat.silent = False
+        if self.end is None:
+            self._observed.close()
+            self.frozen = self.heartbeat.silent = False
 
 
 def _holds(connection: ObservedConnection, task: RunningTask) -> bool:

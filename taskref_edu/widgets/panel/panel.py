@@ -16,7 +16,6 @@ from ipywidgets import Box, VBox, Widget
 from ...lab.player.notebook_cell import current_cell
 from ...queue.task_queue import TaskQueue
 from ..display.panel_recording import PanelRecording
-from ..live_cells import forget, remember, stop_former
 from .actions import PanelActions
 from .click_transactions import plain
 from .conditions import Until, on_side
@@ -31,6 +30,7 @@ from .watcher import Watcher
 
 RE_RUN = "re-run this cell to make it live"
 CALM = 0.25  # seconds between two updates of the controls without a click
+_live: set[Panel] = set()  # a cell that runs again rebinds its variables, and nothing else references its old panel
 
 
 class Panel:
@@ -55,10 +55,10 @@ class Panel:
             raise ValueError(f"approach {approach!r} found; classic, inverted or both expected")
         self.queue = queue
         self.approach = approach
-        self.cell = current_cell()
         names: list[Name] = ["classic", "inverted"] if approach == "both" else [approach]
-        self.places = frozenset([queue, (queue.engine.url, names[-1])])
-        stop_former(self)
+        self._cell = current_cell()
+        self._places = {queue, (queue.engine.url, names[-1])}  # two panels on one of them would disturb each other
+        self._stop_former()
         self._reason: str | None = None
         self._shown_at = self._checked_at = 0.0
         self._started_over = 0
@@ -81,7 +81,7 @@ class Panel:
         self._build()
         self._look()
         self._watcher.start()
-        remember(self)
+        _live.add(self)
 
     @property
     def scenarios(self) -> list[str]:
@@ -147,7 +147,7 @@ class Panel:
             side.close()
         self._actions.join(5)
         self._watcher.stop()
-        forget(self)
+        _live.discard(self)
 
     def close(self, reason: str = "stopped") -> None:
         """Stop, and remove the widgets from the page and from memory."""
@@ -167,6 +167,13 @@ class Panel:
         view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
         display({"application/vnd.jupyter.widget-view+json": view, "text/plain": repr(self)}, raw=True)
         display({"text/html": static_copy(self.views, RE_RUN), "text/plain": "(its tables as HTML)"}, raw=True)
+
+    def _stop_former(self) -> None:
+        for old in [*_live]:
+            if old._cell and self._cell and old._cell.name == self._cell.name and old._cell.run != self._cell.run:
+                old.close()  # its cell runs again, and its output is gone from the page
+            elif old._places & self._places:
+                old.stop("replaced by a newer panel")
 
     def _build(self) -> None:
         sides = Box([view.box for view in self.views])
