@@ -16,9 +16,10 @@ from .lab import Lab, Notebook
 QUEUE = """\
 from taskref_edu import TaskQueue, open_database
 from taskref_edu.widgets import Panel
-from taskref_edu.widgets.panel.actions import PanelActions
-as_it_is = PanelActions.set_seconds
-PanelActions.set_seconds = lambda self, seconds: as_it_is(self, 1.5 if seconds > 2 else 0.1)  # nobody waits for 5 s
+from taskref_edu.widgets.panel.scenarios import SCENARIOS
+for act in [act for story in SCENARIOS.values() for step in story.steps for act in (*step.acts, *step.then)]:
+    if seconds := act.get("set", {}).get("seconds"):
+        act["set"]["seconds"] = 1.5 if seconds > 2 else 0.1  # nobody waits for 5 s
 queue = TaskQueue(open_database(), lease=0.8, backoff=0)"""
 PANEL = """\
 panel = Panel(queue, approach="both")

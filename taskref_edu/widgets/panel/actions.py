@@ -18,8 +18,8 @@ from .conditions import SCENARIO_OVER, still_open
 from .controls import BUTTONS
 from .offers import NO_ORDER, NO_SCENARIO
 from .order_actions import ON_ALL, ON_ORDERS
-from .scenario_player import PACE, ScenarioPlayer
-from .scenarios import SCENARIOS, Act
+from .scenario_player import ScenarioPlayer
+from .scenarios import SCENARIOS
 from .side import Side
 from .worker_actions import NO_THREAD, ON_WORKERS
 
@@ -46,17 +46,17 @@ class PanelActions:
         self.ended = False
         self.started_over = 0  # how many times
         self.heard = ""  # number of the latest message, so that a page can tell whether a state is older than its click
-        self._before_scenario: tuple[float, int] | None = None  # seconds and workers
+        self._before_scenario: dict[str, Any] = {}  # the fields as they were
         self._hurry = hurry
         self._lock = threading.Lock()
         self._notice, self._repeated, self._not_yet = "", 0, ""
         self._storm: threading.Thread | None = None
         self._acts: dict[str, Callable[[], object]] = {
             "new_order": partial(self._on_each, self._new_order),
-            "storm": lambda: self.storm(self.clicks, self.how),
+            "storm": self._start_storm,
             "run": lambda: self.run(self.scenario),
             "next": self._next,
-            "play": self.play,
+            "play": self._play,
             "end": self._leave_scenario,
             "start_over": self._start_over,
             **{name: partial(self._on_order, name) for name in ON_ORDERS},
@@ -83,24 +83,32 @@ class PanelActions:
             if self.player.ended:
                 self._restore()
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """What can be set, by hand or by a scenario."""
+        workers = max(len(side.pool.workers) for side in self.sides)
+        return {"seconds": self.seconds, "clicks": self.clicks, "how": self.how, "workers": workers}
+
     # What clicks and scenarios do
 
     def hear(self, content: dict[str, Any]) -> None:
-        """Do what a page requests; invalid requests are ignored."""
-        if self.ended:
-            return
-        self.heard = str(content.get("sent", ""))
-        order, number = content.get("select"), content.get("guess")
+        """Do what a page requests."""
+        if not self.ended:
+            self.heard = str(content.get("sent", ""))
+            self.act(content)
+            self._hurry()
+
+    def act(self, content: dict[str, Any]) -> None:
+        """Do what a page or a step of a scenario requests; invalid requests are ignored."""
+        order, number, fields = content.get("select"), content.get("guess"), content.get("set")
         if type(order) is int:
             self.selected = order
+        for name, value in fields.items() if isinstance(fields, dict) else ():
+            self._set(name, value)
         if (name := content.get("click")) in self._acts:
             self.click(str(name))
         elif type(number) is int and self.player is not None:
             self.player.guess(number)
-        fields = content.get("set")
-        for name, value in fields.items() if isinstance(fields, dict) else ():
-            self._set(name, value)
-        self._hurry()
 
     def click(self, name: str) -> None:
         """Do what the button of this name does; errors go to the status line. ValueError for an unknown button."""
@@ -116,43 +124,6 @@ class PanelActions:
             self._notice = text
         self._hurry()
 
-    def storm(self, clicks: int, how: How) -> None:
-        """Pay the selected order `clicks` times at once, in the background."""
-        with self._lock:
-            under_way = any(side.storming for side in self.sides)
-            for side in self.sides:
-                side.storming = under_way or self.selected is not None
-        if self.selected is None:
-            self.say(NO_ORDER)
-        elif under_way:
-            self.say("the last storm is still under way")
-        else:
-            self.say(f"order {self.selected}: {clicks} clicks under way")
-            strike = partial(self._strike, self.selected, clicks, how)
-            self._storm = threading.Thread(target=strike, name="panel storm", daemon=True)
-            self._storm.start()
-
-    def act(self, act: Act) -> None:
-        """Do one action of a scenario."""
-        match act:
-            case "click", str(name):
-                self.click(name)
-            case "storm", int(clicks), how:
-                self.storm(clicks, how)  # type: ignore[arg-type] - the scenarios' test plays each of them
-            case "seconds", seconds:
-                self.set_seconds(float(seconds))
-            case "workers", count:
-                self.set_workers(int(count))
-
-    def set_seconds(self, seconds: float) -> None:
-        """Set how long a payment takes from now on."""
-        self.seconds = seconds
-
-    def set_workers(self, count: int) -> None:
-        """Set the number of workers on each side: 1 or 2."""
-        if any(len(side.pool.workers) != count for side in self.sides):
-            self._on_each(lambda side: side.pool.set_count(count))
-
     def run(self, scenario: str) -> None:
         """Start a scenario. ValueError, with the list, if there is none of this name."""
         counts = lambda: {side.name: side.counts() for side in self.sides}  # noqa: E731
@@ -160,17 +131,11 @@ class PanelActions:
         if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.pool.workers):
             self.click("stop")  # only the scenario's steps may start tasks
         self._restore()
-        self._before_scenario = self.seconds, len(self.sides[0].pool.workers)
-        self.set_workers(1)
+        self._before_scenario = self.fields
+        self._set("workers", 1)
         player.begin()
         self.player = player
         self.say(f"{scenario}: read, guess, and let it happen")
-
-    def play(self, pace: float = PACE) -> None:
-        """Play the remaining steps automatically."""
-        if (player := self._current_player()) is not None:
-            player.play(pace)
-            self._hurry()
 
     def still_open(self, condition: str) -> str | None:
         """Why a condition of `conditions.py` is not true yet; None if it is. ValueError for an unknown condition."""
@@ -194,7 +159,8 @@ class PanelActions:
         elif name == "scenario" and value in SCENARIOS:
             self.scenario = value
         elif name == "workers" and value in (1, 2):
-            self.set_workers(value)
+            if any(len(side.pool.workers) != value for side in self.sides):
+                self._on_each(lambda side: side.pool.set_count(value))
         elif name == "lens":
             self.lens_open = value is True
 
@@ -216,6 +182,22 @@ class PanelActions:
         self._on_each(lambda side: side.click(name, f"{BUTTONS[name][0]}, order {order_id}", order_id))
         if name == "delete":
             self.selected = None  # the watcher selects another one, or this one if it is still there
+
+    def _start_storm(self) -> None:
+        """Pay the selected order many times at once, in the background."""
+        with self._lock:
+            under_way = any(side.storming for side in self.sides)
+            for side in self.sides:
+                side.storming = under_way or self.selected is not None
+        if self.selected is None:
+            self.say(NO_ORDER)
+        elif under_way:
+            self.say("the last storm is still under way")
+        else:
+            self.say(f"order {self.selected}: {self.clicks} clicks under way")
+            strike = partial(self._strike, self.selected, self.clicks, self.how)
+            self._storm = threading.Thread(target=strike, name="panel storm", daemon=True)
+            self._storm.start()
 
     def _strike(self, order_id: int, clicks: int, how: How) -> None:
         """Runs on the storm's own thread: one side after the other, then the results of both."""
@@ -244,18 +226,21 @@ class PanelActions:
             self._restore()
             self.say("scenario: left")
 
+    def _play(self) -> None:
+        if (player := self._current_player()) is not None:
+            player.play()
+            self._hurry()
+
     def _restore(self) -> None:
-        before, self._before_scenario = self._before_scenario, None
-        if before is not None:
-            self.seconds = before[0]
-            for side in self.sides:
-                side.pool.set_count(before[1])
+        before, self._before_scenario = self._before_scenario, {}
+        for name, value in before.items():
+            self._set(name, value)
 
     def _start_over(self) -> None:
         if any(side.storming for side in self.sides):
             self.say("start over: the clicks of a storm are under way; try again when they have ended")
             return
-        self.player = self._before_scenario = self.selected = None
+        self.player, self.selected, self._before_scenario = None, None, {}
         self.seconds = SECONDS
         self._on_each(lambda side: side.start_over())
         self.started_over += 1

@@ -22,7 +22,7 @@ from sqlalchemy import exc as sqlalchemy_errors
 from ...approaches import as_written, classic, inverted
 from ...arguments import counted
 from ...database.sqlite_engine import observers_of
-from ...database.transactions import reading, writing
+from ...database.transactions import writing
 from ...models import Order, Task
 from ...queue.task_queue import TaskQueue
 from .click_transactions import plain
@@ -33,21 +33,17 @@ STORM_TIMEOUT = 5.0  # seconds that a click of a storm waits for the others; the
 Click = Callable[[], Task | None]
 
 
-def storm(engine: Engine, queue: TaskQueue, approach: ModuleType, order_id: int, clicks: int, how: How) -> str:
+def storm(engine: Engine, queue: TaskQueue, approach: ModuleType, order: Order, clicks: int, how: How) -> str:
     """Pay the order from `clicks` threads, wait for them, and return the result in words."""
-    with reading(engine) as session:
-        order = existing(session, order_id)
-    if order.status == "paid":
-        return f"order {order_id}: already paid; a new order shows more"
     with ExitStack() as stack:
         if how == "as written":
             click = _as_written(engine, approach, order)
             if engine.dialect.name == "sqlite":
                 stack.enter_context(observers_of(engine).attached(_AllCheckFirst(clicks)))
         else:
-            click = _at_its_best(engine, queue, approach, order_id)
+            click = _at_its_best(engine, queue, approach, order)
         results = _at_once(click, clicks)
-    return f"order {order_id}, {clicks} clicks {how}: {_outcome(results, approach, how)}"
+    return f"order {order.id}, {clicks} clicks {how}: {_outcome(results, approach, how)}"
 
 
 def _as_written(engine: Engine, approach: ModuleType, order: Order) -> Click:
@@ -56,10 +52,10 @@ def _as_written(engine: Engine, approach: ModuleType, order: Order) -> Click:
     return lambda: enqueue_once(engine, order)
 
 
-def _at_its_best(engine: Engine, queue: TaskQueue, approach: ModuleType, order_id: int) -> Click:
+def _at_its_best(engine: Engine, queue: TaskQueue, approach: ModuleType, order: Order) -> Click:
     def click() -> Task | None:
         with writing(engine) as session:
-            return approach.enqueue_payment_once(session, queue, existing(session, order_id))
+            return approach.enqueue_payment_once(session, queue, existing(session, order.id or 0))
 
     return click
 

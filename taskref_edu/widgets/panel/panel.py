@@ -21,11 +21,10 @@ from .click_transactions import plain
 from .conditions import Until, on_side
 from .controls import BUTTONS, OFFERED, Controls
 from .offers import SideFacts, offers, primary
-from .scenario_player import PACE
 from .scenarios import SCENARIOS
 from .side import APPROACHES, Name, Side, queue_beside
 from .side_view import SideView, static_copy
-from .sql_lens import SeenStatement, lens_html
+from .sql_lens import SeenClick, lens_html
 from .watcher import Watcher
 
 RE_RUN = "re-run this cell to make it live"
@@ -127,10 +126,6 @@ class Panel:
         self._actions.run(scenario)
         return self
 
-    def play(self, pace: float = PACE) -> None:
-        """Play the scenario's remaining steps automatically, one every `pace` seconds."""
-        self._actions.play(pace)
-
     def until(self, condition: str, timeout: float = 30.0) -> Until:
         """`await panel.until("all tasks finished")`: wait without blocking the kernel.
 
@@ -178,7 +173,7 @@ class Panel:
     def _build(self) -> None:
         sides = Box([view.box for view in self.views])
         sides.add_class("taskref-sides")
-        self._seen: list[SeenStatement] = []
+        self._seen: list[SeenClick] = []
         self._trouble = ""
         paced = any(side.paced for side in self._sides)
         self.controls = Controls(self._actions.hear, paced, [text for text, _ in self._steps], self._state())
@@ -248,10 +243,7 @@ class Panel:
             "primary": "" if actions.ended else primary(offered, facts, player, step),
             "pool": pool.shown_state,
             "toggle": pool.toggle,
-            "workers": max(len(side.pool.workers) for side in self._sides),
-            "seconds": actions.seconds,
-            "clicks": actions.clicks,
-            "how": actions.how,
+            **actions.fields,
             "done": [*self._done],
             "scenario": player.shown if player is not None else None,
             "point": [*player.points] if player is not None else [],

@@ -43,7 +43,7 @@ class ScenarioPlayer:
         self._right: dict[str, int] = {}  # side -> the choice that was right there
         self._then: tuple[Act, ...] = ()  # what is executed when the present wait is over
         self.waits_for: str | None = None
-        self._pace: float | None = None
+        self._plays = False  # by itself
         self._due = self._check_at = 0.0
 
     @property
@@ -112,9 +112,9 @@ class ScenarioPlayer:
             self._execute(self._step.acts, self._step.once or self._step.until)
         return None
 
-    def play(self, pace: float = PACE) -> None:
-        """Execute the remaining steps, one every `pace` seconds."""
-        self._due, self._pace = time.monotonic(), pace
+    def play(self) -> None:
+        """Execute the remaining steps, one every PACE seconds."""
+        self._due, self._plays = time.monotonic(), True
 
     def check(self) -> None:
         """Check whether the wait is over, and continue if it plays automatically. Called by the watcher."""
@@ -132,12 +132,12 @@ class ScenarioPlayer:
                     return
                 if self._asks:
                     self.begin()
-                self._due = time.monotonic() + (self._pace or 0)
+                self._due = time.monotonic() + PACE
                 if not self._asks:
                     self._happened()
-            if self._pace is not None and not self.ended and time.monotonic() >= self._due:
+            if self._plays and not self.ended and time.monotonic() >= self._due:
                 self.next()
-                self._due = time.monotonic() + self._pace
+                self._due = time.monotonic() + PACE
 
     @property
     def _step(self) -> ScenarioStep:

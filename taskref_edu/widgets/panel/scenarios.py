@@ -10,11 +10,11 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter
 
-# ("click", name of a button), ("storm", clicks, how), ("seconds", 3), ("workers", 2)
-Act = tuple[str | int | float, ...]
+Act = dict[str, Any]  # as a page sends it: {"click": name of a button} or {"set": {"seconds": 3}}
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from ...queue.running_task import RunningTask
 from ...queue.task_queue import TaskQueue
 from . import click_storm as storms
 from .click_transactions import own_engine, short_writing
-from .order_actions import CLICKS, new_order
+from .order_actions import CLICKS, existing, new_order
 from .sql_lens import Lens
 from .worker_actions import WorkerPool
 
@@ -104,9 +104,13 @@ class Side:
 
     def storm(self, order_id: int, clicks: int, how: storms.How) -> str:
         """Pay the order from many threads at once. Blocks until they have ended, so not for the thread of a click."""
-        title = f"Click storm, {how}"
-        with own_engine(self.queue, storms.STORM_TIMEOUT) as engine, self.lens.watching(title, engine, storm=True):
-            return storms.storm(engine, self.queue, self.approach, order_id, clicks, how)
+        with own_engine(self.queue, storms.STORM_TIMEOUT) as engine:
+            with reading(engine) as session:
+                order = existing(session, order_id)
+            if order.status == "paid":
+                return f"order {order_id}: already paid; a new order shows more"
+            with self.lens.watching(f"Click storm, {how}", engine):
+                return storms.storm(engine, self.queue, self.approach, order, clicks, how)
 
     def start_over(self) -> str:
         """Put the orders and tasks back as they were when the cell ran, with a worker that is stopped."""

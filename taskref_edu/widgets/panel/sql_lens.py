@@ -34,18 +34,20 @@ MOST = 60  # statements that are shown: a click storm has hundreds
 
 @dataclass
 class Line:
-    """One statement, and the steps that it took; `click` numbers the threads of a storm."""
+    """One statement; `click` numbers the threads of a storm. steps: until the next statement of its connection."""
 
     click: int
     sql: str
     parameters: Any
+    meter: Meter
+    begin: int  # what its meter had counted before it
     steps: int = 0
     changed: int | None = None  # rows
     error: str | None = None
 
 
 @dataclass(eq=False)
-class SeenStatement:
+class SeenClick:
     """A click: what it was called, its lines, and how many threads it had."""
 
     title: str = "no click yet"
@@ -57,51 +59,42 @@ class Lens:
     """Keeps the latest click in `seen`."""
 
     def __init__(self) -> None:
-        self.seen = SeenStatement()
+        self.seen = SeenClick()
 
     @contextmanager
-    def watching(self, title: str, engine: Engine, storm: bool = False) -> Iterator[None]:
-        """Capture what the block does on `engine`, which only this click uses.
-
-        storm: the clicks run on other threads; statements of the calling thread are not captured.
-        """
+    def watching(self, title: str, engine: Engine) -> Iterator[None]:
+        """Capture what the block does on `engine`, which only this click uses."""
         try:
             observers = observers_of(engine)
-        except TypeError:
+        except TypeError:  # a server
             yield
             return
-        recorder = _ClickRecorder(storm)
+        recorder = _ClickRecorder()
         try:
             with observers.attached(recorder):
                 yield
         finally:
-            self.seen = SeenStatement(title, recorder.finished(), recorder.clicks)
+            self.seen = SeenClick(title, recorder.finished(), len(recorder.threads))
 
 
 class _ClickRecorder:
     """Observes one click; each connection has a meter of its own."""
 
-    def __init__(self, storm: bool) -> None:
-        self._own, self._threads_click = threading.get_ident(), storm
+    def __init__(self) -> None:
+        self.threads: dict[int, int] = {}  # numbered as they come
         self._lines: list[Line] = []
-        self._open: dict[ObservedConnection, tuple[Meter, ExitStack, list[tuple[Line, int]]]] = {}
-        self._threads: dict[int, int] = {}
-
-    @property
-    def clicks(self) -> int:
-        return len(self._threads)
+        self._meters: dict[ObservedConnection, Meter] = {}
+        self._counting = ExitStack()
 
     def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         if sql.startswith("PRAGMA"):  # sent by SQLAlchemy for a new engine, not by the click
             return run()
-        thread = threading.get_ident()
-        if thread == self._own and self._threads_click:  # the panel's own read before a storm
-            return run()
-        click = self._threads.setdefault(thread, len(self._threads) + 1)
-        line = Line(click, sql, parameters)
+        click = self.threads.setdefault(threading.get_ident(), len(self.threads) + 1)
+        if (meter := self._meters.get(connection)) is None:
+            meter = self._meters[connection] = Meter(connection)
+            self._counting.enter_context(meter.counting())
+        line = Line(click, sql, parameters, meter, meter.steps)
         self._lines.append(line)
-        meter, _, started = self._open.get(connection) or self._met(connection)
-        started.append((line, meter.steps))
         try:
             result = meter.around(connection, sql, parameters, run)
             if sql.startswith(("INSERT", "UPDATE", "DELETE")):
@@ -112,23 +105,17 @@ class _ClickRecorder:
             raise
 
     def finished(self) -> list[Line]:
-        """The lines with their steps: those counted from the start of one statement to the start of the next."""
-        for meter, counting, started in self._open.values():
-            ends = [steps for _, steps in started[1:]] + [meter.steps]
-            for (line, begin), end in zip(started, ends, strict=True):
-                line.steps = 0 if line.sql in UNCOUNTED else end - begin
-            with suppress(sqlite3.ProgrammingError):  # closed meanwhile
-                counting.close()
+        """The lines, each with its steps: while rows are fetched, a statement takes steps after it has returned."""
+        ends = {meter: meter.steps for meter in self._meters.values()}
+        for line in reversed(self._lines):
+            line.steps = 0 if line.sql in UNCOUNTED else ends[line.meter] - line.begin
+            ends[line.meter] = line.begin
+        with suppress(sqlite3.ProgrammingError):  # a connection that was closed meanwhile
+            self._counting.close()
         return self._lines
 
-    def _met(self, connection: ObservedConnection) -> tuple[Meter, ExitStack, list[tuple[Line, int]]]:
-        meter, counting = Meter(connection), ExitStack()
-        counting.enter_context(meter.counting())
-        self._open[connection] = meter, counting, []
-        return self._open[connection]
 
-
-def lens_html(sides: Sequence[tuple[str, SeenStatement, TaskQueue]]) -> str:
+def lens_html(sides: Sequence[tuple[str, SeenClick, TaskQueue]]) -> str:
     """The latest click as a table: a column for each side, equal statements in the same row.
 
     Fetches the query plans from SQLite.
@@ -141,7 +128,7 @@ def lens_html(sides: Sequence[tuple[str, SeenStatement, TaskQueue]]) -> str:
     return f'<table class="taskref-lens"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>{more}'
 
 
-def _head(name: str, seen: SeenStatement) -> str:
+def _head(name: str, seen: SeenClick) -> str:
     steps = sum(line.steps for line in seen.lines)
     found = f"{counted(len(seen.lines), 'statement')}, {steps:,} VM steps" if seen.lines else "no statement seen"
     return f"{name.capitalize()}, {escape(seen.title)}: {found}"
@@ -165,7 +152,7 @@ def _level(columns: list[list[LensCell]]) -> Iterator[list[str]]:
             yield from (["", html] for _, html in right[c:d])
 
 
-def _cells(seen: SeenStatement, queue: TaskQueue) -> list[LensCell]:
+def _cells(seen: SeenClick, queue: TaskQueue) -> list[LensCell]:
     if not seen.lines:
         return []
     with own_engine(queue) as engine:

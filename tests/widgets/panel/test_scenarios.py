@@ -12,7 +12,7 @@ import pytest
 from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading
-from taskref_edu.widgets.panel.actions import PanelActions
+from taskref_edu.widgets.panel import scenario_player
 from taskref_edu.widgets.panel.conditions import NAMED, comparison
 from taskref_edu.widgets.panel.scenarios import SCENARIOS
 from tests.conftest import until
@@ -26,10 +26,11 @@ LONG = 3.0  # seconds of a payment in the middle of which something happens; the
 @pytest.fixture
 def begin(open_panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
     """begin(name, schema): a panel on which the scenario has begun, with a short lease and short payments."""
-    as_it_is = PanelActions.set_seconds
-    monkeypatch.setattr(
-        PanelActions, "set_seconds", lambda self, seconds: as_it_is(self, LONG if seconds > 2 else 0.05)
-    )
+    monkeypatch.setattr(scenario_player, "PACE", 0.05)
+    for story in SCENARIOS.values():
+        for act in [act for step in story.steps for act in (*step.acts, *step.then)]:
+            if seconds := act.get("set", {}).get("seconds"):
+                monkeypatch.setitem(act["set"], "seconds", LONG if seconds > 2 else 0.05)
     engines = []
 
     def begin_one(name: str, schema: str = "both") -> Hand:
@@ -155,7 +156,7 @@ def test_typo(begin: Begin):
 
 def test_play_all_goes_through_by_itself(begin: Begin):
     hand = begin("typo")
-    hand.panel.play(pace=0.05)
+    hand.click("play")
     until(lambda: shown(hand, "rule"))
     assert tasks(hand) == [[("failed", 1), ("succeeded", 1)]] * 2
 
@@ -257,7 +258,7 @@ def test_seconds_and_workers_are_as_before_once_it_is_over_or_left(begin: Begin)
 
 def test_an_awaited_scenario(begin: Begin):
     hand = begin("pruning")
-    hand.panel.play(pace=0.01)
+    hand.click("play")
 
     async def learner() -> None:
         await hand.panel.until("scenario over", timeout=15)
