@@ -17,7 +17,7 @@ QUEUE = """\
 from taskref_edu import TaskQueue, open_database
 from taskref_edu.widgets import Panel
 from taskref_edu.widgets.panel.scenarios import SCENARIOS
-for act in [act for story in SCENARIOS.values() for step in story.steps for act in (*step.acts, *step.then)]:
+for act in [act for story in SCENARIOS.values() for step in story.steps for act in step.acts]:
     if seconds := act.get("set", {}).get("seconds"):
         act["set"]["seconds"] = 1.5 if seconds > 2 else 0.1  # nobody waits for 5 s
 queue = TaskQueue(open_database(), lease=0.8, backoff=0)"""

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from taskref_edu import TaskQueue, open_database
 from taskref_edu.widgets import Panel
+from taskref_edu.widgets.display.html_tables import orders_table, tasks_table
 from tests.conftest import until
 
 
@@ -55,10 +56,10 @@ class Hand:
         )
 
     def orders(self, side: int = 0) -> list[str]:
-        return rows_of(self.panel.views[side].both_tables()[0])
+        return rows_of(orders_table(self.panel.views[side].rows, self.panel.views[side].side.name))
 
     def tasks(self, side: int = 0) -> list[str]:
-        return rows_of(self.panel.views[side].both_tables()[1])
+        return rows_of(tasks_table(self.panel.views[side].rows, self.panel.views[side].side.name))
 
 
 def rows_of(html: str) -> list[str]:

@@ -15,7 +15,7 @@ from .html_tables import is_orphan, money, readable
 from .rows import OrderRow, Rows, TaskRow, order_in
 
 LONGEST_DETAIL = 2_000  # characters
-Detail = tuple[str, str] | tuple[str, str, float]
+Detail = tuple[str, str, *tuple[float, ...]]
 NO_ORDER = "it names no order that exists"
 ORPHAN = "no order points at this task: its handler cannot know what to pay"
 
@@ -23,22 +23,22 @@ ORPHAN = "no order points at this task: its handler cannot know what to pay"
 def details_of_order(order: OrderRow, rows: Rows) -> list[Detail]:
     """The details of an order."""
     details: list[Detail] = [
-        ("customer", _clip(order.customer)),
-        ("amount", _clip(money(order.amount))),
-        ("status", _clip(order.status)),
+        ("customer", order.customer),
+        ("amount", money(order.amount)),
+        ("status", order.status),
     ]
     target = order.processing_task_id
     if target is not None:
         missing = "" if target in rows.targets else ": dangling, that task is gone"
         details.append(("processing_task_id", f"{target}{missing}"))
-    return details
+    return _clipped(details)
 
 
 def details_of_task(task: TaskRow, rows: Rows, approach: str) -> list[Detail]:
     """The details of a task: the columns that matter in its status."""
     details: list[Detail] = [
-        ("type", _clip(task.type)),
-        ("payload", _clip(readable(task.payload)) or "none"),
+        ("type", task.type),
+        ("payload", readable(task.payload) or "none"),
         ("attempt", f"{task.attempt} of {task.max_attempts}"),
     ]
     if task.lease_token:
@@ -51,12 +51,12 @@ def details_of_task(task: TaskRow, rows: Rows, approach: str) -> list[Detail]:
     if task.cancel_requested_at is not None:
         details.append(("cancelling", "it was asked to stop"))
     if task.error:
-        details.append(("error", _clip(task.error)))
+        details.append(("error", task.error))
     if approach == "classic" and task.type == PAYMENT and order_in(task.payload) not in rows.named:
         details.append(("its order", NO_ORDER))
     if approach == "inverted" and is_orphan(task.id, task.type, task.status, rows):
         details.append(("orphan", ORPHAN))
-    return details
+    return _clipped(details)
 
 
 def seconds_until(moment: Any, now: datetime | None = None) -> float | None:
@@ -69,5 +69,5 @@ def seconds_until(moment: Any, now: datetime | None = None) -> float | None:
     return round((at - (now or datetime.now(UTC))).total_seconds(), 1)
 
 
-def _clip(text: Any) -> str:
-    return shorten(str(text), LONGEST_DETAIL)
+def _clipped(details: list[Detail]) -> list[Detail]:
+    return [(label, shorten(str(text), LONGEST_DETAIL), *seconds) for label, text, *seconds in details]

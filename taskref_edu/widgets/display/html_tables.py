@@ -19,6 +19,13 @@ from .rows import Rows, TaskRow, order_in
 SHAPES = {"new": "□", "paid": "✔", "pending": "○", "running": "▶", "succeeded": "✔", "failed": "✖", "cancelled": "⊘"}
 STATIC_STYLE = f"<style>{Path(__file__).with_name('static.css').read_text(encoding='utf-8')}</style>"
 LONGEST_TEXT = 200  # characters of a name, a payload or an error that are shown
+# The CSS classes of columns: only those with text from users wrap.
+KINDS = {
+    "amount": "taskref-number",
+    "customer": "taskref-text",
+    "works on": "taskref-text",
+    "error": "taskref-text taskref-error",
+}
 LONGEST_TABLE = 50  # rows: the table is saved in the notebook's file
 
 
@@ -115,22 +122,16 @@ def _broken(text: str) -> str:
 
 
 def _table(caption: str, heads: Sequence[str], lines: list[list[str]], count: int) -> str:
-    body = [_row(heads, cells) for cells in lines] or [f'<tr><td colspan="{len(heads)}">none yet</td></tr>']
+    kinds = [f' class="{KINDS[head]}"' if head in KINDS else "" for head in heads]
+    head = "".join(f'<th scope="col"{kind}>{name}</th>' for name, kind in zip(heads, kinds, strict=True))
+    body = [_row(kinds, cells) for cells in lines] or [f'<tr><td colspan="{len(heads)}">none yet</td></tr>']
     cut = f" (the newest {len(lines)} of {count})" if count > len(lines) else ""
-    head = "".join(f'<th scope="col"{_kind(name)}>{name}</th>' for name in heads)
     return (
         f'<table class="taskref-table taskref-{caption.lower()}"><caption>{caption}{cut}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
     )
 
 
-def _row(heads: Sequence[str], cells: list[str]) -> str:
-    first, *others = cells
-    rest = "".join(f"<td{_kind(name)}>{cell}</td>" for name, cell in zip(heads[1:], others, strict=True))
-    return f'<tr><th scope="row">{first}</th>{rest}</tr>'
-
-
-def _kind(head: str) -> str:
-    """The CSS class of a column. Only columns with text from users wrap."""
-    kind = {"amount": "number", "customer": "text", "works on": "text", "error": "text taskref-error"}.get(head)
-    return f' class="taskref-{kind}"' if kind else ""
+def _row(kinds: Sequence[str], cells: list[str]) -> str:
+    rest = "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds[1:], cells[1:], strict=True))
+    return f'<tr><th scope="row">{cells[0]}</th>{rest}</tr>'

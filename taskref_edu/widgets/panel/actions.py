@@ -7,20 +7,20 @@ that, from what it reads.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from math import isfinite
 from typing import Any
 
+from ...queue.task_queue import TaskQueue
 from .click_storm import How
 from .click_transactions import plain
 from .conditions import SCENARIO_OVER, still_open
 from .controls import BUTTONS
 from .offers import NO_ORDER, NO_SCENARIO
 from .order_actions import ON_ALL, ON_ORDERS
-from .scenario_player import ScenarioPlayer
-from .scenarios import SCENARIOS
-from .side import Side
+from .scenarios import SCENARIOS, ScenarioPlayer
+from .side import Name, Side
 from .worker_actions import NO_THREAD, ON_WORKERS
 
 SECONDS = 2.0  # that a payment takes by default
@@ -29,13 +29,12 @@ HOW: tuple[How, ...] = ("as written", "at its best")
 
 
 class PanelActions:
-    """Executes clicks on the `sides` of one panel. `selected` is the order that clicks refer to.
+    """Executes clicks on the sides of one panel, a queue for each. `selected` is the order that clicks refer to.
 
     player: of the current scenario. hurry() is called when there is something new to show.
     """
 
-    def __init__(self, hurry: Callable[[], None]) -> None:
-        self.sides: Sequence[Side] = ()  # set by the panel after this object, because they need say()
+    def __init__(self, queues: Mapping[Name, TaskQueue], hurry: Callable[[], None]) -> None:
         self.selected: int | None = None
         self.seconds = SECONDS
         self.clicks = 8
@@ -51,6 +50,7 @@ class PanelActions:
         self._lock = threading.Lock()
         self._notice, self._repeated, self._not_yet = "", 0, ""
         self._storm: threading.Thread | None = None
+        self.sides = [Side(name, queue, lambda: self.seconds, self.say) for name, queue in queues.items()]
         self._acts: dict[str, Callable[[], object]] = {
             "new_order": partial(self._on_each, self._new_order),
             "storm": self._start_storm,

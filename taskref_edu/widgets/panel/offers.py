@@ -10,7 +10,8 @@ from operator import itemgetter
 
 from ...models import ENDED, LIVE
 from ..display.rows import PAYLOAD, Rows, TaskRow, order_in
-from .scenario_player import ScenarioPlayer
+from .controls import BUTTONS
+from .scenarios import ScenarioPlayer
 from .side import Side
 from .worker_actions import ON_WORKERS
 
@@ -62,10 +63,10 @@ class SideFacts:
         return ""
 
 
-def offers(names: Sequence[str], sides: Sequence[SideFacts], player: ScenarioPlayer | None) -> dict[str, str]:
+def offers(sides: Sequence[SideFacts], player: ScenarioPlayer | None) -> dict[str, str]:
     """For each button that cannot act on any side: why not."""
     found = {}
-    for name in names:
+    for name in BUTTONS:
         reasons = [side.why_not(name) for side in sides]
         if all(reasons):
             found[name] = reasons[0]

@@ -22,7 +22,7 @@ from .conditions import Until, on_side
 from .controls import BUTTONS, OFFERED, Controls
 from .offers import SideFacts, offers, primary
 from .scenarios import SCENARIOS
-from .side import APPROACHES, Name, Side, queue_beside
+from .side import APPROACHES, Name, queue_beside
 from .side_view import SideView, static_copy
 from .sql_lens import SeenClick, lens_html
 from .watcher import Watcher
@@ -66,17 +66,11 @@ class Panel:
         self._steps = list(steps)
         self._done = [False for _ in steps]
         self._watcher = Watcher(self._look, self._last_look, f"{approach} panel", self._has_changes)
-        self._actions = PanelActions(self._watcher.hurry)
         queues = [queue_beside(queue), queue] if approach == "both" else [queue]
-        self._sides = [
-            Side(name, one, lambda: self._actions.seconds, self._actions.say)
-            for name, one in zip(names, queues, strict=True)
-        ]
-        self._actions.sides = self._sides
+        self._actions = PanelActions(dict(zip(names, queues, strict=True)), self._watcher.hurry)
+        self._sides = self._actions.sides
         every = 0.0 if len(names) == 1 else 0.2  # two sides share the rate of messages of one panel
         self.views = [SideView(side, every) for side in self._sides]
-        for side, view in zip(self._sides, self.views, strict=True):
-            side.note = view.note
         self._build()
         self._look()
         self._watcher.start()
@@ -144,9 +138,9 @@ class Panel:
         self._watcher.stop()
         _live.discard(self)
 
-    def close(self, reason: str = "stopped") -> None:
+    def close(self) -> None:
         """Stop, and remove the widgets from the page and from memory."""
-        self.stop(reason)
+        self.stop()
         for widget in _with_children(self.box):
             widget.close()
         for side in self._sides:
@@ -227,7 +221,7 @@ class Panel:
         """What the controls show; all of it JSON."""
         actions, player = self._actions, self._actions.player
         facts = [SideFacts(view.rows, view.side, actions.selected) for view in self.views]
-        offered = offers(list(BUTTONS), facts, player)
+        offered = offers(facts, player)
         if actions.ended:
             offered = dict.fromkeys(BUTTONS, self._reason or "")
         elif refusal := next((side.copy.refusal for side in self._sides if side.copy.refusal), ""):

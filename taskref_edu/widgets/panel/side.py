@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any, Literal
 
@@ -20,8 +21,10 @@ from ...database.opening import open_database
 from ...database.transactions import reading, writing
 from ...errors import UnknownType
 from ...models import Order, Task
+from ...queue.payload import clean
 from ...queue.running_task import RunningTask
 from ...queue.task_queue import TaskQueue
+from ..display.events import Event, Timeline
 from . import click_storm as storms
 from .click_transactions import own_engine, short_writing
 from .order_actions import CLICKS, existing, new_order
@@ -43,15 +46,10 @@ class Copy:
     """
 
     def __init__(self, session: Session) -> None:
-        self.refusal = ""
-        self._orders: list[dict[str, Any]] = []
-        self._tasks: list[dict[str, Any]] = []
         rows = max(session.execute(select(func.count()).select_from(table)).scalar_one() for table in (ORDERS, TASKS))
-        if rows > MOST_ROWS:
-            self.refusal = f"{rows:,} rows found when the cell ran; up to {MOST_ROWS:,} are put back"
-            return
-        self._orders = [dict(row) for row in session.execute(select(ORDERS)).mappings()]
-        self._tasks = [dict(row) for row in session.execute(select(TASKS)).mappings()]
+        refused = rows > MOST_ROWS
+        self.refusal = f"{rows:,} rows found when the cell ran; up to {MOST_ROWS:,} are put back" if refused else ""
+        self._orders, self._tasks = ([] if refused else _rows(session, table) for table in (ORDERS, TASKS))
 
     def put_back(self, session: Session) -> None:
         """Replace all rows. The tables may reference each other, so references are cleared first and set last."""
@@ -68,11 +66,12 @@ class Copy:
                 session.execute(update(ORDERS).where(ORDERS.c.id == row["id"]).values(reference))
 
 
-class Side:
-    """An approach on a queue. `seconds()` is how long the slow part of a payment takes, `say` the status line.
+def _rows(session: Session, *what: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in session.execute(select(*what)).mappings()]
 
-    note(text): reports an event that only the worker knows; set by the panel when there is a view.
-    """
+
+class Side:
+    """An approach on a queue. `seconds()` is how long the slow part of a payment takes, `say` the status line."""
 
     def __init__(self, name: Name, queue: TaskQueue, seconds: Callable[[], float], say: Callable[[str], None]) -> None:
         self.name = name
@@ -80,7 +79,7 @@ class Side:
         self.approach = APPROACHES[name]
         self.lens = Lens()
         self.pool = WorkerPool(name, queue, say, self._refused)
-        self.note: Callable[[str], None] = lambda text: None
+        self.timeline = Timeline()
         self.storming = False  # set by the panel, before the storm's thread starts
         self._say = say
         self._closed = threading.Event()
@@ -90,16 +89,12 @@ class Side:
 
     def new_order(self) -> int:
         """Create an order; return its id."""
-        with (
-            own_engine(self.queue) as engine,
-            self.lens.watching("New order", engine),
-            short_writing(engine) as session,
-        ):
+        with self._clicked("New order") as session:
             return new_order(session).id or 0
 
     def click(self, name: str, title: str, order_id: int) -> str:
         """Do one of CLICKS in a transaction of its own."""
-        with own_engine(self.queue) as engine, self.lens.watching(title, engine), short_writing(engine) as session:
+        with self._clicked(title) as session:
             return CLICKS[name](session, self.queue, self.approach, order_id)
 
     def storm(self, order_id: int, clicks: int, how: storms.How) -> str:
@@ -131,10 +126,19 @@ class Side:
             ).one()
         return {"orders": orders, "paid": paid_orders, "tasks": sum(tasks.values()), **tasks}
 
+    def note(self, text: str) -> None:
+        """Add an event to the timeline that no row shows, such as a refused result."""
+        self.timeline.note(Event(clean(text)))
+
     def close(self, timeout: float = 5.0) -> None:
         """End every thread of this side; a slow payment is cut short. May be called twice."""
         self._closed.set()
         self.pool.close(timeout)
+
+    @contextmanager
+    def _clicked(self, title: str) -> Iterator[Session]:
+        with own_engine(self.queue) as engine, self.lens.watching(title, engine), short_writing(engine) as session:
+            yield session
 
     def _refused(self, task: RunningTask, error: str) -> None:
         """A result came too late: another worker has claimed the task."""
@@ -149,7 +153,7 @@ COPIED = [ORDERS.c[name] for name in ("id", "customer", "amount", "status")]
 def queue_beside(queue: TaskQueue) -> TaskQueue:
     """A queue on a new temporary database with a copy of the orders, so that their ids agree; no tasks."""
     with reading(queue.engine) as session:
-        orders = [dict(row) for row in session.execute(select(*COPIED)).mappings()]
+        orders = _rows(session, *COPIED)
         schema = session.execute(text("SELECT name FROM taskref_schema")).scalar_one()
     # Both sides get the same kind of schema: without indexes and triggers if the first one has none.
     engine = open_database(schema="as_written" if schema == "as_written" else "both")
@@ -178,13 +182,11 @@ class SlowPayment:
 
         The handler of an earlier panel is replaced, because it refers to that stopped panel.
         """
-        try:
-            ours = isinstance(queue.handlers.of(approach.PAYMENT), cls)
-        except UnknownType:
-            ours = True
-        if ours:
-            queue.handler(approach.PAYMENT)(cls(approach, seconds, closed))
-        return ours
+        with suppress(UnknownType):
+            if not isinstance(queue.handlers.of(approach.PAYMENT), cls):
+                return False
+        queue.handler(approach.PAYMENT)(cls(approach, seconds, closed))
+        return True
 
     def __call__(self, task: RunningTask) -> None:
         with task.reading() as session:

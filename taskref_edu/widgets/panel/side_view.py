@@ -8,8 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from ...queue.payload import clean
-from ..display.events import Event, Timeline
 from ..display.html_tables import STATIC_STYLE, orders_table, tasks_table
 from ..display.messenger import Messenger
 from ..display.panel_recording import PanelRecorder
@@ -33,7 +31,7 @@ class SideView:
         self.side = side
         self.rows = Rows()
         self.worker = WorkerLines()
-        self.timeline = Timeline()
+        self.timeline = side.timeline
         self.picture = self.box = Picture(side.name, TITLES[side.name])
         self.box.add_class("taskref-side")
         self._reader = ChangeReader(side.queue)
@@ -43,10 +41,6 @@ class SideView:
         self._looked_at: float | None = None
         self._trouble: Exception | None = None
         self._first = True
-
-    def note(self, text: str) -> None:
-        """Add an event that only a worker knows, such as a refused result. May be called on any thread."""
-        self.timeline.note(Event(clean(text)))
 
     def has_changes(self) -> bool:
         """Whether there was a commit since the last read; costs almost nothing."""
@@ -64,13 +58,10 @@ class SideView:
         self.timeline.clear()
         self.picture.forget_pages()
 
-    def both_tables(self) -> tuple[str, str]:
-        """Both tables as HTML."""
-        return orders_table(self.rows, self.side.name), tasks_table(self.rows, self.side.name)
-
     def static(self) -> str:
         """The side as plain HTML."""
-        return f'<div class="taskref-title">{TITLES[self.side.name]}</div>{"".join(self.both_tables())}'
+        title, tables = TITLES[self.side.name], (orders_table, tasks_table)
+        return f'<div class="taskref-title">{title}</div>' + "".join(one(self.rows, self.side.name) for one in tables)
 
     def close(self) -> None:
         """Show the last state, and release the connections. A reloaded page still gets that state."""

@@ -165,7 +165,7 @@ def test_the_timeline_is_bounded_and_begins_with_nothing():
 
 def test_notes_come_from_any_thread(open_panel: Callable[..., Hand]):
     view = open_panel().panel.views[0]
-    threads = [threading.Thread(target=view.note, args=(f"refused as stale {n}",)) for n in range(20)]
+    threads = [threading.Thread(target=view.side.note, args=(f"refused as stale {n}",)) for n in range(20)]
     for thread in threads:
         thread.start()
     until(lambda: len(view.timeline.lines) == 20)

@@ -232,7 +232,7 @@ def test_text_that_is_no_json_and_no_number_is_shown_as_it_is(open_page, databas
 
 def test_a_note_that_is_no_text_is_told_all_the_same(open_page):
     hand, page = open_page()
-    hand.panel.views[0].note("half a pair: \ud800")
+    hand.panel.views[0].side.note("half a pair: \ud800")
     until(lambda: "half a pair: ?" in page.events)
 
 

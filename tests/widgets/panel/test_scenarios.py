@@ -12,7 +12,7 @@ import pytest
 from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, open_database, reading
-from taskref_edu.widgets.panel import scenario_player
+from taskref_edu.widgets.panel import scenarios
 from taskref_edu.widgets.panel.conditions import NAMED, comparison
 from taskref_edu.widgets.panel.scenarios import SCENARIOS
 from tests.conftest import until
@@ -26,9 +26,9 @@ LONG = 3.0  # seconds of a payment in the middle of which something happens; the
 @pytest.fixture
 def begin(open_panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
     """begin(name, schema): a panel on which the scenario has begun, with a short lease and short payments."""
-    monkeypatch.setattr(scenario_player, "PACE", 0.05)
+    monkeypatch.setattr(scenarios, "PACE", 0.05)
     for story in SCENARIOS.values():
-        for act in [act for step in story.steps for act in (*step.acts, *step.then)]:
+        for act in [act for step in story.steps for act in step.acts]:
             if seconds := act.get("set", {}).get("seconds"):
                 monkeypatch.setitem(act["set"], "seconds", LONG if seconds > 2 else 0.05)
     engines = []
@@ -224,8 +224,7 @@ def test_an_unknown_scenario_is_named__with_those_that_there_are(open_panel: Ope
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_step_waits_for_something_known__asks_in_few_words_and_knows_the_answer(name: str):
     for step in SCENARIOS[name].steps:
-        assert {step.until, step.once} <= {None, *NAMED}
-        assert bool(step.once) == bool(step.then)
+        assert {act.get("until") for act in step.acts} <= {None, *NAMED}
         assert len(step.say.split()) <= 60
         assert not step.choices or (step.answer and any(choice.when for choice in step.choices))
         assert all(comparison(choice.when) for choice in step.choices if isinstance(choice.when, str))
