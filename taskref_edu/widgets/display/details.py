@@ -21,7 +21,6 @@ ORPHAN = "no order points at this task: its handler cannot know what to pay"
 
 
 def details_of_order(order: OrderRow, rows: Rows) -> list[Detail]:
-    """The details of an order."""
     details: list[Detail] = [
         ("customer", order.customer),
         ("amount", money(order.amount)),

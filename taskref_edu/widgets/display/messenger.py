@@ -10,7 +10,7 @@ from typing import Any
 
 from .details import details_of_order, details_of_task
 from .events import KEPT, Line, Timeline, Ways
-from .picture import Opened, Picture
+from .picture import NONE_OPEN, Opened, Picture
 from .row_messages import RowDeltas
 from .rows import Rows
 from .worker_lines import WorkerLines
@@ -31,7 +31,7 @@ class Messenger:
         self._rows = Rows()
         self._lines: list[Line] = []
         self._ways: Ways = {}
-        self._opened: tuple[Opened, Opened] = (Opened(), Opened())
+        self._opened = NONE_OPEN
         self._new_rows = self._new_workers = True
         picture.snapshot = self.snapshot
         self._told_at: float | None = None  # on the clock of time.monotonic()
@@ -52,20 +52,20 @@ class Messenger:
         """Send what is due, unless the last message was sent just before."""
         if self._told_at is not None and time.monotonic() - self._told_at < self.every:
             return
-        hello, *opened = self._picture.asked()
+        hello, opened = self._picture.asked()
         if hello or not self._picture.seen:
             self._tell_everything(hello)
-        elif told := self._due((opened[0], opened[1])):
+        elif told := self._due(opened):
             self._told_at = time.monotonic()
             self._picture.tell("patch", told)
 
-    def _due(self, opened: tuple[Opened, Opened]) -> dict[str, Any]:
+    def _due(self, opened: Opened) -> dict[str, Any]:
         told: dict[str, Any] = {}
         if self._lines:
             told["events"] = self._lines[-KEPT:]
         if self._new_workers:
             told["workers"] = self._workers.shown
-        if (self._new_rows and any(opened)) or opened != self._opened:
+        if (self._new_rows and any(opened.values())) or opened != self._opened:
             told["details"] = self._details(opened)
         if self._new_rows:
             told |= self._told.changes(self._rows)
@@ -81,7 +81,7 @@ class Messenger:
         if not hello and (waits or not (self._new_rows or self._new_workers or self._lines)):
             return
         everything = self._everything(self._told)
-        self._told_at, self._opened = now, (Opened(), Opened())  # their details follow with the next message
+        self._told_at, self._opened = now, NONE_OPEN  # their details follow with the next message
         self._nothing_due()
         if hello:
             self._picture.tell("everything", everything)
@@ -96,10 +96,9 @@ class Messenger:
         self._lines, self._ways = [], {}
         self._new_rows = self._new_workers = False
 
-    def _details(self, opened: tuple[Opened, Opened]) -> dict[str, Any]:
-        orders, tasks = opened
+    def _details(self, opened: Opened) -> dict[str, Any]:
         rows, approach = self._rows, self._approach
         return {
-            "orders": {n: details_of_order(order, rows) for n in orders if (order := rows.order(n))},
-            "tasks": {n: details_of_task(task, rows, approach) for n in tasks if (task := rows.task(n))},
+            "orders": {n: details_of_order(order, rows) for n in opened["orders"] if (order := rows.order(n))},
+            "tasks": {n: details_of_task(task, rows, approach) for n in opened["tasks"] if (task := rows.task(n))},
         }

@@ -25,7 +25,8 @@ PAGES = 8  # views of one panel whose opened rows are remembered
 PARTS = ("dom", "columns", "grid", "arrows", "timeline", "picture", "panel_recording")
 SCRIPT = "\n".join(Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
 CSS = Path(__file__).with_name("picture.css").read_text(encoding="utf-8")
-Opened = frozenset[int]
+Opened = dict[str, frozenset[int]]  # the ids of the open rows
+NONE_OPEN: Opened = {"orders": frozenset(), "tasks": frozenset()}
 
 
 class Picture(anywidget.AnyWidget):
@@ -44,7 +45,7 @@ class Picture(anywidget.AnyWidget):
         super().__init__(look={"approach": approach, "title": title, "shapes": SHAPES})
         self._lock = threading.Lock()
         self._hello = False
-        self._opened: dict[str, tuple[Opened, Opened]] = {}
+        self._opened: dict[str, Opened] = {}
         self._number = 0
         self.on_msg(self._hear)
 
@@ -61,20 +62,19 @@ class Picture(anywidget.AnyWidget):
             self._hello = True
 
     def tell(self, kind: str, told: Mapping[str, Any]) -> None:
-        """Send `told` to every page."""
         self.send({"kind": kind}, buffers=[self._numbered(told)])
 
     def begin_with(self, told: Mapping[str, Any] | None) -> None:
         """Set what a page shows before its first message. None: nothing, because it would be out of date."""
         self.first = "" if told is None else self._numbered(told).decode()
 
-    def asked(self) -> tuple[bool, Opened, Opened]:
+    def asked(self) -> tuple[bool, Opened]:
         """Whether a page requested the whole state since the last call, and which orders and tasks are open."""
         with self._lock:
             hello, self._hello = self._hello, False
             self.seen = self.seen or hello
-            orders, tasks = zip(*self._opened.values(), strict=True) if self._opened else ((), ())
-        return hello, frozenset().union(*orders), frozenset().union(*tasks)
+            pages = [*self._opened.values()]
+        return hello, {kind: frozenset().union(*(page[kind] for page in pages)) for kind in NONE_OPEN}
 
     def _numbered(self, told: Mapping[str, Any]) -> bytes:
         # By the number, a page detects a lost message, and requests the whole state.
@@ -89,7 +89,7 @@ class Picture(anywidget.AnyWidget):
             self._hello = self._hello or content.get("hello") is True
             if isinstance(page := content.get("page"), str):
                 self._opened.pop(page, None)
-                self._opened[page] = _numbers(content.get("orders")), _numbers(content.get("tasks"))
+                self._opened[page] = {kind: _numbers(content.get(kind)) for kind in NONE_OPEN}
                 while len(self._opened) > PAGES:
                     del self._opened[next(iter(self._opened))]
 
@@ -99,5 +99,6 @@ def _json(told: Mapping[str, Any]) -> bytes:
     return orjson.dumps(told, default=str, option=orjson.OPT_NON_STR_KEYS)
 
 
-def _numbers(found: object) -> Opened:
-    return frozenset(number for number in found if isinstance(number, int)) if isinstance(found, Iterable) else Opened()
+def _numbers(found: object) -> frozenset[int]:
+    numbers = found if isinstance(found, Iterable) else ()
+    return frozenset(number for number in numbers if isinstance(number, int))

@@ -46,7 +46,6 @@ class ChangeReader:
             return True
 
     def close(self) -> None:
-        """Release all connections."""
         self._seen = None
         if self._held is not None:
             self._held.close()

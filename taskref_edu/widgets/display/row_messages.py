@@ -61,7 +61,6 @@ class RowDeltas:
         }
 
     def changes(self, rows: Rows) -> dict[str, Any]:
-        """The changes since the last call."""
         before, known = self._rows, len(self._words.texts)
         orders, tasks = self._orders, self._tasks
         if rows.orders is not before.orders or rows.targets != before.targets:

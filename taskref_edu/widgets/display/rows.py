@@ -75,21 +75,17 @@ class Rows:
     targets: frozenset[int] = frozenset()
 
     def order(self, number: int) -> OrderRow | None:
-        """The order with this id, if it is among the rows."""
         row = self.orders.get(number)
         return OrderRow(*row) if row else None
 
     def task(self, number: int) -> TaskRow | None:
-        """The task with this id, if it is among the rows."""
         row = self.tasks.get(number)
         return TaskRow(*row) if row else None
 
     def newest_orders(self, count: int) -> list[OrderRow]:
-        """The newest `count` orders, the newest last."""
         return [OrderRow(*row) for row in [*self.orders.values()][-count:]]
 
     def newest_tasks(self, count: int) -> list[TaskRow]:
-        """The newest `count` tasks, the newest last."""
         return [TaskRow(*row) for row in [*self.tasks.values()][-count:]]
 
 
@@ -110,15 +106,8 @@ def read(connection: Connection, before: Rows | None = None, same_orders: bool =
         references |= _existing(connection, "orders", "processing_task_id", task_ids - references)
     if task_count > len(tasks):
         task_ids |= _existing(connection, "task", "id", references - task_ids)
-    return Rows(
-        orders,
-        tasks,
-        order_count,
-        task_count,
-        named=names.intersection(order_ids),
-        referenced=references,
-        targets=references.intersection(task_ids),
-    )
+    named, targets = names.intersection(order_ids), references.intersection(task_ids)
+    return Rows(orders, tasks, order_count, task_count, named, referenced=references, targets=targets)
 
 
 def orders_as_text(connection: Connection) -> tuple[str, ...] | None:

@@ -20,7 +20,6 @@ class WorkerLines:
 
     @property
     def holders(self) -> dict[int, str]:
-        """The name of the worker that runs each task."""
         return {one["task"]: one["name"].lower() for one in self.shown if one["task"] is not None}
 
     def look(self, workers: Sequence[Worker]) -> bool:

@@ -118,7 +118,6 @@ class PanelActions:
             self._acts[name]()
 
     def say(self, text: str) -> None:
-        """Show the text in the status line."""
         with self._lock:
             self._repeated = self._repeated + 1 if text == self._notice else 1
             self._notice = text
@@ -144,7 +143,6 @@ class PanelActions:
         return still_open(condition, self.sides)
 
     def join(self, timeout: float) -> None:
-        """Wait for a running storm."""
         if self._storm is not None:
             self._storm.join(timeout)
 
@@ -165,7 +163,6 @@ class PanelActions:
             self.lens_open = value is True
 
     def _on_each(self, act: Callable[[Side], str]) -> None:
-        """Do it on each side, and show the results: once, if they are the same."""
         self.say(_together({side.name: _attempt(act, side) for side in self.sides}))
         for side in self.sides:
             side.pool.go()
@@ -184,7 +181,6 @@ class PanelActions:
             self.selected = None  # the watcher selects another one, or this one if it is still there
 
     def _start_storm(self) -> None:
-        """Pay the selected order many times at once, in the background."""
         with self._lock:
             under_way = any(side.storming for side in self.sides)
             for side in self.sides:

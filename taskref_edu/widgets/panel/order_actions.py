@@ -96,7 +96,6 @@ def typo(session: Session, queue: TaskQueue, approach: ModuleType, order_id: int
 
 
 def prune(session: Session, queue: TaskQueue, approach: ModuleType, order_id: int) -> str:
-    """Delete the tasks that have ended."""
     return f"prune: {counted(queue.prune(session, timedelta(0)), 'task')} that had ended deleted; orders stay"
 
 

@@ -235,7 +235,7 @@ class Panel:
             "selected": actions.selected,
             "offers": offered,
             "primary": "" if actions.ended else primary(offered, facts, player, step),
-            "pool": pool.shown_state,
+            "pool": pool.state,
             "toggle": pool.toggle,
             **actions.fields,
             "done": [*self._done],
@@ -251,10 +251,10 @@ class Panel:
         return found
 
     def _show_lens(self) -> None:
-        seen = [side.lens.seen for side in self._sides]
+        seen = [side.seen for side in self._sides]
         if self._actions.lens_open and seen != self._seen:
             self._seen = seen
-            self.controls.lens = lens_html([(side.name, side.lens.seen, side.queue) for side in self._sides])
+            self.controls.lens = lens_html([(side.name, side.seen, side.queue) for side in self._sides])
 
     def _last_look(self) -> None:
         self._look()

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any, Literal
 
-from sqlalchemy import Table, delete, func, insert, select, text, update
+from sqlalchemy import Engine, Table, delete, func, insert, select, text, update
 from sqlmodel import Session
 
 from ...approaches import classic, inverted
@@ -28,7 +28,7 @@ from ..display.events import Event, Timeline
 from . import click_storm as storms
 from .click_transactions import own_engine, short_writing
 from .order_actions import CLICKS, existing, new_order
-from .sql_lens import Lens
+from .sql_lens import SeenClick
 from .worker_actions import WorkerPool
 
 Name = Literal["classic", "inverted"]
@@ -77,7 +77,7 @@ class Side:
         self.name = name
         self.queue = queue
         self.approach = APPROACHES[name]
-        self.lens = Lens()
+        self.seen = SeenClick("no click yet")  # the latest click, for the lens
         self.pool = WorkerPool(name, queue, say, self._refused)
         self.timeline = Timeline()
         self.storming = False  # set by the panel, before the storm's thread starts
@@ -88,7 +88,6 @@ class Side:
             self.copy = Copy(session)
 
     def new_order(self) -> int:
-        """Create an order; return its id."""
         with self._clicked("New order") as session:
             return new_order(session).id or 0
 
@@ -104,7 +103,7 @@ class Side:
                 order = existing(session, order_id)
             if order.status == "paid":
                 return f"order {order_id}: already paid; a new order shows more"
-            with self.lens.watching(f"Click storm, {how}", engine):
+            with self._observed(f"Click storm, {how}", engine):
                 return storms.storm(engine, self.queue, self.approach, order, clicks, how)
 
     def start_over(self) -> str:
@@ -137,8 +136,17 @@ class Side:
 
     @contextmanager
     def _clicked(self, title: str) -> Iterator[Session]:
-        with own_engine(self.queue) as engine, self.lens.watching(title, engine), short_writing(engine) as session:
+        with own_engine(self.queue) as engine, self._observed(title, engine), short_writing(engine) as session:
             yield session
+
+    @contextmanager
+    def _observed(self, title: str, engine: Engine) -> Iterator[None]:
+        seen = SeenClick(title)
+        try:
+            with seen.observing(engine):
+                yield
+        finally:
+            self.seen = seen
 
     def _refused(self, task: RunningTask, error: str) -> None:
         """A result came too late: another worker has claimed the task."""

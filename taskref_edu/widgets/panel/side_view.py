@@ -59,7 +59,6 @@ class SideView:
         self.picture.forget_pages()
 
     def static(self) -> str:
-        """The side as plain HTML."""
         title, tables = TITLES[self.side.name], (orders_table, tasks_table)
         return f'<div class="taskref-title">{title}</div>' + "".join(one(self.rows, self.side.name) for one in tables)
 

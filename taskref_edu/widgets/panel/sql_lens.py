@@ -11,8 +11,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from html import escape
 from typing import Any
@@ -34,7 +34,7 @@ MOST = 60  # statements that are shown: a click storm has hundreds
 
 @dataclass
 class Line:
-    """One statement; `click` numbers the threads of a storm. steps: until the next statement of its connection."""
+    """One statement, and the steps that it took; `click` numbers the threads of a storm."""
 
     click: int
     sql: str
@@ -46,45 +46,27 @@ class Line:
     error: str | None = None
 
 
-@dataclass(eq=False)
 class SeenClick:
-    """A click: what it was called, its lines, and how many threads it had."""
+    """The statements of one click, which it observes. Each connection has a meter of its own."""
 
-    title: str = "no click yet"
-    lines: list[Line] = field(default_factory=list)
-    clicks: int = 1
-
-
-class Lens:
-    """Keeps the latest click in `seen`."""
-
-    def __init__(self) -> None:
-        self.seen = SeenClick()
-
-    @contextmanager
-    def watching(self, title: str, engine: Engine) -> Iterator[None]:
-        """Capture what the block does on `engine`, which only this click uses."""
-        try:
-            observers = observers_of(engine)
-        except TypeError:  # a server
-            yield
-            return
-        recorder = _ClickRecorder()
-        try:
-            with observers.attached(recorder):
-                yield
-        finally:
-            self.seen = SeenClick(title, recorder.finished(), len(recorder.threads))
-
-
-class _ClickRecorder:
-    """Observes one click; each connection has a meter of its own."""
-
-    def __init__(self) -> None:
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.lines: list[Line] = []
         self.threads: dict[int, int] = {}  # numbered as they come
-        self._lines: list[Line] = []
         self._meters: dict[ObservedConnection, Meter] = {}
         self._counting = ExitStack()
+
+    @contextmanager
+    def observing(self, engine: Engine) -> Iterator[None]:
+        """Capture what the block does on `engine`, which only this click uses."""
+        on_sqlite = engine.dialect.name == "sqlite"
+        try:
+            with observers_of(engine).attached(self) if on_sqlite else nullcontext():
+                yield
+        finally:
+            self._add_steps()
+            with suppress(sqlite3.ProgrammingError):  # a connection that was closed meanwhile
+                self._counting.close()
 
     def around(self, connection: ObservedConnection, sql: str, parameters: Any, run: Callable[[], Any]) -> Any:
         if sql.startswith("PRAGMA"):  # sent by SQLAlchemy for a new engine, not by the click
@@ -94,7 +76,7 @@ class _ClickRecorder:
             meter = self._meters[connection] = Meter(connection)
             self._counting.enter_context(meter.counting())
         line = Line(click, sql, parameters, meter, meter.steps)
-        self._lines.append(line)
+        self.lines.append(line)
         try:
             result = meter.around(connection, sql, parameters, run)
             if sql.startswith(("INSERT", "UPDATE", "DELETE")):
@@ -104,15 +86,12 @@ class _ClickRecorder:
             line.error = str(error)
             raise
 
-    def finished(self) -> list[Line]:
-        """The lines, each with its steps: while rows are fetched, a statement takes steps after it has returned."""
+    def _add_steps(self) -> None:
+        # Up to the connection's next statement: while rows are fetched, there are steps after execute() has returned.
         ends = {meter: meter.steps for meter in self._meters.values()}
-        for line in reversed(self._lines):
+        for line in reversed(self.lines):
             line.steps = 0 if line.sql in UNCOUNTED else ends[line.meter] - line.begin
             ends[line.meter] = line.begin
-        with suppress(sqlite3.ProgrammingError):  # a connection that was closed meanwhile
-            self._counting.close()
-        return self._lines
 
 
 def lens_html(sides: Sequence[tuple[str, SeenClick, TaskQueue]]) -> str:
@@ -158,7 +137,7 @@ def _cells(seen: SeenClick, queue: TaskQueue) -> list[LensCell]:
     with own_engine(queue) as engine:
         pooled = engine.raw_connection()
         try:
-            return [_cell(line, seen.clicks > 1, pooled.driver_connection) for line in seen.lines[:MOST]]
+            return [_cell(line, len(seen.threads) > 1, pooled.driver_connection) for line in seen.lines[:MOST]]
         finally:
             pooled.close()
 

@@ -36,7 +36,6 @@ class Watcher:
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
 
     def start(self) -> None:
-        """Start the thread."""
         self._thread.start()
 
     def hurry(self) -> None:

@@ -20,14 +20,15 @@ from .killable_worker import KillableWorker, Killed
 NO_THREAD = ("stopped", "dead")
 ENDED = "worker: the panel has stopped"
 ON_A_SERVER = "only on a SQLite file can a worker be struck in the middle of a task"
-STARTED, STOPPED, IN_A_STEP = "the worker is started already", "the worker is not started", "a step is under way"
+NOT_STARTED = dict.fromkeys(("stopped", "dead"), "the worker is not started")
+STARTED, IN_A_STEP = "the worker is started already", "a step is under way"
 # For each verb, the states in which it can do nothing, and why.
 WHY_NOT = {
     "start": {"started": STARTED, "paused": "paused: press Resume", "in a step": IN_A_STEP},
-    "pause": {"stopped": STOPPED, "paused": "the worker is paused already", "in a step": IN_A_STEP},
-    "resume": dict.fromkeys(("stopped", "started", "in a step"), "the worker is not paused"),
+    "pause": NOT_STARTED | {"paused": "the worker is paused already", "in a step": IN_A_STEP},
+    "resume": dict.fromkeys(("stopped", "dead", "started", "in a step"), "the worker is not paused"),
     "step": {"started": "the worker runs by itself: pause or stop it first", "in a step": IN_A_STEP},
-    "stop": {"stopped": STOPPED, "in a step": IN_A_STEP},
+    "stop": NOT_STARTED | {"in a step": IN_A_STEP},
 }
 ON_WORKERS = (*WHY_NOT, "crash", "zombie")
 
@@ -65,19 +66,13 @@ class WorkerPool:
         return [worker for worker in (*self.workers, *self._former) if worker.status.task]
 
     @property
-    def state(self) -> Literal["stopped", "started", "paused", "in a step"]:
-        """What the workers have been asked to do."""
+    def state(self) -> Literal["stopped", "dead", "started", "paused", "in a step"]:
+        """What the workers have been asked to do, or what has become of them."""
         if self._is_stepping():
             return "in a step"
         if not (running := self._running()):
-            return "stopped"
+            return "dead" if any(worker.end for worker in self.workers) else "stopped"
         return "paused" if all(worker.status.pausing for worker in running) else "started"
-
-    @property
-    def shown_state(self) -> str:
-        """The state in one word for the page: a dead worker was not stopped."""
-        is_dead = self.state == "stopped" and any(worker.end for worker in self.workers)
-        return "dead" if is_dead else self.state
 
     @property
     def toggle(self) -> str:
@@ -87,7 +82,6 @@ class WorkerPool:
 
     @property
     def is_running(self) -> bool:
-        """Whether every worker's thread runs."""
         return not self._resting()
 
     def why_not(self, verb: str) -> str:

@@ -46,7 +46,7 @@ def test_its_steps_are_those_that_measure_counts(open_panel: OpenPanel, database
     order = Order(id=1, customer="as read elsewhere", amount=1)
     cost = measure(database, lambda session: inverted.enqueue_payment_once(session, TaskQueue(database), order))
     hand.click("pay", "payment enqueued")
-    lines = {line.sql.split()[0]: line for line in hand.panel.views[0].side.lens.seen.lines}
+    lines = {line.sql.split()[0]: line for line in hand.panel.views[0].side.seen.lines}
     verbs = [lines[word].steps for word in ("SAVEPOINT", "INSERT", "UPDATE")]
     assert 0 < sum(verbs) <= cost.vm_steps  # measure() counts the RELEASE, too
     assert cost.vm_steps - sum(verbs) <= lines["RELEASE"].steps
@@ -68,7 +68,7 @@ def test_a_storm_numbers_its_clicks(open_panel: OpenPanel):
     hand.click("new_order")
     hand.click("storm", "3 clicks as written: 3 live payments")
     until(lambda: shown(hand).startswith("Inverted, Click storm, as written: "))
-    assert {line.click for line in hand.panel.views[0].side.lens.seen.lines} == {1, 2, 3}  # our own read is no click
+    assert {line.click for line in hand.panel.views[0].side.seen.lines} == {1, 2, 3}  # our own read is no click
     assert "click 3" in shown(hand)
     assert "click 4" not in shown(hand)
     assert shown(hand).count("INSERT INTO task") == 3
@@ -107,7 +107,7 @@ def test_a_capture_of_the_learners_sees_no_click__and_is_seen_by_none(open_panel
         with writing(database) as session:
             session.add(Order(customer="the learner's", amount=1))
     assert [statement.sql.split()[0] for statement in statements] == ["BEGIN", "INSERT", "COMMIT"]
-    assert not any("the learner" in str(line.parameters) for line in hand.panel.views[0].side.lens.seen.lines)
+    assert not any("the learner" in str(line.parameters) for line in hand.panel.views[0].side.seen.lines)
 
 
 def test_the_same_verbs_stand_level__and_a_guard_is_marked(open_panel: OpenPanel):
