@@ -17,6 +17,7 @@ PANEL = """\
 import asyncio, threading
 from taskref_edu import TaskQueue, open_database
 from taskref_edu.widgets import Panel
+from taskref_edu.widgets.panel import scenarios
 queue = TaskQueue(open_database(), lease=0.6, backoff=0)
 panel = Panel(queue, approach="both")
 panel.set(seconds=0.2)
@@ -102,7 +103,8 @@ def test_clicks_scenarios_and_waits(page: Page, where: str):
     page.run("panel.set(seconds=0.2)")
     page.click("start")
     page.run('await panel.until("all tasks finished")\nawait panel.until("worker idle")')
-    page.run('panel.run("typo").play(pace=0.01)')
+    page.run('scenarios.PACE = 0.01\n_ = panel.run("typo")')
+    page.click("play")
     page.run('await panel.until("scenario over")')
     assert page.run("panel.stop()", "panel.status") == "'stopped: re-run this cell to make it live'"
     page.run(
