@@ -12,13 +12,11 @@ from sqlmodel import Field, SQLModel
 
 from ..models import BigId, Task
 
-TASK_ID = Task.__table__.c.id  # type: ignore[attr-defined]
-
 
 def task_id_column(name: str | None = None) -> Column[int]:
     """A column that references a task: nullable, and set to NULL when the task is deleted."""
-    key = ForeignKey(TASK_ID, ondelete="SET NULL")
-    return Column(name, BigId, key, nullable=True) if name else Column(BigId, key, nullable=True)
+    task_id = Task.__table__.c.id  # type: ignore[attr-defined]
+    return Column(name, BigId, ForeignKey(task_id, ondelete="SET NULL"), nullable=True)
 
 
 class Parcel(SQLModel, table=True):

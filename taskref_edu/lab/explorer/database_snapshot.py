@@ -87,6 +87,17 @@ class SnapshotDatabase:
         columns = (column for table in self.tables() for column in self.columns(table))
         return {name for _, name, kind, *_ in columns if "DATE" in kind.upper() or "TIME" in kind.upper()}
 
+    def keys(self) -> dict[str, str]:
+        """The first column of each table's primary key."""
+        found = ((table, column) for table in self.tables() for column in self.columns(table))
+        return {table: name for table, (_, name, *_, place, _) in found if place == 1}
+
+    def references(self) -> dict[str, str]:
+        """The table that each foreign key references, by "table.column"."""
+        query = "SELECT * FROM pragma_foreign_key_list(?)"
+        found = ((table, row) for table in self.tables() for row in self.observer.execute(query, (table,)))
+        return {f"{table}.{row[3]}": row[2] for table, row in found}
+
     def root_pages(self) -> dict[int, str]:
         """The table that each root page of the file belongs to."""
         rows = self.observer.execute("SELECT rootpage, tbl_name FROM main.sqlite_master WHERE rootpage > 0")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
+from types import FrameType
 from typing import Any, Literal
 
 from sqlalchemy import Engine
@@ -109,6 +111,19 @@ class Experiment:
 def name_of(function: Callable[..., Any]) -> str:
     """The name of a function, for display."""
     return getattr(function, "__name__", None) or repr(function)
+
+
+def file_of(function: Callable[..., Any]) -> str:
+    """The file in which it is defined; "" if it is not written in Python."""
+    code = getattr(inspect.unwrap(getattr(function, "func", function)), "__code__", None)
+    return code.co_filename if code is not None else ""
+
+
+def line_in(file: str, frame: FrameType | None) -> int | None:
+    """The line of this file that is running: in this frame, or in one that called it."""
+    while frame is not None and frame.f_code.co_filename != file:
+        frame = frame.f_back
+    return None if frame is None else frame.f_lineno
 
 
 def _home(function: Callable[..., Any]) -> str:

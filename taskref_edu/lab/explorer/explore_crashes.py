@@ -39,8 +39,17 @@ class Point:
     broken: int = 0
 
     def __repr__(self) -> str:
-        times = f" ({self.broken:,} of {self.count:,})" if self.count > 1 else ""
-        return f"{'BROKEN' if self.broken else 'holds'}{times}: {self.sql}"
+        return f"{self.verdict}{self.times}: {self.sql}"
+
+    @property
+    def verdict(self) -> str:
+        """Whether a schedule that dies here breaks, in a word."""
+        return "BROKEN" if self.broken else "holds"
+
+    @property
+    def times(self) -> str:
+        """How many of its schedules break, if there are several."""
+        return f" ({self.broken:,} of {self.count:,})" if self.count > 1 else ""
 
 
 class Crashes(ExplorationResult):
@@ -70,16 +79,11 @@ class Crashes(ExplorationResult):
         return f"{len(self.problems):,} of {counted(self.count, 'schedule')} break; {points}"
 
     def _summary(self) -> list[str]:
-        return [*(_line(step, point) for step, point in self.points.items()), *super()._summary()]
+        lines = (f"  {p.verdict:<6}  killed before step {step}{p.times}: {p.sql}" for step, p in self.points.items())
+        return [*lines, *super()._summary()]
 
     def _opened_headline(self, schedule: str) -> str:
         return f"The simplest crash that breaks it: {schedule} ({DIES} is the moment of death)"
-
-
-def _line(step: int, point: Point) -> str:
-    verdict = "BROKEN" if point.broken else "holds "
-    times = f" ({point.broken:,} of {point.count:,})" if point.count > 1 else ""
-    return f"  {verdict}  killed before step {step}{times}: {point.sql}"
 
 
 def explore_crashes(

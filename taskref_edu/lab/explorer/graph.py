@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Literal, overload
 
 Which = Literal["all", "broken", "erring"]
 LISTED = 20  # schedules that the repr of a long list shows
@@ -210,9 +210,6 @@ class Texts(Mapping[str, tuple[str, ...]]):
 
     def __len__(self) -> int:
         return len(self._schedules)
-
-    def __contains__(self, schedule: Any) -> bool:
-        return schedule in self._schedules
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{schedule!r}: {self[schedule]!r}" for schedule in self._schedules[:LISTED])

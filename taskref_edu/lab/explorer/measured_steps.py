@@ -25,7 +25,7 @@ from .step_effects import (
     NextStep,
     Situation,
     View,
-    Writing,
+    WriteView,
     Wrote,
     known_names,
     written_by,
@@ -56,17 +56,17 @@ class MeasuredSteps:
         """Numbers that change with each commit: for a new reader, and for the snapshots that the actor has open."""
         local = self._memory.locals[state.locals[index]]
         own = {
-            number: _data_version(connection)
+            number: data_version(connection)
             for connection, number in self._log.connections[index].items()
             if local.step is not None and number == local.step.connection and local.reads_on(number)
         }
-        return _data_version(self._observer), own
+        return data_version(self._observer), own
 
     def measure(self, state: Situation, index: int, answers: str, before: tuple[int, dict[int, int]]) -> Effect:
         local = self._memory.locals[state.locals[index]]
         step = local.step
         assert step is not None
-        commits = _data_version(self._observer) not in (-1, before[0])
+        commits = data_version(self._observer) not in (-1, before[0])
         committed = self._committed(state, step, self.writable[index]) if commits else ()
         unfinished = set(self._log.unfinished[index].values())
         transactions, views = [], []
@@ -78,10 +78,10 @@ class MeasuredSteps:
             old = next((view for view in state.views[index] if view.connection == number), None)
             if holds:
                 views.append(self._wrote(old, connection, number, step))
-            elif old is None or isinstance(old, Writing):
+            elif old is None or isinstance(old, WriteView):
                 views.append(Fresh(number))
             else:
-                moved = number in before[1] and before[1][number] != _data_version(connection)
+                moved = number in before[1] and before[1][number] != data_version(connection)
                 own_commit = commits and step.connection == number
                 views.append(Fresh(number) if moved or own_commit else Kept(number))
         unfinished &= {number for number, *_ in transactions}
@@ -111,7 +111,7 @@ class MeasuredSteps:
         holds = writer is connection
         reads = (in_transaction(connection) or number in unfinished) and (holds or is_reading(connection))
         step = self._memory.locals[state.locals[index]].step
-        held = any(view.connection == number and isinstance(view, Writing) for view in state.views[index])
+        held = any(view.connection == number and isinstance(view, WriteView) for view in state.views[index])
         wrote = step is not None and step.connection == number and step.kind in (Kind.WRITE, Kind.BEGIN)
         if not holds and reads and (held or wrote):
             # A write or BEGIN that failed in a transaction may keep the lock; an autocommitted write with unfetched
@@ -122,7 +122,7 @@ class MeasuredSteps:
         return reads, holds
 
     def _wrote(self, old: View | None, connection: Any, number: int, step: NextStep) -> Wrote:
-        before = dict(old.tables) if isinstance(old, Writing) else {}
+        before = dict(old.tables) if isinstance(old, WriteView) else {}
         writes = step.tables.writes if step.connection == number else frozenset()
         rows = self.content(connection, sorted(before.keys() | writes))
         if self._learnt.savepoints:
@@ -160,13 +160,9 @@ class MeasuredSteps:
         """The number of the content that is committed now."""
         return self._memory.contents.number(self.content(self._observer, self._exploration.database.tables()))
 
-    def data_version(self) -> int:
-        """A number that changes whenever something is committed."""
-        return _data_version(self._observer)
-
     def of_death(self, state: Situation, index: int, before: int) -> tuple[tuple[tuple[str, int], ...], bool]:
         """What was committed by this actor's death; before: the data version until then."""
-        commits = self.data_version() != before
+        commits = data_version(self._observer) != before
         written = sorted(written_by(state, index, None)) if commits else ()
         return tuple(self.content(self._observer, written).items()), commits
 
@@ -180,7 +176,8 @@ def _query(observer: sqlite3.Connection, table: str) -> str:
     return query
 
 
-def _data_version(connection: sqlite3.Connection) -> int:
+def data_version(connection: sqlite3.Connection) -> int:
+    """A number that changes for this connection whenever another one commits; -1 if the file is locked."""
     try:
         return sqlite3.Cursor(connection).execute("PRAGMA main.data_version").fetchone()[0]
     except sqlite3.Error:  # locked exclusively: nothing is committed

@@ -17,7 +17,7 @@ from .budget import Budget
 from .errors import CannotMerge
 from .graph import Graph, Schedules, State
 from .local_states import LocalStates
-from .measured_steps import MeasuredSteps
+from .measured_steps import MeasuredSteps, data_version
 from .schedule_outcome import DIES, ScheduleOutcome
 from .schedules import replay
 from .step_effects import WAITS, Effect, Effects, Local, Situation, written_by
@@ -207,7 +207,7 @@ class Merging:
     def _die(self, state: Situation, outcome: ScheduleOutcome) -> Situation:
         assert self._crash is not None
         measure = not self._memory.death_known(state, self._crash)
-        before = self._steps.data_version()
+        before = data_version(self._exploration.database.observer)
         self._exploration.go(DIES, outcome)
         if measure:
             key = self._memory.death_key(state, self._crash)

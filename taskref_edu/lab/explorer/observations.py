@@ -6,12 +6,10 @@ depend on it. As few schedules as possible are run; a state on several schedules
 
 from __future__ import annotations
 
-import inspect
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 from ...database.observed_connection import ObservedConnection
@@ -20,22 +18,15 @@ from .actor import Actor, Step
 from .answer_log import tell_rows
 from .database_snapshot import Rows
 from .errors_in_words import database_name, error_text
+from .experiment import file_of, line_in
 from .graph import Graph
+from .repeated_reads import FetchedRows, RepeatedReads
 from .schedule_outcome import DIES, ScheduleOutcome
 from .sqlite_locks import in_transaction
 from .step_kinds import Classified, Kind
 from .trial import Trial
 
 ENDS = ("COMMIT", "END", "ROLLBACK", "RELEASE")
-MOST_REPEATED = 4  # SELECTs of an actor that are repeated after each step, to see whether their rows have changed
-
-
-@dataclass
-class FetchedRows:
-    """The rows that an actor fetched, and their columns."""
-
-    columns: list[str]
-    rows: list[list[Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -94,9 +85,10 @@ def observe(
 ) -> Observations:
     """Observe up to `most` edges of the graph; with `schedules`, only theirs. file: whose line numbers are recorded."""
     wanted = _edges(graph, schedules)
-    seen = Observations(graph, complete=len(wanted) <= most)
-    _describe_tables(trial, seen)
-    watching = _Watching(trial, file)
+    database = trial.exploration.database
+    seen = Observations(graph, times=database.times(), keys=database.keys(), references=database.references())
+    seen.complete = len(wanted) <= most
+    watching = _Watching(trial, file, seen.times)
     for actor in trial.exploration.actors:
         actor.listener = watching
     try:
@@ -132,35 +124,13 @@ def _paths(graph: Graph) -> list[str]:
     return paths
 
 
-def _describe_tables(trial: Trial, seen: Observations) -> None:
-    database = trial.exploration.database
-    seen.times = database.times()
-    for table in database.rows():
-        for _, name, *_, place, _ in database.columns(table):
-            if place == 1:
-                seen.keys[table] = name
-        for row in database.observer.execute("SELECT * FROM pragma_foreign_key_list(?)", (table,)):
-            seen.references[f"{table}.{row[3]}"] = row[2]
-
-
-@dataclass
-class _Asked:
-    """A SELECT of an actor: the rows that it fetched, and those that a new connection would fetch now."""
-
-    sql: str
-    parameters: Any
-    told: FetchedRows
-    now: list[list[Any]] | None = None
-
-
 class _Watching:
     """The listener of the actors, for one schedule after another."""
 
-    def __init__(self, trial: Trial, file: str | None) -> None:
+    def __init__(self, trial: Trial, file: str | None, times: set[str]) -> None:
         self._trial, self._exploration = trial, trial.exploration
-        self._database = trial.exploration.database
-        self._times = self._database.times()
-        self._files = {actor: file or source_of(actor.function) for actor in self._exploration.actors}
+        self._database, self._times = trial.exploration.database, times
+        self._files = {actor: file or file_of(actor.function) for actor in self._exploration.actors}
         self._begin()
 
     def _begin(self) -> None:
@@ -169,7 +139,7 @@ class _Watching:
         self._lines: dict[Actor, int | None] = dict.fromkeys(actors)
         self._open: dict[Actor, bool] = dict.fromkeys(actors, False)
         self._ran: dict[Actor, SeenStep] = {}
-        self._asked: dict[Actor, dict[str, _Asked]] = {actor: {} for actor in actors}
+        self._reads = {actor: RepeatedReads(self._ask, self._times) for actor in actors}
 
     # The listener
 
@@ -198,7 +168,7 @@ class _Watching:
             answer = seen.answer = FetchedRows([column[0] for column in cursor.description])
             tell_rows(cursor, lambda _cursor, rows, _ended: answer.rows.extend(list(row) for row in rows))
             if step.kind is Kind.READ:
-                keep_latest(self._asked[actor], seen.sql, _Asked(step.sql, step.parameters, answer))
+                self._reads[actor].add(seen.sql, step.sql, step.parameters, answer)
 
     # A run
 
@@ -206,7 +176,7 @@ class _Watching:
         """Follow the schedule, then edges not observed yet, and record what is new."""
         self._begin()
         outcome, number, place = self._exploration.start(), 0, 0
-        self._note_state(seen, 0, None)
+        seen.states.setdefault(0, self._state(None))
         while place < len(schedule) or (schedule := schedule + self._unseen(number, left)) != schedule[:place]:
             move, place = schedule[place], place + 1
             actor = self._exploration.mover(move)
@@ -214,7 +184,7 @@ class _Watching:
             seen.steps.setdefault((number, move), step)
             left.pop((number, move), None)
             number = seen.graph.states[number].edges[move]
-            self._note_state(seen, number, actor)
+            seen.states.setdefault(number, self._state(actor))
         if not seen.graph.states[number].edges and self._exploration.going:
             self._exploration.give_up(outcome)
         for actor in self._exploration.going:
@@ -243,10 +213,6 @@ class _Watching:
             seen.error_name = seen.error_name or database_name(actor.error)
         return seen
 
-    def _note_state(self, seen: Observations, number: int, mover: Actor | None) -> None:
-        state = self._state(mover)
-        seen.states.setdefault(number, state)
-
     def _state(self, mover: Actor | None) -> SeenState:
         actors, writer = self._exploration.actors, self._exploration.locks.writer
         going = [actor for actor in actors if not actor.ended and actor.step is not None]
@@ -257,55 +223,15 @@ class _Watching:
             },
             next={actor.letter: self._filled(actor.step) for actor in going if actor.step},
             waits={a.letter: self._exploration.holder_before(a) for a in going if not self._exploration.may_go(a)},
-            now={actor.letter: answers for actor in going if (answers := self._out_of_date(actor, actor is mover))},
+            now={a.letter: now for a in going if (now := self._reads[a].out_of_date(moved=a is mover))},
             ended="".join(actor.letter for actor in actors if actor.ended),
         )
 
-    def _out_of_date(self, actor: Actor, moved: bool) -> dict[str, FetchedRows]:
-        """What the actor's latest SELECTs would fetch now, where another actor has changed that."""
-        found = {}
-        for sql, asked in list(self._asked[actor].items()):
-            try:
-                now = [list(row) for row in self._database.observer.execute(asked.sql, asked.parameters)]
-            except sqlite3.Error:
-                continue
-            was, asked.now = asked.told.rows if asked.now is None else asked.now, now
-            if moved and now != was:
-                del self._asked[actor][sql]  # changed by the actor itself
-            elif differ(asked.told.columns, now, asked.told.rows, self._times):
-                found[sql] = FetchedRows(asked.told.columns, now)
-        return found
+    def _ask(self, sql: str, parameters: Any) -> list[list[Any]] | None:
+        try:
+            return [list(row) for row in self._database.observer.execute(sql, parameters)]
+        except sqlite3.Error:
+            return None
 
     def _filled(self, step: Step) -> str:
         return filled_in(self._database.observer, step.sql, step.parameters)
-
-
-def keep_latest(asked: dict[str, Any], sql: str, one: Any) -> None:
-    """Keep a SELECT as the latest one; beyond MOST_REPEATED the oldest is dropped."""
-    asked.pop(sql, None)
-    asked[sql] = one
-    if len(asked) > MOST_REPEATED:
-        del asked[next(iter(asked))]
-
-
-def differ(columns: list[str], rows: list[list[Any]], others: list[list[Any]], times: set[str]) -> bool:
-    """Whether two results differ; times count only as NULL or not NULL."""
-    timed = [name in times for name in columns]
-
-    def bare(given: list[list[Any]]) -> list[list[Any]]:
-        return [[(value is None) if time else value for value, time in zip(row, timed, strict=True)] for row in given]
-
-    return bare(rows) != bare(others)
-
-
-def source_of(function: Callable[..., Any]) -> str:
-    code = getattr(inspect.unwrap(getattr(function, "func", function)), "__code__", None)
-    return code.co_filename if code is not None else ""
-
-
-def line_in(file: str, frame: FrameType | None) -> int | None:
-    while frame is not None:
-        if frame.f_code.co_filename == file:
-            return frame.f_lineno
-        frame = frame.f_back
-    return None

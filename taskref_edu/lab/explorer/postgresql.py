@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import partial
-from types import FrameType
 from typing import Any
 
 from sqlalchemy import text
@@ -22,7 +20,6 @@ from sqlmodel import Session
 
 from . import watchdog
 from .errors import ActorNeverEnds, Deadlock, NoSuchSchedule
-from .errors_in_words import error_text
 from .experiment import Experiment
 from .graph import Graph
 from .invariant import InvariantCheck
@@ -36,8 +33,7 @@ BLOCKED = text("SELECT pg_blocking_pids(:pid) <> '{}'")
 HOLDERS = text("SELECT pg_blocking_pids(:pid)")
 GONE = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :pid")
 ENDED = text("SELECT pg_terminate_backend(:pid)")
-OnStep = Callable[[str, ServerActor, str, str], None]
-LineOf = Callable[[Callable[..., Any], FrameType | None], int | None]
+OnStep = Callable[[str, ServerActor, str], None]  # the move, its actor, and the SQL
 
 
 class ServerTrial(InvariantCheck):
@@ -54,6 +50,7 @@ class ServerTrial(InvariantCheck):
         for engine in self._engines:
             put_gates(engine)
         self.actors: list[ServerActor] = []  # of the latest schedule
+        self._moved = threading.Condition()
 
     def __enter__(self) -> ServerTrial:
         begin_guarding()
@@ -94,50 +91,44 @@ class ServerTrial(InvariantCheck):
     # A schedule
 
     def run(
-        self, prefix: str, on_step: OnStep | None = None, line_of: LineOf | None = None
+        self, prefix: str, on_step: OnStep | None = None, file: str | None = None
     ) -> tuple[ScheduleOutcome, list[str]]:
         """Follow the prefix, then always the first actor that can go on. Returns the outcome, and the other choices.
 
-        line_of: returns the line that sends a step, for an actor's function and its frame.
+        file: whose line numbers are recorded, by default each actor's own.
         """
         self.database.restore()
-        moved, outcome, others = threading.Condition(), ScheduleOutcome(""), list[str]()
-        actors = [
-            ServerActor(letter, function, engine, moved)
-            for (letter, function), engine in zip(self.experiment.functions.items(), self._engines, strict=True)
-        ]
-        self.actors = actors
+        outcome, others = ScheduleOutcome(""), list[str]()
+        self.actors = []
         try:
-            for actor in actors:
-                actor.line_of = partial(line_of, actor.function) if line_of else None
-                actor.engine.connect().close()
-                actor.start()
-                self._settle([actor], moved)
-            while ready := [actor for actor in actors if actor.at_gate]:
-                moves = self._moves(ready)
-                wanted = prefix[len(outcome.schedule) : len(outcome.schedule) + 1]
+            self._start(file)
+            while moves := self._moves():
+                done = len(outcome.schedule)
+                wanted = prefix[done : done + 1]
                 wanted = wanted if wanted in DEATHS else wanted.upper()
                 move = wanted if wanted in moves else next(iter(moves))
-                if not prefix[len(outcome.schedule) :]:
+                if done >= len(prefix):
                     others += [outcome.schedule + other for other in moves if other != move]
-                self._make(move, moves[move], actors, outcome, on_step)
-                if not any(actor.at_gate for actor in actors):
-                    self._wait_for_the_server(actors, outcome)
+                self._make(move, moves[move], outcome, on_step)
+                if not any(actor.at_gate for actor in self.actors):
+                    self._wait_for_the_server(outcome)
         finally:
-            self._end(actors)
-        for actor in actors:
-            if actor.fault is not None:
-                raise actor.fault
-            if actor.dead:
-                continue  # errors of its code after the kill do not count
-            if actor.error is not None:
-                outcome.errors.setdefault(actor.letter, actor.error)
-            elif actor.letter not in outcome.errors:
-                outcome.results[actor.letter] = actor.result
+            self._end()
+        self._collect(outcome)
         return outcome, others
 
-    def _moves(self, ready: list[ServerActor]) -> dict[str, ServerActor]:
-        moves = {actor.letter: actor for actor in ready}
+    def _start(self, file: str | None) -> None:
+        """Run each function up to its first step, one after the other."""
+        for (letter, function), engine in zip(self.experiment.functions.items(), self._engines, strict=True):
+            actor = ServerActor(letter, function, engine, self._moved, file)
+            self.actors.append(actor)
+            engine.connect().close()
+            actor.start()
+            self._settle()
+
+    def _moves(self) -> dict[str, ServerActor]:
+        """The moves that can be made, each with its actor."""
+        moves = {actor.letter: actor for actor in self.actors if actor.at_gate}
         victim = moves.get(self.experiment.victim or "")
         if victim is not None:
             moves[DIES] = victim
@@ -145,33 +136,30 @@ class ServerTrial(InvariantCheck):
                 moves[DIES_IN_COMMIT] = victim
         return moves
 
-    def _make(
-        self, move: str, actor: ServerActor, actors: list[ServerActor], outcome: ScheduleOutcome, on_step: OnStep | None
-    ) -> None:
+    def _make(self, move: str, actor: ServerActor, outcome: ScheduleOutcome, on_step: OnStep | None) -> None:
         dies, sql = move in DEATHS, actor.sql
         if dies:
             outcome.crashed = sql
         actor.let_go(move if dies else "")
-        self._settle(actors, moved=actor.moved)
+        self._settle()
         if dies:
             self._wait_until_gone(actor)
-            self._settle(actors, moved=actor.moved)
+            self._settle()
         outcome.schedule += move if dies or not actor.is_moving else move.lower()
         if on_step is not None:
-            error = error_text(actor.error) if actor.ended and not actor.dead and actor.error is not None else ""
-            on_step(outcome.schedule[-1], actor, sql, error)
+            on_step(outcome.schedule[-1], actor, sql)
         if actor.steps > self._limits.steps:
             raise ActorNeverEnds(
                 f"{actor.letter} made {actor.steps} steps in {outcome.schedule!r} and goes on with {actor.sql!r}:"
                 " does it try again in a loop? (max_steps= allows more)"
             )
 
-    def _settle(self, actors: Sequence[ServerActor], moved: threading.Condition) -> None:
+    def _settle(self) -> None:
         """Wait until each actor is at its gate, has ended, or waits for another actor's lock."""
         end = time.monotonic() + self._limits.patience
-        while moving := [actor for actor in actors if actor.is_moving]:
-            with moved:
-                if moved.wait_for(lambda: not any(actor.is_moving for actor in moving), LOCK_CHECK_AFTER):
+        while moving := [actor for actor in self.actors if actor.is_moving]:
+            with self._moved:
+                if self._moved.wait_for(lambda: not any(actor.is_moving for actor in moving), LOCK_CHECK_AFTER):
                     continue
             # Check all again: an actor that reached its gate meanwhile may have released one checked before it.
             if all(self.waits(actor) and actor.is_moving for actor in moving):
@@ -200,33 +188,43 @@ class ServerTrial(InvariantCheck):
                 raise ActorNeverEnds(f"the server keeps the connection of {actor.letter}, which is dead")
             time.sleep(LOCK_CHECK_AFTER)
 
-    def _wait_for_the_server(self, actors: list[ServerActor], outcome: ScheduleOutcome) -> None:
+    def _wait_for_the_server(self, outcome: ScheduleOutcome) -> None:
         """All actors wait. The server ends a deadlock that it detects; we end any other, as of an actor with itself."""
-        moved = actors[0].moved
-        waiting = [actor for actor in actors if actor.is_moving]
+        waiting = [actor for actor in self.actors if actor.is_moving]
         if not waiting:
             return
-        with moved:
-            moved.wait_for(
-                lambda: any(not actor.is_moving for actor in waiting), 3 * self.database.deadlock_seconds + 0.2
-            )
+        with self._moved:
+            patience = 3 * self.database.deadlock_seconds + 0.2
+            self._moved.wait_for(lambda: any(not actor.is_moving for actor in waiting), patience)
         stuck = [actor for actor in waiting if actor.is_moving]
         if stuck == waiting:
             for actor in stuck:
                 outcome.errors[actor.letter] = Deadlock(f"{actor.letter} waits for itself ({actor.sql})")
                 self.database.connection.execute(ENDED, {"pid": actor.pid})
                 actor.dead = True
-        self._settle(actors, moved)
+        self._settle()
 
-    def _end(self, actors: list[ServerActor]) -> None:
+    def _end(self) -> None:
         """End all actors, however the schedule ended."""
         end = time.monotonic() + self._limits.patience
-        while any(actor.is_alive() for actor in actors) and time.monotonic() < end:
-            for actor in actors:
+        while any(actor.is_alive() for actor in self.actors) and time.monotonic() < end:
+            for actor in self.actors:
                 if actor.at_gate:
                     actor.let_go(DIES)
                 elif actor.is_alive():
                     actor.join(LOCK_CHECK_AFTER)
+
+    def _collect(self, outcome: ScheduleOutcome) -> None:
+        """Collect errors and results after all actors have ended."""
+        for actor in self.actors:
+            if actor.fault is not None:
+                raise actor.fault
+            if actor.dead:
+                continue  # errors of its code after the kill do not count
+            if actor.error is not None:
+                outcome.errors.setdefault(actor.letter, actor.error)
+            elif actor.letter not in outcome.errors:
+                outcome.results[actor.letter] = actor.result
 
 
 class ServerWalk:

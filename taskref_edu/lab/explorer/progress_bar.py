@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 from ...arguments import counted
 
@@ -36,13 +36,6 @@ def whole_only() -> Iterator[None]:
         _whole_only = before
 
 
-class _Place(Protocol):
-    """Where it is shown."""
-
-    def show(self, text: str, share: float | None) -> None: ...
-    def clear(self) -> None: ...
-
-
 class Bar:
     """Shows how many schedules have been run for real."""
 
@@ -52,7 +45,7 @@ class Bar:
         self._most = 0.0
         self._began = time.monotonic()
         self._next = self._began + AFTER
-        self._place: _Place | None = None
+        self._place: _Terminal | _Notebook | None = None
         self._former: Any = None
 
     def __enter__(self) -> Bar:
@@ -91,7 +84,8 @@ class Bar:
         self.stopped = True
 
 
-def _place() -> _Place | None:
+def _place() -> _Terminal | _Notebook | None:
+    """Where it is shown."""
     if threading.current_thread() is not threading.main_thread():
         return None
     ipython = sys.modules.get("IPython")

@@ -16,7 +16,8 @@ from ..player.recording import RECOVERS, VERSION
 from ..player.short_sql import NOW
 from .database_snapshot import Rows
 from .graph import Graph, Schedules, State
-from .observations import FetchedRows, Observations, SeenState, SeenStep
+from .observations import Observations, SeenState, SeenStep
+from .repeated_reads import FetchedRows
 from .schedule_outcome import DIES
 
 MOST_STATES = 400  # of a graph that is recorded whole
@@ -25,7 +26,6 @@ MOST_CLASSES = 200  # of ends that are listed if there are more schedules
 LONGEST = 500  # characters of a value that are kept
 A_TIME = "a time"
 _TIME = re.compile(r"'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.(?!0+\b)\d{4,}(?:\+\d\d:?\d\d)?'")
-ONE = {"orders": "order", "tasks": "task", "children": "child", "people": "person"}
 
 Key = tuple[int, int, str]  # of a schedule: its switches, its length, itself
 
@@ -244,6 +244,4 @@ def plain(value: Any) -> Any:
 
 def one_of(table: str) -> str:
     """The word for one row of a table."""
-    if table in ONE:
-        return ONE[table]
     return table[:-3] + "y" if table.endswith("ies") else table[:-1] if re.search(r"[^s]s$", table) else table

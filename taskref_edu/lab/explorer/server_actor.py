@@ -11,17 +11,15 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from types import FrameType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 from .errors import ActorKilled, LabError, PastTheExplorer
 from .errors_in_words import database_name, error_text
-from .experiment import name_of
+from .experiment import ActorFunction, file_of, line_in, name_of
 from .past_the_explorer import refuse_later
 from .schedule_outcome import DIES_IN_COMMIT
 
@@ -47,20 +45,25 @@ class ServerAnswer:
 
 
 class ServerActor(threading.Thread):
-    """One function in one schedule. moved: notified whenever an actor reaches its gate, or ends."""
+    """One function in one schedule.
 
-    def __init__(self, letter: str, function: Callable[..., Any], engine: Engine, moved: threading.Condition) -> None:
+    moved: notified whenever an actor reaches its gate, or ends. file: whose line numbers are recorded; None: its own.
+    """
+
+    def __init__(
+        self, letter: str, function: ActorFunction, engine: Engine, moved: threading.Condition, file: str | None
+    ) -> None:
         super().__init__(name=f"actor {letter}", daemon=True)
         self.actor = self  # read by the hooks of past_the_explorer.py
         self.letter, self.function, self.engine, self.moved = letter, function, engine, moved
+        self.file = file or file_of(function)
         self.at_gate = self.ended = self.dead = self.wrote = False
         self.steps = 0
         self.sql, self.fate = "", ""
         self.connection: Connection | None = None  # of the next or current step
         self.pid = 0
         self.opened = False  # whether a transaction was open before its latest step
-        self.line_of: Callable[[FrameType | None], int | None] | None = None
-        self.line: int | None = None  # that sent the step
+        self.line: int | None = None  # of `file`, that sent the step
         self.answer: ServerAnswer | None = None  # to the step
         self.refused: tuple[str, str | None] | None = None  # the error of the step, and the server's name of it
         self.result: Any = None
@@ -113,7 +116,7 @@ class ServerActor(threading.Thread):
             raise ActorKilled
         driver: Any = connection.connection.driver_connection
         self.connection, self.sql, self.pid = connection, sql, driver.info.backend_pid
-        opened, line = is_open(connection), self.line_of(sys._getframe(1)) if self.line_of else None
+        opened, line = is_open(connection), line_in(self.file, sys._getframe(1))
         with self.moved:
             self.at_gate = True
             self.moved.notify_all()
@@ -143,8 +146,8 @@ def put_gates(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", _before_statement)
     event.listen(engine, "after_cursor_execute", _after_statement)
     event.listen(engine, "handle_error", _refused)
-    event.listen(engine, "commit", _before_commit)
-    event.listen(engine, "rollback", _before_rollback)
+    event.listen(engine, "commit", lambda connection: _before_end(connection, "COMMIT"))
+    event.listen(engine, "rollback", lambda connection: _before_end(connection, "ROLLBACK"))
 
 
 def _before_statement(
@@ -181,14 +184,6 @@ def is_open(connection: Connection) -> bool:
     """Whether a transaction is open on the server, and no statement in it has failed."""
     driver: Any = connection.connection.driver_connection
     return driver.info.transaction_status.name == "INTRANS"
-
-
-def _before_commit(connection: Connection) -> None:
-    _before_end(connection, "COMMIT")
-
-
-def _before_rollback(connection: Connection) -> None:
-    _before_end(connection, "ROLLBACK")
 
 
 def _before_end(connection: Connection, how: str) -> None:

@@ -6,14 +6,14 @@ cursor; statements that are not steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from types import FrameType
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable
 
-from .errors_in_words import database_name
+from .errors_in_words import database_name, error_text
 from .graph import Graph, Schedules
-from .observations import FetchedRows, Observations, SeenState, SeenStep, differ, keep_latest, line_in, source_of
+from .observations import Observations, SeenState, SeenStep
 from .postgresql import ServerTrial
+from .repeated_reads import FetchedRows, RepeatedReads
 from .schedule_outcome import DEATHS, DIES
 from .server_actor import ServerActor, ServerAnswer, is_open
 
@@ -43,28 +43,24 @@ class _Following:
     def __init__(self, trial: ServerTrial, seen: Observations, schedule: str, path: list[int]) -> None:
         self._trial, self._seen, self._schedule, self._path = trial, seen, schedule, path
         self._place = 0
-        # By letter and SQL: the latest SELECTs, and what they would fetch now.
-        self._asked: dict[str, dict[str, tuple[ServerAnswer, list[list[Any]]]]] = {}
+        self._reads = defaultdict[str, RepeatedReads](lambda: RepeatedReads(trial.database.answer_to, seen.times))
 
     def run(self, file: str | None) -> None:
         """Run it, and record what is new."""
-
-        def line_of(function: Callable[..., Any], frame: FrameType | None) -> int | None:
-            return line_in(file or source_of(function), frame)
-
         trial, end = self._trial, self._path[-1]
         trial.database.restore()
         self._seen.states.setdefault(0, SeenState(trial.database.rows(), {}, {}, {}, {}, ""))
-        outcome, _ = trial.run(self._schedule, self._on_step, line_of)
+        outcome, _ = trial.run(self._schedule, self._on_step, file)
         outcome.forget()
         if trial.experiment.recover and end not in self._seen.recovered:
             error = trial.recover()
             self._seen.recovered[end] = self._state(""), error
 
-    def _on_step(self, move: str, actor: ServerActor, sql: str, error: str) -> None:
+    def _on_step(self, move: str, actor: ServerActor, sql: str) -> None:
         place, self._place = self._place, self._place + 1
-        step = SeenStep(actor.letter, sql, KINDS.get(sql.split(" ", 1)[0].upper(), "write"), ends=error or None)
-        step.error_name = database_name(actor.error) if error else None
+        step = SeenStep(actor.letter, sql, KINDS.get(sql.split(" ", 1)[0].upper(), "write"))
+        if actor.ended and not actor.dead and actor.error is not None:
+            step.ends, step.error_name = error_text(actor.error), database_name(actor.error)
         step.dies, step.undone = move in DEATHS, move == DIES and actor.opened
         step.before, step.line = actor.opened, actor.line
         # While a statement waits, its transaction is open, and its connection cannot be used to check.
@@ -82,7 +78,8 @@ class _Following:
         if step.kind == "write":
             step.changed = answer.changed
         if answer.may_be_asked_again:
-            keep_latest(self._asked.setdefault(letter, {}), step.sql, (answer, answer.rows))
+            told = FetchedRows(answer.columns or [], answer.rows)
+            self._reads[letter].add(step.sql, answer.statement, answer.parameters, told)
 
     def _state(self, mover: str) -> SeenState:
         trial, actors = self._trial, self._trial.actors
@@ -93,19 +90,6 @@ class _Following:
             open={letter: rows for letter, (rows, committed) in opened.items() if not committed},
             next={actor.letter: actor.sql for actor in actors if not actor.ended},
             waits={actor.letter: trial.whom(actor) for actor in actors if actor.is_moving and not actor.dead},
-            now={letter: now for letter in going if (now := self._out_of_date(letter, letter == mover))},
+            now={x: now for x in going if (now := self._reads[x].out_of_date(moved=x == mover))},
             ended="".join(actor.letter for actor in actors if actor.ended),
         )
-
-    def _out_of_date(self, letter: str, moved: bool) -> dict[str, FetchedRows]:
-        """What the actor's latest SELECTs would fetch now, where another actor has changed that."""
-        found, mine = {}, self._asked.get(letter, {})
-        for sql, (asked, was) in list(mine.items()):
-            now = self._trial.database.answer_to(asked.statement, asked.parameters)
-            if asked.columns is None or now is None or (moved and now != was):
-                del mine[sql]  # changed by the actor itself, or refused
-                continue
-            mine[sql] = asked, now
-            if differ(asked.columns, now, asked.rows, self._seen.times):
-                found[sql] = FetchedRows(asked.columns, now)
-        return found

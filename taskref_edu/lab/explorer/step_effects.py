@@ -23,7 +23,7 @@ class NextStep(NamedTuple):
     tables: Tables
 
 
-class Reading(NamedTuple):
+class ReadView(NamedTuple):
     """A transaction that reads: the content that it sees, and whether that is still the latest commit."""
 
     connection: int
@@ -31,14 +31,14 @@ class Reading(NamedTuple):
     newest: bool
 
 
-class Writing(NamedTuple):
+class WriteView(NamedTuple):
     """A transaction that holds the write lock: the tables that it has written, as they are in it."""
 
     connection: int
     tables: tuple[tuple[str, int], ...]
 
 
-View = Reading | Writing
+View = ReadView | WriteView
 
 
 class Situation(NamedTuple):
@@ -159,7 +159,7 @@ class Effects:
         else:
             locked = (tuple(sorted(o.number for o in others if o.holds)), any(o.reads for o in others))
         view = next((view for view in state.views[index] if view.connection == step.connection), None)
-        old = wants_lock and isinstance(view, Reading) and not view.newest
+        old = wants_lock and isinstance(view, ReadView) and not view.newest
         seen = None if locked is True else self._seen(state, view, step)
         if local.unfinished:
             seen = (seen, state.views[index], state.content)
@@ -175,13 +175,13 @@ class Effects:
             return (state.content, view)
         rows = self._rows(state, view)
         seen = tuple([rows.get(table) for table in step.tables.reads])
-        if self._savepoints and isinstance(view, Writing):
+        if self._savepoints and isinstance(view, WriteView):
             committed = self.contents.known[state.content]
             return (seen, view.tables, tuple([committed.get(table) for table, _ in view.tables]))
         return seen
 
     def _rows(self, state: Situation, view: View | None) -> dict[str, int]:
-        if isinstance(view, Reading):
+        if isinstance(view, ReadView):
             return self.contents.known[view.content]
         committed = self.contents.known[state.content]
         return {**committed, **dict(view.tables)} if view is not None else committed
@@ -206,7 +206,7 @@ class Effects:
         views = list(state.views)
         if effect.commits:
             views = [
-                tuple([view._replace(newest=False) if isinstance(view, Reading) else view for view in each])
+                tuple([view._replace(newest=False) if isinstance(view, ReadView) else view for view in each])
                 for each in views
             ]
         views[index] = tuple([self._view_after(change, old, content, effect.commits) for change in effect.views])
@@ -221,19 +221,19 @@ class Effects:
     def _view_after(self, change: Kept | Fresh | Wrote, old: dict[int, View], content: int, commits: bool) -> View:
         before = old.get(change.connection)
         if isinstance(change, Fresh):
-            return Reading(change.connection, content, True)
+            return ReadView(change.connection, content, True)
         if isinstance(change, Kept):
-            assert isinstance(before, Reading)
+            assert isinstance(before, ReadView)
             return before._replace(newest=before.newest and not commits)
-        if change.more and isinstance(before, Writing):
-            return Writing(change.connection, tuple(sorted({**dict(before.tables), **dict(change.tables)}.items())))
-        return Writing(change.connection, change.tables)
+        if change.more and isinstance(before, WriteView):
+            return WriteView(change.connection, tuple(sorted({**dict(before.tables), **dict(change.tables)}.items())))
+        return WriteView(change.connection, change.tables)
 
     def _living(self, ages: tuple[str, ...], content: int, numbers: list[int], views: list[Any]) -> tuple[str, ...]:
         """The unstable values that are still reachable: in the content, a transaction, or an actor's knowledge."""
         living = set(self.contents.names(content)).union(*(self.locals[number].names for number in numbers))
         for view in (view for theirs in views for view in theirs):
-            if isinstance(view, Reading):
+            if isinstance(view, ReadView):
                 living |= self.contents.names(view.content)
             else:
                 living = living.union(*(self.contents.names_of_rows.get(rows, ()) for _, rows in view.tables))
@@ -245,7 +245,7 @@ class Effects:
 
     def death_known(self, state: Situation, index: int) -> bool:
         """Whether it is known what happens to this actor's uncommitted writes."""
-        writes = any(isinstance(view, Writing) for view in state.views[index])
+        writes = any(isinstance(view, WriteView) for view in state.views[index])
         return not writes or self.death_key(state, index) in self.deaths
 
     def after_death(self, state: Situation, index: int, dead: int) -> Situation:
@@ -256,7 +256,7 @@ class Effects:
 
 def written_by(state: Situation, index: int, step: NextStep | None) -> set[str]:
     """The tables that this actor has written but not committed, its next step included."""
-    views = (view for view in state.views[index] if isinstance(view, Writing))
+    views = (view for view in state.views[index] if isinstance(view, WriteView))
     return {table for view in views for table, _ in view.tables} | (set(step.tables.writes) if step else set())
 
 

@@ -14,7 +14,7 @@ LONGEST = 80  # characters of one value
 
 
 @dataclass(frozen=True)
-class Answer:
+class AnswerText:
     """`column` is empty if the value needs no label; `weak`: shown without emphasis."""
 
     value: str
@@ -40,7 +40,7 @@ class Dependency:
     stale: int | None
 
 
-class Answers:
+class AnswerTexts:
     """The words for what the statements of one recording returned."""
 
     def __init__(self, recording: Recording) -> None:
@@ -52,20 +52,20 @@ class Answers:
         for came in given:
             self._rows.setdefault(tuple(came["cols"]), []).extend(came["rows"])
 
-    def of(self, step: Facts) -> Answer | None:
+    def of(self, step: Facts) -> AnswerText | None:
         """What this step returned; None if nothing."""
         came = step.get("came")
         return None if came is None or step.get("error") else self.words(step, came)
 
-    def words(self, step: Facts, came: Mapping[str, Any]) -> Answer:
+    def words(self, step: Facts, came: Mapping[str, Any]) -> AnswerText:
         """The words for an answer to this step's statement."""
         table = self.recording.table_of(step)
         if came.get("rows") is not None and not ("changed" in came and not came["rows"]):
             return self._rows_in_words(step, came, table)
         if came.get("id") is not None and verb(self.recording.sql(step)) == "INSERT":
-            return Answer(self.recording.one(table, came["id"]))
+            return AnswerText(self.recording.one(table, came["id"]))
         changed = came.get("changed", 0)
-        return Answer("1 row changed" if changed == 1 else f"{changed} rows changed", weak=changed > 0)
+        return AnswerText("1 row changed" if changed == 1 else f"{changed} rows changed", weak=changed > 0)
 
     def news(self, step: Facts, came: Mapping[str, Any]) -> str:
         """What a SELECT would return now, in the column that differs from what it returned."""
@@ -75,17 +75,17 @@ class Answers:
             return next((f"{name} = {shown(new)}" for name, old, new in pairs if old != new), answer.value)
         return answer.value
 
-    def _rows_in_words(self, step: Facts, came: Mapping[str, Any], table: str) -> Answer:
+    def _rows_in_words(self, step: Facts, came: Mapping[str, Any], table: str) -> AnswerText:
         if len(came["rows"]) != 1:
-            return Answer(f"{len(came['rows'])} rows" if came["rows"] else "no row")
+            return AnswerText(f"{len(came['rows'])} rows" if came["rows"] else "no row")
         row = dict(zip(came["cols"], came["rows"][0], strict=True))
         if not row:
-            return Answer("1 row")
+            return AnswerText("1 row")
         info = self.recording.facts["tables"].get(table, {})
         telling = list(row) if len(row) <= 2 else self._telling(came["cols"], info)
         if info.get("key") in telling:
-            return Answer(self.recording.one(table, row[info["key"]]))
-        return Answer(shown(row[telling[0]]), telling[0]) if telling else Answer("1 row")
+            return AnswerText(self.recording.one(table, row[info["key"]]))
+        return AnswerText(shown(row[telling[0]]), telling[0]) if telling else AnswerText("1 row")
 
     def _telling(self, columns: Sequence[str], info: Mapping[str, Any]) -> list[str]:
         """The columns in which answers with these columns differ, references and the status before all others."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from .answers import Answers, Dependency, dependencies, shown
-from .recording import Change, Moment, Recording, Run
+from .answers import AnswerTexts, Dependency, dependencies, shown
+from .recording import Change, Moment, RecordedRun, Recording
 
 Part = str | tuple[str, Any]  # text, or ("who", letter), ("code", text), ("b", text), ("step", number)
 Parts = Part | Sequence[Part]
@@ -29,7 +29,7 @@ class Why:
 
 
 @dataclass(frozen=True)
-class Writing:
+class Write:
     """A step that changed a row, and when others could see it."""
 
     at: int
@@ -47,22 +47,22 @@ class Case:
     """A schedule, its steps and states."""
 
     recording: Recording
-    run: Run
+    run: RecordedRun
     moments: Sequence[Moment]
 
     @cached_property
-    def answers(self) -> Answers:
-        return Answers(self.recording)
+    def answers(self) -> AnswerTexts:
+        return AnswerTexts(self.recording)
 
     @cached_property
     def dependencies(self) -> list[Dependency]:
         return dependencies(self.recording, self.moments)
 
     @cached_property
-    def writings(self) -> list[Writing]:
+    def writes(self) -> list[Write]:
         """Every change of a row by a step that writes, in the sequence of the steps."""
         found = [
-            Writing(m.number, m.by, change, self.recording.commit_of(self.moments, m.number))
+            Write(m.number, m.by, change, self.recording.commit_of(self.moments, m.number))
             for m in self.moments[1:]
             if m.kind == "write" and m.by
             for change in self._changes(m)
@@ -71,7 +71,7 @@ class Case:
         for moment in (m for m in self.moments[1:] if m.kind == "commit"):
             changes = self.recording.changes(self.moments, moment.number)
             unseen = (change for change in changes if (moment.number, (change.table, change.key)) not in known)
-            found += [Writing(self._writer(moment, c.table), moment.by, c, moment.number) for c in unseen]
+            found += [Write(self._writer(moment, c.table), moment.by, c, moment.number) for c in unseen]
         return sorted(found, key=lambda w: w.at)
 
     def _writer(self, commit: Moment, table: str) -> int:
@@ -99,13 +99,13 @@ class Case:
         row = self.recording.rows(self.recording.seen(moment, moment.by)).get((table, key))
         return [] if row is None else [Change(table, key, row, row)]
 
-    def before(self, number: int, *, but: str) -> list[Writing]:
+    def before(self, number: int, *, but: str) -> list[Write]:
         """What the other actors had committed before a step."""
-        return [w for w in self.writings if w.by != but and w.commit is not None and w.commit < number]
+        return [w for w in self.writes if w.by != but and w.commit is not None and w.commit < number]
 
-    def acts(self, dependency: Dependency) -> list[Writing]:
+    def acts(self, dependency: Dependency) -> list[Write]:
         """What the write that relies on a read changed, where it was committed."""
-        return [w for w in self.writings if w.at == dependency.act and w.commit is not None]
+        return [w for w in self.writes if w.at == dependency.act and w.commit is not None]
 
     def overlapping(self) -> Iterator[tuple[Dependency, Dependency]]:
         """Pairs of reads made before either relying write was committed; the first commit outdates the other read."""

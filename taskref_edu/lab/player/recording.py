@@ -1,4 +1,4 @@
-"""A recording of an exploration: what the player draws. Plain JSON, which is read and checked here.
+"""A recording of an exploration: what the player draws. Plain JSON, which is read here.
 
 A recording contains each SQL text, row, step and state once; everything refers to them by index. A schedule is a path
 from state 0 along `go`. docs/recording.md describes the format.
@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any
 
 from .short_sql import Clause, clauses
@@ -33,7 +33,7 @@ class RecordingError(ValueError):
 
 
 @dataclass(frozen=True)
-class Run:
+class RecordedRun:
     """One schedule and how it ended."""
 
     schedule: str
@@ -94,10 +94,10 @@ class Bracket:
 
 @dataclass(eq=False)
 class Recording:
-    """A checked recording. Raises RecordingError."""
+    """A recording. Raises RecordingError if the data is none of this version."""
 
     facts: Facts
-    runs: list[Run] = field(init=False)
+    runs: list[RecordedRun] = field(init=False)
 
     def __post_init__(self) -> None:
         check(self.facts)
@@ -109,14 +109,14 @@ class Recording:
             self.runs.sort(key=lambda r: (RANKS[r.outcome], switches(r.schedule), len(r.schedule), r.schedule))
 
     @property
-    def first(self) -> Run | None:
+    def first(self) -> RecordedRun | None:
         """The run to show first: the worst with the fewest switches; if every crash holds, the last repaired one."""
         worst = next((run for out in ("bad", "err") for run in self.runs if run.outcome == out), None)
         if worst is not None or not self.runs:
             return worst
         return next((run for run in self.runs[::-1] if self._repaired(run)), self.runs[-1 if self.crashes else 0])
 
-    def _repaired(self, run: Run) -> bool:
+    def _repaired(self, run: RecordedRun) -> bool:
         """Whether the recovery after this crash changed something."""
         moments = self.moments(run.schedule)
         return moments[-1].kind == "other" and not moments[-1].by and bool(self.changes(moments, len(moments) - 1))
@@ -126,16 +126,16 @@ class Recording:
         """The schedule to show first; "" if there is none."""
         return self.first.schedule if self.first else ""
 
-    def run(self, schedule: str) -> Run | None:
+    def run(self, schedule: str) -> RecordedRun | None:
         """The run of this schedule; None if it is not recorded to its end."""
         moments = self.moments(schedule)
         ends = "go" not in moments[-1].state and "more" not in moments[-1].state
         return self.ended(schedule) if ends and len(moments) > len(schedule) else None
 
-    def ended(self, schedule: str, count: int = 1) -> Run:
+    def ended(self, schedule: str, count: int = 1) -> RecordedRun:
         """How this schedule ended."""
         state = self.moments(schedule)[-1].state
-        return Run(schedule, tuple(state.get("broken", ())), tuple(state.get("errors", ())), count)
+        return RecordedRun(schedule, tuple(state.get("broken", ())), tuple(state.get("errors", ())), count)
 
     def clauses(self, step: Facts) -> tuple[Clause, ...]:
         """A step's statement, shortened."""
@@ -257,7 +257,7 @@ class Recording:
 
 
 def check(facts: Facts) -> None:
-    """Raise RecordingError unless this is a recording that can be drawn."""
+    """Raise RecordingError unless this is a recording of this version."""
     for name in ("kind", "count", "actors", "tables", "sql", "rows", "steps", "states", "runs"):
         if name not in facts:
             raise RecordingError(f"recording without {name!r} found; version {VERSION} has one: record it again")
@@ -265,46 +265,3 @@ def check(facts: Facts) -> None:
         raise RecordingError(f"recording version {facts.get('v')!r} found, {VERSION} expected: record it again")
     if facts["kind"] not in KINDS:
         raise RecordingError(f"kind {facts['kind']!r} found, one of {', '.join(KINDS)} expected")
-    for problem in chain(_bad_rows(facts), _bad_states(facts), _bad_steps(facts), _bad_runs(facts)):
-        raise RecordingError(problem)
-
-
-def _bad_rows(facts: Facts) -> Iterator[str]:
-    for place, (table, *values) in enumerate(facts["rows"]):
-        columns = facts["tables"].get(table, {}).get("cols")
-        if columns is None:
-            yield f"row {place} is of the table {table!r}, which the recording does not describe"
-        elif len(columns) != len(values):
-            yield f"row {place} of {table} has {len(values)} values, {len(columns)} expected"
-
-
-def _bad_states(facts: Facts) -> Iterator[str]:
-    states, rows, steps = len(facts["states"]), len(facts["rows"]), len(facts["steps"])
-    if not states:
-        yield "a recording without a state found; state 0, the start, is expected"
-    for place, state in enumerate(facts["states"]):
-        for seen in (state["rows"], *state.get("open", {}).values()):
-            if any(not 0 <= row < rows for row in seen):
-                yield f"state {place} has a row that the recording does not hold"
-        for letter, (step, target) in state.get("go", {}).items():
-            if not (0 <= step < steps and 0 <= target < states):
-                yield f"state {place}: {letter} leads to step {step}, state {target}, which the recording does not hold"
-
-
-def _bad_steps(facts: Facts) -> Iterator[str]:
-    for place, step in enumerate(facts["steps"]):
-        if step["by"] and step["by"] not in facts["actors"]:
-            yield f"step {place} is by {step['by']!r}; the actors are {', '.join(facts['actors'])}"
-        if isinstance(step["sql"], int) and not 0 <= step["sql"] < len(facts["sql"]):
-            yield f"step {place} has SQL number {step['sql']}, which the recording does not hold"
-
-
-def _bad_runs(facts: Facts) -> Iterator[str]:
-    for run in facts["runs"]:
-        at = 0
-        for place, letter in enumerate(run["s"]):
-            go = facts["states"][at].get("go", {}).get(letter)
-            if go is None:
-                yield f"schedule {run['s']}: no step of {letter} after {run['s'][:place] or 'the start'!r}"
-                break
-            at = go[1]

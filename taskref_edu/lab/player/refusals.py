@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .case import Case, Part, Why, Writing, at, sentence, who
+from .case import Case, Part, Why, Write, at, sentence, who
 from .recording import Moment
 from .short_sql import verb
-
-BUSY = {
-    "SQLITE_BUSY_SNAPSHOT": "what {} has read is out of date, and SQLite refuses its write",
-    "SQLITE_BUSY": "a transaction that has read may not wait for a lock, so SQLite refuses it",
-}
 
 # The pattern of a write that was refused because its actor's read is out of date, by the database's name of the error.
 OUTDATED = {
@@ -106,7 +101,8 @@ def snapshot(case: Case, refusal: Refused) -> Why | None:
     if refusal.name != "SQLITE_BUSY_SNAPSHOT" or (read := _last_read(case, refusal)) is None:
         return None
     last = _committed_since(case, refusal, read)
-    return last and _outdated(case, refusal, read, last, BUSY["SQLITE_BUSY_SNAPSHOT"].format(refusal.by))
+    reason = f"what {refusal.by} has read is out of date, and SQLite refuses its write"
+    return last and _outdated(case, refusal, read, last, reason)
 
 
 def out_of_date(case: Case, refusal: Refused) -> Why | None:
@@ -121,7 +117,7 @@ def out_of_date(case: Case, refusal: Refused) -> Why | None:
     return _outdated(case, refusal, read, last, outcome, pattern)
 
 
-def _outdated(case: Case, refusal: Refused, read: int, last: Writing, reason: str, pattern: str = "refused") -> Why:
+def _outdated(case: Case, refusal: Refused, read: int, last: Write, reason: str, pattern: str = "refused") -> Why:
     return sentence(
         pattern,
         (read,),
@@ -144,8 +140,8 @@ def busy(case: Case, refusal: Refused) -> Why | None:
     return sentence(
         "refused",
         (read,),
-        "{A} has read {read} and wants to write while {B} is writing {wrote}: {reason}. {fails}",
-        reason=BUSY["SQLITE_BUSY"],
+        "{A} has read {read} and wants to write while {B} is writing {wrote}: a transaction that has read may not wait"
+        " for a lock, so SQLite refuses it. {fails}",
         A=who(refusal.by),
         read=at(read),
         B=who(writer.by),
@@ -159,7 +155,7 @@ def _last_read(case: Case, refusal: Refused) -> int | None:
     return reads[-1] if reads else None
 
 
-def _committed_since(case: Case, refusal: Refused, read: int) -> Writing | None:
+def _committed_since(case: Case, refusal: Refused, read: int) -> Write | None:
     """The last write that others have committed since this read, before the error was returned."""
     told = next((m.number for m in case.moments if m.step and m.by == refusal.by and m.step.get("ends")), 0)
     end = max(told, refusal.moment.number)

@@ -11,9 +11,9 @@ from textwrap import wrap
 from typing import Any, NamedTuple
 
 from ...arguments import shorten
-from .answers import Answers, Dependency, dependencies
+from .answers import AnswerTexts, Dependency, dependencies
 from .layout import Piece, cell, marks, notes, side_by_side, wrapped
-from .recording import Moment, Recording, Run
+from .recording import Moment, RecordedRun, Recording
 from .remedies import remedy
 from .story import ICONS, bare_error, ending, headline
 from .svg import Place, arrow, broken, head_lines, line, rect, sheet, text
@@ -28,7 +28,7 @@ REMEDY, CAPITALS = 380, 8.3  # at least so wide are its lines; a character of a 
 BESIDE = 560  # what tables beside each other take; the next one is below
 
 
-class Table(NamedTuple):
+class TableBox(NamedTuple):
     """A table beside the lanes: its columns with their widths, its rows, its left edge, and its level from the top."""
 
     name: str
@@ -50,10 +50,10 @@ class Still:
     def __init__(self, recording: Recording, schedule: str, helped: bool = False) -> None:
         self.recording = recording
         self.moments = recording.moments(schedule)
-        self.run = recording.run(schedule) or Run(schedule)
+        self.run = recording.run(schedule) or RecordedRun(schedule)
         self.why = why(recording, self.run)
         self.remedy = remedy(self.why, self.run.outcome) if helped else ""
-        self.answers = Answers(recording)
+        self.answers = AnswerTexts(recording)
         self.dependencies = dependencies(recording, self.moments)
         self.notes = notes(recording, self.moments, self.dependencies, words(recording)["now"])
         self.lane = {1: 420, 2: 296}.get(len(recording.letters), max(210, 640 // len(recording.letters)))
@@ -206,7 +206,7 @@ class Still:
 
     # The rows, beside the lanes
 
-    def _tables(self) -> list[Table]:
+    def _tables(self) -> list[TableBox]:
         seen = self.recording.rows(self.moments[-1].state["rows"])
         ever = {row[0] for row in self.recording.facts["rows"]}
         tables, left, level = [], 0.0, 0
@@ -221,7 +221,7 @@ class Still:
             widths = [max(map(len, each)) * MONO + 14 for each in texts]
             if left and left + sum(widths) > BESIDE:
                 left, level = 0.0, level + 1
-            tables.append(Table(name, shown, widths, rows, left, level))
+            tables.append(TableBox(name, shown, widths, rows, left, level))
             left += sum(widths) + 52
         return tables
 
@@ -246,7 +246,7 @@ class Still:
         shapes += [text(self.side, y + 68 + 20 * n, [(part, "")]) for n, part in enumerate(lines)]
         return shapes, y + 68 + 20 * len(lines)
 
-    def _table(self, table: Table, y: float, places: dict[tuple[str, Any], Place]) -> tuple[list[str], float]:
+    def _table(self, table: TableBox, y: float, places: dict[tuple[str, Any], Place]) -> tuple[list[str], float]:
         x, wide = self.side + table.left, sum(table.widths)
         starts = [x + 7 + sum(table.widths[:n]) for n in range(len(table.columns))]
         tall = max(len(head_lines(column)) for column in table.columns)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from .answers import Answers, dependencies
+from .answers import AnswerTexts, dependencies
 from .layout import cell, marks, notes, row_words, wrapped
-from .recording import Moment, Recording, Run
+from .recording import Moment, RecordedRun, Recording
 from .remedies import remedy
 from .short_sql import one_line
 from .why import why
@@ -61,7 +61,7 @@ def help_line(recording: Recording, schedule: str) -> str:
     return f"{HELPED} {text}" if text else ""
 
 
-def ending(run: Run) -> list[str]:
+def ending(run: RecordedRun) -> list[str]:
     """How a schedule ended."""
     errors = [f"{ICONS['err']} {text[0]} ended with {text[3:]}" for text in run.errors]
     broken = [f"{ICONS['bad']} Broken: {problem}" for problem in run.broken]
@@ -100,7 +100,7 @@ def _step(recording: Recording, moments: Sequence[Moment], moment: Moment, width
             "  " + ("its transaction is rolled back" if step.get("undone") else "no transaction open"),
         ]
     lines = ["".join(text for text, _ in line) for line in wrapped(recording.clauses(step), width)]
-    answer = Answers(recording).of(step)
+    answer = AnswerTexts(recording).of(step)
     if error := recording.refusal(moments, moment.number):
         return [*lines, f"  ✕ {error}"]
     lines += [f"  → {answer}"] if answer else []
@@ -129,7 +129,7 @@ def steps_table(recording: Recording, schedule: str) -> str:
             row_words(recording, c, columns(recording, c.table)) for c in recording.changes(moments, moment.number)
         ]
         what = "is killed" if step.get("dies") else one_line(recording.clauses(step))
-        came = recording.refusal(moments, moment.number) or str(Answers(recording).of(step) or "")
+        came = recording.refusal(moments, moment.number) or str(AnswerTexts(recording).of(step) or "")
         cells = (moment.by or "recovery", what, came, "; ".join(changes))
         rows.append(
             f'<tr><th scope="row">{moment.number}</th>{"".join(f"<td>{escape(text)}</td>" for text in cells)}</tr>'

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
 from pathlib import Path
+from textwrap import wrap
 
 from .layout import Piece
 
@@ -63,13 +64,8 @@ def arrow(one: Place | None, other: Place | None, *, gone: bool = False) -> list
 
 
 def broken(said: str, width: int) -> list[str]:
-    """The text in lines of at most `width` characters."""
-    lines = [""] if said else []
-    for word in said.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > width:
-            lines.append("")
-        lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines
+    """The text in lines of at most `width` characters, broken between words only."""
+    return wrap(said, width, break_long_words=False, break_on_hyphens=False)
 
 
 def head_lines(column: str) -> list[str]:

@@ -12,15 +12,15 @@ from functools import lru_cache
 from typing import Any
 
 from .answers import Dependency, shown
-from .case import Case, Part, Why, Writing, at, commit, sentence, who
-from .recording import LIVE, Moment, Recording, Run
+from .case import Case, Part, Why, Write, at, commit, sentence, who
+from .recording import LIVE, Moment, RecordedRun, Recording
 from .refusals import refused
 from .short_sql import assignments, one_line, verb
 
 Pattern = Callable[[Case], Why | None]
 
 
-def why(recording: Recording, run: Run) -> Why | None:
+def why(recording: Recording, run: RecordedRun) -> Why | None:
     """The sentence for one run of the recording; None if no pattern matches."""
     case = Case(recording, run, recording.moments(run.schedule))
     patterns = {"bad": BROKEN, "err": [refused], "good": [holds]}[run.outcome]
@@ -29,12 +29,12 @@ def why(recording: Recording, run: Run) -> Why | None:
 
 def second_after_cancel(case: Case) -> Why | None:
     """A cancel hides the first task while a worker still holds it, so a second one is enqueued."""
-    for cancel in case.writings:
+    for cancel in case.writes:
         hidden = _hidden_by(case, cancel)
         if hidden is None or cancel.commit is None:
             continue
         table, key, status = hidden
-        born = (w for w in case.writings if w.change.was is None and w.at > cancel.at and w.by != cancel.by)
+        born = (w for w in case.writes if w.change.was is None and w.at > cancel.at and w.by != cancel.by)
         second = next((w for w in born if w.change.table == table and w.change.key != key), None)
         reads = [
             t.read for t in case.dependencies if second and t.by == second.by and cancel.commit < t.read < second.at
@@ -61,7 +61,7 @@ def second_after_cancel(case: Case) -> Why | None:
     return None
 
 
-def _hidden_by(case: Case, cancel: Writing) -> tuple[str, Any, str] | None:
+def _hidden_by(case: Case, cancel: Write) -> tuple[str, Any, str] | None:
     """The task that a cancel hides although a worker still holds it: its table, key and status."""
     change = cancel.change
     if change.now is None or change.was is None:
@@ -72,7 +72,7 @@ def _hidden_by(case: Case, cancel: Writing) -> tuple[str, Any, str] | None:
         if key is not None and change.now.get(column) is None and row and row.get("status") in LIVE:
             return table, key, row["status"]
     if "cancel" in str(change.now.get("status")) and "status" in change.columns:
-        held = [w for w in case.writings if w.by != cancel.by and w.at < cancel.at and w.row == cancel.row]
+        held = [w for w in case.writes if w.by != cancel.by and w.at < cancel.at and w.row == cancel.row]
         if held and (held[-1].change.now or {}).get("status") == "running":
             return change.table, change.key, "running"
     return None
@@ -81,7 +81,7 @@ def _hidden_by(case: Case, cancel: Writing) -> tuple[str, Any, str] | None:
 def started_too_early(case: Case) -> Why | None:
     """A worker searches for the object of a task whose reference is saved only later."""
     for saved, column, target in _references_set(case):
-        made = next((w for w in case.writings if w.change.was is None and w.row == target), None)
+        made = next((w for w in case.writes if w.change.was is None and w.row == target), None)
         if made is None or made.by != saved.by or made.commit is None or saved.commit is None:
             continue
         for moment in case.moments[made.commit + 1 : saved.commit]:
@@ -104,9 +104,9 @@ def started_too_early(case: Case) -> Why | None:
     return None
 
 
-def _references_set(case: Case) -> Iterator[tuple[Writing, str, tuple[str, Any]]]:
+def _references_set(case: Case) -> Iterator[tuple[Write, str, tuple[str, Any]]]:
     """Each write that sets a reference, with the column and the referenced row."""
-    for writing in case.writings:
+    for writing in case.writes:
         for column, target in case.recording.facts["tables"][writing.change.table].get("refs", {}).items():
             now = (writing.change.now or {}).get(column)
             if now is not None and (writing.change.was or {}).get(column) != now:
@@ -123,8 +123,8 @@ def _found_none(case: Case, moment: Moment, table: str, column: str, key: Any) -
 
 def stale_holder(case: Case) -> Why | None:
     """An actor takes a row, others take it over, and the first one still writes to it."""
-    for late in reversed(case.writings):
-        mine = [w for w in case.writings if w.by == late.by and w.at < late.at and w.row == late.row]
+    for late in reversed(case.writes):
+        mine = [w for w in case.writes if w.by == late.by and w.at < late.at and w.row == late.row]
         if not mine or not late.change.columns or late.commit is None:
             continue
         between = [w for w in case.before(late.at, but=late.by) if w.row == late.row and (w.commit or 0) > mine[-1].at]
@@ -146,7 +146,7 @@ def stale_holder(case: Case) -> Why | None:
     return None
 
 
-def _changed_hands(between: Sequence[Writing]) -> list[Part]:
+def _changed_hands(between: Sequence[Write]) -> list[Part]:
     found: list[Part] = []
     for place, writing in enumerate(between):
         status = shown((writing.change.now or {}).get("status"))
@@ -176,9 +176,9 @@ def same_answer(case: Case) -> Why | None:
     return None
 
 
-def _on_the_same(one: Sequence[Writing], other: Sequence[Writing]) -> bool:
+def _on_the_same(one: Sequence[Write], other: Sequence[Write]) -> bool:
     """Whether two writes conflict: they change the same row, or add rows to the same table."""
-    added = [{w.change.table for w in writings if w.change.was is None} for writings in (one, other)]
+    added = [{w.change.table for w in writes if w.change.was is None} for writes in (one, other)]
     return bool({w.row for w in one} & {w.row for w in other} or added[0] & added[1])
 
 
@@ -242,7 +242,7 @@ def lost_update(case: Case) -> Why | None:
     return None
 
 
-def _overwritten(case: Case, dependency: Dependency, mine: Writing) -> tuple[Writing, str] | None:
+def _overwritten(case: Case, dependency: Dependency, mine: Write) -> tuple[Write, str] | None:
     """The committed write that a write replaces, and the column; None if it computes from the present value."""
     assigned = assignments(case.sql(mine.at))
     for theirs in reversed(case.before(mine.at, but=mine.by)):
@@ -267,7 +267,7 @@ def stale_read(case: Case) -> Why | None:
             continue
         moment, count = case.moments[dependency.stale], sum(run.outcome == "bad" for run in case.recording.runs)
         table = case.table(dependency.read)
-        news = [w for w in case.writings if w.commit == moment.number and w.change.table == table and w.change.columns]
+        news = [w for w in case.writes if w.commit == moment.number and w.change.table == table and w.change.columns]
         change: list[Part] = []
         if news:
             latest = news[-1].change
@@ -316,7 +316,7 @@ def killed(case: Case) -> Why | None:
     dead = next((m for m in case.moments if m.step and m.step.get("dies")), None)
     if dead is None or dead.step is None:
         return None
-    left = [w for w in case.writings if w.by == dead.by and w.commit is not None and w.commit < dead.number]
+    left = [w for w in case.writes if w.by == dead.by and w.commit is not None and w.commit < dead.number]
     text = "{A} was killed before {sql} {step}"
     rows = list(dict.fromkeys(w.row for w in left))
     if left:

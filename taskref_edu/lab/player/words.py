@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .answers import Answer, Answers
+from .answers import AnswerText, AnswerTexts
 from .case import Part
-from .recording import LIVE, Facts, Recording, Run
+from .recording import LIVE, Facts, RecordedRun, Recording
 from .remedies import remedy
 from .short_sql import clauses
 from .why import why
@@ -23,7 +23,7 @@ def words(recording: Recording) -> dict[str, Any]:
     notes by step]. The remedy is an index into `remedies`, or -1. live: the statuses in which a task needs a row that
     references it.
     """
-    answers = Answers(recording)
+    answers = AnswerTexts(recording)
     facts = recording.facts
     remedies: list[str] = []
     return {
@@ -60,11 +60,11 @@ def columns(recording: Recording, table: str) -> list[str]:
     return shown if len(shown) > 1 else info["cols"][:3]
 
 
-def _packed(answer: Answer | None) -> list[Any] | None:
+def _packed(answer: AnswerText | None) -> list[Any] | None:
     return answer and [answer.value, answer.column, *([1] if answer.weak else [])]
 
 
-def _now(recording: Recording, answers: Answers) -> dict[str, dict[str, dict[str, str]]]:
+def _now(recording: Recording, answers: AnswerTexts) -> dict[str, dict[str, dict[str, str]]]:
     """What each outdated SELECT would return now, in words."""
     found: dict[str, dict[str, dict[str, str]]] = {}
     reads = _reads_by_state(recording)
@@ -94,7 +94,7 @@ def _reads_by_state(recording: Recording) -> dict[tuple[int, str, int], Facts]:
     return {(place, *key): step for place, found in enumerate(reads) for key, step in found.items()}
 
 
-def _why(recording: Recording, run: Run, remedies: list[str]) -> list[Any]:
+def _why(recording: Recording, run: RecordedRun, remedies: list[str]) -> list[Any]:
     found = why(recording, run)
     if found is None:
         return ["", [], -1, {}]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -109,39 +107,16 @@ def test_a_writing_is_seen_from_its_commit_on() -> None:
     assert crash.commit_of(crash.moments("AAx"), 2) is None
 
 
-def without(name: str) -> Callable[[dict[str, Any]], None]:
-    return lambda facts: facts.pop(name)
-
-
-def change(*path: Any) -> Callable[[dict[str, Any]], None]:
-    def apply(facts: dict[str, Any]) -> None:
-        at: Any = facts
-        for key in path[:-2]:
-            at = at[key]
-        at[path[-2]] = path[-1]
-
-    return apply
-
-
 @pytest.mark.parametrize(
-    ("spoil", "said"),
+    ("spoiled", "said"),
     [
-        (without("states"), "recording without 'states' found; version 2 has one: record it again"),
-        (change("v", 1), "recording version 1 found, 2 expected: record it again"),
-        (change("kind", "films"), "kind 'films' found, one of schedules, crashes expected"),
-        (change("states", []), "state 0, the start, is expected"),
-        (change("states", 0, "rows", [999]), "state 0 has a row that the recording does not hold"),
-        (change("states", 0, "go", {"A": [0, 999]}), "A leads to step 0, state 999, which the recording does not hold"),
-        (change("steps", 0, "by", "Z"), "step 0 is by 'Z'; the actors are A, B"),
-        (change("steps", 0, "sql", 99), "step 0 has SQL number 99"),
-        (change("rows", 0, ["orders", 1]), "row 0 of orders has 1 values, 5 expected"),
-        (change("rows", 0, ["goods", 1]), "row 0 is of the table 'goods'"),
-        (change("runs", [{"s": "AB?"}]), "schedule AB?: no step of ? after 'AB'"),
+        ({"states": None}, "recording without 'states' found; version 2 has one: record it again"),
+        ({"v": 1}, "recording version 1 found, 2 expected: record it again"),
+        ({"kind": "films"}, "kind 'films' found, one of schedules, crashes expected"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(spoil: Callable[[dict[str, Any]], None], said: str) -> None:
-    facts = copy.deepcopy(dict(recorded("race").facts))
-    spoil(facts)
+def test_what_cannot_be_drawn_is_refused(spoiled: dict[str, Any], said: str) -> None:
+    facts = {**recorded("race").facts, **spoiled}
     with pytest.raises(RecordingError) as refused:
-        Recording(facts)
+        Recording({name: value for name, value in facts.items() if value is not None})
     assert said in str(refused.value)
