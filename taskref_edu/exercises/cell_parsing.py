@@ -53,14 +53,6 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A function under `@exercise(id)` in a cell."""
-
-    id: str
-    function: Function
-
-
-@dataclass(frozen=True)
 class Stray:
     """A use of `exercise` that cannot be checked, and why. id: None if it is not a literal."""
 
@@ -136,17 +128,25 @@ def _is_exercise(node: ast.expr, names: frozenset[str]) -> bool:
     return False
 
 
-def answers(tree: ast.Module, imported: Iterable[ast.AST] = ()) -> list[Answer]:
-    """The exercises that a cell answers, from the top down. imported: the import statements of other cells."""
+def answers(tree: ast.Module, imported: Iterable[ast.AST] = ()) -> list[tuple[str, Function]]:
+    """The ids of the exercises that a cell answers, from the top down, each with the function below it.
+
+    imported: the import statements of other cells.
+    """
     names = decorator_names([*imported, *tree.body])
     return [
-        Answer(id, node)
+        (id, node)
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for decorator in node.decorator_list
         if isinstance(decorator, ast.Call) and _is_exercise(decorator.func, names)
         if (id := _id_of(decorator)) is not None
     ]
+
+
+def functions_of(id: str, text: str, imported: Iterable[ast.AST] = ()) -> list[Function]:
+    """The functions in a cell that answer this exercise, from the top down. Raises an error of UNREADABLE."""
+    return [function for answered, function in answers(parse(text), imported) if answered == id]
 
 
 def _id_of(call: ast.Call) -> str | None:
@@ -168,7 +168,7 @@ def strays(text: str, imported: Iterable[ast.AST] = ()) -> list[Stray]:
         tree = parse(text)
     except UNREADABLE:  # ids_in() finds literal ids, and their check says what is wrong
         return []
-    answered = {answer.id for answer in answers(tree, imported)}
+    answered = {id for id, _ in answers(tree, imported)}
     names = decorator_names([*imported, *tree.body])
     # `progress.exercise(…)`, or a function of the learner's own with that name, is no use of ours.
     return [Stray(id, why) for id, why in _strays(tree, names) if id not in answered and (id is None or ID.match(id))]
@@ -202,7 +202,7 @@ def _why_not(node: ast.AST, top: bool, id: str | None) -> str:
 def ids_in(text: str, imported: Iterable[ast.AST] = ()) -> list[str]:
     """The ids of a cell's exercises, even if the cell cannot be parsed."""
     try:
-        return [answer.id for answer in answers(parse(text), imported)]
+        return [id for id, _ in answers(parse(text), imported)]
     except UNREADABLE:
         return NAMED.findall(text)
 

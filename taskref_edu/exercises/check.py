@@ -23,29 +23,33 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import ReadOnlySession
 from ..lab.explorer.errors import LabError
 from ..lab.explorer.progress_bar import whole_only
-from .cell_parsing import UNREADABLE, Function, answers, ids_in, parse
+from .cell_parsing import UNREADABLE, Function, ids_in
 from .child_process import check_apart, is_apart
 from .code_slips import slips_in
 from .error_texts import explain, learner_lines, left_behind, shown_lines
 from .exercise import Check, CheckFailed, Exercise, find, function_of
 from .learner_models import models_apart
-from .limits import Limited, OutOfTime, library_restored, process_restored, threads_ended
-from .loader import Attempt, attempt_from, is_attempted, load, why_not_checked
+from .limits import Limited, OutOfTime, threads_ended
+from .loader import Attempt, NotAllowed, attempt_from, is_attempted, load, why_not_checked
 from .outcomes import HAPPENED, Outcome, Verdict
-from .runtime_slips import noticing, watched
+from .process_guard import library_restored, process_kept, process_restored
+from .runtime_slips import noticed, noticing, watched
 from .schedule_box import in_the_box
 
 OPTIMIZE = "Unset PYTHONOPTIMIZE, restart the kernel or the terminal, and check again."
 
 
 @dataclass
-class Run:
-    """The result of running the checks: those that passed, and the one that failed with its error."""
+class CheckRun:
+    """One run of an exercise's checks on an attempt: those that passed, and the one that failed with its error."""
 
-    passed: list[Check]
+    attempt: Attempt
+    exercise: Exercise
+    passed: list[Check] = field(default_factory=list)
     failing: Check | None = None
     error: BaseException | None = None
     printed: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def check_answer(exercise_id: str, source: str) -> Outcome:
@@ -65,31 +69,22 @@ def check_attempt(attempt: Attempt, exercise: Exercise | None = None) -> Outcome
     """Check the attempt against its exercise, by default the catalog's. Raises only UnknownExercise."""
     exercise = exercise or find(attempt.id)
     if sys.flags.optimize:
-        found, step = (
-            "Python runs with PYTHONOPTIMIZE or -O, which removes the asserts that checks are made of.",
-            OPTIMIZE,
-        )
-        return Outcome(exercise.id, exercise.title, Verdict.ERROR, found, step, broken_check=True)
+        found = "Python runs with PYTHONOPTIMIZE or -O, which removes the asserts that checks are made of."
+        return exercise.outcome(Verdict.ERROR, found, OPTIMIZE, broken_check=True)
     if why := why_not_checked(attempt, exercise.function):
-        step = "Change the cell that way and run it again."
-        return Outcome(exercise.id, exercise.title, Verdict.ERROR, why, step)
+        return exercise.outcome(Verdict.ERROR, why, "Change the cell that way and run it again.")
     if not is_attempted(exercise, attempt.source, attempt.statements):
         return not_attempted(exercise)
     began = time.perf_counter()
-    if is_apart(exercise):
-        return replace(check_apart(attempt, exercise), seconds=time.perf_counter() - began)
-    run, notes = _contained(attempt, exercise)
-    outcome = _outcome(attempt, exercise, run)
-    return replace(outcome, notes=notes, seconds=time.perf_counter() - began)
+    outcome = check_apart(attempt, exercise) if is_apart(exercise) else _outcome(_contained(attempt, exercise))
+    return replace(outcome, seconds=time.perf_counter() - began)
 
 
 def not_attempted(exercise: Exercise) -> Outcome:
     """The outcome of a cell that still contains its stub."""
     act = "Write the body of" if _is_empty(function_of(exercise.stub)) else "Change"
     next_step = f'{act} `{exercise.function}` and run the cell; `hint("{exercise.id}")` helps.'
-    return Outcome(
-        exercise.id, exercise.title, Verdict.NOT_ATTEMPTED, "The function is still as it was given.", next_step
-    )
+    return exercise.outcome(Verdict.NOT_ATTEMPTED, "The function is still as it was given.", next_step)
 
 
 def _is_empty(function: Function) -> bool:
@@ -98,37 +93,43 @@ def _is_empty(function: Function) -> bool:
     return all(isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) for one in body)
 
 
-def _contained(attempt: Attempt, exercise: Exercise) -> tuple[Run, list[str]]:
+def _contained(attempt: Attempt, exercise: Exercise) -> CheckRun:
     """Run the checks within their time limit, and undo what the attempt did to the process."""
-    run = Run([])
+    run = CheckRun(attempt, exercise)
     with (
         whole_only(),
         process_restored() as process,
+        process_kept(_refused),
         library_restored() as patched,
         threads_ended(attempt.filename) as stubborn,
     ):
         try:
-            Limited(exercise.seconds).run(lambda: _run(attempt, exercise, run))
+            Limited(exercise.seconds).run(lambda: _check_all(run))
         except BaseException as error:  # whatever the learner's code raises is an outcome, even SystemExit
             run.error = error
     run.printed = process.printed.lines
-    notes = [*process.notes, *(f"The code replaced `{name}`; it was put back." for name in patched)]
-    notes += [f"The code left the thread `{name}` running; restart the kernel to end it." for name in stubborn]
-    return run, notes
+    run.notes += [*process.notes, *(f"The code replaced `{name}`; it was put back." for name in patched)]
+    run.notes += [f"The code left the thread `{name}` running; restart the kernel to end it." for name in stubborn]
+    return run
 
 
-def _run(attempt: Attempt, exercise: Exercise, run: Run) -> None:
-    _expect_a_plain_function(attempt, exercise)
-    for check in exercise.checks:
+def _refused(call: str) -> BaseException:
+    found = f"`{call}()` would end the process that runs this check, in a notebook the kernel"
+    return noticed(NotAllowed(found, "Return a value or raise an error instead."))
+
+
+def _check_all(run: CheckRun) -> None:
+    _expect_a_plain_function(run.attempt, run.exercise)
+    for check in run.exercise.checks:
         with models_apart():
-            _run_check(attempt, exercise, run, check)
+            _check_one(run, check)
     run.failing = None
 
 
-def _run_check(attempt: Attempt, exercise: Exercise, run: Run, check: Check) -> None:
+def _check_one(run: CheckRun, check: Check) -> None:
     """Run one check. The answer is loaded again for each, so that its global state does not carry over."""
     run.failing = None
-    function = watched(_expect_parameters(_named(load(attempt).function), exercise))
+    function = watched(_expect_parameters(_named(load(run.attempt)), run.exercise))
     run.failing = check
     with noticing() as slips:
         try:
@@ -137,7 +138,7 @@ def _run_check(attempt: Attempt, exercise: Exercise, run: Run, check: Check) -> 
             if slips:  # a slip is the cause; what the check found is its symptom
                 raise slips[0] from None
             raise
-        if slips and isinstance(slips[0], CheckFailed):
+        if slips and isinstance(slips[0], CheckFailed | NotAllowed):
             raise slips[0]
     run.passed.append(check)
 
@@ -145,9 +146,7 @@ def _run_check(attempt: Attempt, exercise: Exercise, run: Run, check: Check) -> 
 def _expect_a_plain_function(attempt: Attempt, exercise: Exercise) -> None:
     """Fail a cell without the function, or whose function returns a coroutine or a generator to its caller."""
     name = exercise.function
-    functions = [
-        answer.function for answer in answers(parse(attempt.source), attempt.statements) if answer.id == exercise.id
-    ]
+    functions = attempt.functions
     if not functions:
         raise CheckFailed(f"No `def {name}(…)` found in the cell; expected a function of this name.")
     if isinstance(functions[-1], ast.AsyncFunctionDef):
@@ -187,75 +186,61 @@ def _expect_parameters(function: Callable[..., Any], exercise: Exercise) -> Call
     return function
 
 
-def _outcome(attempt: Attempt, exercise: Exercise, run: Run) -> Outcome:
-    if run.error is None:
-        return _passed(exercise, run)
-    own = bool(learner_lines(run.error, attempt)) or run.failing is None
-    if isinstance(run.error, AssertionError) and not _raised_by_learner(run.error, attempt):
-        return _failed(attempt, exercise, run, run.error)
-    if isinstance(run.error, ReadOnlySession) and not own:
+def _outcome(run: CheckRun) -> Outcome:
+    error = run.error
+    if error is None:
+        return _passed(run)
+    own = bool(learner_lines(error, run.attempt)) or run.failing is None
+    if isinstance(error, AssertionError) and not _raised_by_learner(error, run.attempt):
+        return _failed(run, error)
+    if isinstance(error, ReadOnlySession) and not own:
         changed = "The function changed a row in a transaction of `reading()`: its caller only reads."
-        return _failed(attempt, exercise, run, CheckFailed(changed))
-    if isinstance(run.error, LabError):  # only the answer can make an exploration impossible
-        return _failed(attempt, exercise, run, CheckFailed(f"Not every schedule can be run: {run.error}."))
-    if isinstance(run.error, SQLAlchemyError | sqlite3.Error) and not own:
-        return _failed(attempt, exercise, run, CheckFailed(left_behind(run.error)))
-    if own or isinstance(run.error, OutOfTime | KeyboardInterrupt | SystemExit):
-        return _error(attempt, exercise, run, run.error)
-    return _broken(exercise, run, run.error)
+        return _failed(run, CheckFailed(changed))
+    if isinstance(error, LabError):  # only the answer can make an exploration impossible
+        return _failed(run, CheckFailed(f"Not every schedule can be run: {error}."))
+    if isinstance(error, SQLAlchemyError | sqlite3.Error) and not own:
+        return _failed(run, CheckFailed(left_behind(error)))
+    if own or isinstance(error, OutOfTime | KeyboardInterrupt | SystemExit | NotAllowed):
+        return _error(run, error)
+    return _broken(run, error)
 
 
-def _passed(exercise: Exercise, run: Run) -> Outcome:
+def _passed(run: CheckRun) -> Outcome:
     count = len(run.passed)
     message = "The check passed." if count == 1 else f"All {count} checks passed."
-    return Outcome(
-        exercise.id,
-        exercise.title,
-        Verdict.PASSED,
-        message,
-        f'Go on; `solution("{exercise.id}")` shows ours beside yours.',
-        (("Checks passed", _proved(run)), *_printed(run)),
-    )
+    next_step = f'Go on; `solution("{run.exercise.id}")` shows ours beside yours.'
+    facts = (("Checks passed", _proved(run)), *_printed(run))
+    return run.exercise.outcome(Verdict.PASSED, message, next_step, facts=facts, notes=run.notes)
 
 
-def _failed(attempt: Attempt, exercise: Exercise, run: Run, error: AssertionError) -> Outcome:
+def _failed(run: CheckRun, error: AssertionError) -> Outcome:
     message, _, more = (str(error) or _line_of(error)).strip().partition("\n")
-    details = getattr(error, "details", None)
+    details, comparison = getattr(error, "details", None), getattr(error, "comparison", None)
     facts: list[tuple[str, object]] = [("More", more.strip())] if more.strip() else []
     if details is not None:
-        facts.append((HAPPENED, in_the_box(details, attempt)))
+        facts.append((HAPPENED, in_the_box(details, run.attempt)))
     if run.passed:
         facts.append(("Checks passed before", _proved(run)))
-    next_step = f'Change the cell and run it again; `hint("{exercise.id}")` helps.'
-    next_step = " ".join([*slips_in(attempt.source, exercise), next_step])
-    return Outcome(
-        exercise.id,
-        exercise.title,
-        Verdict.FAILED,
-        message,
-        next_step,
-        (*facts, *_printed(run)),
-        comparison=getattr(error, "comparison", None),
-    )
+    slips = slips_in(run.attempt.source, run.exercise)
+    return run.exercise.failed(message, *slips, facts=(*facts, *_printed(run)), notes=run.notes, comparison=comparison)
 
 
-def _error(attempt: Attempt, exercise: Exercise, run: Run, error: BaseException) -> Outcome:
-    message, next_step = explain(error, attempt, exercise)
-    next_step = " ".join([next_step, *slips_in(attempt.source, exercise, raised=True)])
-    facts = (("Your lines", shown_lines(error, attempt)), *_printed(run))
-    return Outcome(exercise.id, exercise.title, Verdict.ERROR, message, next_step, facts)
+def _error(run: CheckRun, error: BaseException) -> Outcome:
+    message, next_step = explain(error, run.attempt, run.exercise)
+    next_step = " ".join([next_step, *slips_in(run.attempt.source, run.exercise, raised=True)])
+    facts = (("Your lines", shown_lines(error, run.attempt)), *_printed(run))
+    return run.exercise.outcome(Verdict.ERROR, message, next_step, facts=facts, notes=run.notes)
 
 
-def _broken(exercise: Exercise, run: Run, error: BaseException) -> Outcome:
+def _broken(run: CheckRun, error: BaseException) -> Outcome:
     """The check itself raised an error, for an answer that its author did not foresee; the outcome says so."""
     name = getattr(run.failing, "__name__", "the check")
-    return Outcome(
-        exercise.id,
-        exercise.title,
+    return run.exercise.outcome(
         Verdict.ERROR,
         f"The check itself stopped on what your function did: {type(error).__name__}: {error}".splitlines()[0],
         f"Look at what the function returns; `{name}` did not expect it. Please report it: it should say more.",
-        (("The check's traceback", "".join(traceback.format_exception(error))), *_printed(run)),
+        facts=(("The check's traceback", "".join(traceback.format_exception(error))), *_printed(run)),
+        notes=run.notes,
         broken_check=True,
     )
 
@@ -271,9 +256,9 @@ def _line_of(error: AssertionError) -> str:
     return f"`{frame.line}` does not hold."
 
 
-def _proved(run: Run) -> str:
+def _proved(run: CheckRun) -> str:
     return "\n".join(f"✔ {(check.__doc__ or check.__name__).strip().splitlines()[0]}" for check in run.passed)
 
 
-def _printed(run: Run) -> list[tuple[str, object]]:
+def _printed(run: CheckRun) -> list[tuple[str, object]]:
     return [("What the code printed while it was checked", "\n".join(run.printed))] if run.printed else []

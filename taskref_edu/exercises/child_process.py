@@ -82,22 +82,16 @@ def check_apart(attempt: Attempt, exercise: Exercise) -> Outcome:
     try:
         said, _ = process.communicate(json.dumps(sent), timeout=exercise.seconds + STARTING)
     except subprocess.TimeoutExpired:
-        return _failed(exercise, f"Stopped after {exercise.seconds:g} s: the process never came back.")
+        return exercise.failed(f"Stopped after {exercise.seconds:g} s: the process never came back.")
     finally:
         _end(process)
     try:
         return _outcome(json.loads(said))
     except ValueError:
-        return _failed(
-            exercise,
+        return exercise.failed(
             "That ends the whole process, and the library's worker with it: no thread survives its process. "
             "End the worker, not the world.",
         )
-
-
-def _failed(exercise: Exercise, message: str) -> Outcome:
-    next_step = f'Change the cell and run it again; `hint("{exercise.id}")` helps.'
-    return Outcome(exercise.id, exercise.title, Verdict.FAILED, message, next_step)
 
 
 def _outcome(said: dict[str, Any]) -> Outcome:

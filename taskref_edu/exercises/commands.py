@@ -170,9 +170,9 @@ def mine(id: str) -> Callable[..., Any]:
     kept = [one for one in Progress().exercise(exercise.id).get("attempts", []) if one.get("outcome") == Verdict.PASSED]
     if kept:
         print(f"{id} {exercise.title}: your own {exercise.function}()")
-        return load(Attempt(id, kept[-1]["source"], tuple(kept[-1].get("imports", ())))).function
+        return load(Attempt(id, kept[-1]["source"], tuple(kept[-1].get("imports", ()))))
     print(f"{id} {exercise.title}: our {exercise.function}(); it is yours once you have passed the exercise")
-    return load(Attempt(id, exercise.cell(exercise.solution))).function
+    return load(Attempt(id, exercise.cell(exercise.solution)))
 
 
 def _shell() -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 from ..errors import TaskrefError
 from .cell_parsing import Function
 from .comparison import compare
+from .outcomes import Outcome, Verdict
 
 SECONDS = 10.0  # the time limit of one exercise's checks together
 IMPORT = "from taskref_edu.exercises import exercise"
@@ -84,6 +85,15 @@ class Exercise:
     def function(self) -> str:
         """The name of the function that the learner writes."""
         return function_of(self.stub).name
+
+    def outcome(self, verdict: Verdict, message: str, next_step: str, **more: Any) -> Outcome:
+        """How an answer's check ended; more: the other fields of an Outcome."""
+        return Outcome(self.id, self.title, verdict, message, next_step, **more)
+
+    def failed(self, message: str, *slips: str, **more: Any) -> Outcome:
+        """A check found a fault; slips: likely causes."""
+        next_step = f'Change the cell and run it again; `hint("{self.id}")` helps.'
+        return self.outcome(Verdict.FAILED, message, " ".join([*slips, next_step]), **more)
 
     def cell(self, code: str | None = None) -> str:
         """The text of a notebook's cell with this code, by default the stub; import and decorator are added."""

@@ -11,7 +11,7 @@ import ast
 import builtins
 import functools
 import linecache
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +51,10 @@ class Attempt:
         """The import statements of the other cells."""
         return [statement for line in self.imports for statement in ast.parse(line).body]
 
-
-@dataclass(frozen=True)
-class Loaded:
-    """The learner's function, ready to be called."""
-
-    function: Callable[..., Any]
+    @property
+    def functions(self) -> list[cells.Function]:
+        """The functions that answer the exercise, from the top down. Raises an error of UNREADABLE."""
+        return cells.functions_of(self.id, self.source, self.statements)
 
 
 def attempt_from(id: str, source: str, other_cells: Iterable[str], place: str = "your cell") -> Attempt:
@@ -88,7 +86,7 @@ def _read(text: str) -> tuple[list[str], list[str], set[str]]:
     except cells.UNREADABLE:
         return [], [], set()
     imported = [ast.unparse(node) for node in cells.imports(tree)]
-    return [answer.id for answer in cells.answers(tree)], imported, cells.bound_names(tree)
+    return [id for id, _ in cells.answers(tree)], imported, cells.bound_names(tree)
 
 
 def why_not_checked(attempt: Attempt, function: str) -> str:
@@ -101,22 +99,20 @@ def why_not_checked(attempt: Attempt, function: str) -> str:
     return found[0] if found else ""
 
 
-def is_attempted(exercise: Exercise, source: str, imported: Sequence[ast.AST] = ()) -> bool:
+def is_attempted(exercise: Exercise, source: str, imported: Iterable[ast.AST] = ()) -> bool:
     """Whether the function's body differs from the stub's, ignoring docstrings. A syntax error is an attempt."""
     try:
-        answers = cells.answers(cells.parse(source), imported)
+        functions = cells.functions_of(exercise.id, source, imported)
     except cells.UNREADABLE:
         return True
-    functions = [answer.function for answer in answers if answer.id == exercise.id]
     return not functions or not cells.same_body(functions[-1], function_of(exercise.stub))
 
 
-def load(attempt: Attempt) -> Loaded:
+def load(attempt: Attempt) -> Callable[..., Any]:
     """The function, after running the attempt's imports and definitions. Raises their errors, with the cell's own line
     numbers.
     """
     tree = cells.parse(attempt.source)
-    target = [one.function for one in cells.answers(tree, attempt.statements) if one.id == attempt.id][-1]
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": _builtins()}
     for line in attempt.imports:
         try:
@@ -128,7 +124,7 @@ def load(attempt: Attempt) -> Loaded:
     for node in _definitions(tree, namespace):
         code = compile(ast.Module([node], []), attempt.filename, "exec", _future(tree), dont_inherit=True)
         exec(code, namespace)
-    return Loaded(namespace[target.name])
+    return namespace[attempt.functions[-1].name]
 
 
 def _future(tree: ast.Module) -> int:
@@ -166,7 +162,7 @@ def _known(value: ast.expr, namespace: dict[str, Any]) -> bool:
 
 
 def _calls_an_answer(value: ast.expr, tree: ast.Module) -> bool:
-    own = {answer.function.name for answer in cells.answers(tree)}
+    own = {function.name for _, function in cells.answers(tree)}
     return any(isinstance(leaf, ast.Name) and leaf.id in own for leaf in ast.walk(value))
 
 

@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Result, Row, event
 from sqlalchemy.engine import FilterResult
@@ -22,6 +22,7 @@ from sqlmodel import Session
 
 from .exercise import CheckFailed
 
+E = TypeVar("E", bound=BaseException)
 # Not a ContextVar, because answers also run in the explorer's greenlets and in a worker's threads.
 _noticed: list[BaseException] = []
 
@@ -33,11 +34,15 @@ def noticing() -> Iterator[list[BaseException]]:
     yield _noticed
 
 
-def slip(message: str) -> CheckFailed:
-    """A slip to raise; it counts even if it is caught."""
-    error = CheckFailed(message)
+def noticed(error: E) -> E:
+    """The error, to raise; it counts even if it is caught."""
     _noticed.append(error)
     return error
+
+
+def slip(message: str) -> CheckFailed:
+    """A slip to raise; it counts even if it is caught."""
+    return noticed(CheckFailed(message))
 
 
 def watched(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -51,7 +56,7 @@ def watched(function: Callable[..., Any]) -> Callable[..., Any]:
             if not isinstance(error, UnboundLocalError) and _is_learners(
                 traceback.extract_tb(error.__traceback__)[-1].filename
             ):
-                _noticed.append(error)
+                noticed(error)
             raise
         if problem := _not_a_value(found, with_session=any(isinstance(each, Session) for each in arguments)):
             raise slip(f"`{function.__name__}` {problem}")

@@ -68,7 +68,7 @@ def test_each_check_is_failed_by_some_wrong_answer(exercise: Exercise) -> None:
 
 def fails(check, exercise: Exercise, code: str) -> bool:
     try:
-        check(load(attempt(exercise, code)).function)
+        check(load(attempt(exercise, code)))
     except Exception:
         return True
     return False

@@ -104,7 +104,7 @@ def test_what_python_cannot_read_still_says_which_exercise_it_means(id: str, pro
 
 def test_line_numbers_are_those_of_the_cell() -> None:
     tree = cells.parse(f"%%time\n!ls\n{ANSWER}")
-    assert cells.answers(tree)[0].function.lineno == 4
+    assert cells.answers(tree)[0][1].lineno == 4
 
 
 def test_magic_inside_a_function_keeps_the_indent() -> None:

@@ -323,6 +323,45 @@ def test_sys_exit_ends_nothing(code: str) -> None:
     assert "sys.exit()" in outcome.message
 
 
+ENDING = {
+    "os._exit": "os._exit(0)",
+    "os.abort": "os.abort()",
+    "os.execv": "os.execl(sys.executable, sys.executable, '-c', 'pass')",
+    "os.execve": "os.execvpe('true', ['true'], os.environ)",
+    "os.kill": "os.kill(os.getpid(), signal.SIGKILL)",
+    "os.killpg": "os.killpg(0, signal.SIGTERM)",
+    "signal.raise_signal": "signal.raise_signal(signal.SIGTERM)",
+    "signal.pthread_kill": "signal.pthread_kill(threading.get_ident(), signal.SIGKILL)",
+}
+
+
+@pytest.mark.parametrize(("call", "code"), ENDING.items(), ids=ENDING.keys())
+def test_what_would_end_the_kernel__is_refused_by_name(call: str, code: str) -> None:
+    """Also where the answer hides the error."""
+    before = os._exit, os.kill, signal.raise_signal
+    for body in (code, f"try:\n        {code}\n    except Exception:\n        return 2 * n"):
+        outcome = timed(f"import os, signal, sys, threading\n\n\ndef double(n):\n    {body}")
+        assert outcome.verdict == Verdict.ERROR, outcome
+        assert f"`{call}()` would end the process that runs this check" in outcome.message
+    assert (os._exit, os.kill, signal.raise_signal) == before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_would_end_the_kernel__on_another_thread() -> None:
+    body = "Thread(target=_exit, args=[0]).start()\n    return 2 * n"
+    outcome = timed(f"from os import _exit\nfrom threading import Thread\n\n\ndef double(n):\n    {body}")
+    assert "`os._exit()` would end the process" in outcome.message
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="an answer starts a child in this way only where there is fork")
+def test_a_child_of_the_answer_may_be_ended() -> None:
+    body = (
+        "child = os.fork()\n    if child == 0:\n        os._exit(n)\n    os.kill(os.getpid(), 0)\n"
+        "    return 2 * os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])"
+    )
+    assert timed(f"import os\n\n\ndef double(n):\n    {body}").verdict == Verdict.PASSED
+
+
 @pytest.mark.parametrize("code", ["input('n? ')", "breakpoint()"])
 def test_nobody_is_asked(code: str) -> None:
     assert "waits for the keyboard in line 6" in timed(f"def double(n):\n    return {code}").message

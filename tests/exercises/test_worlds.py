@@ -39,7 +39,7 @@ def test_free_orders_and_taken_ones_have_each_value_of_every_column(exercise: ob
 def calls_of(module: ModuleType, look: Callable[..., Any]) -> None:
     """Run the check in random worlds on the solution; `look` sees each call as an answer would."""
     exercise = module.EXERCISE
-    solution = load(attempt_from(exercise.id, exercise.cell(exercise.solution), ())).function
+    solution = load(attempt_from(exercise.id, exercise.cell(exercise.solution), ()))
 
     @wraps(solution)
     def looking(session: Session, *arguments: Any) -> Any:

@@ -29,7 +29,7 @@ def notebook(path: Path, *cells: str) -> None:
 
 def attempt(body: str) -> str:
     lines = "\n    ".join(body.splitlines())
-    head = 'import os, sys\nfrom taskref_edu.exercises import exercise\n\n@exercise("1.1")\n'
+    head = 'import ctypes, os, sys\nfrom taskref_edu.exercises import exercise\n\n@exercise("1.1")\n'
     return f"{head}def order_of(session, task):\n    {lines}\n"
 
 
@@ -54,8 +54,9 @@ def test_good_wrong_untouched_and_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        pytest.param("os._exit(0)", "without a result", id="_exit"),
-        pytest.param("os.kill(os.getpid(), 9)", "by signal 9", id="kill", marks=pytest.mark.nightly),
+        pytest.param("os._exit(0)", "would end the process", id="_exit"),
+        pytest.param("ctypes.CDLL(None)._exit(0)", "without a result", id="_exit of C"),
+        pytest.param('ctypes.CDLL(None)["raise"](9)', "by signal 9", id="kill", marks=pytest.mark.nightly),
         pytest.param("sys.exit(0)", "SystemExit", id="exit", marks=pytest.mark.nightly),
         pytest.param("return [0] * (1 << 33)", "MemoryError", id="memory", marks=pytest.mark.nightly),
         pytest.param(

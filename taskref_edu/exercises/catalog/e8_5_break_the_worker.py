@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import getsource
 from typing import Any
-from unittest import mock
 
 from sqlalchemy import Engine
 from sqlmodel import select
@@ -19,6 +16,7 @@ from sqlmodel import select
 from taskref_edu import Task, TaskQueue, Worker, open_database, reading, writing
 from taskref_edu.database.transactions import Transaction
 from taskref_edu.exercises.exercise import Exercise, Wrong
+from taskref_edu.exercises.process_guard import process_kept
 from taskref_edu.queue.running_task import RunningTask
 
 Handler = Callable[[Any], Any]
@@ -112,26 +110,11 @@ def two_tasks(attack: Attack) -> Iterator[TaskQueue]:
         with writing(engine) as session:
             queue.enqueue(session, "yours")
             queue.enqueue(session, "next")
-        with _process_kept():
+        with process_kept(EndsTheProcess):
             yield queue
     finally:
         queue.closed = True
         engine.dispose()
-
-
-@contextmanager
-def _process_kept() -> Iterator[None]:
-    """Calls that end the whole process raise instead; the attack is on a worker, not on the kernel."""
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise EndsTheProcess("a call that ends the whole process")
-
-    with ExitStack() as stack:
-        for name in ("_exit", "abort", "kill", "killpg"):
-            if hasattr(os, name):
-                stack.enter_context(mock.patch.object(os, name, refuse))
-        stack.enter_context(mock.patch.object(signal, "raise_signal", refuse))
-        yield
 
 
 def check_the_naive_worker_stops(handler: Handler) -> None:

@@ -52,7 +52,7 @@ def observed(exercise: Exercise, source: str) -> Iterator[Any]:
     """What an answer does, one observation after the other. Models that its cell defines are gone afterwards."""
     attempt = attempt_from(exercise.id, exercise.cell(source), ())
     with models_apart():
-        yield from ORACLES[exercise.id](load(attempt).function)
+        yield from ORACLES[exercise.id](load(attempt))
 
 
 def differs(exercise: Exercise, expected: list[Any], source: str) -> bool:
