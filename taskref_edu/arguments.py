@@ -23,20 +23,20 @@ def expect(value: Any, kind: type | tuple[type, ...], what: str) -> None:
         raise TypeError(f"{short(value)} found, {what} expected")
 
 
-def expect_seconds(name: str, value: Any, lowest: float = 0.0) -> None:
-    """Raise TypeError or ValueError unless the value is a number of seconds, from `lowest` to ten years."""
+def expect_seconds(name: str, value: Any, lowest: float = 0.0, highest: float = LONGEST) -> None:
+    """Raise TypeError or ValueError unless the value is a number of seconds in this range."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} {short(value)} found, seconds expected")
-    if not lowest <= value <= LONGEST:  # also refuses NaN
-        raise ValueError(f"{name} {short(value)} found, from {lowest:g} to {LONGEST:,.0f} seconds expected")
+    if not lowest <= value <= highest:  # also refuses NaN
+        raise ValueError(f"{name} {short(value)} found, from {lowest:g} to {highest:,.0f} seconds expected")
 
 
-def expect_count(name: str, value: Any, lowest: int = 1) -> None:
-    """Raise TypeError or ValueError unless the value is a whole number that every database can store."""
+def expect_count(name: str, value: Any, lowest: int = 1, highest: int = LARGEST_INTEGER) -> None:
+    """Raise TypeError or ValueError unless the value is a whole number in this range."""
     if type(value) is not int:
         raise TypeError(f"{name} {short(value)} found, a whole number expected")
-    if not lowest <= value <= LARGEST_INTEGER:
-        raise ValueError(f"{name} {short(value)} found, from {lowest} to {LARGEST_INTEGER:,} expected")
+    if not lowest <= value <= highest:
+        raise ValueError(f"{name} {short(value)} found, from {lowest} to {highest:,} expected")
 
 
 def expect_name(name: str, value: Any, longest: int) -> None:
@@ -51,9 +51,8 @@ def expect_name(name: str, value: Any, longest: int) -> None:
 
 def expect_id(name: str, value: Any) -> None:
     """Raise TypeError or ValueError unless the value can be the id of a row; None, the id of a new row, is accepted."""
-    if value is not None and (type(value) is not int or not 0 <= value <= LARGEST_ID):
-        kind = TypeError if type(value) is not int else ValueError
-        raise kind(f"{name} {short(value)} found, a whole number from 0 to {LARGEST_ID} expected")
+    if value is not None:
+        expect_count(name, value, 0, LARGEST_ID)
 
 
 def in_utc(name: str, value: Any) -> datetime:

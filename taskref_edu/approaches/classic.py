@@ -15,12 +15,13 @@ from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session, col, select
 
 from ..arguments import LARGEST_ID, short
+from ..database.transactions import expect_session
 from ..errors import PayloadError
 from ..models import LIVE, PAYMENT, Order, Task, sql_literals
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from ..schema import PAYLOAD_ORDER_ID
-from .expectations import expect_payment, expect_session, expect_task
+from .expectations import expect_payment, expect_task
 
 
 class Payment(BaseModel):

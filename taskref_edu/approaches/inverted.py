@@ -12,11 +12,12 @@ from sqlalchemy import ColumnElement, delete, update
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, col, select
 
+from ..database.transactions import expect_session
 from ..errors import OrphanTask
 from ..models import PAYMENT, Order, Task
 from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
-from .expectations import expect_payment, expect_session, expect_task
+from .expectations import expect_payment, expect_task
 
 
 def enqueue_payment(session: Session, queue: TaskQueue, order: Order) -> Task:

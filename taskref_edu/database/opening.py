@@ -13,7 +13,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, Engine, text
 
-from ..arguments import masked, short
+from ..arguments import expect_seconds, masked, short
 from ..clearing_trigger import qualify_clearing_functions
 from ..errors import CannotOpen
 from ..schema import EXTRA_DDL, OBJECTS, SCHEMA_VERSION, SchemaName, create_schema, names_of
@@ -50,8 +50,7 @@ def open_database(
 
     Raises CannotOpen or SchemaTooNew, and then has changed nothing.
     """
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout <= LONGEST_TIMEOUT:
-        raise ValueError(f"timeout {short(timeout)} found, seconds from 0 to {LONGEST_TIMEOUT} expected")
+    expect_seconds("timeout", timeout, highest=LONGEST_TIMEOUT)
     if sqlite3.sqlite_version_info < LOWEST_SQLITE:
         raise CannotOpen(f"SQLite {sqlite3.sqlite_version} found, 3.35 or newer needed: use a newer Python build")
     if schema is not None and schema not in EXTRA_DDL:

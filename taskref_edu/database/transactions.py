@@ -24,7 +24,7 @@ from .sqlite_engine import begin_with, expect_engine, file_of
 # What a verb runs in: the caller's session, or the driver's connection that a worker's thread keeps.
 Transaction = Session | sqlite3.Connection
 _REPEATABLE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-SESSIONS = (sqlite3.Connection, SqlSession, scoped_session)  # what a verb can run in; the worker's own first
+_SESSIONS = (sqlite3.Connection, SqlSession, scoped_session)  # what a verb can run in; the worker's own first
 
 
 class ReadSession(Session):
@@ -141,7 +141,7 @@ def begin_if_the_driver_has_not(session: Session) -> None:
 
 def expect_session(session: Any) -> None:
     """Raise TypeError unless this is a session."""
-    if not isinstance(session, SESSIONS):
+    if not isinstance(session, _SESSIONS):
         remedy = "use `with writing(engine) as session`"
         if hasattr(session, "run_sync"):
             remedy = "an AsyncSession runs it with `await session.run_sync(lambda session: …)`"
