@@ -122,6 +122,25 @@ def cleared_columns(connection: Connection) -> list[ClearedColumn]:
     return found
 
 
+def drop_trigger(cleared: ClearedColumn, dialect: Dialect) -> str:
+    """The statements that drop this trigger, and its function."""
+    trigger = dialect.identifier_preparer.quote(cleared.trigger)
+    if not cleared.function:
+        return f"DROP TRIGGER {trigger};"
+    return f"DROP TRIGGER {trigger} ON task; DROP FUNCTION {cleared.function}();"
+
+
+def clear_ended(table: str, column: str, dialect: Dialect, schema: str | None = None) -> str:
+    """The statement that clears `table.column` where it names a task that has ended.
+
+    Not where the task is gone, too: the server would look for a task that was enqueued meanwhile in a snapshot from
+    before it.
+    """
+    rows, named = _qualified(table, dialect, schema), dialect.identifier_preparer.quote(column)
+    ended = f"EXISTS (SELECT 1 FROM task WHERE task.id = {rows}.{named} AND task.finished_at IS NOT NULL)"
+    return f"UPDATE {rows} SET {named} = NULL WHERE {named} IS NOT NULL AND {ended}"
+
+
 def qualify_clearing_functions(connection: Connection, url: str) -> None:
     """Add the schema to clearing functions that an earlier version created without one. Only PostgreSQL has them."""
     lacking = [cleared for cleared in cleared_columns(connection) if cleared.function and cleared.schema is None]

@@ -18,8 +18,10 @@ from ..clearing_trigger import (
     CLEARED,
     NAME_BYTES,
     ClearedColumn,
+    clear_ended,
     cleared_columns,
     clearing_trigger,
+    drop_trigger,
     index_name,
     reference_index,
     trigger_name,
@@ -67,7 +69,8 @@ class Reference:
 def install_reference(engine: Engine, reference: Reference) -> None:
     """Create the index and the trigger where they are missing, each in a transaction of its own.
 
-    The index comes first: if the rows violate it, nothing is left behind. An index or trigger that an earlier version
+    The index comes first: if the rows violate it, nothing is left behind. Once the trigger is there, what it has missed
+    is cleared. An index or trigger that an earlier version
     created under another name is replaced. Raises SchemaMissing without the table, NameTaken if a name is in use for
     something else, TypeError for a column that cannot hold every task id.
     """
@@ -75,7 +78,7 @@ def install_reference(engine: Engine, reference: Reference) -> None:
         connection = session.connection()
         schema = _schema_of(connection, reference)
         done = _has_index(connection, reference, schema) and _has_trigger(connection, reference, schema)
-    for part in (_add_index, _add_trigger) if not done else ():
+    for part in (_add_index, _add_trigger, _clear_ended) if not done else ():
         with writing(engine) as session:
             one_opens_at_a_time(connection := session.connection())
             part(connection, reference, schema)
@@ -116,7 +119,6 @@ def _add_index(connection: Connection, reference: Reference, schema: str | None)
 
 
 def _add_trigger(connection: Connection, reference: Reference, schema: str | None) -> None:
-    quote = connection.dialect.identifier_preparer.quote
     if not _has_trigger(connection, reference, schema):
         for statement in clearing_trigger(
             reference.table, reference.column, connection.dialect, schema, reference.trigger
@@ -125,9 +127,12 @@ def _add_trigger(connection: Connection, reference: Reference, schema: str | Non
     former = _former(reference)[1]
     for cleared in cleared_columns(connection):
         if former == cleared.trigger != reference.trigger and _is_meant(cleared, reference, schema):
-            connection.exec_driver_sql(f"DROP TRIGGER {quote(former)}{' ON task' if schema else ''}")
-            if schema:
-                connection.exec_driver_sql(f"DROP FUNCTION {cleared.function}()")
+            connection.exec_driver_sql(drop_trigger(cleared, connection.dialect))
+
+
+def _clear_ended(connection: Connection, reference: Reference, schema: str | None) -> None:
+    """Clear references to tasks that ended before the trigger was there: their rows would look in process for ever."""
+    connection.exec_driver_sql(clear_ended(reference.table, reference.column, connection.dialect, schema))
 
 
 def _has_index(connection: Connection, reference: Reference, schema: str | None) -> bool:

@@ -70,6 +70,7 @@ class TaskReference(Generic[Model]):
     def install(self, engine: Engine) -> None:
         """Create the column's index and its clearing trigger if they are missing; the table must exist.
 
+        With a new trigger, references to tasks that have ended already are cleared, too.
         May be called at each start of a program while others write: it locks a table only to create something.
         Raises SchemaMissing without the table, NameTaken if another index or trigger has the name, TypeError on
         PostgreSQL for a column of 32 bits.
@@ -158,6 +159,8 @@ class TaskReference(Generic[Model]):
             expect_id(f"{self._id}", key)
 
     def _key(self, row: Model) -> Any:
+        if (known := inspect(row).identity) is not None:  # a detached row may have expired, and could not be read
+            return known[0]
         return inspect(self.model).primary_key_from_instance(row)[0]
 
     def _is(self, row: Model) -> ColumnElement[bool]:
@@ -176,7 +179,7 @@ class TaskReference(Generic[Model]):
         change = update(self.model).where(where, self._installed(session)).values({self._column: task.id})
         moved = session.execute(change.execution_options(synchronize_session=False)).rowcount  # type: ignore[attr-defined]
         if moved:
-            for copy in (row, session.identity_map.get(identity_key(instance=row))):
+            for copy in (row, session.identity_map.get(inspect(row).key or identity_key(instance=row))):
                 if copy is not None:
                     set_committed_value(copy, self._column.key, task.id)
         return bool(moved)

@@ -35,7 +35,7 @@ def run(where: str, types: Iterable[str], repair: bool) -> int:
         print(report)
         if report.count and not repair:
             print("To fix it, run the same with --repair.")
-        return int(report.count > 0 and not repair)
+        return int(bool(report.broken) or (report.count > 0 and not repair))
     finally:
         engine.dispose()
 

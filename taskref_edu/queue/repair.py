@@ -33,7 +33,7 @@ from sqlalchemy import (
 from sqlmodel import Session
 
 from ..arguments import LARGEST_ID
-from ..clearing_trigger import cleared_columns
+from ..clearing_trigger import cleared_columns, drop_trigger
 from ..database.transactions import expect_session, refuse_reading
 from ..models import ENDED, LIVE, PAYMENT, Order, Task, TaskStatus
 from .task_queue import TaskQueue
@@ -42,13 +42,13 @@ TASK = Task.__table__  # type: ignore[attr-defined]
 ORDERS = Order.__table__  # type: ignore[attr-defined]
 SHOWN = 10  # rows of each kind that a report names
 MANY = 500  # values in one IN (…): databases limit their number
-
-
-_FOREIGN_KEYS = {  # the columns of a table that reference tasks
-    "sqlite": """SELECT "from" FROM pragma_foreign_key_list(:table) WHERE "table" = 'task'""",
-    "postgresql": """SELECT attname FROM pg_constraint
+_FOREIGN_KEYS = {  # the columns that reference tasks: schema, table, column
+    "sqlite": """SELECT NULL, name, "from" FROM sqlite_master JOIN pragma_foreign_key_list(name)
+        WHERE type = 'table' AND lower("table") = 'task' ORDER BY name, seq""",
+    "postgresql": """SELECT nspname, relname, attname FROM pg_constraint
         JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY (conkey)
-        WHERE contype = 'f' AND conrelid = to_regclass(quote_ident(:table)) AND confrelid = to_regclass('task')""",
+        JOIN pg_class ON pg_class.oid = conrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE contype = 'f' AND confrelid = to_regclass('task') ORDER BY nspname, relname, attnum""",
 }
 
 
@@ -73,6 +73,7 @@ class RepairReport:
     expired: ids of running tasks whose lease has expired. repaired: False after a dry run.
     without_trigger: columns that reference a task and that no trigger clears when it ends. Not counted, because such
     a reference may be meant to last.
+    broken: for each trigger whose column or table is gone, so that no task can end, what it is and how to drop it.
     """
 
     dangling: tuple[BadReference, ...] = ()
@@ -81,6 +82,7 @@ class RepairReport:
     expired: tuple[int, ...] = ()
     repaired: bool = False
     without_trigger: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -93,6 +95,7 @@ class RepairReport:
             " TaskReference, unless the reference is meant to last"
             for name in self.without_trigger
         ]
+        notes += self.broken
         if not self.count:
             other = " other" if notes else ""
             notes.append(f"Nothing{other} to repair: every{other} reference, live task and lease is as it should be.")
@@ -138,9 +141,9 @@ def repair(queue: TaskQueue, session: Session, *, types: Iterable[str] = (), dry
     if not dry_run:
         refuse_reading(session, "repair(dry_run=False)")
         session.flush()
-    references, without_trigger = _references(session.connection())
-    # In the lessons' schemas, a payload may name the order; in schema "queue", payloads belong to the application.
+    # In schema "queue", a table `orders` and what is in a payload belong to the application.
     lessons = session.scalar(text("SELECT name FROM taskref_schema")) != "queue"
+    references, broken = _references(session.connection(), lessons)
     payments = {PAYMENT} if lessons else set()
     report = RepairReport(
         dangling=tuple(_referring(session, references, gone=True)),
@@ -148,7 +151,8 @@ def repair(queue: TaskQueue, session: Session, *, types: Iterable[str] = (), dry
         orphans=tuple(_orphans(session, references, {*payments, *types}, payments)),
         expired=tuple(_expired(queue, session)),
         repaired=not dry_run,
-        without_trigger=tuple(without_trigger),
+        without_trigger=tuple(_without_trigger(session.connection(), references)),
+        broken=tuple(broken),
     )
     if report.repaired and report.count:
         _repair(queue, session, references, report)
@@ -166,26 +170,42 @@ def _repair(queue: TaskQueue, session: Session, references: list[ReferenceColumn
     session.expire_all()
 
 
-def _references(connection: Connection) -> tuple[list[ReferenceColumn], list[str]]:
-    """The columns that reference the task at work on their row; and foreign keys to tasks without a trigger of ours."""
-    references, without_trigger = [], []
-    inspector = inspect(connection)
-    found = {(ORDERS.schema, ORDERS.name, ORDERS.c.processing_task_id.name)}
-    own = connection.scalar(text("SELECT current_schema()")) if connection.dialect.name == "postgresql" else None
-    for cleared in cleared_columns(connection):
-        found.add((None if cleared.schema == own else cleared.schema, cleared.table, cleared.column))
-    for schema, name, which in sorted(found, key=lambda one: (one[0] or "", *one[1:])):
-        if inspector.has_table(name, schema):
-            columns = {each["name"]: column(each["name"], each["type"]) for each in inspector.get_columns(name, schema)}
-            if which not in columns:  # another program's table of that name
-                continue
+def _references(connection: Connection, lessons: bool) -> tuple[list[ReferenceColumn], list[str]]:
+    """The columns that reference the task at work on their row; and what is wrong with triggers that clear nothing."""
+    inspector, own = inspect(connection), _own_schema(connection)
+    cleared = {(_but(own, one.schema), one.table, one.column): one for one in cleared_columns(connection)}
+    orders = [(ORDERS.schema, ORDERS.name, ORDERS.c.processing_task_id.name)] if lessons else []
+    references, broken = [], []
+    for schema, name, which in sorted({*orders, *cleared}, key=lambda one: (one[0] or "", *one[1:])):
+        is_there = inspector.has_table(name, schema)
+        there = inspector.get_columns(name, schema) if is_there else []
+        columns = {each["name"]: column(each["name"], each["type"]) for each in there}
+        if which in columns:
             rows = table(name, *columns.values(), schema=schema)
             key = inspector.get_pk_constraint(name, schema)["constrained_columns"]
             references.append(ReferenceColumn(rows, rows.c[which], [rows.c[part] for part in key]))
-    for name in inspector.get_table_names():
-        to_tasks = connection.scalars(text(_FOREIGN_KEYS[connection.dialect.name]), {"table": name})
-        without_trigger += (f"{name}.{which}" for which in to_tasks if (None, name, which) not in found)
-    return references, without_trigger
+        elif trigger := cleared.get((schema, name, which)):
+            drop = drop_trigger(trigger, connection.dialect)
+            broken.append(f"{trigger.trigger} clears {name}.{which}, which is not there, so no task can end: {drop}")
+    return references, broken
+
+
+def _without_trigger(connection: Connection, references: list[ReferenceColumn]) -> Iterator[str]:
+    """The foreign keys to tasks that are none of the references."""
+    own = _own_schema(connection)
+    known = {(reference.table.schema, reference.table.name, reference.column.key) for reference in references}
+    for schema, *name in connection.execute(text(_FOREIGN_KEYS[connection.dialect.name])):
+        if (_but(own, schema), *name) not in known:
+            yield ".".join(filter(None, (_but(own, schema), *name)))
+
+
+def _own_schema(connection: Connection) -> str | None:
+    return connection.scalar(text("SELECT current_schema()")) if connection.dialect.name == "postgresql" else None
+
+
+def _but(own: str | None, schema: str | None) -> str | None:
+    """The schema, as a table's name is written: None if it is our own."""
+    return None if schema == own else schema
 
 
 def _referring(session: Session, references: list[ReferenceColumn], gone: bool) -> Iterator[BadReference]:
