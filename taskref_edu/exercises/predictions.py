@@ -29,7 +29,7 @@ EXPLANATIONS = Path(__file__).with_name("explanations.json")
 _shown: set[str] = set()  # the experiments whose result this process has shown
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Question(Note):
     """The state of a guess; in a notebook with a button for each choice. refused: why a typed value was not kept."""
 
@@ -38,6 +38,8 @@ class Question(Note):
     keep_for: str = ""
     picked: int | None = None  # the index of the kept answer
     refused: str = ""
+
+    __repr__ = Note.__str__
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -79,7 +81,7 @@ def guess(id: str, value: Any = None, *, choices: Sequence[Any] = (), keep_for: 
 
     kept = Progress()
     entry = kept.change("guesses", id, change)
-    state = [] if refused and "guess" not in entry else _said(id, found, entry, choices, keep_for)
+    state = [] if refused and "guess" not in entry else _said(id, None if refused else found, entry, choices, keep_for)
     said = [refused, *state, stranger(id), *kept.take_notes()]
     picked = possible.index(entry["guess"]) if entry.get("guess", ...) in possible else None
     question = Question(f"Guess {id}", " ".join(filter(None, said)), id, choices, keep_for, picked, refused)
@@ -124,7 +126,7 @@ class Revealed(Note):
         parts = [f"**{self.heading}.** {self.text}"]
         if self.explanation:
             folded = f"<details><summary>Show the explanation</summary>\n\n{self.explanation}\n\n</details>"
-            parts.append(self.explanation if self.guessed else folded)
+            parts.append(self.explanation if self.guessed or not _somebody_is_there() else folded)
         display({"text/markdown": "\n\n".join(parts), "text/plain": str(self)}, raw=True)
 
 
@@ -170,6 +172,12 @@ def _explanations() -> dict[str, str]:
 def _in_ipython() -> bool:
     ipython = sys.modules.get("IPython")
     return bool(ipython and ipython.get_ipython())
+
+
+def _somebody_is_there() -> bool:
+    """Whether the cell was run by a front end that takes input; nbclient and nbconvert do not."""
+    kernel = getattr(sys.modules["IPython"].get_ipython(), "kernel", None)
+    return bool(kernel and kernel.get_parent("shell").get("content", {}).get("allow_stdin"))
 
 
 def _values_are_shown() -> bool:

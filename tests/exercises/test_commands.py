@@ -194,7 +194,8 @@ def test_a_script_prints_what_a_notebook_displays(
     assert "and so it is" in printed
     assert "with no race at all" in printed, "the explanation, in full"
     monkeypatch.setattr("sys.ps1", ">>> ", raising=False)  # at the prompt Python shows the value
-    reveal("03-a", 2)
+    assert repr(guess("03-a", 2)).startswith("Guess 03-a\n")
+    assert repr(reveal("03-a", 2)).startswith("Guess 03-a\n")
     assert capsys.readouterr().out == ""
 
 

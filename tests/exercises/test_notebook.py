@@ -255,6 +255,17 @@ def test_reveal_shows_itself_wherever_it_is_called(kernel: Kernel) -> None:
     assert len(kernel.run('reveal("99-b", 2)')) == 1
 
 
+def test_an_explanation_is_folded_only_where_somebody_could_have_guessed(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.run("from taskref_edu.exercises import *")
+    (converted,) = kernel.run('reveal("03-b", "nearly all")')
+    assert "<details>" not in converted.data["text/markdown"]
+    monkeypatch.setattr(kernel._client.kc, "allow_stdin", True)  # as a page does
+    (folded,) = kernel.run('reveal("03-b", "nearly all")')
+    assert "<details><summary>Show the explanation" in folded.data["text/markdown"]
+
+
 def test_reset_offers_the_stub_in_a_new_cell(kernel: Kernel) -> None:
     kernel.run("from taskref_edu.exercises import *")
     kernel.run("payloads = []\nip = get_ipython()\nip.payload_manager.write_payload")
