@@ -152,7 +152,7 @@ class TaskReference(Generic[Model]):
     def _expect(self, session: Any, queue: Any, row: Any) -> None:
         expect_session(session)
         expect(queue, TaskQueue, "a TaskQueue")
-        expect(row, self.model, f"a {self.model.__name__}")
+        expect(row, self.model, f"a row of {self.model.__name__}")
         key = self._key(row)
         expect(key, (self._kind, type(None)), f"a primary key of {self._id}, {self._kind.__name__},")
         if isinstance(key, int):
@@ -204,12 +204,14 @@ def _check(column: Any) -> None:
         raise TypeError(f"{short(column)} found, a model's attribute expected, such as Order.processing_task_id")
     keys = column.property.columns[0].foreign_keys if hasattr(column.property, "columns") else set()
     ours = [key for key in keys if key.target_fullname == "task.id" and key.ondelete == "SET NULL"]
-    if not ours:
-        raise TypeError(f"{column} needs a foreign key: {FOREIGN_KEY}")
+    if not ours or not column.property.columns[0].nullable:
+        raise TypeError(f"{column} needs a foreign key to a task, nullable and SET NULL: {FOREIGN_KEY}")
     try:
-        _ = ours[0].column
+        found = ours[0].column.table
     except NoReferenceError:
         raise TypeError(
             f'{column} names "task.id", and the MetaData of its model has no table task: name the column itself,'
             f" {FOREIGN_KEY}"
         ) from None
+    if "lease_token" not in found.c:
+        raise TypeError(f"{column} references another table task, of its own MetaData: name our column, {FOREIGN_KEY}")

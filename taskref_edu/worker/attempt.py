@@ -64,8 +64,9 @@ def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked
     """
     try:
         _call(queue.handlers.of(task.type), task)
-    except TaskCancelled:
-        return _record_with_retries(queue, lambda session: _stopped(queue, session, task), blocked)
+    except TaskCancelled as error:
+        stale = _record_with_retries(queue, lambda session: queue.stop(session, task), blocked)
+        return stale and _failed(queue, task, error, blocked)  # perhaps nobody asked it to stop
     except BaseException as error:
         problem = _failed(queue, task, error, blocked)
         if isinstance(error, KeyboardInterrupt):
@@ -85,7 +86,7 @@ def describe(error: BaseException) -> str:
     """`ValueError: no such card`, for any error, even if its __str__() fails."""
     try:
         text = str(error)
-    except Exception as second:
+    except BaseException as second:
         text = f"(its text raised {type(second).__name__})"
     return clean(f"{type(error).__name__}: {text}")
 
@@ -119,24 +120,23 @@ def _end_child(error: BaseException | None) -> NoReturn:
 
 def _failed(queue: TaskQueue, task: RunningTask, error: BaseException, blocked: Blocked) -> AttemptProblem:
     text, retry = describe(error), not isinstance(error, PermanentFailure)
+    if isinstance(error, TaskCancelled):
+        text = "TaskCancelled: raised by the handler, though nobody asked the task to stop"
     again = retry and task.attempt < task.max_attempts and not task.completed
-    logger.log(
-        logging.WARNING if again else logging.ERROR,
-        "task %d (%s): attempt %d of %d raised %s",
-        *(task.id, task.type, task.attempt, task.max_attempts, text),
-        exc_info=error,
-    )
+    stale = None
+    try:
+        logger.log(
+            logging.WARNING if again else logging.ERROR,
+            "task %d (%s): attempt %d of %d raised %s",
+            *(task.id, task.type, task.attempt, task.max_attempts, text),
+            exc_info=error,
+        )
+    finally:  # whatever a log handler raises, the outcome is recorded
+        if not task.completed:
+            stale = _record_with_retries(queue, lambda session: queue.fail(session, task, text, retry=retry), blocked)
     if task.completed:
         return AttemptProblem(error, f"task {task.id} was completed, then its handler raised {text}")
-    stale = _record_with_retries(queue, lambda session: queue.fail(session, task, text, retry=retry), blocked)
     return stale or AttemptProblem(error, text)
-
-
-def _stopped(queue: TaskQueue, session: Session, task: RunningTask) -> None:
-    try:
-        queue.stop(session, task)
-    except StaleLease:  # perhaps nobody asked it to stop; then TaskCancelled is a failure like any other
-        queue.fail(session, task, "TaskCancelled: raised by the handler, though nobody asked the task to stop")
 
 
 def _record_with_retries(queue: TaskQueue, record: Record, blocked: Blocked) -> AttemptProblem | None:

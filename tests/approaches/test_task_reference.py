@@ -243,6 +243,31 @@ def test_a_foreign_key_by_text_in_another_metadata_says_what_to_write() -> None:
         TaskReference(Parcel2.task_id, "work")
 
 
+def test_a_column_that_cannot_be_cleared_is_refused() -> None:
+    class Parcel3(SQLModel, table=True):
+        metadata = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride, reportAssignmentType]
+        id: int | None = Field(default=None, primary_key=True)
+        task_id: int = Field(sa_column=Column(ForeignKey(TASK_ID, ondelete="SET NULL"), nullable=False))
+
+    with pytest.raises(TypeError, match="needs a foreign key to a task, nullable and SET NULL"):
+        TaskReference(Parcel3.task_id, "work")
+
+
+def test_a_reference_to_a_task_of_their_own_is_refused() -> None:
+    class Theirs(SQLModel, table=True):
+        __tablename__ = "task"  # pyright: ignore[reportAssignmentType]
+        metadata = MetaData()  # pyright: ignore[reportIncompatibleVariableOverride, reportAssignmentType]
+        id: int | None = Field(default=None, primary_key=True)
+
+    class Parcel4(SQLModel, table=True):
+        metadata = Theirs.metadata
+        id: int | None = Field(default=None, primary_key=True)
+        task_id: int | None = Field(default=None, foreign_key="task.id", ondelete="SET NULL")
+
+    with pytest.raises(TypeError, match=r"another table task, of its own MetaData.*col\(Task.id\)"):
+        TaskReference(Parcel4.task_id, "work")
+
+
 @pytest.mark.parametrize("column", [Order.amount, Order.customer, "processing_task_id", Order])
 def test_a_column_of_another_kind_is_refused(column: object) -> None:
     with pytest.raises(TypeError, match=r"expected|needs a foreign key"):

@@ -8,8 +8,9 @@ import sys
 
 import pytest
 from sqlalchemy import Engine
+from sqlmodel import select
 
-from taskref_edu import TaskQueue, Worker, errors, writing
+from taskref_edu import Task, TaskQueue, TaskStatus, Worker, errors, reading, writing
 from taskref_edu.queue import RunningTask
 
 
@@ -28,6 +29,18 @@ def broken(task: RunningTask) -> None:
 
 def hopeless(task: RunningTask) -> None:
     raise errors.PermanentFailure("never")
+
+
+def cancelled(task: RunningTask) -> None:
+    raise errors.TaskCancelled("without being asked")
+
+
+def without_a_text(task: RunningTask) -> None:
+    class Unspeakable(Exception):
+        def __str__(self) -> str:
+            raise SystemExit
+
+    raise Unspeakable
 
 
 def late(task: RunningTask) -> None:
@@ -49,15 +62,41 @@ def test_one_record_for_each_attempt__a_warning_while_there_are_more(
     assert "in broken" in caplog.text, "with the handler's own line"
 
 
-@pytest.mark.parametrize(("handler", "said"), [(hopeless, "never"), (late, "after the end")])
+@pytest.mark.parametrize(
+    ("handler", "said"),
+    [
+        (hopeless, "PermanentFailure: never"),
+        (late, "ValueError: after the end"),
+        (cancelled, "TaskCancelled: raised by the handler, though nobody asked"),
+        (without_a_text, "Unspeakable: (its text raised SystemExit)"),
+    ],
+)
 def test_what_is_not_tried_again_is_an_error(
     sqlite: Engine, caplog: pytest.LogCaptureFixture, handler: object, said: str
 ) -> None:
-    run(sqlite, handler)
+    run(sqlite, handler, max_attempts=1)
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert record.exc_info
-    assert said in str(record.exc_info[1])
+    assert said in record.getMessage()
+
+
+@pytest.mark.parametrize("raised", [RuntimeError, SystemExit])
+def test_a_log_handler_that_fails_does_not_lose_the_outcome(sqlite: Engine, raised: type[BaseException]) -> None:
+    class Failing(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise raised
+
+    logger, failing = logging.getLogger("taskref_edu.worker"), Failing()
+    logger.addHandler(failing)
+    try:
+        with pytest.raises(raised):
+            run(sqlite, broken, max_attempts=1)
+    finally:
+        logger.removeHandler(failing)
+    with reading(sqlite) as session:
+        task = session.exec(select(Task)).one()
+    assert (task.status, task.error) == (TaskStatus.FAILED, "ValueError: no such card")
 
 
 def test_a_success_leaves_none(sqlite: Engine, caplog: pytest.LogCaptureFixture) -> None:
