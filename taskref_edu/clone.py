@@ -1,4 +1,4 @@
-"""Where the clone of the repository is, with its notebooks and the learner's progress.
+"""Where the learner works: the clone of the repository, with its notebooks and the progress, and IPython.
 
 A module of its own, because both the exercises and the command line need it.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 FIRST_NOTEBOOK = Path("notebooks", "00_start_here.ipynb")
 MARKS = (Path(".taskref"), Path("authoring"), FIRST_NOTEBOOK)  # any of these marks a clone, or a folder with progress
@@ -27,6 +28,11 @@ def root() -> Path:
 
 def _starting_folder() -> Path:
     """The working directory; in a notebook the one before any `%cd`, so that all progress stays in one place."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = running_ipython()
     return Path(shell.starting_dir) if shell else Path.cwd()
+
+
+def running_ipython() -> Any:
+    """The IPython that runs this, or None; imports nothing."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None

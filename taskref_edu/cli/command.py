@@ -31,16 +31,18 @@ def check(arguments: argparse.Namespace) -> int:
 
 def hint(arguments: argparse.Namespace) -> int:
     """Show the next hint for an exercise."""
-    from taskref_edu.exercises import terminal
+    from taskref_edu import exercises
 
-    return terminal.hint(arguments.id)
+    print(exercises.hint(arguments.id))
+    return 0
 
 
 def progress(arguments: argparse.Namespace) -> int:
     """Show every exercise and where you stand."""
-    from taskref_edu.exercises import terminal
+    from taskref_edu import exercises
 
-    return terminal.progress()
+    print(exercises.progress())
+    return 0
 
 
 def reset(arguments: argparse.Namespace) -> int:

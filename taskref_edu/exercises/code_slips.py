@@ -21,6 +21,7 @@ WORDS = ("process_payment", "pending", "running", "succeeded", "failed", "cancel
 CLOSE = 0.86  # difflib's ratio from which a word counts as misspelt, as "canceled" and "process_payments" do
 SQL = re.compile(r"\b(SELECT|UPDATE|INSERT|DELETE|WHERE|CREATE|AND)\b|=")
 CONDITIONS = ("in_", "not_in", "is_", "is_not", "like", "between")
+Found = Iterator[tuple[int, str]]  # lines, each with what is wrong there
 OPERATORS = {ast.And: ("and", "&"), ast.Or: ("or", "|")}
 
 
@@ -35,44 +36,45 @@ def slips_in(source: str, exercise: Exercise, *, raised: bool = False) -> list[s
     given = {argument.arg for argument in function.args.args}
     found += [*_times_as_text(tree, given), *_and_beside_or(tree)]
     found += [] if raised else _hidden_errors(tree)
+    said = list(dict.fromkeys(f"Line {line}: {text}." for line, text in sorted(found)))
     if not raised and _returns(function_of(exercise.solution, exercise.function)) and not _returns(function):
-        found.append((10**6, f"`{exercise.function}` has no `return` with a value"))
-    return list(dict.fromkeys(f"{text}." for _, text in sorted(found)))
+        said.append(f"`{exercise.function}` has no `return` with a value.")
+    return said
 
 
-def _python_for_sql(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def _python_for_sql(tree: ast.Module) -> Found:
     """Python's `and`, `or`, `not`, `in` in a query: Python evaluates them before SQLAlchemy can see them."""
     models = {name for name, origin in cells.origins(tree).items() if origin.rpartition(".")[2] in MODELS}
     for node in ast.walk(tree):
         match node:
             case ast.Compare(left=left, ops=[ast.In() | ast.NotIn() as op, *_]) if _is_column(left, models):
                 method = "in_" if isinstance(op, ast.In) else "not_in"
-                yield node.lineno, f"Line {node.lineno}: `{ast.unparse(left)}` is a column: `col(…).{method}(…)`"
+                yield node.lineno, f"`{ast.unparse(left)}` is a column: `col(…).{method}(…)`"
             case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot() as op, *_]) if _is_column(left, models):
                 method = "is_" if isinstance(op, ast.Is) else "is_not"
-                yield node.lineno, f"Line {node.lineno}: Python's `is` is decided at once: `col(…).{method}(None)`"
+                yield node.lineno, f"Python's `is` is decided at once: `col(…).{method}(None)`"
             case ast.Compare(left=left, ops=[ast.Eq()], comparators=[ast.Tuple() | ast.List() | ast.Set()]) if (
                 _is_column(left, models)
             ):
-                yield node.lineno, f"Line {node.lineno}: a column equals one value; for several: `col(…).in_(…)`"
+                yield node.lineno, "a column equals one value; for several: `col(…).in_(…)`"
             case ast.BoolOp(op=ast.And(), values=values) if (column := _one_column(values, models)) is not None:
-                yield node.lineno, _never_both(node.lineno, column)
+                yield node.lineno, _never_both(column)
             case ast.BinOp(left=left, op=ast.BitAnd(), right=right) if (
                 column := _one_column([left, right], models)
             ) is not None:
-                yield node.lineno, _never_both(node.lineno, column)
+                yield node.lineno, _never_both(column)
             case ast.BoolOp(op=op, values=values) if any(_is_condition(value, models) for value in values):
                 word, sign = OPERATORS[type(op)]
-                text = f"Line {node.lineno}: Python's `{word}` keeps one of the two conditions: `(…) {sign} (…)`"
+                text = f"Python's `{word}` keeps one of the two conditions: `(…) {sign} (…)`"
                 yield node.lineno, text
             case ast.UnaryOp(op=ast.Not(), operand=operand) if _is_condition(operand, models):
-                yield node.lineno, f"Line {node.lineno}: Python's `not` is decided at once: `~(…)`"
+                yield node.lineno, "Python's `not` is decided at once: `~(…)`"
             case ast.BinOp(left=left, op=ast.BitAnd() | ast.BitOr(), right=right) if isinstance(
                 left, ast.Constant
             ) or _is_column(right, models):
                 yield (
                     node.lineno,
-                    f"Line {node.lineno}: `&` and `|` bind before `==`: parentheses around each condition",
+                    "`&` and `|` bind before `==`: parentheses around each condition",
                 )
 
 
@@ -83,8 +85,8 @@ def _one_column(values: list[ast.expr], models: set[str]) -> str | None:
     return columns[0] if len(columns) == len(values) and len(set(columns)) == 1 else None
 
 
-def _never_both(line: int, column: str) -> str:
-    return f"Line {line}: a row has one `{column}`, so it never equals both: `(…) | (…)`, or `col(…).in_(…)`"
+def _never_both(column: str) -> str:
+    return f"a row has one `{column}`, so it never equals both: `(…) | (…)`, or `col(…).in_(…)`"
 
 
 def _is_column(node: ast.expr, models: set[str]) -> bool:
@@ -107,7 +109,7 @@ def _is_condition(node: ast.expr, models: set[str]) -> bool:
     return False
 
 
-def _misspelt(tree: ast.Module, exercise: Exercise) -> Iterator[tuple[int, str]]:
+def _misspelt(tree: ast.Module, exercise: Exercise) -> Found:
     """Words that are nearly a word of the schema, except words in the exercise's own texts; and unknown statuses."""
     unknown = {word for word in _compared_with_a_status(tree) if word not in list(TaskStatus)}
     meant = f"{exercise.goal}{exercise.stub}{exercise.solution}"
@@ -117,11 +119,11 @@ def _misspelt(tree: ast.Module, exercise: Exercise) -> Iterator[tuple[int, str]]
             for word in words:
                 close = get_close_matches(word, WORDS, 1, CLOSE)
                 if word in unknown and not close:
-                    yield node.lineno, f"Line {node.lineno}: `{word}` is no status; they are {', '.join(TaskStatus)}"
+                    yield node.lineno, f"`{word}` is no status; they are {', '.join(TaskStatus)}"
                 if close and word != close[0] and word not in meant:
                     yield (
                         node.lineno,
-                        f"Line {node.lineno}: `{word}` found, which is nearly `{close[0]}`: a misspelling",
+                        f"`{word}` found, which is nearly `{close[0]}`: a misspelling",
                     )
 
 
@@ -141,24 +143,24 @@ def _compared_with_a_status(tree: ast.Module) -> Iterator[str]:
             yield from (word for word in words if isinstance(word, str))
 
 
-def _hidden_errors(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def _hidden_errors(tree: ast.Module) -> Found:
     """`except Exception` that raises nothing: it hides a locked database, too."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ExceptHandler) and not any(isinstance(leaf, ast.Raise) for leaf in ast.walk(node)):
             kind = ast.unparse(node.type) if node.type else ""
             if kind in ("", "Exception", "BaseException"):
                 hides = f"`except{' ' * bool(kind)}{kind}` hides every error, a locked database's, too"
-                yield node.lineno, f"Line {node.lineno}: {hides}: name the error that you expect"
+                yield node.lineno, f"{hides}: name the error that you expect"
 
 
-def _times_as_text(tree: ast.Module, given: set[str]) -> Iterator[tuple[int, str]]:
+def _times_as_text(tree: ast.Module, given: set[str]) -> Found:
     """Times that are written in another way than the table's, so that comparing them as text goes wrong."""
     times = given & {"before", "until"} and given & {"before", "now", "until"}  # elsewhere `now` is a number
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Attribute(attr="now" | "utcnow") | ast.Name(id="utc_now")) if "now" in times:
-                yield node.lineno, f"Line {node.lineno}: the time is given, as `now`"
+                yield node.lineno, "the time is given, as `now`"
                 continue
             case ast.Dict(values=values) if (
                 "text" in names
@@ -179,14 +181,14 @@ def _times_as_text(tree: ast.Module, given: set[str]) -> Iterator[tuple[int, str
             case _:
                 continue
         stored = "times are stored as `2030-01-31 12:00:00.250000`, in UTC"
-        yield node.lineno, f"Line {node.lineno}: {how}; {stored}. `bindparam(…, type_=DateTime())` writes a datetime so"
+        yield node.lineno, f"{how}; {stored}. `bindparam(…, type_=DateTime())` writes a datetime so"
 
 
-def _and_beside_or(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def _and_beside_or(tree: ast.Module) -> Found:
     """SQL in which an AND and an OR stand side by side, without parentheses."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _mixes_and_with_or(node.value):
-            yield node.lineno, f"Line {node.lineno}: in SQL, AND binds before OR: parentheses around the OR"
+            yield node.lineno, "in SQL, AND binds before OR: parentheses around the OR"
 
 
 def _mixes_and_with_or(sql: str) -> bool:
@@ -211,7 +213,7 @@ def _mixes_and_with_or(sql: str) -> bool:
     return False
 
 
-def _assigned_outside(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def _assigned_outside(tree: ast.Module) -> Found:
     """Assignments to a row that was read in another session: no session writes them."""
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef):
@@ -227,11 +229,11 @@ def _assigned_outside(tree: ast.Module) -> Iterator[tuple[int, str]]:
                     pass
                 case ast.Call(func=ast.Attribute(attr="merge"), args=[ast.Name(id=name), *_]) if name in given:
                     old = f"`merge({name})` writes what was read long ago over the row as it is now"
-                    yield node.lineno, f"Line {node.lineno}: {old}; read the row in this session"
+                    yield node.lineno, f"{old}; read the row in this session"
                     continue
                 case _:
                     continue
-            text = f"Line {node.lineno}: `{name}` was read in another session, so an assignment to it is not written"
+            text = f"`{name}` was read in another session, so an assignment to it is not written"
             yield node.lineno, f"{text}; use an UPDATE, or read the row in this session"
 
 

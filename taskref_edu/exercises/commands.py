@@ -5,17 +5,16 @@ Each but `mine` returns an object that shows itself, in a notebook and in a term
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
+from ..clone import running_ipython
 from .check import check_attempt, not_attempted
-from .code_html import code_html
 from .exercise import Exercise, find
 from .loader import Attempt, load
-from .markdown import Note, html_of, text_of
+from .markdown import Note, code_html, html_of, text_of
 from .outcomes import Outcome, Verdict
 from .progress import Progress
 from .scoreboard import scoreboard
@@ -146,7 +145,7 @@ def keep_text(entry: dict[str, Any], exercise: Exercise, text: str) -> None:
 
 def offer_cell(text: str) -> bool:
     """Put the text into a new cell below the running one; False outside a notebook."""
-    shell = _shell()
+    shell = running_ipython()
     if shell is None:
         return False
     shell.set_next_input(text.rstrip("\n"), replace=False)
@@ -167,15 +166,8 @@ def mine(id: str) -> Callable[..., Any]:
     So an experiment in a later cell can build on an answer without depending on it.
     """
     exercise = find(id)
-    kept = [one for one in Progress().exercise(exercise.id).get("attempts", []) if one.get("outcome") == Verdict.PASSED]
-    if kept:
+    if kept := Progress().last_attempt(exercise.id, Verdict.PASSED):
         print(f"{id} {exercise.title}: your own {exercise.function}()")
-        return load(Attempt(id, kept[-1]["source"], tuple(kept[-1].get("imports", ()))))
+        return load(kept)
     print(f"{id} {exercise.title}: our {exercise.function}(); it is yours once you have passed the exercise")
     return load(Attempt(id, exercise.cell(exercise.solution)))
-
-
-def _shell() -> Any:
-    """The running IPython, if any; this must not import it."""
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython else None

@@ -1,7 +1,7 @@
 """The Markdown of hints and messages: paragraphs, `code`, *emphasis*, fences. As escaped HTML, and as plain text.
 
 A widget displays only HTML, and a full renderer would let messages contain markup, so everything is escaped first.
-A module of its own, because everything that displays text here uses it: outcomes, notes, buttons.
+Python has colours, where Pygments is installed, and a button that copies it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,22 @@ import re
 from dataclasses import dataclass
 from html import escape
 
-from .code_html import code_html
-
 FENCE = re.compile(r"^```\w*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 EMPHASIS = re.compile(r"(?<![\w*])(\*{1,2})(\w[^*]*?)\1(?![\w*])")  # not the stars of SELECT * and count(*)
+
+FRAME = (
+    "margin:6px 0;padding:8px;border-radius:4px;background:#f8f8f8;color:#1c1917;"
+    # Two stand beside each other: a long line is broken, not cut.
+    "white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
+)
+# The page's own clipboard, and the old way where the page is not secure. It stands in an attribute.
+COPY = (
+    "const t=this.parentNode.querySelector('pre').textContent,b=this;"
+    "const old=()=>{const a=document.createElement('textarea');a.value=t;document.body.append(a);a.select();"
+    "document.execCommand('copy');a.remove()};"
+    "(navigator.clipboard?navigator.clipboard.writeText(t).catch(old):Promise.resolve(old()))"
+    ".then(()=>{b.textContent='Copied';setTimeout(()=>{b.textContent='Copy'},1200)})"
+)
 
 
 def html_of(text: str) -> str:
@@ -40,6 +52,24 @@ def _inline(text: str) -> str:
 
 def _emphasised(text: str) -> str:
     return EMPHASIS.sub(lambda match: "<{0}>{1}</{0}>".format("em" if match[1] == "*" else "b", match[2]), text)
+
+
+def code_html(code: str, heading: str = "") -> str:
+    """The code in a frame with its heading; both escaped."""
+    head = f"<b>{escape(heading)}</b> " if heading else ""
+    button = f'<button type="button" style="font-size:12px" onclick="{escape(COPY)}">Copy</button>'
+    return f'<div style="min-width:0">{head}{button}<pre style="{FRAME}">{coloured(code.strip())}</pre></div>'
+
+
+def coloured(code: str) -> str:
+    """The code as HTML, each token in its colour."""
+    try:
+        from pygments import highlight
+        from pygments.formatters import HtmlFormatter
+        from pygments.lexers import PythonLexer
+    except ImportError:
+        return escape(code)
+    return highlight(code, PythonLexer(), HtmlFormatter(nowrap=True, noclasses=True)).rstrip("\n")
 
 
 def text_of(text: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..clone import running_ipython
 from . import cell_parsing as cells
 from .child_process import start_early
 from .commands import check_and_keep
@@ -25,8 +26,7 @@ from .outcomes import Verdict
 
 def install() -> bool:
     """Install the hook into the running IPython, once; returns whether there is one."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = running_ipython()
     if shell is None:
         return False
     if _INSTALLED not in vars(shell):
@@ -47,8 +47,7 @@ def note_use(id: str) -> None:
 
     Only calls from a cell count; a check also runs the definitions, in a namespace of its own.
     """
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
+    shell = running_ipython()
     if shell is not None and sys._getframe(2).f_globals is shell.user_ns:
         _decorated.append(id)
 

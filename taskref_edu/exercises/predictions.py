@@ -19,6 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..clone import running_ipython
 from .guess_slips import refusal, stranger
 from .markdown import Note, text_of
 from .outline import choices_of
@@ -144,7 +145,7 @@ def reveal(id: str, answer: Any) -> Revealed:
     _shown.add(id)
     said = " ".join(filter(None, [_compared(entry, answer), stranger(id), *kept.take_notes()]))
     note = Revealed(f"Guess {id}", said, explanation_of(id), "guess" in entry)
-    if _in_ipython():
+    if running_ipython():
         note.show()
     elif not _values_are_shown():
         print(note)
@@ -169,20 +170,15 @@ def _explanations() -> dict[str, str]:
     return json.loads(EXPLANATIONS.read_text(encoding="utf-8"))
 
 
-def _in_ipython() -> bool:
-    ipython = sys.modules.get("IPython")
-    return bool(ipython and ipython.get_ipython())
-
-
 def _somebody_is_there() -> bool:
     """Whether the cell was run by a front end that takes input; nbclient and nbconvert do not."""
-    kernel = getattr(sys.modules["IPython"].get_ipython(), "kernel", None)
+    kernel = getattr(running_ipython(), "kernel", None)
     return bool(kernel and kernel.get_parent("shell").get("content", {}).get("allow_stdin"))
 
 
 def _values_are_shown() -> bool:
     """Whether the value of an expression is displayed: in IPython and at Python's prompt, but not in a script."""
-    return _in_ipython() or hasattr(sys, "ps1")
+    return bool(running_ipython()) or hasattr(sys, "ps1")
 
 
 def plain(value: Any) -> Any:

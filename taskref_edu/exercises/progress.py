@@ -89,12 +89,12 @@ class Progress:
 
         self.change("exercises", outcome.id, change)
 
-    def last_attempt(self, id: str) -> Attempt | None:
-        """The latest attempt that was stored; None if there is none."""
-        kept = self.exercise(id).get("attempts", [])
-        if not kept:
-            return None
-        return Attempt(id, kept[-1]["source"], tuple(kept[-1].get("imports", ())))
+    def last_attempt(self, id: str, verdict: Verdict | None = None) -> Attempt | None:
+        """The latest attempt that was stored, or the latest with this verdict; None if there is none."""
+        for kept in reversed(self.exercise(id).get("attempts", [])):
+            if verdict is None or kept.get("outcome") == verdict:
+                return Attempt(id, kept["source"], tuple(kept.get("imports", ())))
+        return None
 
     def change(self, part: str, id: str, change: Callable[[Entry], None]) -> Entry:
         """Change one entry under the lock and write the file; returns the entry."""

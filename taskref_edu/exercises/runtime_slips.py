@@ -126,47 +126,35 @@ def _is_learners(filename: str) -> bool:
     return filename.startswith("<exercise ")
 
 
+# What each method would do to the caller's session, and what to do instead; after the method's name and the line.
+ENDS = {
+    "commit": " commits the caller's transaction. The caller may have more to do, or roll it back. Leave it out: the "
+    "caller commits.",
+    "rollback": " takes back all that the caller did, too. To take back a part, use `session.begin_nested()` and roll "
+    "that savepoint back.",
+    "close": " closes the caller's session and rolls it back. Leave it out.",
+    "expunge_all": " drops what the caller has not written yet. Leave it out; to read a row anew, use "
+    "`populate_existing=True`.",
+    "begin": ": the caller's transaction has begun already, and the caller ends it. Leave it out; a part that may be "
+    "taken back is `session.begin_nested()`.",
+}
+WITH = (
+    " closes the caller's session at the end of the block, which rolls back. Use the session as it is, without `with`."
+)
+
+
 @functools.cache
 def _guarded(kind: type[Session]) -> type[Session]:
     """A subclass of the session whose methods that end it raise a slip."""
 
-    class CallersSession(kind):
-        def commit(self) -> None:
-            raise slip(
-                f"`commit()`{in_line()} commits the caller's transaction. The caller may have more to do, or roll it "
-                "back. Leave it out: the caller commits."
-            )
+    def refuse(call: str, why: str) -> Callable[..., Any]:
+        def method(self: Session, nested: bool = False) -> Any:
+            if nested:  # only begin() has it
+                return kind.begin(self, nested=True)
+            raise slip(f"`{call}`{in_line()}{why}")
 
-        def rollback(self) -> None:
-            raise slip(
-                f"`rollback()`{in_line()} takes back all that the caller did, too. "
-                "To take back a part, use `session.begin_nested()` and roll that savepoint back."
-            )
+        return method
 
-        def close(self) -> None:
-            raise slip(f"`close()`{in_line()} closes the caller's session and rolls it back. Leave it out.")
-
-        def expunge_all(self) -> None:
-            raise slip(
-                f"`expunge_all()`{in_line()} drops what the caller has not written yet. Leave it out; to read a row "
-                "anew, use `populate_existing=True`."
-            )
-
-        reset = close
-        invalidate = close
-
-        def begin(self, nested: bool = False) -> Any:
-            if nested:
-                return super().begin(nested=True)
-            raise slip(
-                f"`begin()`{in_line()}: the caller's transaction has begun already, and the caller ends it. "
-                "Leave it out; a part that may be taken back is `session.begin_nested()`."
-            )
-
-        def __enter__(self) -> Any:
-            raise slip(
-                f"`with session:`{in_line()} closes the caller's session at the end of the block, which rolls back. "
-                "Use the session as it is, without `with`."
-            )
-
-    return CallersSession
+    methods = {name: refuse(f"{name}()", why) for name, why in ENDS.items()}
+    methods |= {"reset": methods["close"], "invalidate": methods["close"], "__enter__": refuse("with session:", WITH)}
+    return type("CallersSession", (kind,), methods)

@@ -1,11 +1,11 @@
-"""The exercises from a terminal: what `taskref check`, `hint`, `progress` and `reset` do.
+"""The exercises from a terminal: what `taskref check` and `taskref reset` do to notebooks.
 
 Each returns an exit code: 0 only if all that was attempted passed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from . import notebook_files as files
 from .exercise import UnknownExercise, find, names
 from .notebook_files import Answered, BadNotebook
 from .outcomes import Outcome, Verdict
+
+Checked = tuple[list[Outcome], bool]  # the outcomes of one notebook, and whether some of it could not be read
 
 
 def check(target: str | None) -> int:
@@ -39,33 +41,25 @@ def _check_one(id: str) -> int:
             continue
         if any(attempt.id == id for attempt in found.attempts):
             print(path.name)
-            return _summed_up([_Checked([_show(outcome, whole=True) for outcome in _outcomes(found, only=id)], False)])
+            return _summed_up([([_show(outcome, whole=True) for outcome in _outcomes(found, only=id)], False)])
     raise BadNotebook("\n".join([f"no notebook in {root() / 'notebooks'} answers {id}", *problems]))
 
 
-class _Checked:
-    """The outcomes of one notebook, and whether it could not be read."""
-
-    def __init__(self, outcomes: list[Outcome], bad: bool) -> None:
-        self.outcomes = outcomes
-        self.bad = bad
-
-
-def _check_notebook(path: Path, named: bool) -> _Checked:
+def _check_notebook(path: Path, named: bool) -> Checked:
     try:
         found = files.answered(path)
     except BadNotebook as error:
         if named:
             raise
         print(f"✘ {error}\n")
-        return _Checked([], True)
+        return [], True
     if named and not found.attempts and not found.problems:
         raise BadNotebook(f"{path} answers no exercise: there is no cell with @exercise(…) in it")
     if found.attempts or found.problems:
         print(path.name)
     for problem in found.problems:
         print(f"✘ {problem}\n")
-    return _Checked([_show(outcome) for outcome in _outcomes(found)], bool(found.problems))
+    return [_show(outcome) for outcome in _outcomes(found)], bool(found.problems)
 
 
 def _outcomes(found: Answered, only: str | None = None) -> Iterator[Outcome]:
@@ -90,26 +84,13 @@ def _show(outcome: Outcome, whole: bool = False) -> Outcome:
     return outcome
 
 
-def _summed_up(checked: Iterable[_Checked]) -> int:
-    checked = list(checked)
-    outcomes = [outcome for one in checked for outcome in one.outcomes]
+def _summed_up(checked: Sequence[Checked]) -> int:
+    outcomes = [outcome for notebook, _ in checked for outcome in notebook]
     counts = {verdict: sum(outcome.verdict == verdict for outcome in outcomes) for verdict in Verdict}
     print()
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) or "nothing to check")
-    bad = any(one.bad for one in checked)
+    bad = any(unreadable for _, unreadable in checked)
     return int(bad or bool(counts[Verdict.FAILED] or counts[Verdict.ERROR]))
-
-
-def hint(id: str) -> int:
-    """Print the next hint."""
-    print(commands.hint(id))
-    return 0
-
-
-def progress() -> int:
-    """Print the table of exercises."""
-    print(commands.progress())
-    return 0
 
 
 def reset(id: str) -> int:

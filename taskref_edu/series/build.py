@@ -26,7 +26,7 @@ from ..exercises.progress import write_whole
 from .minutes import minutes_of, with_minutes
 from .notebook import CodeOf, mark_of, solution_of, stub_of, to_notebook, to_text
 from .outline_writer import outline
-from .rules import problems
+from .rules import violations
 from .source import BadSource, Source, read_source, sources
 
 PAGES = ("authoring/README.md", "docs/teaching.md", "README.md", "docs/tour.md")  # with tables of minutes
@@ -66,9 +66,9 @@ def command(names: Sequence[str], check: bool, solutions: str | None) -> int:
 
 
 def _check(paths: Sequence[Path]) -> int:
-    found = problems(paths)
-    for problem in found:
-        print(problem)
+    found = violations(paths)
+    for violation in found:
+        print(violation)
     print(f"{len(found)} problems in {len(paths)} sources" if found else f"no problem in {len(paths)} sources")
     return int(bool(found))
 

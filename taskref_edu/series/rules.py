@@ -35,7 +35,7 @@ FIRST = "00"  # the notebook without exercises
 
 
 @dataclass(frozen=True)
-class Problem:
+class Violation:
     """A violation of a rule, and where it is in a source."""
 
     path: Path
@@ -49,16 +49,16 @@ class Problem:
 Rule = Callable[[Source], Found]
 
 
-def problems(paths: Iterable[Path]) -> list[Problem]:
+def violations(paths: Iterable[Path]) -> list[Violation]:
     """All violations of rules in these sources, by file and line."""
-    found: list[Problem] = []
+    found: list[Violation] = []
     for path in paths:
         try:
             source = read_source(path)
         except BadSource as error:
-            found.append(Problem(path, 1, str(error)))
+            found.append(Violation(path, 1, str(error)))
             continue
-        found += sorted({Problem(path, *one) for rule in RULES for one in rule(source)}, key=lambda one: one.line)
+        found += sorted({Violation(path, *one) for rule in RULES for one in rule(source)}, key=lambda one: one.line)
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 from taskref_edu.exercises.predictions import explanation_of
 from taskref_edu.series.minutes import guesses_of
 from taskref_edu.series.notebook import to_notebook, to_text
-from taskref_edu.series.rules import problems
+from taskref_edu.series.rules import violations
 from taskref_edu.series.source import read_source, sources
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def in_git() -> None:
 
 @EACH
 def test_the_rules_are_kept(path: Path) -> None:
-    found = [str(problem) for problem in problems([path])]
+    found = [str(problem) for problem in violations([path])]
     assert found == []
 
 

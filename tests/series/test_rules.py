@@ -8,7 +8,7 @@ import pytest
 
 from taskref_edu.series.cell_rules import count_words
 from taskref_edu.series.minutes import MEASURED, exact_minutes_of
-from taskref_edu.series.rules import RULES, problems
+from taskref_edu.series.rules import RULES, violations
 from taskref_edu.series.source import read_source
 
 from .conftest import Series
@@ -67,13 +67,13 @@ SLIPS = [
 
 
 def test_the_small_series_breaks_no_rule(series: Series) -> None:
-    assert problems([series.source]) == []
+    assert violations([series.source]) == []
 
 
 @pytest.mark.parametrize(("old", "new", "said"), SLIPS)
 def test_a_slip_is_found(series: Series, old: str, new: str, said: str) -> None:
     series.change(old, new)
-    found = [f"{problem.line}: {problem.text}" for problem in problems([series.source])]
+    found = [f"{problem.line}: {problem.text}" for problem in violations([series.source])]
     assert any(said in one for one in found), found
 
 
@@ -82,16 +82,16 @@ def test_a_notebook_takes_20_to_45_minutes__by_what_was_counted_and_measured(
     series: Series, seconds: int, said: str
 ) -> None:
     (series.source.parent / MEASURED).write_text(json.dumps({"01": {"seconds": seconds}}))
-    (problem,) = problems([series.source])
+    (problem,) = violations([series.source])
     assert f"{said}, 20 to 45 expected" in str(problem)
 
 
 def test_three_cells_may_be_long_and_no_fourth(series: Series) -> None:
     long = "word " * 61
     series.change("Some prose.", "\n\n+++\n\n".join([long] * 3))
-    assert problems([series.source]) == []
+    assert violations([series.source]) == []
     series.change("More prose.", long)
-    found = problems([series.source])
+    found = violations([series.source])
     assert len(found) == 4
     assert "61 words found, 60 expected, and only 3 cells may be longer" in str(found[0])
 
@@ -107,7 +107,7 @@ def test_links_that_lead_somewhere(series: Series) -> None:
     (series.root / "authoring" / "02_more.md").touch()
     links = "[a](../docs/a.svg) [b](02_more.ipynb) [c](https://example.org) [d](#look) `[e](nowhere)`\n"
     series.change("More prose.", links.replace("`[e](nowhere)`", "\n```\n[e](nowhere)\n```"))
-    assert problems([series.source]) == []
+    assert violations([series.source]) == []
 
 
 def test_the_first_notebook_needs_no_exercise(series: Series) -> None:
@@ -116,12 +116,12 @@ def test_the_first_notebook_needs_no_exercise(series: Series) -> None:
     text = text.replace("```{exercise} 1.1\n```\n", "").replace("```{recall} Who claims?\nThe worker.\n```\n", "")
     first = series.root / "authoring" / "00_start_here.md"
     first.write_text(text)
-    assert problems([first]) == []
+    assert violations([first]) == []
 
 
 def test_a_source_that_cannot_be_read_is_a_problem(series: Series) -> None:
     series.change("title: Two", "title: [Two")
-    (problem,) = problems([series.source])
+    (problem,) = violations([series.source])
     assert "01_two_arrows.md" in str(problem)
 
 
