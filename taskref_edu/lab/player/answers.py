@@ -102,14 +102,14 @@ def dependencies(recording: Recording, moments: Sequence[Moment]) -> list[Depend
     over = moments[-1].state.get("ended", "") if moments[-1].state.get("go") else "".join(recording.letters)
     found = []
     for moment in moments:
-        if moment.kind != "read" or "rows" not in (moment.step or {}).get("came", {}) or moment.step is None:
+        if moment.kind != "read" or "rows" not in moment.came:
             continue
         table, by = recording.table_of(moment.step), moment.by
         later = [other for other in moments[moment.number + 1 :] if other.by == by]
-        anew = [m.number for m in later if m.kind == "read" and m.step and recording.table_of(m.step) == table]
+        anew = [m.number for m in later if m.kind == "read" and recording.table_of(m.step) == table]
         stop = anew[0] if anew else len(moments)
         writes = [other for other in later if other.kind == "write" and other.number < stop]
-        same = [other for other in writes if other.step and recording.table_of(other.step) == table]
+        same = [other for other in writes if recording.table_of(other.step) == table]
         act = same[0].number if same else writes[-1].number if writes and (by in over or anew) else None
         if act is None and (by in over or anew):
             continue
@@ -125,11 +125,11 @@ def _first_change(recording: Recording, moments: Sequence[Moment], act: int) -> 
     """The write, or, if it only renews a time such as a lease's, the next one in its transaction that changes a row."""
     for moment in moments[act:]:
         step = moment.step
-        if step is None or moment.by != moments[act].by:
+        if moment.by != moments[act].by:
             continue
         if recording.changes(moments, moment.number):
             return moment.number
-        if not step.get("tx", (False, False))[1] or (moment.number == act and not step.get("came", {}).get("changed")):
+        if not step.get("tx", (False, False))[1] or (moment.number == act and not moment.came.get("changed")):
             return act
     return act
 

@@ -91,8 +91,8 @@ class Case:
 
     def _written_again(self, moment: Moment) -> list[Change]:
         """The row that a statement wrote without changing a value, as a second worker's claim does."""
-        step, table = moment.step or {}, self.table(moment.number)
-        if step.get("came", {}).get("changed") != 1 or table not in self.recording.facts["tables"]:
+        table = self.table(moment.number)
+        if moment.came.get("changed") != 1 or table not in self.recording.facts["tables"]:
             return []
         found = re.search(rf"\b{self.recording.key(table)}\W+(\d+)\b", self.sql(moment.number).partition("WHERE")[2])
         key = int(found[1]) if found else None
@@ -125,21 +125,18 @@ class Case:
         return after is not None and after != before
 
     def sql(self, number: int) -> str:
-        step = self.moments[number].step
-        return self.recording.sql(step) if step else ""
+        return self.recording.sql(self.moments[number].step)
 
     def table(self, number: int) -> str:
-        step = self.moments[number].step
-        return self.recording.table_of(step) if step else ""
+        return self.recording.table_of(self.moments[number].step)
 
     def answer(self, number: int) -> str:
         """The answer of a step, in a few words."""
-        step = self.moments[number].step
-        return str(self.answers.of(step) or "") if step else ""
+        return str(self.answers.of(self.moments[number].step) or "")
 
     def read_in(self, number: int, column: str) -> list[Any]:
         """The values of this column that a step has read."""
-        came = (self.moments[number].step or {}).get("came", {})
+        came = self.moments[number].came
         names = came.get("cols", [])
         return [row[names.index(column)] for row in came["rows"]] if column in names else []
 
@@ -147,8 +144,7 @@ class Case:
         """The same as parts: `processing_task_id = NULL`; of this column, if the step has read one value of it."""
         if len(values := self.read_in(number, column)) == 1:
             return [("code", column), " = ", ("b", shown(values[0]))]
-        step = self.moments[number].step
-        found = self.answers.of(step) if step else None
+        found = self.answers.of(self.moments[number].step)
         if found is None:
             return []
         value: Part = ("b", found.value)

@@ -67,7 +67,7 @@ def notes(
     news: dict[tuple[int, str], list[str]] = {}
     for dependency in found:
         if dependency.stale is not None and moments[dependency.stale].by != dependency.by:
-            sql = str((moments[dependency.read].step or {})["sql"])
+            sql = str(moments[dependency.read].step["sql"])
             value = now.get(str(moments[dependency.stale].index), {}).get(dependency.by, {}).get(sql, "")
             news.setdefault((dependency.stale, dependency.by), []).append(value)
     for place, values in news.items():

@@ -54,20 +54,25 @@ def switches(schedule: str) -> int:
 
 @dataclass(frozen=True)
 class Moment:
-    """The state after a step; at the start without one."""
+    """The state after a step, which at the start is empty."""
 
     number: int
-    step: Facts | None
+    step: Facts
     state: Facts
     index: int = 0  # of the state
 
     @property
     def by(self) -> str:
-        return self.step["by"] if self.step else ""
+        return self.step.get("by", "")
 
     @property
     def kind(self) -> str:
-        return self.step.get("kind", "other") if self.step else ""
+        return self.step.get("kind", "other" if self.step else "")
+
+    @property
+    def came(self) -> Facts:
+        """What came back from the step."""
+        return self.step.get("came", {})
 
 
 @dataclass(frozen=True)
@@ -144,11 +149,11 @@ class Recording:
     def now(self, moment: Moment, read: Moment) -> Facts | None:
         """What a read's SELECT would return at a moment to a new connection; None if the same, as far as known."""
         asked = moment.state.get("now", {}).get(read.by, {})
-        return asked.get(str(read.step["sql"])) if read.step else None
+        return asked.get(str(read.step.get("sql")))
 
     def sql(self, step: Facts) -> str:
-        """The full SQL of a step."""
-        found = step["sql"]
+        """The full SQL of a step; "" at the start."""
+        found = step.get("sql", "")
         return self.facts["sql"][found] if isinstance(found, int) else str(found)
 
     def table_of(self, step: Facts) -> str:
@@ -159,7 +164,7 @@ class Recording:
     def moments(self, schedule: str) -> list[Moment]:
         """The states along a schedule, as far as it can be followed; after a crash the recovery, too."""
         states, steps = self.facts["states"], self.facts["steps"]
-        at, found = 0, [Moment(0, None, states[0])]
+        at, found = 0, [Moment(0, {}, states[0])]
         for letter in [*schedule, RECOVERS]:
             if (go := states[at].get("go", {}).get(letter)) is None:
                 break
@@ -217,10 +222,10 @@ class Recording:
 
     def refusal(self, moments: Sequence[Moment], number: int) -> str:
         """The error to show at a step: its own, or the one that ended its actor, if not shown before; "" if none."""
-        step, by = moments[number].step or {}, moments[number].by
+        step, by = moments[number].step, moments[number].by
         if step.get("error"):
             return str(step["error"])
-        shown = any(m.by == by and m.step and m.step.get("error") == step.get("ends") for m in moments[:number])
+        shown = any(m.by == by and m.step.get("error") == step.get("ends") for m in moments[1:number])
         return f"ends with {step['ends']}" if step.get("ends") and not shown else ""
 
     def commit_of(self, moments: Sequence[Moment], number: int) -> int | None:
@@ -228,7 +233,7 @@ class Recording:
         by = moments[number].by
         for moment in moments[number:]:
             step = moment.step
-            if step is None or moment.by != by:
+            if moment.by != by:
                 continue
             if step.get("dies") or moment.kind == "rollback" or "ROLLBACK" in step.get("post", ()):
                 return None
@@ -241,7 +246,7 @@ class Recording:
         found: list[Bracket] = []
         first: dict[str, int] = {}
         for moment in moments[1:]:
-            step, by = moment.step or {}, moment.by
+            step, by = moment.step, moment.by
             if step.get("dies"):
                 if by in first:
                     found.append(Bracket(by, first.pop(by), max(moment.number - 1, 1), torn=True))

@@ -49,7 +49,7 @@ def refused(case: Case) -> Why | None:
 
 def _refusal(case: Case) -> Refused | None:
     for moment in case.moments[1:]:
-        step = moment.step or {}
+        step = moment.step
         if "error" in step or "ends" in step:
             refused = moment if "error" in step else _refused_before(case, moment)
             return Refused(refused, step.get("error_name", ""), _fails_again(case, moment))
@@ -157,7 +157,7 @@ def _last_read(case: Case, refusal: Refused) -> int | None:
 
 def _committed_since(case: Case, refusal: Refused, read: int) -> Write | None:
     """The last write that others have committed since this read, before the error was returned."""
-    told = next((m.number for m in case.moments if m.step and m.by == refusal.by and m.step.get("ends")), 0)
+    told = next((m.number for m in case.moments if m.by == refusal.by and m.step.get("ends")), 0)
     end = max(told, refusal.moment.number)
     since = [w for w in case.before(end, but=refusal.by) if (w.commit or 0) > read]
     return since[-1] if since else None

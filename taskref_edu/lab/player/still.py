@@ -52,6 +52,7 @@ class Still:
         self.moments = recording.moments(schedule)
         self.run = recording.run(schedule) or RecordedRun(schedule)
         self.why = why(recording, self.run)
+        self.key = self.why.key if self.why else ()
         self.remedy = remedy(self.why, self.run.outcome) if helped else ""
         self.answers = AnswerTexts(recording)
         self.dependencies = dependencies(recording, self.moments)
@@ -137,7 +138,7 @@ class Still:
 
     def _lines(self, moment: Moment) -> list[list[Piece]]:
         """A step's statement and what it returned, in lines."""
-        step = moment.step or {}
+        step = moment.step
         if not moment.by:
             return [[(f"Then {self.recording.facts.get('recover') or 'recovery'} runs", "bold")]]
         if step.get("dies"):
@@ -148,27 +149,31 @@ class Still:
         if error := self.recording.refusal(self.moments, moment.number):
             said = broken(error if step.get("ends") and not step.get("error") else bare_error(error), room - 2)
             return [*lines, *([(f"{'✕' if n == 0 else ' '} {part}", "bad bold")] for n, part in enumerate(said))]
-        if answer := self.answers.of(step):
-            key = self.why is not None and moment.number in self.why.key
-            style = f"chip{moment.by}" if key else "" if answer.weak else "bold"
-            came = [("→ ", f"f{moment.by} bold")]
-            if answer.column:
-                came.append((f"{answer.column} ", "quiet"))
-            value = cell(answer.value)
-            if sum(len(piece) for piece, _ in came) + len(value) > room:  # below, in lines of its own
-                lines.append(came)
-                came = [("  ", "")]
-            for n, part in enumerate(wrap(value, room - 4)):
-                lines.append([*(came if n == 0 else [("  ", "")]), (f" {part} " if key else part, style)])
-        key = self.why.key if self.why else ()
-        late = next(
-            (t for t in self.dependencies if t.act == moment.number and t.stale is not None and t.read in key), None
-        )
-        mark = self.why.marks.get(moment.number, "") if self.why else ""
-        if not mark and late is not None and self.run.outcome == "bad":
-            mark = f"too late: relies on step {late.read}, out of date since step {late.stale}"
-        lines += [[(part, "bad bold")] for part in broken(mark.replace("\u00a0", " "), room)]
+        return [*lines, *self._answer(moment, room), *self._mark(moment, room)]
+
+    def _answer(self, moment: Moment, room: int) -> list[list[Piece]]:
+        """What a step returned, in lines."""
+        if (answer := self.answers.of(moment.step)) is None:
+            return []
+        decisive = moment.number in self.key
+        style = f"chip{moment.by}" if decisive else "" if answer.weak else "bold"
+        lead, lines = [("→ ", f"f{moment.by} bold")], list[list[Piece]]()
+        if answer.column:
+            lead.append((f"{answer.column} ", "quiet"))
+        value = cell(answer.value)
+        if sum(len(piece) for piece, _ in lead) + len(value) > room:  # below, in lines of its own
+            lines, lead = [lead], [("  ", "")]
+        for n, part in enumerate(wrap(value, room - 4)):
+            lines.append([*(lead if n == 0 else [("  ", "")]), (f" {part} " if decisive else part, style)])
         return lines
+
+    def _mark(self, moment: Moment, room: int) -> list[list[Piece]]:
+        """The note at a step that came too late or too early."""
+        mark = self.why.marks.get(moment.number, "") if self.why else ""
+        late = (t for t in self.dependencies if t.act == moment.number and t.stale is not None and t.read in self.key)
+        if not mark and self.run.outcome == "bad" and (found := next(late, None)):
+            mark = f"too late: relies on step {found.read}, out of date since step {found.stale}"
+        return [[(part, "bad bold")] for part in broken(mark.replace("\u00a0", " "), room)]
 
     def _height(self, moment: Moment) -> float:
         return LINE * len(self._lines(moment)) + (8 if moment.kind in ("begin", "commit") else 12)

@@ -89,7 +89,7 @@ def _lanes(recording: Recording, moments: Sequence[Moment]) -> list[str]:
 
 def _step(recording: Recording, moments: Sequence[Moment], moment: Moment, width: int) -> list[str]:
     """A step in its lane: the statement, what it returned, the rows that it changed."""
-    step = moment.step or {}
+    step = moment.step
     changes = recording.changes(moments, moment.number)
     told = [f"  {row_words(recording, c, columns(recording, c.table))}" for c in changes]
     if not moment.by:
@@ -124,7 +124,7 @@ def steps_table(recording: Recording, schedule: str) -> str:
     heads = ("step", "actor", "statement", "what came back", "rows changed")
     rows = []
     for moment in moments[1:]:
-        step = moment.step or {}
+        step = moment.step
         changes = [
             row_words(recording, c, columns(recording, c.table)) for c in recording.changes(moments, moment.number)
         ]

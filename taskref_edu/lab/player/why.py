@@ -115,7 +115,7 @@ def _references_set(case: Case) -> Iterator[tuple[Write, str, tuple[str, Any]]]:
 
 def _found_none(case: Case, moment: Moment, table: str, column: str, key: Any) -> bool:
     """Whether a step searched for the row that references this key, and found none."""
-    came = (moment.step or {}).get("came", {})
+    came = moment.came
     sql = case.sql(moment.number)
     asked = re.search(rf"\b{re.escape(column)}\W+{re.escape(str(key))}\b", sql.partition("WHERE")[2])
     return bool(asked) and case.table(moment.number) == table and (came.get("rows") == [] or came.get("changed") == 0)
@@ -313,8 +313,8 @@ BROKEN: list[Pattern] = [
 
 def killed(case: Case) -> Why | None:
     """An actor was killed: what it had committed by then, and what the recovery changed."""
-    dead = next((m for m in case.moments if m.step and m.step.get("dies")), None)
-    if dead is None or dead.step is None:
+    dead = next((m for m in case.moments if m.step.get("dies")), None)
+    if dead is None:
         return None
     left = [w for w in case.writes if w.by == dead.by and w.commit is not None and w.commit < dead.number]
     text = "{A} was killed before {sql} {step}"
@@ -352,7 +352,7 @@ def _recovered(case: Case) -> list[Part]:
 def holds(case: Case) -> Why | None:
     """Nothing broke: an actor read after the other's commit, and got another answer than in other schedules."""
     for moment in reversed(case.moments):
-        if moment.kind != "read" or moment.step is None:
+        if moment.kind != "read":
             continue
         same = (s for s in case.recording.facts["steps"] if s["sql"] == moment.step["sql"])
         about = [w for w in case.before(moment.number, but=moment.by) if w.change.table == case.table(moment.number)]

@@ -27,7 +27,7 @@ def test_every_schedule_is_as_replayed(name: str) -> None:
         for moment, step in zip(moments, trace.steps, strict=True):
             assert moment.by == step.actor
             if step.actor and step.sql != DIES:
-                assert recording.sql(moment.step or {}) == without_times(step.sql), run.schedule
+                assert recording.sql(moment.step) == without_times(step.sql), run.schedule
             seen = moment.state["rows"] if step.committed else recording.seen(moment, step.actor)
             rows: dict[str, list[dict]] = {table: [] for table in recording.facts["tables"]}
             for table, row in map(recording.row, seen):

@@ -37,7 +37,7 @@ def test_each_of_two_reads_that_an_actor_relies_on_is_known_to_be_out_of_date() 
     moments = crowd.moments(crowd.opened)
     stale = next(m for m in moments if m.state.get("now", {}).get("A"))
     reads = [m for m in moments if m.by == "A" and m.kind == "read"]
-    assert [crowd.table_of(m.step or {}) for m in reads if crowd.now(stale, m)] == ["orders", "customer", "shipment"]
+    assert [crowd.table_of(m.step) for m in reads if crowd.now(stale, m)] == ["orders", "customer", "shipment"]
 
 
 def test_dependencies_at_the_same_time_do_not_share_a_line() -> None:

@@ -57,8 +57,8 @@ def test_a_write_that_only_renews_a_lease_is_not_what_came_too_late() -> None:
     run = asked.run("BBBBBBAAAAAABBBBBB")
     assert run is not None
     moments = asked.moments(run.schedule)
-    assert asked.sql(moments[14].step or {}).startswith("UPDATE task SET lease_expires_at")
-    assert asked.sql(moments[16].step or {}).startswith("UPDATE orders SET status")
+    assert asked.sql(moments[14].step).startswith("UPDATE task SET lease_expires_at")
+    assert asked.sql(moments[16].step).startswith("UPDATE orders SET status")
     late = [dependency.act for dependency in dependencies(asked, moments) if dependency.stale is not None]
     assert late == [16]
 
@@ -104,7 +104,7 @@ def test_sentences_name_facts(name: str) -> None:
         steps = [int(part[1]) for part in sentence.parts if isinstance(part, tuple) and part[0] == "step"]
         assert steps
         assert all(1 <= step < len(moments) for step in steps)
-        assert all("came" in (moments[step].step or {}) for step in sentence.key)
+        assert all("came" in moments[step].step for step in sentence.key)
         actors = {part[1] for part in sentence.parts if isinstance(part, tuple) and part[0] == "who"}
         assert actors <= {moment.by for moment in moments[1:]}
 
