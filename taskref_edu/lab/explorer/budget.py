@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from .progress_bar import Bar
 
@@ -15,30 +16,40 @@ Progress = Callable[[int], object]
 
 
 class Budget:
-    """Counts an exploration's runs and seconds. reason: why it must stop, in words; "" while it may continue."""
+    """Counts an exploration's runs and seconds, and shows them. Use it in a `with` block.
+
+    reason: why it must stop, in words; "" while it may continue.
+    """
 
     def __init__(
-        self, runs: int, seconds: float | None, stop_at_first: bool, progress: Progress | None, bar: Bar
+        self,
+        runs: int = MAX_RUNS,
+        seconds: float | None = None,
+        stop_at_first: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         self.runs = 0
         self.reason = ""
         self.stopped_by_user = False
-        self._most = runs
-        self._seconds = seconds
+        self.bar = Bar()
+        self._most, self._seconds = runs, seconds
         self._end = float("inf") if seconds is None else time.monotonic() + seconds
-        self._stop_at_first = stop_at_first
-        self._progress = progress
-        self._bar = bar
+        self._stop_at_first, self._progress = stop_at_first, progress
+
+    def __enter__(self) -> Budget:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.bar.close()
 
     def ran(self, broken: bool) -> None:
         """Count one more schedule that was run for real."""
         self.runs += 1
-        asked = self._progress is not None and self._progress(self.runs) is True
         if broken and self._stop_at_first:
             self.reason = "stopped at the first schedule that breaks"
         elif self.runs >= self._most:
             self.reason = f"{self._most:,} schedules were run for real (max_runs= allows more)"
-        if asked:
+        if self._progress is not None and self._progress(self.runs) is True:
             self.stopped_by_user, self.reason = True, "stopped by you"
         self.must_stop()
 
@@ -46,6 +57,6 @@ class Budget:
         """Whether the exploration must stop. Updates the progress bar."""
         if time.monotonic() > self._end:
             self.reason = self.reason or f"{self._seconds:g} seconds have passed (seconds= allows more)"
-        if self._bar.passed(self.runs):
+        if self.bar.passed(self.runs):
             self.stopped_by_user, self.reason = True, "stopped by you"
         return bool(self.reason)

@@ -90,9 +90,8 @@ class Experiment:
         parts.append(f" invariant={_expression(self.invariant)}")
         parts += [f" schema={self.schema!r}"] if self.schema != "both" else []
         parts += [f" journal={self.journal!r}"] if self.journal != "wal" else []
-        parts += (
-            [f' url=os.environ["{URL_VARIABLE}"]'] if self.url is not None else []
-        )  # the URL may contain a password
+        if self.url is not None:  # it may contain a password
+            parts.append(f' url=os.environ["{URL_VARIABLE}"]')
         return ",".join(parts)
 
     def _imports(self, explore: str) -> str:

@@ -22,7 +22,6 @@ from ...schema import SchemaName
 from .budget import MAX_RUNS, Budget, Progress
 from .experiment import ActorFunction, Experiment, Journal
 from .invariant import Invariant
-from .progress_bar import Bar
 from .result import ExplorationResult
 from .run_schedules import run_all, run_these, trial_of
 from .schedule_outcome import Limits
@@ -71,7 +70,6 @@ def explore(
     experiment = Experiment(actors, invariant, setup, schema=schema, journal=journal, url=url)
     open_trial = partial(trial_of, experiment, Limits(max_steps, patience))
 
-    with open_trial() as trial, Bar() as bar:
-        budget = Budget(max_runs, seconds, stop_at_first, progress, bar)
-        explored = run_all(trial, budget, bar, merge) if schedules is None else run_these(trial, budget, schedules)
+    with open_trial() as trial, Budget(max_runs, seconds, stop_at_first, progress) as budget:
+        explored = run_all(trial, budget, merge) if schedules is None else run_these(trial, budget, schedules)
         return ExplorationResult(explored, open_trial, trial)

@@ -24,7 +24,6 @@ from .budget import MAX_RUNS, Budget, Progress
 from .experiment import ActorFunction, Experiment, Journal
 from .explore import Setup
 from .invariant import Invariant, Recover
-from .progress_bar import Bar
 from .result import ExplorationResult
 from .run_schedules import run_all, trial_of
 from .schedule_outcome import DEATHS, DIES, Limits
@@ -114,6 +113,5 @@ def explore_crashes(
     functions: list[Callable[..., object]] = [actors] if callable(actors) else list(actors)
     experiment = Experiment(functions, invariant, setup, recover, crash, schema, journal, url)
     open_trial = partial(trial_of, experiment, Limits(max_steps, patience))
-    with open_trial() as trial, Bar() as bar:
-        budget = Budget(max_runs, seconds, stop_at_first, progress, bar)
-        return Crashes(run_all(trial, budget, bar, merge), open_trial, trial)
+    with open_trial() as trial, Budget(max_runs, seconds, stop_at_first, progress) as budget:
+        return Crashes(run_all(trial, budget, merge), open_trial, trial)

@@ -43,7 +43,8 @@ class Graph:
     """The states, the start first. deaths: where the crashing actor can die, with the number and SQL of its step."""
 
     def __init__(self) -> None:
-        self.states = [State()]
+        self.start = State()
+        self.states = [self.start]
         self.deaths: dict[int, tuple[int, str]] = {}
 
     def add(self, schedule: str, problems: tuple[str, ...], errors: Mapping[str, str]) -> list[int]:
@@ -68,11 +69,6 @@ class Graph:
                 state.broken = sum(child.broken for child in below)
                 state.erring = sum(child.erring for child in below)
                 state.sound = sum(child.sound for child in below)
-
-    @property
-    def start(self) -> State:
-        """Where every schedule starts."""
-        return self.states[0]
 
     def walk(self, schedule: str) -> list[int]:
         """The states that a schedule passes through, the start included. Raises KeyError if there is no such path."""

@@ -21,6 +21,11 @@ from sqlalchemy.pool import Pool
 
 from .errors import ActorKilled, PastTheExplorer
 
+LATER = {
+    inspect.isawaitable: "a coroutine",
+    inspect.isgenerator: "a generator",
+    inspect.isasyncgen: "an asynchronous generator",
+}
 _guarding = 0  # explorations that are running, on any thread
 _installed = False
 _lock = threading.Lock()
@@ -63,15 +68,7 @@ def end_guarding() -> None:
 
 def refuse_later(who: str, value: Any) -> None:
     """Raise PastTheExplorer if a result is code that has not run yet, such as a generator."""
-    kind = (
-        "a coroutine"
-        if inspect.isawaitable(value)
-        else "a generator"
-        if inspect.isgenerator(value)
-        else "an asynchronous generator"
-        if inspect.isasyncgen(value)
-        else None
-    )
+    kind = next((kind for is_one, kind in LATER.items() if is_one(value)), None)
     if kind is not None:
         if inspect.isgenerator(value) or inspect.iscoroutine(value):
             value.close()

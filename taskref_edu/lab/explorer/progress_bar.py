@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 from ...arguments import counted
@@ -48,10 +48,8 @@ class Bar:
         self._place: _Terminal | _Notebook | None = None
         self._former: Any = None
 
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+    def close(self) -> None:
+        """Remove it."""
         if self._former is not None:
             signal.signal(signal.SIGINT, self._former)
         if self._place is not None:

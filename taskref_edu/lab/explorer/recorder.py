@@ -34,9 +34,7 @@ class ToRecord(Protocol):
     """The part of a result that a recording is made from."""
 
     graph: Graph
-
-    @property
-    def count(self) -> int: ...
+    count: int
 
     def observe(self, schedules: Sequence[str] | None = None, *, file: str | None = None) -> Observations: ...
 

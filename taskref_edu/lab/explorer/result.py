@@ -12,7 +12,7 @@ from ..player.notebook_cell import module_wanted
 from ..player.page import player_html
 from ..player.recording import Recording, switches
 from ..player.still import still
-from ..player.story import help_line, story
+from ..player.story import story
 from .budget import Budget
 from .errors import CannotMerge, CannotWriteTest
 from .errors_in_words import explained
@@ -21,7 +21,6 @@ from .graph import Graph, Schedules, Texts
 from .merging import merged_graph
 from .observations import Observations, observe
 from .postgresql import ServerTrial
-from .progress_bar import Bar
 from .recorder import Recorder, record
 from .run_schedules import AnyTrial, Explored
 from .schedule_outcome import DEATHS
@@ -44,7 +43,10 @@ class ExplorationResult:
     def __init__(self, explored: Explored, open_trial: Callable[[], AnyTrial], trial: AnyTrial) -> None:
         self.experiment = trial.experiment
         self.names = trial.experiment.names
-        self.graph: Graph = explored.graph
+        self.graph = explored.graph
+        self.count = self.graph.start.all
+        self.broken, self.errors = Schedules(self.graph, "broken"), Schedules(self.graph, "erring")
+        self.problems, self.error_texts = Texts(self.graph, "problems"), Texts(self.graph, "errors")
         self.runs = explored.runs
         self.reason = explored.reason  # why it ended early
         self.stopped = explored.stopped_by_user
@@ -53,31 +55,6 @@ class ExplorationResult:
         self._open_trial = open_trial
         self._whole = explored.whole
         self._judges_errors = trial.takes > 1
-
-    @property
-    def count(self) -> int:
-        """How many schedules were explored."""
-        return self.graph.start.all
-
-    @cached_property
-    def broken(self) -> Schedules:
-        """The schedules after which something is broken, in alphabetical order."""
-        return Schedules(self.graph, "broken")
-
-    @cached_property
-    def errors(self) -> Schedules:
-        """The schedules in which an actor got an error, in alphabetical order."""
-        return Schedules(self.graph, "erring")
-
-    @cached_property
-    def problems(self) -> Texts:
-        """What is broken, by schedule."""
-        return Texts(self.graph, "problems")
-
-    @cached_property
-    def error_texts(self) -> Texts:
-        """The actors' errors in words, by schedule."""
-        return Texts(self.graph, "errors")
 
     @cached_property
     def waiting(self) -> list[str]:
@@ -181,8 +158,8 @@ class ExplorationResult:
         if self.runs < self.count or not self.complete or not self._whole:
             return self.graph
         try:
-            with Bar() as bar:
-                return merged_graph(trial, Budget(self.runs + LISTED, None, False, None, bar))
+            with Budget(self.runs + LISTED) as budget:
+                return merged_graph(trial, budget)
         except CannotMerge:
             return self.graph
 
@@ -228,8 +205,7 @@ class ExplorationResult:
         return player_html(self.recording(), with_module=module_wanted())
 
     def _story(self, schedule: str) -> list[str]:
-        recording = Recording(self.replay(schedule).recording())
-        return ["", story(recording, schedule), *([said] if (said := help_line(recording, schedule)) else [])]
+        return ["", story(Recording(self.replay(schedule).recording()), schedule, helped=True)]
 
     @cached_property
     def _recording(self) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from .experiment import Experiment
 from .graph import Graph
 from .merging import merged_graph
 from .postgresql import ServerTrial
-from .progress_bar import Bar
 from .schedule_outcome import DEATHS, Limits, ScheduleOutcome
 from .trial import Trial
 
@@ -37,18 +36,18 @@ def trial_of(experiment: Experiment, limits: Limits) -> AnyTrial:
     return ServerTrial(experiment, limits) if experiment.url is not None else Trial(experiment, limits)
 
 
-def run_all(trial: AnyTrial, budget: Budget, bar: Bar, merge: bool) -> Explored:
+def run_all(trial: AnyTrial, budget: Budget, merge: bool) -> Explored:
     """Run every schedule; if there are many, merge equal states instead."""
     walk, graph, not_merged = trial.walk(), Graph(), ""
-    bar.share = lambda: walk.share
+    budget.bar.share = lambda: walk.share
     for outcome in walk:
         _add(graph, trial, budget, outcome)
         if merge and isinstance(trial, Trial) and not budget.reason and _is_many(walk.share, budget.runs):
-            bar.share = None
+            budget.bar.share = None
             try:
                 return _explored(merged_graph(trial, budget), budget)
             except CannotMerge as error:
-                merge, not_merged, bar.share = False, str(error), lambda: walk.share
+                merge, not_merged, budget.bar.share = False, str(error), lambda: walk.share
         if budget.reason:
             walk.mark_untried(graph)
             break

@@ -38,11 +38,6 @@ class ServerAnswer:
     rows: list[list[Any]]
     changed: int
 
-    @property
-    def may_be_asked_again(self) -> bool:
-        """Whether another connection can send it again without locking anything."""
-        return self.statement.lstrip().upper().startswith("SELECT") and LOCKING.search(self.statement) is None
-
 
 class ServerActor(threading.Thread):
     """One function in one schedule.
@@ -156,7 +151,7 @@ def _before_statement(
     actor = threading.current_thread()
     if isinstance(actor, ServerActor) and not statement.startswith(NO_STEP):
         actor.stop_at_gate(connection, filled(statement, parameters))
-        actor.wrote |= not statement.lstrip().upper().startswith("SELECT") or LOCKING.search(statement) is not None
+        actor.wrote |= not only_reads(statement)
 
 
 def _after_statement(
@@ -178,6 +173,11 @@ def _refused(context: ExceptionContext) -> None:
     if isinstance(actor, ServerActor):
         error = context.sqlalchemy_exception or context.original_exception
         actor.refused = error_text(error), database_name(error)
+
+
+def only_reads(statement: str) -> bool:
+    """Whether it is a SELECT that locks nothing."""
+    return statement.lstrip().upper().startswith("SELECT") and LOCKING.search(statement) is None
 
 
 def is_open(connection: Connection) -> bool:

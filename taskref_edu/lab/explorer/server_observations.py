@@ -15,7 +15,7 @@ from .observations import Observations, SeenState, SeenStep
 from .postgresql import ServerTrial
 from .repeated_reads import FetchedRows, RepeatedReads
 from .schedule_outcome import DEATHS, DIES
-from .server_actor import ServerActor, ServerAnswer, is_open
+from .server_actor import ServerActor, ServerAnswer, is_open, only_reads
 
 KINDS = {"SELECT": "read", "COMMIT": "commit", "ROLLBACK": "rollback"}
 
@@ -77,7 +77,7 @@ class _Following:
             step.answer = FetchedRows(answer.columns, answer.rows)
         if step.kind == "write":
             step.changed = answer.changed
-        if answer.may_be_asked_again:
+        if only_reads(answer.statement):
             told = FetchedRows(answer.columns or [], answer.rows)
             self._reads[letter].add(step.sql, answer.statement, answer.parameters, told)
 

@@ -43,22 +43,20 @@ def bare_error(error: str) -> str:
     return re.sub(r"^\w+: | \(\w+\)$", "", error)
 
 
-def story(recording: Recording, schedule: str) -> str:
-    """One schedule: the reason for its end, its steps in lanes with what they returned, the rows after it, its end."""
+def story(recording: Recording, schedule: str, *, helped: bool = False) -> str:
+    """One schedule: the reason for its end, its steps in lanes with what they returned, the rows after it, its end.
+
+    helped: with the repair, if the schedule broke in a known way.
+    """
     moments, run = recording.moments(schedule), recording.run(schedule)
     found = why(recording, run) if run else None
     lines = [f"{schedule or '(nothing yet)'}   {', '.join(f'{x} = {n}' for x, n in recording.facts['actors'].items())}"]
     lines += ["", str(found)] if found else []
     lines += ["", *_lanes(recording, moments), "", *_rows(recording, moments[-1])]
-    text = "\n".join(line.rstrip() for line in [*lines, *([""] if run else []), *(ending(run) if run else [])])
-    return text.replace("\u00a0", " ")
-
-
-def help_line(recording: Recording, schedule: str) -> str:
-    """The repair, if the schedule broke in a known way."""
-    run = recording.run(schedule)
-    text = remedy(why(recording, run), run.outcome) if run else ""
-    return f"{HELPED} {text}" if text else ""
+    lines += ["", *ending(run)] if run else []
+    if helped and run and (text := remedy(found, run.outcome)):
+        lines.append(f"{HELPED} {text}")
+    return "\n".join(line.rstrip() for line in lines).replace("\u00a0", " ")
 
 
 def ending(run: RecordedRun) -> list[str]:

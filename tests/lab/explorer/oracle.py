@@ -22,7 +22,6 @@ from taskref_edu.lab.explorer.errors import CannotMerge
 from taskref_edu.lab.explorer.errors_in_words import error_text
 from taskref_edu.lab.explorer.graph import Graph, Schedules, Texts
 from taskref_edu.lab.explorer.merging import merged_graph
-from taskref_edu.lab.explorer.progress_bar import Bar
 from taskref_edu.lab.explorer.result import ExplorationResult
 from taskref_edu.lab.explorer.run_schedules import Explored, run_all
 from taskref_edu.lab.explorer.trial import Trial
@@ -53,9 +52,9 @@ def collected() -> Iterator[list[Asked]]:
 
 def compare(explored: Explored, open_trial: Callable[[], Trial]) -> str:
     """How this exploration was compared. Raises AssertionError where the two differ."""
-    with open_trial() as trial, Bar() as bar:
+    with open_trial() as trial, Budget(100_000) as budget:
         try:
-            merged = merged_graph(trial, Budget(100_000, None, False, None, bar))
+            merged = merged_graph(trial, budget)
         except CannotMerge as error:
             return f"cannot be merged: {error}"
     assert_same_counts(merged, explored.graph)
@@ -63,8 +62,8 @@ def compare(explored: Explored, open_trial: Callable[[], Trial]) -> str:
         with open_trial() as trial:
             assert_same_verdicts(merged, trial)
         return f"{SAMPLED} schedules of more than {MOST:,}"
-    with open_trial() as trial, Bar() as bar:
-        every = run_all(trial, Budget(MOST + 1, None, False, None, bar), bar, merge=False)
+    with open_trial() as trial, Budget(MOST + 1) as budget:
+        every = run_all(trial, budget, merge=False)
     assert_equal(merged, every.graph)
     return "every schedule"
 

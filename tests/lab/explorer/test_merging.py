@@ -20,7 +20,6 @@ from taskref_edu.lab.explorer.errors import CannotMerge
 from taskref_edu.lab.explorer.experiment import Experiment
 from taskref_edu.lab.explorer.graph import Graph, Schedules
 from taskref_edu.lab.explorer.merging import merged_graph
-from taskref_edu.lab.explorer.progress_bar import Bar
 from taskref_edu.lab.explorer.schedule_outcome import Limits
 from taskref_edu.lab.explorer.trial import Trial
 from tests.lab.explorer import actors, model
@@ -122,8 +121,8 @@ def rows_only(session: Session) -> list[str]:
 
 def merged(functions: list[Actor], invariant: Any, *, setup: Any = tables, schema: Any = None, **options: Any) -> Graph:
     experiment = Experiment(functions, invariant, setup, schema=schema, **options)
-    with Trial(experiment, Limits()) as trial, Bar() as bar:
-        return merged_graph(trial, Budget(100_000, None, False, None, bar))
+    with Trial(experiment, Limits()) as trial, Budget(100_000) as budget:
+        return merged_graph(trial, budget)
 
 
 def compare(programs: list[list[str]], careful: bool, invariant: Any, journal: Any, crash: int | None) -> None:
