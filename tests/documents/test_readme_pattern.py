@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -161,6 +162,8 @@ def test_every_crash(actor: Any, setup: Any, recover: Any) -> None:
 
 
 MODES: dict[str, dict[str, Any]] = {"as it comes": {}, "autocommit": {"isolation_level": None}}
+if sys.version_info >= (3, 12):
+    MODES["always in a transaction"] = {"autocommit": False}
 
 
 @pytest.fixture(params=MODES)
@@ -258,3 +261,18 @@ def test_a_claim_reads_no_finished_task(connection: sqlite3.Connection) -> None:
 
 def test_it_is_short() -> None:
     assert len([line for line in PATTERN.splitlines() if line.strip()]) <= 55
+
+
+def test_a_connection_that_commits_nothing_at_the_end_of_a_block_is_refused(tmp_path: Path) -> None:
+    """From Python 3.12 on. There, `with connection` would leave the transaction open, and its lock held."""
+
+    class Connection(sqlite3.Connection):
+        autocommit = True
+
+    options: dict[str, Any] = {"autocommit": True} if sys.version_info >= (3, 12) else {"factory": Connection}
+    connection = sqlite3.connect(tmp_path / "shop.db", **options)
+    connection.executescript(P["SCHEMA"])
+    with pytest.raises(ValueError, match="autocommit=True found: leave it out"), connection:
+        P["enqueue_payment_once"](connection, 7)
+    assert rows(connection) == ([], [])
+    connection.close()
