@@ -52,6 +52,7 @@ with TestClient(app) as client:
     assert id not in client.get("/sending").json()
     assert client.post(f"/invoices/{id}/send").status_code == 202
     assert client.post(f"/invoices/{uuid4()}/send").status_code == 404
+    assert client.delete(f"/invoices/{uuid4()}/sending").status_code == 404
     other = client.post("/by-dependency").json()
 with reading(engine) as session:
     assert session.get(Invoice, UUID(other)), "committed before the response"
@@ -88,6 +89,11 @@ from sqlalchemy import text
 from taskref_edu import writing
 config = Config()
 config.set_main_option("script_location", "migrations")
+command.upgrade(config, "0001")
+SENDING.install(engine)
+command.downgrade(config, "base")
+with writing(engine) as session:
+    assert queue.cancel(session, queue.enqueue(session, "send_invoice").id), "no trigger is left that would fail"
 command.upgrade(config, "0001")
 SENDING.install(engine)
 with writing(engine) as session:  # an invoice in process, as the first version has left it
@@ -237,7 +243,9 @@ def test_alembic_finds_nothing_to_do__and_leaves_our_tables_alone(project: Proje
 
 
 def test_the_program_of_the_page(project: Project) -> None:
-    assert "waiting since" in project.run("\n".join(SNIPPETS))
+    printed = project.run("\n".join(SNIPPETS))
+    assert "waiting since" in printed
+    assert re.search(r"^\{'pending': 1, 'running': 0, ", printed, re.M)
 
 
 def test_the_doctor_finds_nothing(project: Project) -> None:
