@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-LONGEST = timedelta(days=3650).total_seconds()  # ten years from now can still be stored as a time
+LONGEST_SECONDS = timedelta(days=3650).total_seconds()  # ten years from now can still be stored as a time
 LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's INTEGER
 LARGEST_ID = 2**63 - 1
 # What follows `//user:`, up to the last @ (a password may contain one), or follows `password=` or `sslpassword=`.
@@ -23,7 +23,7 @@ def expect(value: Any, kind: type | tuple[type, ...], what: str) -> None:
         raise TypeError(f"{short(value)} found, {what} expected")
 
 
-def expect_seconds(name: str, value: Any, lowest: float = 0.0, highest: float = LONGEST) -> None:
+def expect_seconds(name: str, value: Any, lowest: float = 0.0, highest: float = LONGEST_SECONDS) -> None:
     """Raise TypeError or ValueError unless the value is a number of seconds in this range."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} {short(value)} found, seconds expected")

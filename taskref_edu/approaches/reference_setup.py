@@ -30,14 +30,14 @@ from ..database.postgresql_engine import one_opens_at_a_time
 from ..database.transactions import reading, writing
 from ..errors import NameTaken, SchemaMissing
 
-TABLE = text("""
+FIND_TABLE = text("""
     SELECT nspname, (SELECT format_type(atttypid, NULL) FROM pg_attribute
                      WHERE attrelid = pg_class.oid AND attname = :column AND NOT attisdropped)
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE pg_class.oid = to_regclass(CASE WHEN :schema <> '' THEN quote_ident(:schema) || '.' ELSE '' END
                                      || quote_ident(:table))
 """)
-INDEX = {
+FIND_INDEX = {
     "sqlite": "SELECT type, tbl_name, sql FROM sqlite_master WHERE lower(name) = lower(:name) AND :schema IS NULL",
     "postgresql": """
         SELECT CASE WHEN indisvalid THEN 'index' ELSE 'other' END, (SELECT relname FROM pg_class WHERE oid = indrelid),
@@ -96,7 +96,7 @@ def _schema_of(connection: Connection, reference: Reference) -> str | None:
             raise SchemaMissing(f"table {reference.table!r} not found: create it, then install the reference")
         return None
     where = {"table": reference.table, "column": reference.column, "schema": reference.schema or ""}
-    found = connection.execute(TABLE, where).first()
+    found = connection.execute(FIND_TABLE, where).first()
     if found is None or found[1] is None:
         what = f"{reference.table}.{reference.column}"
         raise SchemaMissing(f"{what} not found in the database: create the table, then install the reference")
@@ -147,7 +147,7 @@ def _has_index(connection: Connection, reference: Reference, schema: str | None)
 
 def _stands(connection: Connection, reference: Reference, schema: str | None, name: str) -> bool | None:
     """Whether the index of this name is the reference's; None if nothing has this name."""
-    query = text(INDEX[connection.dialect.name])
+    query = text(FIND_INDEX[connection.dialect.name])
     found = connection.execute(query, {"name": name, "schema": schema}).first()
     if found is None:
         return None

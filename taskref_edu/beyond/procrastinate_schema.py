@@ -19,8 +19,8 @@ from ..database.postgresql_engine import one_opens_at_a_time
 from ..database.transactions import reading, writing
 from ..errors import CannotOpen, SchemaMissing
 
-LIVE = ("todo", "doing")
-ENDED = ("succeeded", "failed", "cancelled", "aborted")
+LIVE_JOBS = ("todo", "doing")
+ENDED_JOBS = ("succeeded", "failed", "cancelled", "aborted")
 REFERENCE = ("shop_orders", "processing_task_id")
 INDEX = "shop_orders_processing_task_id"
 TRIGGER = "shop_orders_cleared"
@@ -49,7 +49,9 @@ class JobRow(ProcrastinateModel, table=True):
 
     id: int = Field(sa_column=Column(BigInteger, primary_key=True))
     task_name: str
-    status: str = Field(sa_column=Column(Enum(*LIVE, *ENDED, name="procrastinate_job_status"), nullable=False))
+    status: str = Field(
+        sa_column=Column(Enum(*LIVE_JOBS, *ENDED_JOBS, name="procrastinate_job_status"), nullable=False)
+    )
     attempts: int
     abort_requested: bool
     worker_id: int | None = Field(sa_column=Column(BigInteger))
@@ -98,7 +100,7 @@ def install(engine: Engine) -> None:
     # As in `clearing_trigger.py`, but on Procrastinate's table: the reference is cleared whoever ends the job.
     trigger = (
         f"CREATE OR REPLACE TRIGGER {TRIGGER} AFTER UPDATE OF status ON {quote(jobs)}.procrastinate_jobs"
-        f" FOR EACH ROW WHEN (NEW.status IN {ENDED}) EXECUTE FUNCTION {function}()"
+        f" FOR EACH ROW WHEN (NEW.status IN {ENDED_JOBS}) EXECUTE FUNCTION {function}()"
     )
     for statements in [[index], [clearing_function(function, clear), trigger]]:  # one table locked at a time
         with writing(engine) as session:

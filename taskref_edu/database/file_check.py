@@ -20,7 +20,6 @@ from ..schema import OBJECTS, SCHEMA_VERSION, SchemaName, foreign_object
 from .error_names import translated
 
 VERSION = "SELECT version, name FROM taskref_schema"
-RESTORE = "put a backup back, or use another file or database"
 
 
 def url_of(where: str | os.PathLike[str]) -> URL:
@@ -68,7 +67,10 @@ def has_our_tables(
     if ("table", "taskref_schema") in found:
         check_version(read_version().fetchone(), schema, where)
         if ("table", "task") not in found:
-            raise CannotOpen(f"{where} has a table taskref_schema and no table task: somebody dropped it; {RESTORE}")
+            raise CannotOpen(
+                f"{where} has a table taskref_schema and no table task: somebody dropped it; "
+                "put a backup back, or use another file or database"
+            )
         return True
     if not create:
         raise CannotOpen(f"{where} holds no tasks: no table taskref_schema found; nothing was created")

@@ -21,8 +21,8 @@ from .file_watch import Identity, WatchedFile
 
 BEGIN_IMMEDIATE = "BEGIN IMMEDIATE"
 # Seconds between two attempts to take the write lock; random, so that waiting connections do not retry in step.
-BETWEEN = (0.001, 0.003)
-IMPATIENT = 0.1  # seconds of waiting after which the attempts are most frequent
+RETRY_INTERVAL = (0.001, 0.003)
+MOST_FREQUENT_AFTER = 0.1  # seconds of waiting after which the attempts are most frequent
 _cursor = sqlite3.Connection.cursor  # the driver's own; super() would cost each statement
 
 
@@ -140,7 +140,7 @@ class ObservedConnection(sqlite3.Connection):
                 waited = time.monotonic() - begun
                 if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or waited > self.patience:
                     raise
-            time.sleep(random.uniform(*BETWEEN) * max(0.05, 1 - waited / IMPATIENT))
+            time.sleep(random.uniform(*RETRY_INTERVAL) * max(0.05, 1 - waited / MOST_FREQUENT_AFTER))
 
     def _wait_itself(self, whether: bool) -> None:
         # A script, because SQLite applies this PRAGMA when it compiles it, and the driver caches compiled statements.

@@ -26,7 +26,7 @@ from ..errors import (
     install_line,
 )
 
-LOWEST = 14  # CREATE OR REPLACE TRIGGER
+LOWEST_POSTGRESQL = 14  # CREATE OR REPLACE TRIGGER
 EXPECTED = "a path to a SQLite file, or postgresql+psycopg://user:password@host/database, expected"
 # By default, libpq waits forever for a host that does not answer, and for hours for one that went silent. A URL may
 # override these.
@@ -47,7 +47,7 @@ OUR_TABLES = ('"task"', '"orders"', '"taskref_schema"')
 _LISTENS = "taskref_listens"  # an option of the engine
 UNDEFINED_TABLE = "42P01"
 # The server's error code -> our error, and what to do next
-NAMES: dict[str, tuple[type[DatabaseError], str]] = {
+ERRORS_BY_CODE: dict[str, tuple[type[DatabaseError], str]] = {
     "25006": (DatabaseReadOnly, "a standby, or a server in the middle of a failover: a worker tries again by itself"),
     "53100": (DiskError, "the transaction was rolled back: free some space on the server, then try again"),
 }
@@ -93,8 +93,8 @@ def one_opens_at_a_time(connection: Connection) -> None:
 
 def _refuse_an_old_server(driver: Any, _: object) -> None:
     found = driver.info.server_version // 10_000
-    if found < LOWEST:
-        raise CannotOpen(f"PostgreSQL {found} found, {LOWEST} or newer needed: use a newer server")
+    if found < LOWEST_POSTGRESQL:
+        raise CannotOpen(f"PostgreSQL {found} found, {LOWEST_POSTGRESQL} or newer needed: use a newer server")
 
 
 def _raise_named(context: ExceptionContext) -> None:
@@ -112,8 +112,8 @@ def _raise_named(context: ExceptionContext) -> None:
             " COMMIT, the outcome is unknown: check before retrying, on a new connection"
         ) from cause
     code = getattr(cause, "sqlstate", None)
-    if code in NAMES:
-        name, remedy = NAMES[code]
+    if code in ERRORS_BY_CODE:
+        name, remedy = ERRORS_BY_CODE[code]
         raise name(f"{found}; {remedy}") from cause
     if code == UNDEFINED_TABLE and any(table in found for table in OUR_TABLES):
         raise SchemaMissing(

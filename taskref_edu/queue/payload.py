@@ -15,7 +15,7 @@ _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # in JSON, NUL is an escape
 _encode = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode  # json.dumps() creates one for each call
 _raw_decode = json.JSONDecoder().raw_decode
-LARGEST = 2**63 - 1
+LARGEST_BARE_INTEGER = 2**63 - 1
 _CONTAINERS, _TEXT = (dict, list, tuple), {str}  # built once: every enqueue() checks the keys of its payload
 MAX_DEPTH = 500  # levels; Python can read somewhat more, SQLite's json_extract about twice as many
 _BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')  # a bracket, or a whole string, whose brackets do not count
@@ -34,7 +34,7 @@ def encoded(payload: Any, max_bytes: int = MAX_BYTES) -> str | None:
         text = _encode(payload)
     except (TypeError, ValueError, RecursionError) as error:
         raise PayloadError(f"the payload is not JSON: {error}. Pass numbers, strings, lists and dicts only") from None
-    if type(payload) is int and not -LARGEST <= payload <= LARGEST:
+    if type(payload) is int and not -LARGEST_BARE_INTEGER <= payload <= LARGEST_BARE_INTEGER:
         raise PayloadError(f"{short(payload)} found, and SQLite would make it a float: put it into a list or a dict")
     if (braces := text.count("{")) and _loses_a_key(payload, braces):
         raise PayloadError("two keys are the same text in JSON, such as 1 and '1', and one value would be lost")

@@ -41,7 +41,7 @@ from .task_queue import TaskQueue
 TASK = Task.__table__  # type: ignore[attr-defined]
 ORDERS = Order.__table__  # type: ignore[attr-defined]
 SHOWN = 10  # rows of each kind that a report names
-MANY = 500  # values in one IN (…): databases limit their number
+IDS_PER_QUERY = 500  # values in one IN (…): databases limit their number
 _FOREIGN_KEYS = {  # the columns that reference tasks: schema, table, column
     "sqlite": """SELECT NULL, name, "from" FROM sqlite_master JOIN pragma_foreign_key_list(name)
         WHERE type = 'table' AND lower("table") = 'task' ORDER BY name, seq""",
@@ -245,7 +245,7 @@ def _order_id(payload: str | None) -> int | None:
 
 
 def _known_orders(session: Session, ids: list[int]) -> set[int]:
-    parts = (ids[start : start + MANY] for start in range(0, len(ids), MANY))
+    parts = (ids[start : start + IDS_PER_QUERY] for start in range(0, len(ids), IDS_PER_QUERY))
     return {known for part in parts for known in session.scalars(select(ORDERS.c.id).where(ORDERS.c.id.in_(part)))}
 
 

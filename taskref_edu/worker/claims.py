@@ -79,7 +79,7 @@ class TaskFetcher:
         return task
 
 
-FILE_INTERVAL = 0.005  # seconds between two checks of the file: one takes as long as a statement
+BUSY_FILE_INTERVAL = 0.005  # seconds between two checks of the file: one takes as long as a statement
 
 
 class KeptConnection:
@@ -96,7 +96,7 @@ class KeptConnection:
             if self._pooled is None:
                 self._pooled = self._engine.raw_connection()
                 self._driver: ObservedConnection = self._pooled.driver_connection  # type: ignore[assignment]
-            if (now := time.monotonic()) - self._looked_at_file > FILE_INTERVAL:
+            if (now := time.monotonic()) - self._looked_at_file > BUSY_FILE_INTERVAL:
                 expect_same_file(self._engine, self._driver)
                 self._looked_at_file = now
             self._driver.execute(BEGIN_IMMEDIATE)

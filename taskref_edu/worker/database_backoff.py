@@ -14,23 +14,23 @@ import random
 
 from ..errors import ServerNotReached
 
-SHORTEST, LONGEST = 0.25, 8.0  # seconds
+SHORTEST_DELAY, LONGEST_DELAY = 0.25, 8.0  # seconds
 
 
 class Backoff:
     """The delays between one caller's attempts."""
 
     def __init__(self) -> None:
-        self._next = SHORTEST
+        self._next = SHORTEST_DELAY
 
     def delay_after(self, error: BaseException) -> float:
         """Seconds to wait after this error."""
         if not isinstance(error, ServerNotReached):
             self.reset()
-            return SHORTEST
-        pause, self._next = self._next, min(LONGEST, 2 * self._next)
+            return SHORTEST_DELAY
+        pause, self._next = self._next, min(LONGEST_DELAY, 2 * self._next)
         return pause * random.uniform(0.5, 1.0)
 
     def reset(self) -> None:
         """Start with the shortest delay again: the database has answered."""
-        self._next = SHORTEST
+        self._next = SHORTEST_DELAY

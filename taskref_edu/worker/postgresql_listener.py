@@ -23,7 +23,7 @@ from .database_backoff import Backoff
 
 logger = logging.getLogger(__name__)
 TICK = 0.5  # seconds; the thread ends at most this long after its last user
-SELDOM, OFTEN = 5.0, 0.5  # seconds between an idle worker's polls: while the listener is connected, while it is not
+SLOW_POLL, FAST_POLL = 5.0, 0.5  # seconds between an idle worker's polls, with the listener connected and without
 _listeners: dict[tuple[str, int], Listener] = {}
 _lock = threading.Lock()
 
@@ -40,7 +40,7 @@ class Listener:
     @property
     def interval(self) -> float:
         """Seconds after which an idle worker polls the database."""
-        return SELDOM if self._hears else OFTEN
+        return SLOW_POLL if self._hears else FAST_POLL
 
     def release(self) -> None:
         """One user fewer; without users, its thread ends."""

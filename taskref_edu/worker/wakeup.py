@@ -17,9 +17,9 @@ from ..database.postgresql_engine import can_listen
 from ..database.sqlite_engine import expect_same_file, file_of
 from ..database.transactions import reading
 from ..queue.task_queue import TaskQueue
-from .postgresql_listener import OFTEN, Listener, listener_of
+from .postgresql_listener import FAST_POLL, Listener, listener_of
 
-FILE_INTERVAL = 0.5  # seconds between two checks of the file
+IDLE_FILE_INTERVAL = 0.5  # seconds between two checks of the file
 SHORTEST_IN_VAIN, LONGEST_IN_VAIN = 0.01, 0.25  # seconds between two claims while the due tasks are locked
 LONGEST_WAIT = 60.0  # seconds after which the tasks are read even if nothing seems to have changed
 
@@ -56,7 +56,7 @@ class WakeUp:
 
     def check_file(self) -> None:
         """Raise DatabaseGone if the file is no longer the one that was opened; checks at most twice a second."""
-        if not self._is_file or time.monotonic() - self._checked_file < FILE_INTERVAL:
+        if not self._is_file or time.monotonic() - self._checked_file < IDLE_FILE_INTERVAL:
             return
         expect_same_file(self._queue.engine, self._connected())
         self._checked_file = time.monotonic()
@@ -93,7 +93,7 @@ class WakeUp:
         if self._is_file:
             return self._poll
         if not self._listens:
-            return OFTEN
+            return FAST_POLL
         if self._listener is None:
             self._listener = listener_of(self._queue.engine)
         return self._listener.interval

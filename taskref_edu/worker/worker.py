@@ -22,7 +22,7 @@ from ..queue.running_task import RunningTask
 from ..queue.task_queue import TaskQueue
 from .attempt import AttemptProblem, Complete, complete_alone, describe, run_attempt
 from .claims import ReclaimTimer, TaskFetcher
-from .database_backoff import SHORTEST, Backoff
+from .database_backoff import SHORTEST_DELAY, Backoff
 from .heartbeat import Heartbeat
 from .wakeup import WakeUp
 
@@ -244,7 +244,7 @@ class Worker:
         self._paused.set()
         try:
             while self._pausing.is_set() and not self._stopping.is_set():
-                self._wake_up.signal.wait(SHORTEST)
+                self._wake_up.signal.wait(SHORTEST_DELAY)
                 self._wake_up.signal.clear()
                 self._wake_up.check_file()
         finally:
@@ -286,7 +286,7 @@ class Worker:
 
     def _is_paused(self) -> bool:
         """Whether the thread is paused; if it was asked to pause and holds no task, this waits a moment for it."""
-        return self._pausing.is_set() and not self._task and self._paused.wait(SHORTEST)
+        return self._pausing.is_set() and not self._task and self._paused.wait(SHORTEST_DELAY)
 
     def _pause_requested(self) -> bool:
         return self._stopping.is_set() or self._pausing.is_set()

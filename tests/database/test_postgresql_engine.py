@@ -128,7 +128,7 @@ class TestOpening:
             in_transaction(engine, lambda session: session.execute(text("DROP ROLE guest")))
 
     def test_an_old_server_is_named(self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("taskref_edu.database.postgresql_engine.LOWEST", 99)
+        monkeypatch.setattr("taskref_edu.database.postgresql_engine.LOWEST_POSTGRESQL", 99)
         with pytest.raises(errors.CannotOpen, match=r"PostgreSQL 1\d found, 99 or newer needed"):
             open_database(postgresql_url)
 
