@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from ...arguments import shorten
 from ...models import ENDED, utc_now
 from .details import seconds_until
 from .html_tables import money
 from .rows import REFERENCE, OrderRow, Raw, Rows, TaskRow, differing, order_in
 
 MANY = 100  # rows that differ in one read; beyond that they are summed up in one event
-LONGEST_ERROR = 120
+LONGEST_ERROR, LONGEST_NAME = 120, 40
 NOBODY: Mapping[int, str] = {}  # the name of the worker that runs each task, where that is known
 END = 60  # the rank of a task's end; ranks sort the events of one order or task that one read finds
 ORDER_STATUS, TASK_STATUS = OrderRow._fields.index("status"), TaskRow._fields.index("status")
@@ -79,10 +80,10 @@ def _of_order(old: OrderRow | None, now: OrderRow | None) -> Iterator[tuple[int,
             yield 95, f"order {old.id} deleted"
         return
     if old is None:
-        yield 0, f"order {now.id} created: {now.customer[:40]}, {money(now.amount)}"
+        yield 0, f"order {now.id} created: {shorten(now.customer, LONGEST_NAME)}, {money(now.amount)}"
         old = now._replace(status="new", processing_task_id=None)
     if now.status != old.status:
-        yield 70, f"order {now.id} {now.status[:40]}"
+        yield 70, f"order {now.id} {shorten(now.status, LONGEST_NAME)}"
     if now.processing_task_id != old.processing_task_id:
         if old.processing_task_id is not None:
             yield 80, f"order {now.id}: reference to task {old.processing_task_id} cleared"
@@ -99,7 +100,7 @@ def _of_task(
             yield 90, f"task {old.id} pruned" if old.status in ENDED else f"task {old.id} deleted"
         return
     if old is None:
-        yield 10, f"task {now.id} enqueued ({now.type[:40]})"
+        yield 10, f"task {now.id} enqueued ({shorten(now.type, LONGEST_NAME)})"
         old = now._replace(
             status="pending", attempt=0, lease_token=0, lease_expires_at=None, cancel_requested_at=None, error=None
         )
@@ -121,7 +122,7 @@ def _of_lease(old: TaskRow, now: TaskRow, holders: Mapping[int, str]) -> Iterato
 
 
 def _of_end(old: TaskRow, now: TaskRow, at: datetime) -> Iterator[tuple[int, str]]:
-    error = (now.error or "")[:LONGEST_ERROR]
+    error = shorten(now.error or "", LONGEST_ERROR)
     ran = old.status == "running" or now.lease_token != old.lease_token
     if now.status == "pending" and ran:
         left = seconds_until(old.lease_expires_at, at)

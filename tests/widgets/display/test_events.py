@@ -153,6 +153,14 @@ def test_a_row_that_leaves_the_list_is_not_gone(tmp_path, monkeypatch: pytest.Mo
     engine.dispose()
 
 
+def test_a_long_error_is_seen_to_go_on(world: World):
+    world.do(lambda session: world.queue.enqueue(session, "other"))
+    task = world.claim()
+    world.says()
+    world.do(lambda session: world.queue.fail(session, task, "x" * 500))
+    assert world.says()[-1].endswith("xx…")
+
+
 def test_the_timeline_is_bounded_and_begins_with_nothing():
     timeline = Timeline()
     assert timeline.look(Rows(), Rows(task_count=1)) == []
