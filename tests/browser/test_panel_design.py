@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .lab import SIZE, Lab, Notebook
+from .lab import CONTEXT, SIZE, Lab, Notebook
 
 STEPS = """\
 from taskref_edu import Order, TaskQueue, open_database, writing
@@ -113,6 +113,7 @@ def test_one_act_comes_next__and_the_checklist_ticks_itself_off(steps: Notebook)
 def test_impatience__double_clicks_and_fields_without_sense(both: Notebook):
     toggle = both.button("Start worker")
     toggle.dblclick()
+    assert both.page.evaluate("String(getSelection())") == ""
     expect(both.button("Pause")).to_be_visible()
     expect(both.panel.locator(".taskref-pool")).to_have_text("started")  # not paused by its second half
     both.click("Stop")
@@ -184,6 +185,8 @@ def test_a_wheel_over_a_list_that_does_not_scroll_keeps_the_running_task_in_sigh
     both.panel.locator(".taskref-orders .taskref-rows").first.hover()
     both.page.mouse.wheel(0, 200)
     both.page.wait_for_timeout(500)
+    both.panel.locator(".taskref-orders .taskref-rows").last.focus()
+    both.page.keyboard.press("ArrowDown")
     for box in both.panel.get_by_label("keep the running task in sight").all():
         expect(box).to_be_checked()
 
@@ -210,6 +213,21 @@ def test_after_a_crash_the_lease_counts_down__and_the_next_attempt_is_told(both:
     both.click("Stop")
 
 
+def test_a_row_that_changes_lights_up(both: Notebook):
+    row = both.panel.locator("[data-order='9']").first
+    row.evaluate(
+        """row => new MutationObserver(() => {
+            const [flash] = row.getAnimations();
+            if (!flash) return;
+            flash.currentTime = 0;
+            window.flashed = getComputedStyle(row).backgroundColor;
+        }).observe(row, { subtree: true, childList: true, characterData: true, attributes: true })"""
+    )
+    both.execute("with writing(panel.views[0].side.queue.engine) as session: session.get(Order, 9).amount += 1")
+    both.page.wait_for_function("window.flashed")
+    assert both.page.evaluate("window.flashed") != "rgba(0, 0, 0, 0)"
+
+
 def test_the_lens_scrolls_with_the_page(both: Notebook):
     both.click("New order")
     both.click("SQL")
@@ -223,3 +241,42 @@ def test_the_lens_scrolls_with_the_page(both: Notebook):
         == 0
     )
     both.click("SQL")
+
+
+def test_a_panel_that_has_stopped_shows_its_last_moment__and_takes_nothing(both: Notebook):
+    both.click("New order")
+    both.click("Pay")
+    row = both.panel.locator("[data-task]").last
+    expect(row).to_contain_text("pending")
+    both.panel.locator("[data-order='9'] .taskref-more").first.click()
+    expect(both.panel.locator(".taskref-details").first).to_contain_text("customer")
+    both.panel.locator("[data-order='9'] .taskref-more").first.click()
+    both.execute("panel.stop()")
+    both.expect_status("stopped: re-run this cell to make it live")
+    waited = row.get_by_role("img")
+    expect(waited).to_have_count(1)
+    both.page.wait_for_timeout(300)
+    at_the_end = waited.get_attribute("aria-label")
+    chosen = both.panel.get_by_label("Selected order").input_value()
+    other = both.panel.locator(f"[data-order]:not([data-order='{chosen}'])").last
+    other.click()
+    both.panel.locator(".taskref-orders .taskref-rows").last.press("Home")
+    both.panel.locator(".taskref-orders .taskref-rows").last.press(" ")
+    for side in both.panel.locator(".taskref-side").all():
+        expect(side.locator(".taskref-selected")).to_have_attribute("data-order", chosen)
+    expect(both.panel.get_by_label("Selected order")).to_have_value(chosen)
+    both.page.wait_for_timeout(1000)
+    assert waited.get_attribute("aria-label") == at_the_end
+
+
+def test_without_its_kernel_a_panel_says_so__and_nothing_is_moved(both: Notebook):
+    pay = both.button("Pay")
+    before = pay.bounding_box()
+    both.page.evaluate(f"{CONTEXT}.sessionContext.session.kernel.restart()")
+    both.expect_status("this panel's kernel has ended or was restarted: run the cells again to make it live")
+    expect(pay).to_have_attribute("aria-disabled", "true")
+    assert pay.bounding_box() == before  # JupyterLab marks each widget by an icon before it
+    pay.click(force=True)
+    both.expect_status("this panel's kernel has ended or was restarted: run the cells again to make it live")
+    both.panel.locator("[data-order='9'] .taskref-more").first.click()
+    expect(both.panel.locator(".taskref-details").first).to_contain_text("the kernel knows the details")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from html import unescape
 from pathlib import Path
@@ -50,7 +51,7 @@ class Hand:
     def worker(self, side: int = 0) -> str:
         """The worker's state as shown."""
         lines = self.panel.views[side].worker.shown
-        seconds = ["" if one["seconds"] is None else f"{one['seconds']:.0f} s" for one in lines]
+        seconds = ["" if one["began"] is None else f"{time.time() - one['began']:.0f} s" for one in lines]
         return "; ".join(
             f"{one['shape']} {one['before']}{s}{one['after']}" for one, s in zip(lines, seconds, strict=True)
         )

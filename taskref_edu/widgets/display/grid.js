@@ -98,7 +98,7 @@ class Grid extends Columns {
   }
 
   setDetails(details) {
-    const at = performance.now();
+    const at = this.picture.now();
     this.details = new Map(Object.entries(details).map(([id, lines]) => [Number(id), { lines, at }]));
     for (const entry of this.pool.values()) entry.detailsOf = null;
   }
@@ -152,8 +152,10 @@ class Grid extends Columns {
     scroller.addEventListener("blur", () => picture.point(this, null));
   }
 
+  // The user looks at another place than the running task; in a list that shows all its rows there is none.
   stay() {
-    if (this.picture.tasks.followed) this.picture.tasks.followed.checked = false;
+    const scrolls = this.scroller.scrollHeight > this.scroller.clientHeight + 1;
+    if (scrolls) this.picture.tasks.followed.checked = false;
   }
 
   idAt(target) {
@@ -177,6 +179,7 @@ class Grid extends Columns {
   }
 
   key(event) {
+    if (event.target.closest(".taskref-details")) return; // the text of a detail scrolls
     if (event.ctrlKey || event.metaKey || event.altKey || !this.ids.length) return;
     const place = this.index.get(this.active) ?? 0;
     const page = Math.max(1, Math.floor(this.height / this.rowHeight) - 2);
@@ -482,7 +485,7 @@ class Grid extends Columns {
 
   flash(entry) {
     if (matchMedia("(prefers-reduced-motion: reduce)").matches) return;
-    entry.line.animate([{ backgroundColor: "var(--taskref-flash)" }, {}], { duration: 700 });
+    entry.line.animate([{ backgroundColor: "var(--flash)" }, {}], { duration: 700 });
   }
 
   // Returns whether the details are of another height now.
@@ -498,14 +501,16 @@ class Grid extends Columns {
       const cell = make("div", "", { role: "gridcell", "aria-colspan": String(this.columns.length) }, entry.list);
       entry.details = make("div", "taskref-detail", { role: "row", "aria-level": "2" }, cell);
       entry.item.append(entry.details);
-      entry.detailsOf = undefined;
+      entry.detailsOf = null;
     }
     if (entry.detailsOf !== found) {
       entry.detailsOf = found;
-      const lines = found ? found.lines : [["", "…"]];
+      const lines = found ? found.lines : [["", this.picture.cut ? "the kernel knows the details, and there is none" : "…"]];
       const parts = lines.flatMap(([label, text]) => [make("dt", "", {}, label), make("dd", "", {}, text)]);
       entry.list.replaceChildren(...parts);
-      this.countDown(performance.now());
+      this.countDown();
+      // A text that scrolls must be reachable by keyboard.
+      setOrRemove(entry.list, "tabindex", entry.list.scrollHeight > entry.list.clientHeight + 1 ? "0" : null);
     }
     const height = entry.details.offsetHeight;
     if (height === this.opened.get(id)) return false;
@@ -513,8 +518,8 @@ class Grid extends Columns {
     return true;
   }
 
-  tick(now) {
-    this.countDown(now);
+  tick() {
+    this.countDown();
     if (this.drawnOnce) this.drawCaption();
     if (this.kind !== "task") return;
     const at = this.picture.now();
@@ -526,12 +531,13 @@ class Grid extends Columns {
   }
 
   // Details that name a moment say how far away it is.
-  countDown(now) {
+  countDown() {
+    const now = this.picture.now();
     for (const { list, detailsOf } of this.pool.values()) {
       if (!list || !detailsOf) continue;
       detailsOf.lines.forEach(([, text, seconds], number) => {
         if (seconds === undefined) return;
-        const left = seconds - (now - detailsOf.at) / 1000;
+        const left = seconds - (now - detailsOf.at);
         const words = left >= 0 ? `${text} in ${Math.ceil(left)} s` : `${Math.floor(-left)} s ago`;
         write(list.children[2 * number + 1], words.trim());
       });

@@ -35,6 +35,7 @@ class Messenger:
         self._new_rows = self._new_workers = True
         picture.snapshot = self.snapshot
         self._told_at: float | None = None  # on the clock of time.monotonic()
+        self._ended_at: float | None = None  # in seconds since 1970
 
     def add(self, rows: Rows, lines: list[Line], new_workers: bool) -> None:
         """Add the state of one read, the events since the last one, and whether a worker's state is new."""
@@ -43,6 +44,11 @@ class Messenger:
         self._rows = rows
         self._lines += lines
         self._ways |= self._timeline.latest_ways
+
+    def end(self) -> None:
+        """Send what is due, and that nothing follows: the seconds on the page stand still from now on."""
+        self.every, self._ended_at = 0.0, time.time()
+        self.tell()
 
     def snapshot(self) -> dict[str, Any]:
         """The whole present state, for a new page. May be called on any thread."""
@@ -73,7 +79,7 @@ class Messenger:
             told["ways"] = self._ways
         self._opened = opened
         self._nothing_due()
-        return told | {"now": time.time()} if told else told
+        return told | self._clock() if told or self._ended_at is not None else told
 
     def _tell_everything(self, hello: bool) -> None:
         now = time.monotonic()
@@ -90,7 +96,10 @@ class Messenger:
     def _everything(self, deltas: RowDeltas) -> dict[str, Any]:
         timeline = self._timeline
         told = {"workers": self._workers.shown, "events": list(timeline.lines), "ways": dict(timeline.ways)}
-        return deltas.everything(self._rows) | told | {"now": time.time()}
+        return deltas.everything(self._rows) | told | self._clock()
+
+    def _clock(self) -> dict[str, Any]:
+        return {"now": time.time()} if self._ended_at is None else {"now": self._ended_at, "ended": True}
 
     def _nothing_due(self) -> None:
         self._lines, self._ways = [], {}

@@ -17,7 +17,9 @@ export function play(element, { sides, seconds }) {
   const players = sides.map(({ look, frames }) => {
     const place = make("div", "taskref-side");
     pictures.append(place);
-    return { picture: new Picture(deaf(look), place), frames, shown: -1 };
+    const picture = new Picture(deaf(look), place);
+    picture.cut = true;
+    return { picture, frames, shown: -1 };
   });
   let timer = null;
   let now = seconds;
@@ -35,7 +37,7 @@ export function play(element, { sides, seconds }) {
         if (player.shown === 0) picture.everything({ ...told, events: told.events ?? [] });
         else picture.patch({ ...told, number: player.shown });
       }
-      picture.ahead = Date.now() / 1000 - frames[0].told.now - (now - frames[0].at);
+      picture.still = frames[0].told.now + (now - frames[0].at);
       picture.tick();
     }
     slider.value = String(now);

@@ -37,9 +37,12 @@ class Picture {
     this.leases = {}; // id of a task -> when its lease runs out
     this.ways = new Map(); // id of a task -> [[when, status], …]
     this.ahead = 0; // seconds by which this page's clock is ahead of the kernel's
+    this.cut = false; // whether there is no kernel to ask
+    this.still = null; // the moment at which the clock stands still: the end of a panel, a moment of a recording
     this.hot = null; // the row that is pointed at: [kind, id]
     this.selected = null; // the order that clicks are about
-    this.marks = []; // what the answer of a scenario points at
+    this.marks = []; // what the answer of a scenario points at, and of which order
+    this.about = null;
     this.dirty = false;
     this.widest = { order: {}, task: {} }; // pixels of each column
     this.patchedAt = Infinity; // Infinity: nothing has changed since the columns got their widths
@@ -53,6 +56,8 @@ class Picture {
     model.on("msg:custom", this.hear);
     this.begin = () => model.get("first") && this.everything(JSON.parse(model.get("first")));
     model.on("change:first", this.begin); // until a kernel that is busy with a cell can be asked
+    this.onLink = () => requestAnimationFrame(() => this.link());
+    model.on("comm_live_update", this.onLink);
     this.begin();
     this.ask();
     this.clock = setInterval(() => this.tick(), 250);
@@ -78,11 +83,12 @@ class Picture {
   close() {
     this.model.off("msg:custom", this.hear);
     this.model.off("change:first", this.begin);
+    this.model.off("comm_live_update", this.onLink);
     this.panel?.removeEventListener("taskref-state", this.onState);
     cancelAnimationFrame(this.frame);
     this.sizes.disconnect();
     clearInterval(this.clock);
-    if (this.orders.opened.size + this.tasks.opened.size) this.model.send({ page: this.page, orders: [], tasks: [] });
+    if (this.orders.opened.size + this.tasks.opened.size) this.send({ page: this.page, orders: [], tasks: [] });
   }
 
   // The panel around it: the selected order, and what a scenario points at
@@ -97,12 +103,13 @@ class Picture {
     if (this.panel.taskrefState) this.share(this.panel.taskrefState);
   }
 
-  share({ selected, point, focus }) {
+  share({ selected, point, about, focus }) {
     const moved = selected !== this.selected;
-    const marked = JSON.stringify(point) !== JSON.stringify(this.marks);
+    const marked = JSON.stringify([point, about]) !== JSON.stringify([this.marks, this.about]);
     if (!moved && !marked) return;
     this.selected = selected;
     this.marks = point;
+    this.about = about;
     if (moved && selected !== null && focus !== this) this.orders.reveal(selected);
     if (marked && point.length) this.revealMarked = true;
     this.draw();
@@ -117,26 +124,34 @@ class Picture {
   isMarked(grid, id) {
     return this.marks.some((mark) => {
       if (mark === "orphan" || mark === "dangling") return grid.mark(grid.rows.get(id)) === mark;
-      if (mark === "order") return grid === this.orders && id === this.selected;
-      return grid === this.tasks && this.tasksOf(this.selected).includes(id); // "task"
+      if (mark === "order") return grid === this.orders && id === this.about;
+      return grid === this.tasks && this.about !== null && this.partners(this.orders, this.about).includes(id); // "task"
     });
-  }
-
-  tasksOf(order) {
-    return order === null ? [] : this.partners(this.orders, order);
   }
 
   // Messages
 
+  // The kernel has gone, or is there again. Without it, the clock stands still.
+  link() {
+    this.cut = this.el.closest(".jupyter-widgets-disconnected") !== null;
+    if (!this.cut) return this.ask();
+    this.still ??= this.now();
+    this.draw();
+  }
+
   ask() {
     this.askedAt = performance.now();
-    this.model.send({ hello: true });
+    this.send({ hello: true });
     this.opened();
   }
 
   opened() {
     const ids = (grid) => [...grid.opened.keys()];
-    this.model.send({ page: this.page, orders: ids(this.orders), tasks: ids(this.tasks) });
+    this.send({ page: this.page, orders: ids(this.orders), tasks: ids(this.tasks) });
+  }
+
+  send(content) {
+    if (!this.cut) this.model.send(content);
   }
 
   told(kind, buffer) {
@@ -152,6 +167,7 @@ class Picture {
 
   everything(told) {
     this.words = [];
+    this.still = null;
     this.ways.clear();
     this.orders.forget();
     this.tasks.forget();
@@ -164,6 +180,7 @@ class Picture {
     this.number = told.number ?? null; // without one it is a state to look at until the kernel has answered
     if (told.words) this.words.push(...told.words);
     if (told.now) this.ahead = Date.now() / 1000 - told.now;
+    if (told.ended) this.still = told.now;
     if (told.leases) this.leases = told.leases;
     for (const [id, way] of Object.entries(told.ways ?? {})) this.ways.set(Number(id), way);
     const orders = this.orders.take(told.orders, told.gone_orders);
@@ -178,12 +195,11 @@ class Picture {
   }
 
   now() {
-    return Date.now() / 1000 - this.ahead;
+    return this.still ?? Date.now() / 1000 - this.ahead;
   }
 
   setWorkers(workers) {
-    const now = performance.now();
-    this.workers = workers.map((worker) => ({ ...worker, at: now }));
+    this.workers = workers;
     while (this.workerLines.children.length > workers.length) this.workerLines.lastChild.remove();
     while (this.workerLines.children.length < workers.length) {
       const [shape, words] = [make("span", "", { "aria-hidden": "true" }), make("span", "taskref-state")];
@@ -200,16 +216,16 @@ class Picture {
   // Four times a second: what counts seconds, and now and then a sentence for screen readers.
   tick() {
     const now = performance.now();
-    this.workers.forEach(({ name, state, shape, before, seconds, after, at }, number) => {
+    this.workers.forEach(({ name, state, shape, before, began, after }, number) => {
       const line = this.workerLines.children[number];
       const [label, sign, words] = line.children;
       write(label, `${name} `);
       write(sign, shape);
-      write(words, seconds === null ? before : `${before}${Math.floor(seconds + (now - at) / 1000)} s${after}`);
+      write(words, began === null ? before : `${before}${Math.max(0, Math.floor(this.now() - began))} s${after}`);
       if (line.dataset.state !== state) line.dataset.state = state;
     });
-    this.orders.tick(now);
-    this.tasks.tick(now);
+    this.orders.tick();
+    this.tasks.tick();
     if (now - this.patchedAt > CALM) this.refit();
     if (now - this.lastSaid > LIVE_EVERY && this.number !== null) {
       const sentence = `${this.approach}: ${this.tasks.summary() || "no tasks"}`;

@@ -6,13 +6,18 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from ...arguments import shorten
 from ...worker.worker import Worker, WorkerStatus
 
+LONGEST_ERROR = 300
 SHAPES = {"stopped": "■", "idle": "○", "busy": "▶", "paused": "‖", "blocked": "✖", "unresponsive": "⚠", "dead": "✝"}
 
 
 class WorkerLines:
-    """shown: the lines as data for the browser, which counts the seconds itself."""
+    """shown: the lines as data for the browser, which counts the seconds itself.
+
+    began: when the worker began its task, in seconds since 1970.
+    """
 
     def __init__(self) -> None:
         self.shown: list[dict[str, Any]] = []
@@ -35,9 +40,10 @@ class WorkerLines:
 
 def _line(name: str, status: WorkerStatus) -> dict[str, Any]:
     before, after = _words(status)
-    line = {"name": name, "state": status.state, "shape": SHAPES[status.state], "before": before[:300], "after": after}
-    seconds = round(time.monotonic() - status.since, 1) if status.task else None
-    return line | {"seconds": seconds, "task": status.task.id if status.task else None}
+    before = shorten(before, LONGEST_ERROR)
+    line = {"name": name, "state": status.state, "shape": SHAPES[status.state], "before": before, "after": after}
+    began = round(time.time() - (time.monotonic() - status.since), 1) if status.task else None
+    return line | {"began": began, "task": status.task.id if status.task else None}
 
 
 def _words(status: WorkerStatus) -> tuple[str, str]:

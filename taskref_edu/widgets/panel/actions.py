@@ -19,7 +19,7 @@ from .conditions import SCENARIO_OVER, still_open
 from .controls import BUTTONS
 from .offers import NO_ORDER, NO_SCENARIO
 from .order_actions import ON_ALL, ON_ORDERS
-from .scenarios import SCENARIOS, ScenarioPlayer
+from .scenarios import SCENARIOS, Act, ScenarioPlayer
 from .side import Name, Side
 from .worker_actions import NO_THREAD, ON_WORKERS
 
@@ -42,6 +42,7 @@ class PanelActions:
         self.scenario = next(iter(SCENARIOS))
         self.lens_open = False
         self.player: ScenarioPlayer | None = None
+        self.about: int | None = None  # the scenario's own order
         self.ended = False
         self.started_over = 0  # how many times
         self.heard = ""  # number of the latest message, so that a page can tell whether a state is older than its click
@@ -51,6 +52,7 @@ class PanelActions:
         self._notice, self._repeated, self._not_yet = "", 0, ""
         self._storm: threading.Thread | None = None
         self.sides = [Side(name, queue, lambda: self.seconds, self.say) for name, queue in queues.items()]
+        self.fresh = self.fields  # as the cell has set them
         self._acts: dict[str, Callable[[], object]] = {
             "new_order": partial(self._on_each, self._new_order),
             "storm": self._start_storm,
@@ -126,12 +128,13 @@ class PanelActions:
     def run(self, scenario: str) -> None:
         """Start a scenario. ValueError, with the list, if there is none of this name."""
         counts = lambda: {side.name: side.counts() for side in self.sides}  # noqa: E731
-        player = ScenarioPlayer(scenario, self.act, self.still_open, counts)
+        player = ScenarioPlayer(scenario, self._act_in_scenario, self.still_open, counts)
         if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.pool.workers):
             self.click("stop")  # only the scenario's steps may start tasks
         self._restore()
         self._before_scenario = self.fields
         self._set("workers", 1)
+        self.about = None
         player.begin()
         self.player = player
         self.say(f"{scenario}: read, guess, and let it happen")
@@ -216,6 +219,12 @@ class PanelActions:
             self.say(NO_SCENARIO)
         return self.player
 
+    def _act_in_scenario(self, act: Act) -> None:
+        if self.about is not None:
+            self.selected = self.about  # the learner may have selected another one meanwhile
+        self.act(act)
+        self.about = self.selected
+
     def _leave_scenario(self) -> None:
         if self._current_player() is not None:
             self.player = None
@@ -236,8 +245,8 @@ class PanelActions:
         if any(side.storming for side in self.sides):
             self.say("start over: the clicks of a storm are under way; try again when they have ended")
             return
-        self.player, self.selected, self._before_scenario = None, None, {}
-        self.seconds = SECONDS
+        self.player, self.selected, self._before_scenario = None, None, self.fresh
+        self._restore()
         self._on_each(lambda side: side.start_over())
         self.started_over += 1
 

@@ -3,6 +3,7 @@
 // the reason. The pictures learn of the selected order by an event on the panel's element.
 
 const ONCE = ["toggle", "zombie", "run", "next", "start_over"];
+const GONE = "this panel's kernel has ended or was restarted: run the cells again to make it live";
 const TOGGLE = { start: "Start worker", pause: "Pause", resume: "Resume" };
 
 class Controls {
@@ -21,6 +22,8 @@ class Controls {
     this.onLens = () => (this.lens.innerHTML = model.get("lens")); // escaped by the kernel: sql_lens.py
     model.on("change:state", this.onState);
     model.on("change:lens", this.onLens);
+    this.onLink = () => requestAnimationFrame(() => this.draw()); // after JupyterLab has marked the widget
+    model.on("comm_live_update", this.onLink);
     this.onSelect = ({ detail }) => this.select(detail.selected, detail.from);
     this.frame = requestAnimationFrame(() => this.joinPanel());
     this.onLens();
@@ -31,6 +34,7 @@ class Controls {
     cancelAnimationFrame(this.frame);
     this.model.off("change:state", this.onState);
     this.model.off("change:lens", this.onLens);
+    this.model.off("comm_live_update", this.onLink);
     this.panel?.removeEventListener("taskref-select", this.onSelect);
     this.panel?.removeEventListener("focusin", this.keepKeys);
   }
@@ -51,7 +55,16 @@ class Controls {
     this.share();
   }
 
+  // What the kernel has said; once it is gone, that nothing can be done.
+  state() {
+    const state = this.model.get("state");
+    if (!this.el.closest(".jupyter-widgets-disconnected")) return state;
+    const offers = Object.fromEntries(Object.keys(this.fixed.buttons).map((name) => [name, GONE]));
+    return { ...state, text: GONE, ended: true, primary: "", offers };
+  }
+
   send(content) {
+    if (this.state().ended) return this.draw(); // nobody listens any more: show what was
     this.model.send({ ...content, sent: `${this.page} ${++this.sent}` });
   }
 
@@ -60,10 +73,11 @@ class Controls {
   build() {
     const group = (name, ...parts) => make("div", "taskref-group", { role: "group", "aria-label": name }, make("strong", "", {}, name), ...parts);
     const line = (...parts) => make("div", "taskref-line", {}, ...parts);
-    this.order = make("select", "", { "aria-label": "Selected order", title: "The order that Pay and Cancel payment work on; a click on its row selects it, too" });
+    this.order = make("select", "taskref-which", { "aria-label": "Selected order", title: "The order that Pay and Cancel payment work on; a click on its row selects it, too" });
     this.order.addEventListener("change", () => this.select(Number(this.order.value)));
     this.pool = make("span", "taskref-pool");
     this.toggle = this.button("toggle");
+    this.toggle.classList.add("taskref-toggle");
     this.more = this.fold("More", "Show or hide the rarer clicks, and the scenarios");
     this.sql = this.fold("SQL", "Show or hide the SQL of the latest click");
     this.sql.addEventListener("click", () => this.send({ set: { lens: this.isOpen(this.sql) } }));
@@ -171,10 +185,10 @@ class Controls {
   // Doing
 
   click(name, button) {
-    const real = name === "toggle" ? this.model.get("state").toggle : name;
-    const { offers, heard } = this.model.get("state");
+    const { offers, heard, ended, toggle } = this.state();
+    const real = name === "toggle" ? toggle : name;
     // Until the kernel has answered the latest click, its state is out of date: let the kernel decide.
-    if (offers[real] && (this.sent === 0 || heard === `${this.page} ${this.sent}`)) return this.refuse(offers[real], real);
+    if (offers[real] && (ended || this.sent === 0 || heard === `${this.page} ${this.sent}`)) return this.refuse(offers[real], real);
     if (name === "start_over" && !this.confirmed(button)) return;
     this.send({ click: real });
   }
@@ -207,14 +221,15 @@ class Controls {
 
   share(from = null) {
     if (!this.panel) return;
-    this.panel.taskrefState = { selected: this.selected, point: this.model.get("state").point, focus: from };
+    const { point, about } = this.state();
+    this.panel.taskrefState = { selected: this.selected, point, about, focus: from };
     this.panel.dispatchEvent(new CustomEvent("taskref-state", { detail: this.panel.taskrefState }));
   }
 
   // Drawing
 
   draw() {
-    const state = this.model.get("state");
+    const state = this.state();
     this.selected = state.selected;
     for (const [name, button] of Object.entries(this.buttons)) {
       const real = name === "toggle" ? state.toggle : name;

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from ipywidgets import Box, VBox, Widget
 
+from ...arguments import shorten
 from ...lab.player.notebook_cell import current_cell
 from ...queue.task_queue import TaskQueue
 from ..display.panel_recording import PanelRecording
@@ -153,6 +154,7 @@ class Panel:
         # Two outputs: without a kernel the first one shows nothing, and the second one remains.
         from IPython.display import display
 
+        self._actions.fresh = self._actions.fields
         view = {"version_major": 2, "version_minor": 0, "model_id": self.box.model_id}
         display({"application/vnd.jupyter.widget-view+json": view, "text/plain": repr(self)}, raw=True)
         display({"text/html": static_copy(self.views, RE_RUN), "text/plain": "(its tables as HTML)"}, raw=True)
@@ -230,6 +232,7 @@ class Panel:
         pool = self._sides[-1].pool
         return {
             "text": self._text,
+            "ended": actions.ended,
             "heard": actions.heard,
             "orders": self._orders(),
             "selected": actions.selected,
@@ -241,11 +244,12 @@ class Panel:
             "done": [*self._done],
             "scenario": player.shown if player is not None else None,
             "point": [*player.points] if player is not None else [],
+            "about": actions.about,
         }
 
     def _orders(self) -> list[list[Any]]:
         rows, selected = self.views[-1].rows, self._actions.selected
-        found = [[order.id, f"{order.id} ({order.customer[:20]})"] for order in rows.newest_orders(OFFERED)]
+        found = [[order.id, f"{order.id} ({shorten(order.customer, 20)})"] for order in rows.newest_orders(OFFERED)]
         if selected is not None and selected not in [number for number, _ in found]:
             found.insert(0, [selected, str(selected)])
         return found

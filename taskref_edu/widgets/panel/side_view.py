@@ -66,8 +66,7 @@ class SideView:
         """Show the last state, and release the connections. A reloaded page still gets that state."""
         self._look()
         self._reader.close()
-        self._messenger.every = 0.0
-        self._messenger.tell()
+        self._messenger.end()
         self.picture.on_msg(lambda *_: self._messenger.tell())
 
     def _look(self) -> None:

@@ -184,14 +184,14 @@ class WorkerPool:
             return "workers: 2"
 
     def renew(self) -> None:
-        """Replace all workers, whatever they do, with one that is stopped."""
+        """Replace all workers, whatever they do, with as many that are stopped."""
         with self._lock:
             for worker in self.workers:
                 if worker.status.task and file_of(self._queue.engine) is not None:
                     worker.kill()  # its task no longer exists
                 worker.stop(timeout=0)
             self._former += self.workers
-            self.workers = [self._hire(1)]
+            self.workers = [self._hire(number) for number in range(1, len(self.workers) + 1)]
 
     def close(self, timeout: float) -> None:
         """End every thread. May be called twice."""

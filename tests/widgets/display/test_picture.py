@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,23 @@ def test_a_stopped_panel_still_answers_a_page_that_is_loaded(open_page):
     page.load()
     assert len(page.messages) > count
     assert page.status(1) == "pending"
+
+
+def test_what_a_page_counts_begins_when_it_did__for_a_page_that_is_loaded_later_too(open_page):
+    hand, page = open_page(seconds=60)
+    hand.pay_new_orders(1)
+    hand.click("start")
+    until(lambda: "busy" in hand.worker())
+    time.sleep(0.5)
+    page.load()
+    told = page.messages[-1]
+    assert told["now"] - told["workers"][0]["began"] >= 0.4
+    assert "ended" not in told
+    hand.panel.stop()
+    ended = page.messages[-1]
+    assert ended["ended"]
+    page.load()
+    assert page.messages[-1]["now"] == ended["now"]  # nothing goes on counting
 
 
 def test_a_page_that_cannot_ask_yet_gets_a_state_to_begin_with(open_panel: OpenPanel):

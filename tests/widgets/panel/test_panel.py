@@ -249,6 +249,21 @@ def test_start_over_puts_orders_tasks_and_references_back(open_panel: OpenPanel,
     hand.panel.stop()
 
 
+def test_start_over_in_the_middle_of_a_scenario_puts_the_fields_back_as_the_cell_has_set_them(open_panel: OpenPanel):
+    hand = open_panel(seconds=7)
+    hand.panel.set(workers=2, clicks=5)
+    hand.panel._ipython_display_()
+    hand.panel.set(seconds=1)
+    hand.panel.run("double click")
+    until(lambda: (hand.panel.controls.state["scenario"] or {}).get("asks"))
+    hand.click("next")
+    until(lambda: hand.panel.controls.state["scenario"]["answer"])
+    hand.click("start_over")
+    until(lambda: hand.panel.controls.state["scenario"] is None)
+    until(lambda: [hand.panel.controls.state[name] for name in ("seconds", "workers", "clicks")] == [7, 2, 5])
+    until(lambda: hand.worker() == "■ stopped; ■ stopped")
+
+
 def test_start_on_a_paused_worker_says_what_to_press(open_panel: OpenPanel):
     hand = open_panel()
     hand.click("start", "worker: started")

@@ -241,6 +241,25 @@ def test_a_guess_lets_it_happen__and_the_answer_says_what_was_right_on_each_side
     assert hand.panel.controls.state["point"] == ["order", "task", "orphan"]
 
 
+def test_a_scenario_works_on_its_own_order__whichever_the_learner_has_selected_meanwhile(begin: Begin):
+    hand = begin("cancel in flight")
+    until(lambda: shown(hand, "asks"))
+    hand.panel.controls._handle_custom_msg({"guess": 0}, [])
+    until(lambda: shown(hand, "answer"))
+    hand.click("new_order", "order 2: new")
+    hand.panel.controls._handle_custom_msg({"set": {"seconds": 0.05}}, [])
+    hand.click("next")
+    hand.click("next", "order 1: payment enqueued as task 2")
+    until(lambda: hand.panel.selected == 1)
+    hand.click("new_order", "order 3: new")
+    hand.panel.controls._handle_custom_msg({"guess": 1}, [])
+    until(lambda: "checkpoint" in (shown(hand, "answer") or ""))
+    assert tasks(hand) == [[("cancelled", 0), ("cancelled", 1)]] * 2
+    hand.panel.select(3)
+    until(lambda: hand.panel.controls.state["selected"] == 3)
+    assert hand.panel.controls.state["about"] == 1  # what the answer points at
+
+
 def test_seconds_and_workers_are_as_before_once_it_is_over_or_left(begin: Begin):
     hand = begin("cancel in flight")
     hand.click("end", "scenario: left")
