@@ -7,16 +7,18 @@ notebooks are left alone, broken ones too. What an item does is in `taskref_edu/
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
-# As it stands in a cell, and in the JSON around it: `from taskref_edu.exercises import …`, `from taskref_edu import
-# exercises`, `import taskref_edu.exercises as …`.
+OURS = "taskref_edu.exercises"
+# In what Python cannot parse: a cell with a magic, or the JSON of a broken notebook.
 IMPORT = (
     r"(?:^|[\"\n;]|\\n)\s*"
     r"(?:from\s+taskref_edu\.exercises[\s.]|import\s+taskref_edu\.exercises\b|from\s+taskref_edu\s+import\b.*\bexercises\b)"
@@ -79,4 +81,20 @@ def answers_ours(path: Path) -> bool:
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     except (ValueError, KeyError, TypeError, RecursionError):  # no notebook, or a broken one
         code = [source]
-    return any(re.search(IMPORT, text) for text in code)
+    return any(_imports_ours(text) for text in code)
+
+
+def _imports_ours(code: str) -> bool:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of an escape in their strings
+            nodes = list(ast.walk(ast.parse(code)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return bool(re.search(IMPORT, code))
+    names = [
+        f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    ]
+    return any(name == OURS or name.startswith(f"{OURS}.") for name in names)

@@ -117,12 +117,15 @@ OURS = {
     "module": f"from taskref_edu import exercises\n{STUB}",
     "module, among others": 'from taskref_edu import Order, exercises\n@exercises.exercise("1.1")\ndef order_of(): ...',
     "import as": 'import taskref_edu.exercises as ex\n@ex.exercise("1.1")\ndef order_of(): ...',
+    "on several lines": f"from taskref_edu import (\n    Order,\n    exercises,\n)\n{STUB}",
+    "in a cell with a magic": f"%matplotlib inline\n{SOLVED}",
     "indented": f"try:\n    {IMPORT}\nexcept ImportError:\n    raise\n{STUB}",
 }
 NOT_OURS = {
     "their own decorator": OTHERS_DECORATOR,
     "our queue, their own decorator": f"from taskref_edu import TaskQueue\n{OTHERS_DECORATOR}",
     "another package of nearly our name": f"import taskref_edu_extras.exercises\n{OTHERS_DECORATOR}",
+    "in a text": f'CELL = """\n{IMPORT}\n""" + \'\\d\'\n{OTHERS_DECORATOR}',
     "a comment": f"# as in taskref_edu.exercises\n{OTHERS_DECORATOR}",
 }
 
