@@ -17,11 +17,11 @@ CALL = re.compile(r"""^guess\(\s*["']([\w-]+)["']""", re.MULTILINE)
 
 def refusal(value: Any, choices: Sequence[Any]) -> str:
     """Why this value was not kept, with the choice that was probably meant."""
-    name = getattr(value, "__name__", None)  # a module or a function: a choice that was typed without quotes
-    found = f"`{value!r}`" if name is None else f"`{name}` without quotes, a {type(value).__name__},"
-    typed = str(value if name is None else name.rpartition(".")[2]).strip().casefold()
+    name = getattr(value, "__name__", "").rpartition(".")[2]  # of a choice that was typed without quotes
+    found = f"`{name}` without quotes is a {type(value).__name__}," if name else f"`{value!r}` is"
+    typed = (name or str(value)).strip().casefold()
     meant = next((f" Did you mean `{choice!r}`?" for choice in choices if str(choice).casefold() == typed), "")
-    return f"{found} is not a possible answer.{meant} One of {', '.join(f'`{choice!r}`' for choice in choices)}."
+    return f"{found} not a possible answer.{meant} One of {', '.join(f'`{choice!r}`' for choice in choices)}."
 
 
 def stranger(id: str) -> str:

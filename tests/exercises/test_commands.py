@@ -155,8 +155,7 @@ def test_choices() -> None:
         ("03-a", 4, "`4` is not a possible answer. One of `1`, `2`."),  # the series knows the choices
         ("03-a", "2", "`'2'` is not a possible answer. Did you mean `2`?"),
         ("01-c", "Classic ", "Did you mean `'classic'`?"),
-        ("01-c", classic, "`taskref_edu.approaches.classic` without quotes, a module, is not a possible answer."),
-        ("01-c", classic, "Did you mean `'classic'`?"),
+        ("01-c", classic, "`classic` without quotes is a module, not a possible answer. Did you mean `'classic'`?"),
         ("05-a", {5}, "`{5}` is not a possible answer. One of `[5, 6, 7]`"),
     ],
 )
