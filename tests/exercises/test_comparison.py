@@ -171,6 +171,17 @@ def test_both_come_back_from_a_check_in_another_process() -> None:
     assert told(outcome.comparison) == [("≠", "", "handler(task)", "handler(task, queue, more)")]
 
 
+def test_all_predictions_are_shown__and_only_the_first_that_differs_is_told() -> None:
+    wrong = {"NO ACTION": ("unchanged", 0), "CASCADE": ("cleared", 3), "SET NULL": ("unchanged", 3)}
+    outcome = check_answer("7.3", f"def fates():\n    return {wrong!r}\n")
+    assert outcome.comparison is not None
+    assert told(outcome.comparison) == [
+        ("", "NO ACTION, the order", "unchanged", "unchanged"),
+        ("≠", "CASCADE, the order", "deleted", "cleared"),
+        ("≠", "SET NULL, the order", "not unchanged", "unchanged"),
+    ]
+
+
 QUICK = ("1.1", "4.1", "6.1", "9.2")
 COMPARING = [
     pytest.param(id, marks=[] if id in QUICK else pytest.mark.nightly)

@@ -137,6 +137,17 @@ def words_for(predict: Callable[[], Any], names: Iterable[str], words: Iterable[
     return said
 
 
+def predictions(said: Mapping[str, Any], seen: Mapping[str, Any], told: str) -> dict[str, Mapping[str, Any]]:
+    """For `CheckFailed(…, **predictions(…))`: each prediction beside what was seen.
+
+    Of those that differ only one is told, the one that the message explains: the others are worth another thought.
+    """
+    expected = {
+        name: value if name == told or said[name] == value else f"not {said[name]}" for name, value in seen.items()
+    }
+    return {"expected": expected, "found": {name: said[name] for name in seen}}
+
+
 def missing_key(name: Any, said: Mapping[Any, Any], names: Iterable[Any]) -> CheckFailed:
     """What to say of a dict without this key, beside the keys that it has in its place."""
     strange = [key for key in said if key not in names]

@@ -13,7 +13,7 @@ from sqlmodel import select
 
 from taskref_edu import Order, Task, TaskQueue, Worker, as_written, open_database, reading, writing
 from taskref_edu.errors import PayloadError
-from taskref_edu.exercises.catalog._answer_forms import words_for
+from taskref_edu.exercises.catalog._answer_forms import predictions, words_for
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 ANN, DELETED = 11, 13
@@ -94,8 +94,7 @@ def check_each_is_run(predict: Predict) -> None:
         count = "1 prediction differs" if len(differ) == 1 else f"{len(differ)} predictions differ"
         raise CheckFailed(
             f"`{name}`: you predicted `{said[name]}`; in fact {seen[name].how}. {count}.",
-            expected={name: seen[name].fate},
-            found={name: said[name]},
+            **predictions(said, {name: one.fate for name, one in seen.items()}, told=name),
         )
 
 

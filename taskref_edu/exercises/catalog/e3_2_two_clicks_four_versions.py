@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from taskref_edu import Order, TaskQueue, reading, writing
-from taskref_edu.exercises.catalog._answer_forms import words_for
+from taskref_edu.exercises.catalog._answer_forms import predictions, words_for
 from taskref_edu.exercises.catalog._clicks import one_live_payment, one_order
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
@@ -80,16 +80,17 @@ def check_a_word_for_each(predict: Predict) -> None:
 def check_each_is_explored(predict: Predict) -> None:
     """Two clicks on each version, in every interleaving of their statements, fared as predicted."""
     said = predict()
-    for version in VERSIONS:
-        name = version.__name__
-        found = explore([version, version], setup=one_order, invariant=one_live_payment, schema="as_written")
-        word, sentence = outcome_of(found)
-        if said[name] != word:
+    found = {
+        version.__name__: explore([version] * 2, setup=one_order, invariant=one_live_payment, schema="as_written")
+        for version in VERSIONS
+    }
+    seen = {name: outcome_of(one)[0] for name, one in found.items()}
+    for name, one in found.items():
+        if said[name] != seen[name]:
             raise CheckFailed(
-                f"`{name}`: you predicted `{said[name]}`; in fact, {sentence}.",
-                found,
-                expected={name: word},
-                found={name: said[name]},
+                f"`{name}`: you predicted `{said[name]}`; in fact, {outcome_of(one)[1]}.",
+                one,
+                **predictions(said, seen, told=name),
             )
 
 

@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from taskref_edu import Order, reading, writing
 from taskref_edu.approaches import as_written, classic, inverted
-from taskref_edu.exercises.catalog._answer_forms import missing_key
+from taskref_edu.exercises.catalog._answer_forms import missing_key, predictions
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 from taskref_edu.lab.shop import HOW, SIDES, Approach, How, Shop, add_orders, code_lines, live_payments, schema_of
@@ -138,20 +138,24 @@ def answers_of(verdict: Verdict) -> dict[int, tuple[str, str]]:
 
 
 def _compare(verdict: Verdict, place: int) -> None:
-    said, how = answers_of(verdict), HOW[place]
-    for claim, title in CLAIMS.items():
-        who, seen = run(claim, how)
-        if said[claim][place] != who:
+    how = HOW[place]
+    said = {claim: pair[place] for claim, pair in answers_of(verdict).items() if claim in CLAIMS}
+    found = {claim: run(claim, how) for claim in CLAIMS}
+    for claim, (who, seen) in found.items():
+        if said[claim] != who:
             rows = Table({"side": side, "seen": words} for side, words in seen.items())
             differing: list[Approach] = [
-                side for side in seen if (who in ("both", side)) != (said[claim][place] in ("both", side))
+                side for side in seen if (who in ("both", side)) != (said[claim] in ("both", side))
             ]
             raise CheckFailed(
-                f'Claim {claim} ({title}), {how}: you say "{said[claim][place]}", and the run says "{who}". '
+                f'Claim {claim} ({CLAIMS[claim]}), {how}: you say "{said[claim]}", and the run says "{who}". '
                 f"{differing[0].capitalize()}: {seen[differing[0]]}.",
                 rows,
-                expected={f"claim {claim}, {how}": who},
-                found={f"claim {claim}, {how}": said[claim][place]},
+                **predictions(
+                    {f"claim {one}, {how}": word for one, word in said.items()},
+                    {f"claim {one}, {how}": word for one, (word, _) in found.items()},
+                    told=f"claim {claim}, {how}",
+                ),
             )
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import Any
 
-from taskref_edu.exercises.catalog._answer_forms import missing_key
+from taskref_edu.exercises.catalog._answer_forms import missing_key, predictions
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 POLICIES = ("NO ACTION", "CASCADE", "SET NULL")
@@ -61,23 +61,22 @@ def prediction_of(predict: Predict) -> dict[str, Fate]:
 def check_the_order(predict: Predict) -> None:
     """The fate of the order under each policy is as predicted."""
     said = prediction_of(predict)
-    for policy in POLICIES:
-        (fate, deleted), refused = run(policy)
+    found = {policy: run(policy) for policy in POLICIES}
+    for policy, ((fate, deleted), refused) in found.items():
         if said[policy][0] != fate:
             raise CheckFailed(
                 f'Under {policy} you expect the order to be "{said[policy][0]}"; it was run, and it is "{fate}". '
                 f"{_meaning(policy)}",
                 _transcript(policy, fate, deleted, refused),
-                expected={f"{policy}, the order": fate},
-                found={f"{policy}, the order": said[policy][0]},
+                **_beside(said, found, policy, 0),
             )
 
 
 def check_the_prune(predict: Predict) -> None:
     """How many of the three tasks the prune deletes under each policy is as predicted."""
     said = prediction_of(predict)
-    for policy in POLICIES:
-        (fate, deleted), refused = run(policy)
+    found = {policy: run(policy) for policy in POLICIES}
+    for policy, ((fate, deleted), refused) in found.items():
         expected = said[policy][1]
         if expected != deleted:
             why = (
@@ -88,9 +87,18 @@ def check_the_prune(predict: Predict) -> None:
             raise CheckFailed(
                 f"Under {policy} you expect {expected} of {TASKS} tasks to go; it was run, and {deleted} went. {why}.",
                 _transcript(policy, fate, deleted, refused),
-                expected={f"{policy}, tasks deleted": deleted},
-                found={f"{policy}, tasks deleted": expected},
+                **_beside(said, found, policy, 1),
             )
+
+
+def _beside(
+    said: Mapping[str, Fate], found: Mapping[str, tuple[Fate, str | None]], told: str, place: int
+) -> dict[str, Mapping[str, Any]]:
+    """The predictions of the order's fates, or of how many tasks are deleted, beside what was seen."""
+    what = ("the order", "tasks deleted")[place]
+    guessed = {f"{policy}, {what}": fate[place] for policy, fate in said.items()}
+    seen = {f"{policy}, {what}": fate[place] for policy, (fate, _) in found.items()}
+    return predictions(guessed, seen, told=f"{told}, {what}")
 
 
 def _meaning(policy: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from inspect import getsource
 from typing import Any
 
-from taskref_edu.exercises.catalog._answer_forms import words_for
+from taskref_edu.exercises.catalog._answer_forms import predictions, words_for
 from taskref_edu.exercises.catalog._read_committed import Schedule, every_schedule
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
@@ -84,16 +84,14 @@ def check_a_word_for_each(predict: Predict) -> None:
 def check_each_is_run(predict: Predict) -> None:
     """Two clicks on each version, in every interleaving of their statements, fared as predicted."""
     said = predict()
-    for version in VERSIONS:
-        name = version.__name__
-        word, sentence, example = worst_of(every_schedule(version))
+    found = {version.__name__: worst_of(every_schedule(version)) for version in VERSIONS}
+    for name, (word, sentence, example) in found.items():
         if said[name] != word:
             lines = "\n".join(example.lines) if example else None
             raise CheckFailed(
                 f"`{name}`: you predicted `{said[name]}`; in fact, {sentence}.",
                 lines,
-                expected={name: word},
-                found={name: said[name]},
+                **predictions(said, {name: worst for name, (worst, _, _) in found.items()}, told=name),
             )
 
 
