@@ -15,10 +15,10 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Engine, Table, delete, exists, inspect, select, update
 from sqlalchemy.exc import NoReferenceError
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, Session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
-from sqlmodel import Session, SQLModel, col
+from sqlmodel import SQLModel, col
 
 from ..arguments import expect, expect_id, expect_name, short
 from ..clearing_trigger import trigger_exists

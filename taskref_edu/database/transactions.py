@@ -22,7 +22,7 @@ from .error_names import translated
 from .sqlite_engine import begin_with, expect_engine, file_of
 
 # What a verb runs in: the caller's session, or the driver's connection that a worker's thread keeps.
-Transaction = Session | sqlite3.Connection
+Transaction = SqlSession | sqlite3.Connection
 _REPEATABLE = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _SESSIONS = (sqlite3.Connection, SqlSession, scoped_session)  # what a verb can run in; the worker's own first
 
@@ -126,7 +126,7 @@ def reading_in(session: ReadSession) -> Iterator[Session]:
         raise
 
 
-def begin_if_the_driver_has_not(session: Session) -> None:
+def begin_if_the_driver_has_not(session: SqlSession) -> None:
     """Begin the transaction that a SAVEPOINT needs around it: call this before one.
 
     The session of another engine may leave BEGIN to SQLite's driver, which sends it before an INSERT, but not before a
@@ -150,7 +150,7 @@ def expect_session(session: Any) -> None:
 
 def refuse_reading(transaction: Transaction, verb: str) -> None:
     """Raise ReadOnlySession for a session of reading(), TypeError for anything but a session."""
-    if not isinstance(transaction, Session):
+    if not isinstance(transaction, SqlSession):
         expect_session(transaction)
     elif isinstance(transaction, ReadSession):
         raise ReadOnlySession(f"{verb} found a session of reading(): use `with writing(engine) as session`")

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
-from sqlmodel import Session
+from sqlalchemy.orm import Session
 
 from ..arguments import expect_name, short
 from ..errors import HandlerNotRun, PayloadError, UnknownType

@@ -30,7 +30,7 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlmodel import Session
+from sqlalchemy.orm import Session
 
 from ..arguments import LARGEST_ID
 from ..clearing_trigger import cleared_columns, drop_trigger

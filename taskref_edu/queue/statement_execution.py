@@ -19,8 +19,9 @@ from typing import Any
 
 from sqlalchemy import JSON, Insert
 from sqlalchemy import exc as sqlalchemy_errors
+from sqlalchemy.orm import Session
 from sqlalchemy.sql.selectable import ReturnsRows
-from sqlmodel import Session, UTCDateTime
+from sqlmodel import UTCDateTime
 
 from ..database.error_names import read_before_write
 from ..database.transactions import Transaction, begin_if_the_driver_has_not

@@ -16,9 +16,8 @@ from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.orm import Mapper, class_mapper
+from sqlalchemy.orm import Mapper, Session, class_mapper
 from sqlalchemy.orm.attributes import instance_dict, instance_state
-from sqlmodel import Session
 
 from ..arguments import LARGEST_ID, expect, expect_count, expect_name, expect_seconds, in_utc, short
 from ..database.commit_signal import notify_after_commit
@@ -216,7 +215,7 @@ class TaskQueue:
     def counts(self, session: Session) -> dict[TaskStatus, int]:
         """The number of tasks in each status, zeros included."""
         expect_session(session)
-        found = dict(map(tuple, session.execute(statements.COUNTS)))
+        found = {row[0]: row[1] for row in session.execute(statements.COUNTS)}
         return {status: found.get(status, 0) for status in TaskStatus}
 
     def next_due(self, session: Session) -> datetime | None:
