@@ -104,7 +104,7 @@ def foreign_object(name: SchemaName, dialect: Dialect, found: Iterable[tuple[str
     for kind, there in found:
         if there in ours:
             what = f"{'an' if kind == 'index' else 'a'} {kind} {there}"
-            remedy = "use another database, or a schema of its own on PostgreSQL (search_path)"
+            remedy = "use another database, or on PostgreSQL another schema (CREATE SCHEMA, and search_path in the URL)"
             if there not in names_of("queue", dialect):
                 remedy = f'open_database(…, schema="queue") works without {what}; or {remedy}'
             return f"it has {what} of another program, and no taskref_schema of ours: {remedy}; nothing was written"
@@ -119,7 +119,8 @@ def names_of(name: SchemaName, dialect: Dialect) -> set[str]:
 
 def create_schema(connection: Connection, name: SchemaName) -> None:
     """Create the tables, and what the schema `name` adds to them, in the caller's transaction."""
-    Base.metadata.create_all(connection, tables=tables_of(name))
+    # checkfirst would also find another program's table in a later schema of the search_path, and create none.
+    Base.metadata.create_all(connection, tables=tables_of(name), checkfirst=False)
     is_server = connection.dialect.name == "postgresql"
     schema = connection.scalar(select(func.current_schema())) if is_server else None
     for statement in _statements(name, connection.dialect, schema):

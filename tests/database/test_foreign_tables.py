@@ -6,10 +6,10 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, make_url, text
 from sqlmodel import select
 
-from taskref_edu import Task, TaskQueue, errors, open_database, reading, writing
+from taskref_edu import Task, TaskQueue, Worker, errors, open_database, reading, writing
 from taskref_edu.beyond import start_postgres
 from taskref_edu.cli.command import parser, run
 from taskref_edu.queue.repair import repair
@@ -91,6 +91,27 @@ def test_a_name_of_ours_that_is_taken_is_refused_before_anything_is_written(url:
     assert "nothing was written" in str(caught.value)
     assert tables(url) == there
     assert not file.exists() or file.read_bytes() == before
+
+
+@pytest.mark.xdist_group("postgresql")
+@pytest.mark.slow
+def test_beside_a_task_of_their_own_in_another_schema(postgresql_url: str) -> None:
+    url = start_postgres()
+    theirs(
+        url, "CREATE TABLE task (id INTEGER, title TEXT); INSERT INTO task VALUES (7, 'theirs'); CREATE SCHEMA queue"
+    )
+    ours = make_url(url).update_query_dict({"options": "-csearch_path=queue,public"})
+    engine = open_database(ours.render_as_string(hide_password=False), schema="queue")
+    queue = TaskQueue(engine)
+    queue.handler("work")(lambda task: None)
+    with writing(engine) as session:
+        queue.enqueue(session, "work")
+    assert Worker(queue).run_until_idle() == 1
+    with reading(engine) as session:
+        assert session.execute(text("SELECT * FROM public.task")).all() == [(7, "theirs")]
+        on_theirs = "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'public.task'::regclass"
+        assert session.execute(text(on_theirs)).scalar_one() == 0
+    engine.dispose()
 
 
 def test_a_database_whose_task_was_dropped_is_named(url: str) -> None:
