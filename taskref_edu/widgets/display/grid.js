@@ -33,7 +33,7 @@ class Grid extends Columns {
       const heading = HEADINGS[kind][name] ?? name;
       const cell = make("div", `taskref-c-${name}`, { role: "columnheader" }, heading);
       if (name === "arrow") cell.prepend(make("span", "taskref-word", {}, "its "));
-      if (name === "more") cell.setAttribute("aria-label", "details");
+      if (name === "more") cell.append(make("span", "taskref-unseen", {}, "details"));
       this.head.append(cell);
     }
     this.before = make("div", "", { role: "presentation" });
@@ -59,7 +59,8 @@ class Grid extends Columns {
       this.picture.running = null;
       this.picture.draw();
     });
-    this.root.append(make("label", "taskref-follow", {}, this.followed, "keep the running task in sight"));
+    this.follow = make("label", "taskref-follow", { hidden: "" }, this.followed, "keep the running task in sight");
+    this.root.append(this.follow);
   }
 
   // Messages
@@ -154,8 +155,11 @@ class Grid extends Columns {
 
   // The user looks at another place than the running task; in a list that shows all its rows there is none.
   stay() {
-    const scrolls = this.scroller.scrollHeight > this.scroller.clientHeight + 1;
-    if (scrolls) this.picture.tasks.followed.checked = false;
+    if (this.scrolls()) this.picture.tasks.followed.checked = false;
+  }
+
+  scrolls() {
+    return this.total + this.rowHeight > this.height + 1;
   }
 
   idAt(target) {
@@ -294,6 +298,7 @@ class Grid extends Columns {
     this.first = Math.max(0, this.placeAt(this.scrollTop) - OVERSCAN);
     this.last = Math.min(ids.length, this.placeAt(this.scrollTop + this.height) + 1 + OVERSCAN);
     this.atEnd = this.scrollTop + this.height >= this.total + this.rowHeight - 2;
+    if (this.follow) setOrRemove(this.follow, "hidden", this.scrolls() || this.picture.orders.scrolls() ? null : "");
     this.drawRows(ids.slice(this.first, this.last));
     this.before.style.height = `${this.top(this.first)}px`;
     this.after.style.height = `${Math.max(0, this.total - this.top(this.last))}px`;

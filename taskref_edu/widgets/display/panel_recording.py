@@ -64,14 +64,10 @@ class PanelRecording(dict[str, Any]):
         text = orjson.dumps({"seconds": seconds, "sides": sides}, default=str, option=orjson.OPT_NON_STR_KEYS)
         super().__init__(orjson.loads(text))
 
-    def html(self) -> str:
-        """The player with this run in it, as a self-contained page."""
+    def _repr_html_(self) -> str:
         place = f"taskref-recording-{secrets.token_hex(4)}"
         data = orjson.dumps(self).decode().replace("<", "\\u003c")  # text of a row cannot close the script element
         return (
             f"<div id='{place}'></div><style>{CSS}</style>"
             f"<script type='module'>{SCRIPT}\nplay(document.getElementById('{place}'), {data});</script>"
         )
-
-    def _repr_html_(self) -> str:
-        return self.html()

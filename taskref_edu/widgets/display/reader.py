@@ -73,9 +73,7 @@ class ChangeReader:
 
     def _version(self) -> int | None:
         """A number that changes with each commit of another connection, but not inside a transaction."""
-        if self._held is None:
-            return None
-        return self._read_version()
+        return None if self._held is None else self._read_version()
 
     def _check_file(self) -> None:
         found = self._file and identity_of(self._file)

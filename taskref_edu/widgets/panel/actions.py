@@ -19,7 +19,7 @@ from .conditions import SCENARIO_OVER, still_open
 from .controls import BUTTONS
 from .offers import NO_ORDER, NO_SCENARIO
 from .order_actions import ON_ALL, ON_ORDERS
-from .scenarios import SCENARIOS, Act, ScenarioPlayer
+from .scenarios import SCENARIOS, Act, Counts, ScenarioPlayer
 from .side import Name, Side
 from .worker_actions import NO_THREAD, ON_WORKERS
 
@@ -57,9 +57,9 @@ class PanelActions:
             "new_order": partial(self._on_each, self._new_order),
             "storm": self._start_storm,
             "run": lambda: self.run(self.scenario),
-            "next": self._next,
-            "play": self._play,
-            "end": self._leave_scenario,
+            "next": partial(self._in_scenario, self._next),
+            "play": partial(self._in_scenario, ScenarioPlayer.play),
+            "end": partial(self._in_scenario, self._leave),
             "start_over": self._start_over,
             **{name: partial(self._on_order, name) for name in ON_ORDERS},
             **{name: partial(self._on_each, partial(_on_all, name)) for name in ON_ALL},
@@ -107,8 +107,8 @@ class PanelActions:
             self.selected = order
         for name, value in fields.items() if isinstance(fields, dict) else ():
             self._set(name, value)
-        if (name := content.get("click")) in self._acts:
-            self.click(str(name))
+        if isinstance(name := content.get("click"), str) and name in self._acts:
+            self.click(name)
         elif type(number) is int and self.player is not None:
             self.player.guess(number)
 
@@ -127,8 +127,7 @@ class PanelActions:
 
     def run(self, scenario: str) -> None:
         """Start a scenario. ValueError, with the list, if there is none of this name."""
-        counts = lambda: {side.name: side.counts() for side in self.sides}  # noqa: E731
-        player = ScenarioPlayer(scenario, self._act_in_scenario, self.still_open, counts)
+        player = ScenarioPlayer(scenario, self._act_in_scenario, self.still_open, self._counts)
         if any(worker.status.state not in NO_THREAD for side in self.sides for worker in side.pool.workers):
             self.click("stop")  # only the scenario's steps may start tasks
         self._restore()
@@ -208,16 +207,20 @@ class PanelActions:
             side.storming = False
         self.say(_together(said))
 
-    def _next(self) -> None:
-        if (player := self._current_player()) is not None and (answer := player.next()) is not None:
-            self._not_yet = answer if player.waits_for else ""
-            self.say(answer)
-        self._hurry()
-
-    def _current_player(self) -> ScenarioPlayer | None:
+    def _in_scenario(self, act: Callable[[ScenarioPlayer], None]) -> None:
         if self.player is None:
             self.say(NO_SCENARIO)
-        return self.player
+        else:
+            act(self.player)
+            self._hurry()
+
+    def _next(self, player: ScenarioPlayer) -> None:
+        if (answer := player.next()) is not None:
+            self._not_yet = answer if player.waits_for else ""
+            self.say(answer)
+
+    def _counts(self) -> Counts:
+        return {side.name: side.counts() for side in self.sides}
 
     def _act_in_scenario(self, act: Act) -> None:
         if self.about is not None:
@@ -225,16 +228,10 @@ class PanelActions:
         self.act(act)
         self.about = self.selected
 
-    def _leave_scenario(self) -> None:
-        if self._current_player() is not None:
-            self.player = None
-            self._restore()
-            self.say("scenario: left")
-
-    def _play(self) -> None:
-        if (player := self._current_player()) is not None:
-            player.play()
-            self._hurry()
+    def _leave(self, _player: ScenarioPlayer) -> None:
+        self.player = None
+        self._restore()
+        self.say("scenario: left")
 
     def _restore(self) -> None:
         before, self._before_scenario = self._before_scenario, {}

@@ -90,9 +90,6 @@ class Until:
         return f'not waited yet: write `await panel.until("{self._condition}")`'
 
     def __await__(self) -> Generator[Any, None, None]:
-        return self._wait().__await__()
-
-    async def _wait(self) -> None:
         end = time.monotonic() + self._timeout
         while (left := self._still_open()) is not None:
             if time.monotonic() >= end:
@@ -100,4 +97,4 @@ class Until:
                     f"{self._condition!r} is not true after {self._timeout:g} s: {left}; "
                     "is the worker started, and does nothing hold it up?"
                 )
-            await asyncio.sleep(EVERY)
+            yield from asyncio.sleep(EVERY).__await__()

@@ -191,7 +191,7 @@ class Panel:
         self._show_state()
 
     def _has_changes(self) -> bool:
-        return any(view.has_changes() for view in self.views)
+        return any(view.reader.has_changes() for view in self.views)
 
     def _select_one(self) -> None:
         rows = self.views[-1].rows
@@ -249,10 +249,11 @@ class Panel:
 
     def _orders(self) -> list[list[Any]]:
         rows, selected = self.views[-1].rows, self._actions.selected
-        found = [[order.id, f"{order.id} ({shorten(order.customer, 20)})"] for order in rows.newest_orders(OFFERED)]
-        if selected is not None and selected not in [number for number, _ in found]:
-            found.insert(0, [selected, str(selected)])
-        return found
+        offered = {order.id: order for order in rows.newest_orders(OFFERED)}
+        if selected is not None and selected not in offered:
+            offered = {selected: rows.order(selected)} | offered
+        names = {number: f" ({shorten(order.customer, 20)})" if order else "" for number, order in offered.items()}
+        return [[number, f"{number}{name}"] for number, name in names.items()]
 
     def _show_lens(self) -> None:
         seen = [side.seen for side in self._sides]

@@ -64,18 +64,11 @@ _FOUND = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="u
 SCENARIOS = TypeAdapter(dict[str, Scenario]).validate_python(_FOUND)
 
 
-def scenario(name: str) -> Scenario:
-    """The scenario; ValueError that lists the known ones if there is none of that name."""
-    if name not in SCENARIOS:
-        raise ValueError(f"scenario {name!r} found; one of {', '.join(SCENARIOS)} expected")
-    return SCENARIOS[name]
-
-
 class ScenarioPlayer:
     """One scenario on one panel; `shown` is what the learner sees of it.
 
     act(act) executes one action of a step; still_open(condition) returns why a condition is not met, or None;
-    counts() returns the counts of each side.
+    counts() returns the counts of each side. Raises ValueError, with the list, if there is no scenario of this name.
     """
 
     def __init__(
@@ -85,8 +78,10 @@ class ScenarioPlayer:
         still_open: Callable[[str], str | None],
         counts: Callable[[], Counts],
     ) -> None:
+        if name not in SCENARIOS:
+            raise ValueError(f"scenario {name!r} found; one of {', '.join(SCENARIOS)} expected")
         self.name = name
-        self._steps, self._rule = scenario(name).steps, scenario(name).rule
+        self._steps, self._rule = SCENARIOS[name].steps, SCENARIOS[name].rule
         self._act, self._still_open, self._counts = act, still_open, counts
         self._lock = threading.RLock()  # Next is called on any thread, check() by the watcher
         self._number = 0  # of the step that is shown

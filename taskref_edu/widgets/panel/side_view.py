@@ -34,17 +34,13 @@ class SideView:
         self.timeline = side.timeline
         self.picture = self.box = Picture(side.name, TITLES[side.name])
         self.box.add_class("taskref-side")
-        self._reader = ChangeReader(side.queue)
+        self.reader = ChangeReader(side.queue)
         self._messenger = Messenger(self.picture, side.name, self.timeline, self.worker, every)
         self.recorder = PanelRecorder(side.name)
-        self._every = EVERY_POLL if self._reader.polls else 0.0
+        self._every = EVERY_POLL if self.reader.polls else 0.0
         self._looked_at: float | None = None
         self._trouble: Exception | None = None
         self._first = True
-
-    def has_changes(self) -> bool:
-        """Whether there was a commit since the last read; costs almost nothing."""
-        return self._reader.has_changes()
 
     def refresh(self) -> None:
         """Show the present state. Raises the error of reading it."""
@@ -65,7 +61,7 @@ class SideView:
     def close(self) -> None:
         """Show the last state, and release the connections. A reloaded page still gets that state."""
         self._look()
-        self._reader.close()
+        self.reader.close()
         self._messenger.end()
         self.picture.on_msg(lambda *_: self._messenger.tell())
 
@@ -75,7 +71,7 @@ class SideView:
         # Before the rows: otherwise a worker could be shown with a task that the rows still show as pending.
         new_workers = self.worker.look(self.side.pool.workers)
         try:
-            found, self._trouble = self._reader.changed_rows(before), None
+            found, self._trouble = self.reader.changed_rows(before), None
         except Exception as error:  # for the status line; the workers' states are shown nevertheless
             self._trouble = error
         if found is not None and found != before:

@@ -77,8 +77,9 @@ class WorkerPool:
     @property
     def toggle(self) -> str:
         """The verb that comes next: start, pause or resume."""
-        next_verbs = {"started": "pause", "paused": "resume"}
-        return "start" if self._resting() else next_verbs.get(self.state, "start")
+        if self.state == "paused":
+            return "resume"
+        return "pause" if self.state == "started" and self.is_running else "start"
 
     @property
     def is_running(self) -> bool:
@@ -113,9 +114,12 @@ class WorkerPool:
 
     @_verb
     def resume(self) -> str:
-        """Let paused workers claim tasks again."""
+        """Let paused workers claim tasks again, and start one that was added meanwhile."""
         for worker in self._running():
             worker.resume()
+        for worker in self._resting():
+            if worker.end is None:
+                worker.start()
         return self._both("resumed")
 
     @_verb
@@ -167,7 +171,7 @@ class WorkerPool:
         return f"worker: stands still with task {task.id}; another one may have it after the lease"
 
     def set_count(self, count: int) -> str:
-        """Set the number of workers, 1 or 2; a second one starts if the first runs, and ends after its present task."""
+        """Set the number of workers, 1 or 2; a second one starts if the first claims tasks."""
         with self._lock:
             if len(self.workers) == count:
                 return f"workers: {count}"
@@ -177,9 +181,9 @@ class WorkerPool:
                 self._former.append(former)
                 former.stop(timeout=0)
                 return "workers: 1; the other one ends after its task"
-            second, running = self._hire(2), bool(self._running())
+            second, claims = self._hire(2), self.state == "started"
             self.workers = [*self.workers, second]
-            if running and not self._closed:
+            if claims and not self._closed:
                 second.start()
             return "workers: 2"
 

@@ -287,6 +287,21 @@ def test_two_workers_run_two_tasks_at_a_time__then_one(open_panel: OpenPanel):
     until(lambda: not [thread for thread in threading.enumerate() if thread.name == "inverted worker 2"])
 
 
+def test_a_second_worker_while_paused_claims_nothing_until_resume(open_panel: OpenPanel):
+    hand = open_panel(seconds=60)
+    hand.click("start", "worker: started")
+    hand.click("pause")
+    until(lambda: hand.worker() == "‖ paused")
+    hand.panel.set(workers=2)
+    hand.pay_new_orders(2)
+    until(lambda: hand.panel.controls.state["toggle"] == "resume")
+    hand.click("start", "paused: press Resume")
+    time.sleep(0.3)
+    assert statuses(hand) == ["pending"] * 2
+    hand.click("resume", "workers: resumed")
+    until(lambda: statuses(hand) == ["running"] * 2)
+
+
 @pytest.mark.parametrize("name", ["start", "step"])
 def test_clicks_from_many_threads_start_one_thread(open_panel: OpenPanel, name: str, capfd: pytest.CaptureFixture[str]):
     hand = open_panel(seconds=60)

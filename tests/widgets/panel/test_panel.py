@@ -287,7 +287,7 @@ def test_a_recording_is_plain_data_that_begins_with_everything(open_panel: OpenP
     assert json.loads(json.dumps(recording)) == recording
     assert len(first["told"]["orders"]) == 1
     assert recording["seconds"] >= last["at"]
-    assert "</script><b>" not in recording.html()
+    assert "</script><b>" not in recording._repr_html_()
     with writing(database) as session:
         session.add_all([Order(customer="Ada", amount=5) for _ in range(400)])
     until(lambda: len(hand.panel.views[0].rows.orders) > 400)
@@ -296,7 +296,8 @@ def test_a_recording_is_plain_data_that_begins_with_everything(open_panel: OpenP
 
 
 @pytest.mark.parametrize(
-    "content", [{"click": "no such button"}, {"select": "1"}, {"set": {"seconds": "x"}}, {"guess": -1}, {"set": 3}]
+    "content",
+    [{"click": "no such button"}, {"click": []}, {"select": "1"}, {"set": {"seconds": "x"}}, {"guess": -1}, {"set": 3}],
 )
 def test_a_message_that_makes_no_sense_is_left_alone(open_panel: OpenPanel, content: dict[str, object]):
     hand = open_panel()
