@@ -22,30 +22,15 @@ PACKAGE = __name__.partition(".")[0]
 MODULES = {
     f"{PACKAGE}.{former}": f"{PACKAGE}.{present}"
     for former, present in {
-        "approaches.installing": "approaches.reference_setup",
-        "approaches.procrastinate": "beyond.procrastinate_inverted",
-        "approaches.procrastinate_lease": "beyond.procrastinate_lease",
-        "approaches.procrastinate_schema": "beyond.procrastinate_schema",
-        "approaches.reference": "approaches.task_reference",
-        "exercises.cells": "exercises.cell_parsing",
-        "exercises.checking": "exercises.check",
         "exercises.declaring": "exercises.exercise",
-        "exercises.files": "exercises.notebook_files",
-        "exercises.guesses": "exercises.predictions",
-        "exercises.learner": "exercises.commands",
         "lab.beyond": "beyond.experiments",
         "lab.crash": "lab.explorer.explore_crashes",
         "lab.errors": "lab.explorer.errors",
         "lab.found": "lab.explorer.result",
-        "lab.race": "lab.explorer.explore",
         "lab.real_connections": "lab.explorer.explore",
         "lab.scenery": "lab.example_models",
         "lab.worker_processes": "beyond.worker_processes",
-        "pauses": "worker.database_backoff",
-        "payload": "queue.payload",
-        "postgres": "beyond.embedded_postgresql",
         "running": "queue.running_task",
-        "statements": "queue.statements",
     }.items()
 }
 # present module and former name -> present name

@@ -30,30 +30,7 @@ from ..errors import CannotOpen, MissingExtra, install_line
 OVERRIDE = "TEST_DATABASE_URL"
 PREFIX = "taskref-pg-"  # followed by the id of the process to which the server belongs
 _lock = threading.Lock()
-_shared: EmbeddedServer | None = None
-
-
-class EmbeddedServer:
-    """A PostgreSQL server on data of its own, removed at exit; stop() and start() simulate a failure."""
-
-    def __init__(self) -> None:
-        # Not below root's home folder, because root's server runs as another user; short, because a socket's path is
-        # limited.
-        folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
-        self._server = _wheel().get_server(folder, cleanup_mode="delete")
-        self.url: str = self._server.get_uri(driver="psycopg")
-
-    def start(self) -> None:
-        """Start it again, with the same data and URL."""
-        self._server.start()
-
-    def stop(self) -> None:
-        """Stop it; connections break, committed data stays."""
-        self._server.stop()
-
-    def close(self) -> None:
-        """Stop it now instead of at exit, and remove its data."""
-        self._server.cleanup()
+_shared: Any = None
 
 
 def start_postgres() -> str:
@@ -68,8 +45,16 @@ def start_postgres() -> str:
     with _lock:
         if _shared is None:
             _remove_orphans()
-            _shared = EmbeddedServer()
-    return _create_database(_shared.url, drop=False)
+            _shared = new_server()
+    return _create_database(_shared.get_uri(driver="psycopg"), drop=False)
+
+
+def new_server() -> Any:
+    """A server on data of its own, as the wheel's object: stop(), start() with the same data, cleanup(), as at exit."""
+    # Not below root's home folder, because root's server runs as another user; short, because a socket's path is
+    # limited.
+    folder = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
+    return _wheel().get_server(folder, cleanup_mode="delete")
 
 
 def _remove_orphans() -> None:

@@ -27,7 +27,6 @@ from sqlmodel import col, select
 
 from ..database.opening import open_database
 from ..database.transactions import reading, writing
-from ..errors import TaskrefError
 from .experiments import Unavailable
 
 PROCESS_TIMEOUT = 30.0  # seconds
@@ -80,10 +79,6 @@ async def finish_job(*arguments, **named):
 procrastinate.completing, queue.job_manager.finish_job = completing, finish_job
 """
 _running: list[WorkerProcesses] = []
-
-
-class NotInTime(TaskrefError):
-    """The workers did not do in time what was waited for; the message has the end of their logs."""
 
 
 class WorkerProcesses:
@@ -225,7 +220,7 @@ class WorkerProcesses:
         while not there():
             if time.monotonic() > deadline:
                 logs = "\n".join(f"{letter}: {self._log(letter)[-600:]}" for letter in self.processes)
-                raise NotInTime(
+                raise TimeoutError(
                     f"{what}: not within {PROCESS_TIMEOUT:.0f} seconds; the workers' logs end with:\n{logs}"
                 )
             time.sleep(0.01)

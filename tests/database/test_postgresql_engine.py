@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlmodel import Session, select
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, Worker, errors, inverted, open_database, reading, writing
-from taskref_edu.beyond.embedded_postgresql import EmbeddedServer, start_postgres
+from taskref_edu.beyond.embedded_postgresql import new_server, start_postgres
 from taskref_edu.queue.running_task import RunningTask
 from tests.conftest import claim, in_transaction, new_orders, until
 
@@ -39,11 +40,15 @@ def fresh(postgresql_url: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(postgresql_url: str) -> Iterator[EmbeddedServer]:
+def server(postgresql_url: str) -> Iterator[Any]:
     """A server of our own, to be stopped and started."""
-    server = EmbeddedServer()
+    server = new_server()
     yield server
-    server.close()
+    server.cleanup()
+
+
+def url_of(server: Any) -> str:
+    return server.get_uri(driver="psycopg")
 
 
 def changed(url: str, **parts: object) -> str:
@@ -104,10 +109,10 @@ class TestOpening:
         engine.dispose()
 
     @pytest.mark.nightly
-    def test_a_wrong_password_is_named_and_not_shown(self, server: EmbeddedServer) -> None:
-        rules = Path(str(make_url(server.url).query["host"])) / "pg_hba.conf"
+    def test_a_wrong_password_is_named_and_not_shown(self, server: Any) -> None:
+        rules = Path(str(make_url(url_of(server)).query["host"])) / "pg_hba.conf"
         rules.write_text("local all ann scram-sha-256\n" + rules.read_text())
-        admin = create_engine(server.url)
+        admin = create_engine(url_of(server))
         with admin.begin() as connection:
             for statement in ("CREATE ROLE ann LOGIN PASSWORD 'right'", "SELECT pg_reload_conf()"):
                 connection.execute(text(statement))
@@ -115,7 +120,7 @@ class TestOpening:
         with pytest.raises(
             errors.ServerNotReached, match=r"password authentication failed.*: correct user and"
         ) as found:
-            until(lambda: open_database(changed(server.url, username="ann", password="wr0ng")))
+            until(lambda: open_database(changed(url_of(server), username="ann", password="wr0ng")))
         assert "wr0ng" not in str(found.value)
 
     def test_a_user_who_may_not_create_the_tables_is_named(self, engine: Engine, fresh: str) -> None:
@@ -216,20 +221,18 @@ class TestConnectionLost:
         assert sum(killed) >= 2
 
 
-def crash(server: EmbeddedServer) -> None:
+def crash(server: Any) -> None:
     """End the server without letting it write anything more; what it finds at its next start is its log."""
-    folder = Path(str(make_url(server.url).query["host"]))
+    folder = Path(str(make_url(url_of(server)).query["host"]))
     os.kill(int((folder / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
     until(lambda: not (folder / "postmaster.pid").exists())
 
 
 @pytest.mark.fault
 class TestServerDown:
-    @pytest.mark.parametrize("end", [EmbeddedServer.stop, crash], ids=["stopped", "crashed"])
-    def test_workers_say_so_come_back_and_nothing_is_lost(
-        self, server: EmbeddedServer, end: Callable[[EmbeddedServer], None]
-    ) -> None:
-        engine = open_database(server.url)
+    @pytest.mark.parametrize("end", [lambda server: server.stop(), crash], ids=["stopped", "crashed"])
+    def test_workers_say_so_come_back_and_nothing_is_lost(self, server: Any, end: Callable[[Any], None]) -> None:
+        engine = open_database(url_of(server))
         in_transaction(engine, lambda session: session.execute(text("TRUNCATE orders, task")))
         queue = TaskQueue(engine, lease=10.0, backoff=0.01)
         orders = new_orders(engine, 20)
@@ -262,8 +265,8 @@ class TestServerDown:
             assert {(order.amount, order.processing_task_id) for order in found} == {(101, None)}, "each once"
         engine.dispose()
 
-    def test_an_idle_worker_says_when_it_tries_again(self, server: EmbeddedServer) -> None:
-        engine = open_database(server.url)
+    def test_an_idle_worker_says_when_it_tries_again(self, server: Any) -> None:
+        engine = open_database(url_of(server))
         with Worker(TaskQueue(engine)) as worker:
             until(lambda: worker.status.state == "idle")
             server.stop()
