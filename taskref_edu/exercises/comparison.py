@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import date
 from difflib import SequenceMatcher
 from html import escape
 from itertools import zip_longest
 from typing import Any
+from unicodedata import normalize
 
 from sqlalchemy import inspect
 
@@ -168,8 +170,8 @@ def _row(label: str, expected: Any, found: Any) -> Row:
         differs = bool(expected != found)
     except Exception:  # whatever the answer returned may refuse to be compared
         differs = True
-    if differs and left == right:  # 11 and "11"
-        left, right = _safe_repr(expected), _safe_repr(found)
+    if differs and normalize("NFKC", left) == normalize("NFKC", right):  # 11 and "11"; ï as one character and as two
+        left, right = _spelt(expected), _spelt(found)
     start = _first_difference(left, right)
     return Row(label, _cut(left, start), _cut(right, start), differs)
 
@@ -180,6 +182,8 @@ def _text(value: object) -> str:
     if isinstance(value, str):
         text = str(value)  # an enum's value, too
         return text if text.strip() == text and text.isprintable() and text else repr(text)
+    if isinstance(value, date):  # and a datetime
+        return str(value)
     if isinstance(value, SQLModel) and (name := _row_name(value)):
         return name
     return _safe_repr(value)
@@ -196,6 +200,11 @@ def _safe_repr(value: object) -> str:
         return repr(value)
     except Exception:
         return _unreadable(value)
+
+
+def _spelt(value: object) -> str:
+    text = _safe_repr(value)
+    return text if text.isascii() else ascii(text)[1:-1]
 
 
 def _unreadable(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -27,6 +28,14 @@ def test_two_values() -> None:
 def test_values_that_look_alike_show_their_types() -> None:
     assert told(compare(11, "11")) == [("≠", "", "11", "'11'")]
     assert told(compare("cancelled", "cancelled ")) == [("≠", "", "cancelled", "'cancelled '")]
+    assert told(compare("na\u00efve", "nai\u0308ve")) == [("≠", "", r"'na\xefve'", r"'nai\u0308ve'")]
+
+
+def test_times_are_shown_whole() -> None:
+    noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
+    late = noon + timedelta(microseconds=1)
+    assert told(compare(noon, late)) == [("≠", "", "2026-01-02 12:00:00+00:00", "2026-01-02 12:00:00.000001+00:00")]
+    assert told(compare(noon.date(), "2026-01-02")) == [("≠", "", "datetime.date(2026, 1, 2)", "'2026-01-02'")]
 
 
 def test_mappings_are_compared_key_by_key_and_inside() -> None:
