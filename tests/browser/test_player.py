@@ -138,6 +138,14 @@ def test_a_game_goes_on_when_its_kernel_was_restarted(canvas: Page) -> None:
     expect(canvas.locator(f"{NAME} [role=option]")).to_have_count(36)
 
 
+def test_crashes_of_several_actors_are_grouped_by_outcome__the_broken_first(canvas: Page) -> None:
+    show(canvas, element(recorded("crash_two")))
+    heads = canvas.locator(f"{NAME} .gh").all_inner_texts()
+    assert heads == ["✕ 2 break a crash in each", "● 10 hold a crash in each"]
+    outcomes = canvas.evaluate(f"{PLAYER}.rec.list.map((run) => run.out)")
+    assert outcomes == ["bad"] * 2 + ["good"] * 10, "so the arrow keys go through one group after the other"
+
+
 def test_who_has_to_wait_is_told__and_nothing_moves(canvas: Page) -> None:
     show(canvas, element(recorded("race"), game=True))
     play(canvas, "ABBBA")

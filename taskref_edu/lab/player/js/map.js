@@ -16,7 +16,7 @@ class ScheduleMap {
     const key = playing ? `${game.found.size} ${game.path}` : "watch";
     if (key !== this.key) {
       this.key = key;
-      this.el.replaceChildren(...(hidden ? this.unknown() : rec.crashes ? this.points() : this.groups()));
+      this.el.replaceChildren(...(hidden ? this.unknown() : this.inSteps ? this.points() : this.groups()));
       const label = hidden
         ? "the schedules that you have played"
         : "all schedules. Arrow up and down open another one.";
@@ -31,23 +31,29 @@ class ScheduleMap {
     else this.el.removeAttribute("aria-activedescendant");
   }
 
+  // Whether each crash point of the only actor stands at its step; everything else is grouped by its outcome.
+  get inSteps() {
+    const { rec } = this.player;
+    return rec.crashes && rec.letters.length === 1;
+  }
+
   groups() {
     return ["bad", "err", "good"].flatMap((out) => {
       const runs = this.player.rec.list.filter((run) => run.out === out);
       if (!runs.length) return [];
       const total = runs.reduce((sum, run) => sum + run.n, 0);
-      const few = runs[0].sw;
-      const most = runs.at(-1).sw;
-      const ways = total > runs.length ? `${plural(runs.length, "way")} to end, ` : "";
-      const range = few < most ? `${few}–${most}` : few;
       const title = `${ICON[out]} ${number(total)} ${WORD[out][total === 1 ? 0 : 1]}`;
-      return this.group(
-        out,
-        title,
-        `${ways}${range} ${most === 1 ? "switch: one after the other" : "switches"}`,
-        this.body(runs),
-      );
+      return this.group(out, title, this.more(runs, total), this.body(runs));
     });
+  }
+
+  more(runs, total) {
+    if (this.player.rec.crashes) return "a crash in each";
+    const few = runs[0].sw;
+    const most = runs.at(-1).sw;
+    const ways = total > runs.length ? `${plural(runs.length, "way")} to end, ` : "";
+    const range = few < most ? `${few}–${most}` : few;
+    return `${ways}${range} ${most === 1 ? "switch: one after the other" : "switches"}`;
   }
 
   body(runs) {
@@ -59,9 +65,7 @@ class ScheduleMap {
   }
 
   points() {
-    const { rec } = this.player;
-    const title = rec.letters.length === 1 ? "Killed just before step" : "Each crash point in each schedule";
-    return [this.group("none", title, "", this.body(rec.list))];
+    return [this.group("none", "Killed just before step", "", this.body(this.player.rec.list))];
   }
 
   // Before the learner has broken it: what was played, and a blank for each of the others.

@@ -9,7 +9,10 @@ class Recording {
     this.captions = this.options?.captions || {};
     this.crashes = this.kind === "crashes";
     this.list = this.runs.map(({ s, n }) => ({ ...this.ended(s), n: n || 1 }));
-    if (!this.crashes)
+    if (this.crashes) {
+      // One actor's crash points stand in the sequence of its steps.
+      if (this.letters.length > 1) this.list.sort((a, b) => RANK[a.out] - RANK[b.out]);
+    } else
       this.list.sort(
         (a, b) => RANK[a.out] - RANK[b.out] || a.sw - b.sw || a.s.length - b.s.length || (a.s < b.s ? -1 : 1),
       );
