@@ -31,6 +31,7 @@ ENDING = (
     *((signal, name) for name in ("pthread_kill", "raise_signal")),
 )
 BY_PROCESS = ("os.kill", "os.killpg")  # of these, only a signal for this process
+_errors: list[Callable[[str], BaseException]] = []  # what the open blocks of process_kept() raise, innermost last
 
 
 @contextlib.contextmanager
@@ -45,19 +46,21 @@ def process_kept(error: Callable[[str], BaseException]) -> Iterator[None]:
         @functools.wraps(call)
         def instead(*arguments: Any, **named: Any) -> Any:
             caller = sys._getframe(1).f_globals.get("__name__", "").partition(".")[0]
-            free = os.getpid() != process or caller in (PACKAGE, "ipykernel")
+            free = not _errors or os.getpid() != process or caller in (PACKAGE, "ipykernel")
             if free or (name in BY_PROCESS and not _is_for_us(*arguments)):
                 return call(*arguments, **named)
-            raise error(name)
+            raise _errors[-1](name)
 
         return instead
 
     known = [(module, name, getattr(module, name)) for module, name in ENDING if hasattr(module, name)]
+    _errors.append(error)
     try:
         for module, name, call in known:
             setattr(module, name, guarded(f"{module.__name__}.{name}", call))
         yield
     finally:
+        _errors.pop()
         for module, name, call in known:
             setattr(module, name, call)
 

@@ -10,8 +10,9 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import make_transient_to_detached
 from sqlmodel import Session, col, select
 
-from taskref_edu import Order, Task, TaskQueue, inverted, open_database, reading, writing
-from taskref_edu.exercises.catalog._clicks import is_locked
+from taskref_edu import Order, Task, TaskQueue, inverted, writing
+from taskref_edu.exercises.catalog._clicks import bring_to, is_locked
+from taskref_edu.exercises.catalog._worlds import opened
 from taskref_edu.models import LIVE, TaskStatus
 
 ORDER = 7
@@ -22,11 +23,8 @@ Transaction = Callable[[Engine], AbstractContextManager[Session]]
 @contextmanager
 def shop() -> Iterator[tuple[Engine, TaskQueue]]:
     """An empty database, as the inverted approach has it."""
-    engine = open_database(schema="inverted")
-    try:
+    with opened() as engine:
         yield engine, TaskQueue(engine)
-    finally:
-        engine.dispose()
 
 
 def order_with_payment(engine: Engine, id: int, status: TaskStatus = TaskStatus.PENDING) -> int:
@@ -38,30 +36,14 @@ def order_with_payment(engine: Engine, id: int, status: TaskStatus = TaskStatus.
         task_id = inverted.enqueue_payment(session, queue, order).id or 0
         if status == TaskStatus.CANCELLED:
             queue.cancel(session, task_id)
-        elif status != TaskStatus.PENDING:
+        else:
             bring_to(session, queue, status)
     return task_id
-
-
-def bring_to(session: Session, queue: TaskQueue, status: TaskStatus) -> None:
-    """Claim the oldest task, and take it on to running, succeeded or failed."""
-    task = queue.claim(session)
-    assert task is not None
-    if status == TaskStatus.SUCCEEDED:
-        queue.complete(session, task)
-    elif status == TaskStatus.FAILED:
-        queue.fail(session, task, "card refused", retry=False)
 
 
 def pay_again(session: Session, queue: TaskQueue) -> int:
     """A further payment of the order; the task's id."""
     return inverted.enqueue_payment(session, queue, session.get_one(Order, ORDER)).id or 0
-
-
-def read(engine: Engine, id: int = ORDER) -> Order:
-    """The order, as the page that shows the button has read it."""
-    with reading(engine) as session:
-        return session.get_one(Order, id)
 
 
 # The exploration: task 1 pays order 7

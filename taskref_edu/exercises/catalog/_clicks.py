@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
+from taskref_edu import Order, Task, TaskQueue, reading, writing
 from taskref_edu.errors import DatabaseLocked
+from taskref_edu.exercises.catalog._worlds import opened
 from taskref_edu.exercises.exercise import CheckFailed
 from taskref_edu.lab import explore
 from taskref_edu.lab.explorer.errors import ActorNeverEnds
@@ -35,20 +36,17 @@ def one_order(engine: Engine) -> None:
 @contextmanager
 def shop() -> Iterator[tuple[Engine, TaskQueue]]:
     """Orders 7 and 8, and nothing in process."""
-    engine = open_database(schema="inverted")
-    try:
+    with opened() as engine:
         one_order(engine)
         with writing(engine) as session:
             session.add(Order(id=8, customer="Bob", amount=900))
         yield engine, TaskQueue(engine)
-    finally:
-        engine.dispose()
 
 
-def seen(engine: Engine) -> Order:
-    """Order 7 as it is now, read in a transaction that is over."""
+def seen(engine: Engine, id: int = ORDER) -> Order:
+    """The order as it is now, read in a transaction that is over."""
     with reading(engine) as session:
-        return session.get_one(Order, ORDER)
+        return session.get_one(Order, id)
 
 
 def live_payments(session: Session) -> list[int]:
@@ -64,7 +62,7 @@ def one_live_payment(session: Session) -> list[str]:
 
 
 def bring_to(session: Session, queue: TaskQueue, status: TaskStatus) -> None:
-    """Take the only pending task to this status, by the queue's own verbs."""
+    """Take the oldest pending task to this status, by the queue's own verbs."""
     if status == TaskStatus.PENDING:
         return
     if status == TaskStatus.CANCELLED:

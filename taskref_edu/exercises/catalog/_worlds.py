@@ -7,6 +7,7 @@ first in which an answer is wrong is made smaller still, so that a learner reads
 from __future__ import annotations
 
 import json
+import logging
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -65,11 +66,11 @@ def _cell(value: Any) -> str:
     return "NULL" if value is None else json.dumps(value) if isinstance(value, dict | list) else str(value)
 
 
-def some_time(dice: random.Random, around: datetime = NOW) -> datetime:
-    """A time near this one: long before or after, a microsecond away, or exactly then."""
+def some_time(dice: random.Random) -> datetime:
+    """A time near NOW: long before or after, a microsecond away, or exactly then."""
     days = timedelta(days=dice.uniform(-9, 9))
     steps = [timedelta(0), timedelta(microseconds=1), -timedelta(microseconds=1), timedelta(seconds=20), days, days]
-    return around + dice.choice(steps)
+    return NOW + dice.choice(steps)
 
 
 def task_row(dice: random.Random, id: int, **given: Any) -> Row:
@@ -108,8 +109,9 @@ def order_row(dice: random.Random, id: int, **given: Any) -> Row:
     return {**row, **given}
 
 
-def large_world(count: int = 2_500) -> World:
+def large_world() -> World:
     """So many orders, of which the middle one references the only task: for answers that look at the first few."""
+    count = 2_500
     task = task_row(random.Random(count), 17, type=PAYMENT, status=TaskStatus.RUNNING)
     middle = count // 2
     orders = [
@@ -194,6 +196,16 @@ def opened(schema: SchemaName = "inverted") -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+@contextmanager
+def quiet_log() -> Iterator[None]:
+    """Nothing is logged: a handler of the answer's may fail, as it should."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session, col, select
 
-from taskref_edu import Order, Task, TaskQueue, inverted, open_database, reading, writing
+from taskref_edu import Order, Task, TaskQueue, inverted, reading, writing
 from taskref_edu.exercises.catalog._worlds import (
     World,
     judge_large_world,
@@ -76,8 +76,7 @@ def _said(found: Any) -> str:
 @contextmanager
 def five_payments() -> Iterator[tuple[Any, dict[int, int]]]:
     """A database with five orders in process, and which order belongs to which task: no two ids are the same."""
-    engine = open_database(schema="inverted")
-    try:
+    with opened() as engine:
         queue = TaskQueue(engine)
         with writing(engine) as session:
             orders = [Order(id=100 + number, customer=f"customer {number}", amount=1000) for number in range(5)]
@@ -86,15 +85,8 @@ def five_payments() -> Iterator[tuple[Any, dict[int, int]]]:
             session.add_all([*orders, *strangers])
             session.flush()
             # Not in the order of their ids, so that a constant offset is no answer either.
-            owners = {_id(inverted.enqueue_payment(session, queue, orders[n])): 100 + n for n in (3, 0, 4, 1, 2)}
+            owners = {inverted.enqueue_payment(session, queue, orders[n]).id or 0: 100 + n for n in (3, 0, 4, 1, 2)}
         yield engine, owners
-    finally:
-        engine.dispose()
-
-
-def _id(task: Task) -> int:
-    assert task.id is not None
-    return task.id
 
 
 def check_right_order(order_of: OrderOf) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, func
@@ -26,11 +27,7 @@ LINES = {
 }
 LISTED = "\n".join(f"{letter}  {line}" for letter, line in LINES.items())
 Arrange = Callable[[], Any]
-
-
-def letters_of(arrange: Arrange) -> str:
-    """What the learner returned, once it is letters of lines."""
-    return letters(arrange, LINES, once=LINES)
+letters_of = partial(letters, lines=LINES, once=LINES)
 
 
 def click_of(letters: str) -> Callable[[Engine], None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,9 +10,10 @@ from typing import Any
 from sqlalchemy import Engine, update
 from sqlmodel import select
 
-from taskref_edu import Order, Task, TaskQueue, Worker, as_written, open_database, reading, writing
+from taskref_edu import Order, Task, TaskQueue, Worker, as_written, reading, writing
 from taskref_edu.errors import PayloadError
 from taskref_edu.exercises.catalog._answer_forms import predictions, words_for
+from taskref_edu.exercises.catalog._worlds import opened, quiet_log
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 ANN, DELETED = 11, 13
@@ -41,16 +41,11 @@ class Seen:
 @contextmanager
 def shop() -> Iterator[Engine]:
     """The orders 1, 11 and 12; order 13 is gone. The handler's log is kept quiet."""
-    engine = open_database(schema="as_written")
-    logging.disable(logging.CRITICAL)
-    try:
+    with opened("as_written") as engine, quiet_log():
         with writing(engine) as session:
             for number, customer in ((1, "Zoe"), (ANN, "Ann"), (12, "Bob")):
                 session.add(Order(id=number, customer=customer, amount=1000))
         yield engine
-    finally:
-        logging.disable(logging.NOTSET)
-        engine.dispose()
 
 
 def fate_of(engine: Engine, payload: Any, meant: int) -> Seen:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import re
 from collections.abc import Callable, Mapping
@@ -12,9 +11,10 @@ from typing import Any
 
 from sqlmodel import select
 
-from taskref_edu import Order, Task, TaskQueue, Worker, open_database, reading, writing
+from taskref_edu import Order, Task, TaskQueue, Worker, reading, writing
 from taskref_edu.errors import PayloadError
 from taskref_edu.exercises.catalog._answer_forms import require_few_changes
+from taskref_edu.exercises.catalog._worlds import opened, quiet_log
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 
 LINES = 3
@@ -63,8 +63,6 @@ class Ran:
 
 def ran(handler: Handler, *payloads: Any) -> list[Ran]:
     """Run a task for each payload, one after the other, in a fresh shop; the log is kept quiet."""
-    engine = open_database(schema="as_written")
-    logging.disable(logging.CRITICAL)
     raised: dict[int, BaseException] = {}
 
     def watched(task: Any) -> Any:
@@ -74,7 +72,7 @@ def ran(handler: Handler, *payloads: Any) -> list[Ran]:
             raised[task.id] = error
             raise
 
-    try:
+    with opened("as_written") as engine, quiet_log():
         queue = TaskQueue(engine, backoff=0)
         queue.handler("process_payment")(watched)
         with writing(engine) as session:
@@ -85,9 +83,6 @@ def ran(handler: Handler, *payloads: Any) -> list[Ran]:
             ended = [session.get_one(Task, id) for id in ids]
             paid = {str(order.customer): order.status for order in session.exec(select(Order)) if order.status != "new"}
         return [Ran(str(task.status), raised.get(task.id or 0), task.attempt, paid) for task in ended]
-    finally:
-        logging.disable(logging.NOTSET)
-        engine.dispose()
 
 
 def check_a_right_payload_pays(handler: Handler) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, select
 
-from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
+from taskref_edu import Order, Task, TaskQueue, Worker, inverted, reading, writing
 from taskref_edu.errors import OrphanTask
 from taskref_edu.exercises.catalog._worlds import (
     World,
@@ -34,8 +34,7 @@ WORLDS = 12
 @contextmanager
 def shop() -> Iterator[tuple[Engine, TaskQueue, dict[str, int]]]:
     """Three tasks in process, oldest first: one whose reference was never set, one whose order is deleted, Cleo's."""
-    engine = open_database(schema="inverted")
-    try:
+    with opened() as engine:
         queue = TaskQueue(engine, backoff=0)
         with writing(engine) as session:
             orders = [
@@ -49,14 +48,7 @@ def shop() -> Iterator[tuple[Engine, TaskQueue, dict[str, int]]]:
             deleted = inverted.enqueue_payment(session, queue, orders[1])
             good = inverted.enqueue_payment(session, queue, orders[2])
             session.delete(orders[1])
-        yield engine, queue, {"unset": _id(unset), "deleted": _id(deleted), "good": _id(good)}
-    finally:
-        engine.dispose()
-
-
-def _id(task: Task) -> int:
-    assert task.id is not None
-    return task.id
+        yield engine, queue, {"unset": unset.id or 0, "deleted": deleted.id or 0, "good": good.id or 0}
 
 
 def _running(queue: TaskQueue, id: int, payload: Any = None) -> RunningTask:
@@ -174,7 +166,7 @@ def check_the_worker_goes_on(find_order: FindOrder) -> None:
         for name in ("unset", "deleted"):
             task = ended[name]
             how = f"`{task.status}` with `{task.error or 'no error':.80}`"
-            error = raised.get(_id(task), "no error")
+            error = raised.get(task.id or 0, "no error")
             by_name = task.status == "failed" and error == "OrphanTask"
             expected = {"status": "failed", "attempts": 1, "error": "OrphanTask"}
             found = {"status": task.status, "attempts": task.attempt, "error": error}

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, delete
 from sqlmodel import Session
 
-from taskref_edu import Order, Task, TaskQueue, open_database, writing
+from taskref_edu import Order, Task, TaskQueue, writing
 from taskref_edu.exercises.catalog._answer_forms import require_few_changes
 from taskref_edu.exercises.catalog._clicks import ORDER, PAYMENT, bring_to, one_order
 from taskref_edu.exercises.catalog._worlds import (
@@ -53,12 +53,9 @@ LINE = 'query.where(Task.status == "pending")'
 @contextmanager
 def shop() -> Iterator[tuple[Engine, TaskQueue]]:
     """A database without tasks; order 7 is the one that is clicked."""
-    engine = open_database(schema="as_written")
-    try:
+    with opened("as_written") as engine:
         one_order(engine)
         yield engine, TaskQueue(engine)
-    finally:
-        engine.dispose()
 
 
 def clicked(click: Click, engine: Engine, queue: TaskQueue) -> Any:

@@ -14,11 +14,11 @@ from sqlalchemy import Engine, delete, text
 from sqlalchemy import exc as sqlalchemy_errors
 from sqlmodel import Session
 
-from taskref_edu import Order, Task, TaskQueue, as_written, open_database, reading, writing
+from taskref_edu import Order, Task, TaskQueue, as_written, reading, writing
 from taskref_edu.exercises.catalog._answer_forms import sql_of
 from taskref_edu.exercises.catalog._clicks import ORDER, PAYMENT, bring_to, one_live_payment, one_order
 from taskref_edu.exercises.catalog._in_memory import COLUMNS, INSERT, Row, columns_of, tables
-from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, some_ids
+from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, opened, some_ids
 from taskref_edu.exercises.error_texts import with_meaning
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
@@ -36,13 +36,10 @@ def ddl_of(index: Index) -> str:
 @contextmanager
 def shop(ddl: str) -> Iterator[tuple[Engine, TaskQueue]]:
     """The document's tables and the learner's index; no task."""
-    engine = open_database(schema="as_written")
-    try:
+    with opened("as_written") as engine:
         with writing(engine) as session:
             session.connection().exec_driver_sql(ddl)
         yield engine, TaskQueue(engine)
-    finally:
-        engine.dispose()
 
 
 def check_in_random_sequences(index: Index) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from taskref_edu import Order, Task, TaskQueue, reading, writing
 from taskref_edu.exercises.catalog import _cancelling as shop
 from taskref_edu.exercises.catalog._cancelling import CancelPayment
+from taskref_edu.exercises.catalog._clicks import bring_to, seen
 from taskref_edu.exercises.catalog._worlds import (
     Row,
     World,
@@ -101,7 +102,7 @@ def check_spares_strangers(cancel_payment: CancelPayment) -> None:
     with shop.shop() as (engine, queue):
         shop.order_with_payment(engine, shop.ORDER)
         other = shop.order_with_payment(engine, 8)
-        order = shop.read(engine)
+        order = seen(engine)
         with writing(engine) as session:
             with callers(session):
                 cancel_payment(session, queue, order)
@@ -118,7 +119,7 @@ def check_every_status(cancel_payment: CancelPayment) -> None:
         statuses = [*ENDED, TaskStatus.RUNNING, TaskStatus.PENDING]
         tasks = {id: shop.order_with_payment(engine, id, status) for id, status in enumerate(statuses, 11)}
         for (id, task_id), status in zip(tasks.items(), statuses, strict=True):
-            order = shop.read(engine, id)
+            order = seen(engine, id)
             with writing(engine) as session:
                 count = cancel_payment(session, queue, order)
             with reading(engine) as session:
@@ -171,9 +172,9 @@ def check_looks_again(cancel_payment: CancelPayment) -> None:
     """What counts is the task that the order references now, not when it was read. Nothing is committed."""
     with shop.shop() as (engine, queue):
         first = shop.order_with_payment(engine, shop.ORDER)
-        order = shop.read(engine)
+        order = seen(engine)
         with writing(engine) as session:
-            shop.bring_to(session, queue, TaskStatus.SUCCEEDED)
+            bring_to(session, queue, TaskStatus.SUCCEEDED)
         with writing(engine) as session:
             second = shop.pay_again(session, queue)
         with writing(engine) as session:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from taskref_edu import Order, Task, TaskQueue, Worker, inverted, open_database, reading, writing
+from taskref_edu import Order, Task, TaskQueue, Worker, inverted, reading, writing
 from taskref_edu.exercises.catalog._answer_forms import letters_of as letters
+from taskref_edu.exercises.catalog._worlds import opened
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import explore
 from taskref_edu.queue.running_task import RunningTask
@@ -24,11 +26,7 @@ LINES = {
 LISTED = "\n".join(f"{letter}  {line}" for letter, line in LINES.items())
 MOST = 12  # letters
 Arrange = Callable[[], Any]
-
-
-def letters_of(arrange: Arrange) -> str:
-    """What the learner returned, once it is letters of lines."""
-    return letters(arrange, LINES, once="BCD", most=MOST)
+letters_of = partial(letters, lines=LINES, once="BCD", most=MOST)
 
 
 def one_order(engine: Engine) -> None:
@@ -86,14 +84,11 @@ def outcome(session: Session) -> tuple[int, bool]:
 
 def trial(letters: str, before: Mapping[int, Callable[[Engine], Any]]) -> tuple[int, bool, str | None]:
     """The outcome of one run, and the task's error."""
-    engine = open_database(schema="inverted")
-    try:
+    with opened() as engine:
         one_order(engine)
         run(letters, engine, before)
         with reading(engine) as session:
             return *outcome(session), session.get_one(Task, 1).error
-    finally:
-        engine.dispose()
 
 
 def check_undisturbed(arrange: Arrange) -> None:

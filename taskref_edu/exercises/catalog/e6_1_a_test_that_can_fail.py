@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session
 
-from taskref_edu import Order, TaskQueue, inverted, open_database, writing
+from taskref_edu import Order, TaskQueue, inverted, writing
 from taskref_edu.exercises.catalog._worlds import (
     OTHER_TYPES,
     PAYMENT,
@@ -85,8 +85,7 @@ def said_by(holds: Holds, session: Session) -> list[str]:
 
 def healthy_states() -> Iterator[tuple[int, Session]]:
     """A shop at work, after each of its moves: enqueue, claim, complete, fail, retry, cancel, receipts, prune."""
-    engine = open_database(schema="inverted")
-    try:
+    with opened() as engine:
         choice, queue = random.Random(SEED), TaskQueue(engine, backoff=0)
         with writing(engine) as session:
             session.add_all(orders := [Order(id=id, customer=f"customer {id}", amount=1000) for id in ORDERS])
@@ -97,8 +96,6 @@ def healthy_states() -> Iterator[tuple[int, Session]]:
                 session.expire_all()
                 yield number, session
             session.rollback()
-    finally:
-        engine.dispose()
 
 
 def _move(choice: random.Random, queue: TaskQueue, session: Session, order: Order) -> None:
@@ -120,9 +117,8 @@ def _move(choice: random.Random, queue: TaskQueue, session: Session, order: Orde
 
 def planted_faults() -> Iterator[tuple[Fault, Session]]:
     """A shop without index and trigger, healthy but for one fault at a time."""
-    engine = open_database(schema="as_written")
     healthy = _task(501, "pending") + _reference(11, 501) + _task(502, "pending", RECEIPT)
-    try:
+    with opened("as_written") as engine:
         with writing(engine) as session:
             session.add_all(Order(id=id, customer=f"customer {id}", amount=1000) for id in ORDERS)
         for fault in FAULTS:
@@ -132,8 +128,6 @@ def planted_faults() -> Iterator[tuple[Fault, Session]]:
                     session.execute(text(statement))
                 yield fault, session
                 session.rollback()
-    finally:
-        engine.dispose()
 
 
 def check_silent_when_healthy(holds: Holds) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
-from taskref_edu import Order, Task, TaskQueue, open_database, reading, writing
+from taskref_edu import Order, Task, TaskQueue, reading, writing
 from taskref_edu.exercises.catalog._invoices import (
     Invoice,
     Model,
@@ -30,8 +30,7 @@ WORLDS = 9
 
 
 def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> None:
-    engine = open_database(schema="inverted")
-    try:
+    with opened() as engine:
         rows(engine)
         queue, place = TaskQueue(engine), f"{name} of {model.__name__.lower()} 7"
         with writing(engine) as session:
@@ -74,8 +73,6 @@ def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> No
         with reading(engine) as session:
             count = len(session.exec(select(Task.id)).all())
         assert not count, "After the caller's `rollback()` the task is still there: the function committed by itself."
-    finally:
-        engine.dispose()
 
 
 def check_an_order(reserve: Reserve) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from taskref_edu import Order, Task, TaskStatus, open_database, reading, writing
+from taskref_edu import Order, Task, TaskStatus, reading, writing
 from taskref_edu.exercises.catalog._worlds import (
     World,
     changes,
@@ -60,8 +60,7 @@ def _task(id: int, status: TaskStatus, finished: datetime | None) -> Task:
 @contextmanager
 def eight_tasks() -> Iterator[Any]:
     """Tasks of every status, each referenced by an order: as written, so that nobody has cleared a reference."""
-    engine = open_database(schema="as_written")
-    try:
+    with opened("as_written") as engine:
         with writing(engine) as session:
             session.add_all(_task(*values) for values in TASKS)
             session.flush()
@@ -69,8 +68,6 @@ def eight_tasks() -> Iterator[Any]:
                 Order(id=100 + id, customer=f"customer {id}", amount=1000, processing_task_id=id) for id, *_ in TASKS
             )
         yield engine
-    finally:
-        engine.dispose()
 
 
 def _tasks(session: Session) -> set[int]:

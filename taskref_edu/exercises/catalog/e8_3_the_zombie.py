@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
-from taskref_edu import open_database, writing
+from taskref_edu import writing
 from taskref_edu.exercises.catalog._answer_forms import require_few_changes
 from taskref_edu.exercises.catalog._worlds import opened, some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
@@ -52,13 +52,10 @@ FIRST = Lease(1, "ann", 1)
 @contextmanager
 def job_of_ann() -> Iterator[Session]:
     """A session on a database in which ann has claimed job 1 at ten."""
-    engine = open_database()
-    try:
+    with opened("both") as engine:
         ann_claims_at_ten(engine)
         with writing(engine) as session:
             yield session
-    finally:
-        engine.dispose()
 
 
 def ann_claims_at_ten(engine: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, text
@@ -26,12 +27,8 @@ LINES = {
 }
 LISTED = "\n".join([f"   {FIRST_LINE}", *(f"{letter}      {line}" for letter, line in LINES.items())])
 Arrange = Callable[[], Any]
+letters_of = partial(letters, lines=LINES)
 Work = Callable[[Engine, TaskQueue, RunningTask], None]
-
-
-def letters_of(arrange: Arrange) -> str:
-    """What the learner returned, once it is letters of lines."""
-    return letters(arrange, LINES)
 
 
 def work_of(letters: str) -> Work:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Engine, Row, text
@@ -29,6 +30,7 @@ TABLES = [
 ]
 ARRIVED = "EXISTS (SELECT 1 FROM their_store WHERE their_store.body = outbox.body)"
 Arrange = Callable[[], Any]
+letters_of = partial(letters, lines=LINES, once=LINES)
 
 
 def run(engine: Engine, sql: str, values: Any = None) -> Sequence[Row[Any]]:
@@ -57,11 +59,6 @@ def mark(engine: Engine, message: Row[Any]) -> None:
 
 def mark_all(engine: Engine) -> None:
     run(engine, "UPDATE outbox SET sent = 1")
-
-
-def letters_of(arrange: Arrange) -> str:
-    """What the learner returned, once it is letters of lines."""
-    return letters(arrange, LINES, once=LINES)
 
 
 def relay_of(letters: str) -> Callable[[Engine], None]:

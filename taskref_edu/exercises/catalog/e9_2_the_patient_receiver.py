@@ -15,9 +15,9 @@ from typing import Any
 from sqlalchemy import Engine, text
 from sqlmodel import Session
 
-from taskref_edu import open_database, writing
+from taskref_edu import writing
 from taskref_edu.exercises.catalog._clicks import LOCK_TIMEOUT, ONE_PROCESS, holds_a_lock, is_locked, why_it_died
-from taskref_edu.exercises.catalog._worlds import some_ids
+from taskref_edu.exercises.catalog._worlds import opened, some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.exercises.runtime_slips import callers
 from taskref_edu.lab import explore, explore_crashes
@@ -53,12 +53,9 @@ def empty(engine: Engine) -> None:
 
 @contextmanager
 def database() -> Iterator[Engine]:
-    engine = open_database(schema="as_written")
-    try:
+    with opened("as_written") as engine:
         empty(engine)
         yield engine
-    finally:
-        engine.dispose()
 
 
 def state_of(session: Session) -> State:
