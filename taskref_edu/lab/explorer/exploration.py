@@ -8,13 +8,14 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
+from ..player.recording import DIES
 from . import watchdog as guard
 from .actor import Actor
 from .database_snapshot import SnapshotDatabase
 from .errors import ActorNeverEnds, Deadlock, LabError
 from .experiment import Experiment
 from .past_the_explorer import begin_guarding, end_guarding
-from .schedule_outcome import DIES, Limits, ScheduleOutcome
+from .schedule_outcome import Limits, ScheduleOutcome
 from .sqlite_locks import Locks
 from .step_kinds import Classifier
 

@@ -19,6 +19,7 @@ from functools import cached_property, partial
 
 from ...arguments import counted
 from ...schema import SchemaName
+from ..player.recording import DEATHS, DIES
 from ..player.short_sql import short_sql
 from .budget import MAX_RUNS, Budget, Progress
 from .experiment import ActorFunction, Experiment, Journal
@@ -26,7 +27,7 @@ from .explore import Setup
 from .invariant import Invariant, Recover
 from .result import ExplorationResult
 from .run_schedules import run_all, trial_of
-from .schedule_outcome import DEATHS, DIES, Limits
+from .schedule_outcome import Limits
 
 
 @dataclass

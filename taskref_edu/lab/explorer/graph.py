@@ -11,7 +11,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, overload
 
+from ..player.recording import DEATHS
+
 Which = Literal["all", "broken", "erring"]
+Key = tuple[int, int, str]  # of a schedule: its switches, its length, itself
 LISTED = 20  # schedules that the repr of a long list shows
 
 
@@ -110,21 +113,30 @@ class Graph:
         """The actors that make at least one step."""
         return {letter for state in self.states for letter in state.edges}
 
-    def shortest(self) -> str | None:
-        """The breaking schedule with the fewest switches; of these the shortest, then the first in the alphabet."""
-        # For each state, by the letter of its next step: the best remainder of a schedule.
-        best: list[dict[str, tuple[int, int, str]]] = [{} for _ in self.states]
-        for number in reversed(range(len(self.states))):
-            state = self.states[number]
-            if not state.edges and state.broken:
-                best[number][""] = (0, 0, "")
+    def easiest(self, which: Which = "all") -> dict[int, Key]:
+        """By end, the schedule with the fewest switches; of these the shortest, then the first in the alphabet.
+
+        A death is the dying actor's own step, and no switch.
+        """
+        best: list[dict[str, Key]] = [{} for _ in self.states]  # by state and by the actor that came last
+        best[0][""] = (0, 0, "")
+        ends: dict[int, Key] = {}
+        for number, state in enumerate(self.states):
+            ways, best[number] = best[number], {}
+            if not state.edges and ways:
+                ends[number] = min(ways.values())
             for letter, child in state.edges.items():
-                if self.states[child].broken:
-                    best[number][letter] = min(
-                        (switches + (first.upper() not in ("", letter.upper())), length + 1, letter + rest)
-                        for first, (switches, length, rest) in best[child].items()
-                    )
-        return min(best[0].values())[2] if best[0] else None
+                if not getattr(self.states[child], which):
+                    continue
+                for last, (switches, length, done) in ways.items():
+                    actor = last if letter in DEATHS else letter.upper()
+                    key = (switches + (last not in ("", actor)), length + 1, done + letter)
+                    best[child][actor] = min(key, best[child].get(actor, key))
+        return ends
+
+    def shortest(self) -> str | None:
+        """The breaking schedule with the fewest switches; None if none breaks."""
+        return min(self.easiest("broken").values())[2] if self.start.broken else None
 
 
 class Schedules(Sequence[str]):

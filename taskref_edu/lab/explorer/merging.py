@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..player.recording import DIES
 from .answer_log import AnswerLog, Learnt, LearntMore
 from .budget import Budget
 from .errors import CannotMerge
 from .graph import Graph, Schedules, State
 from .local_states import LocalStates
 from .measured_steps import MeasuredSteps, data_version
-from .schedule_outcome import DIES, ScheduleOutcome
+from .schedule_outcome import ScheduleOutcome
 from .schedules import replay
 from .step_effects import WAITS, Effect, Effects, Local, Situation, written_by
 from .trial import Trial

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...database.observed_connection import ObservedConnection
+from ..player.recording import DIES
 from ..sqltrace import filled_in
 from .actor import Actor, Step
 from .answer_log import tell_rows
@@ -21,7 +22,7 @@ from .errors_in_words import database_name, error_text
 from .experiment import file_of, line_in
 from .graph import Graph
 from .repeated_reads import FetchedRows, RepeatedReads
-from .schedule_outcome import DIES, ScheduleOutcome
+from .schedule_outcome import ScheduleOutcome
 from .sqlite_locks import in_transaction
 from .step_kinds import Classified, Kind
 from .trial import Trial

@@ -18,13 +18,14 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import Session
 
+from ..player.recording import DEATHS, DIES, DIES_IN_COMMIT
 from . import watchdog
 from .errors import ActorNeverEnds, Deadlock, NoSuchSchedule
 from .experiment import Experiment
 from .graph import Graph
 from .invariant import InvariantCheck
 from .past_the_explorer import begin_guarding, end_guarding
-from .schedule_outcome import DEATHS, DIES, DIES_IN_COMMIT, Limits, ScheduleOutcome
+from .schedule_outcome import Limits, ScheduleOutcome
 from .scratch_database import ScratchDatabase
 from .server_actor import ServerActor, is_open, put_gates
 

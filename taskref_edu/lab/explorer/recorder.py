@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ...arguments import shorten
-from ..player.recording import RECOVERS, VERSION
+from ..player.recording import DEATHS, RECOVERS, VERSION
 from ..player.short_sql import NOW
 from .database_snapshot import Rows
 from .graph import Graph, Schedules, State
 from .observations import Observations, SeenState, SeenStep
 from .repeated_reads import FetchedRows
-from .schedule_outcome import DIES
 
 MOST_STATES = 400  # of a graph that is recorded whole
 MOST_RUNS = 400  # of schedules that are listed one by one
@@ -26,8 +25,6 @@ MOST_CLASSES = 200  # of ends that are listed if there are more schedules
 LONGEST = 500  # characters of a value that are kept
 A_TIME = "a time"
 _TIME = re.compile(r"'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d\.(?!0+\b)\d{4,}(?:\+\d\d:?\d\d)?'")
-
-Key = tuple[int, int, str]  # of a schedule: its switches, its length, itself
 
 
 class ToRecord(Protocol):
@@ -59,7 +56,7 @@ class Recorder:
             numbers[number] = self.states.of(self._state(number, numbers))
         listed = self.runs
         if self.describe["kind"] == "crashes":
-            listed = sorted(listed, key=lambda run: (run[0].find(DIES), run[0]))
+            listed = sorted(listed, key=lambda run: (max(map(run[0].find, DEATHS)), run[0]))
         runs = [{"s": schedule, "n": count} if count > 1 else {"s": schedule} for schedule, count in listed]
         lists = {"sql": self.sql.all, "rows": self.rows.all, "steps": self.steps.all, "states": self._from_start()}
         whole = {"whole": self._whole()} if self.describe["kind"] == "crashes" else {}
@@ -201,26 +198,9 @@ def listed(graph: Graph, count: int) -> list[tuple[str, int]]:
     """The schedules to list, and how many each represents: all of them, or one for each end, the worst first."""
     if count <= MOST_RUNS:
         return [(schedule, 1) for schedule in Schedules(graph)]
-    ways, ends = graph.paths_to(), _easiest(graph)
-    classes = sorted(((_rank(graph.states[end]), key, ways[end]) for end, key in ends.items()))
+    ways = graph.paths_to()
+    classes = sorted((_rank(graph.states[end]), key, ways[end]) for end, key in graph.easiest().items())
     return [(key[2], many) for _, key, many in classes[:MOST_CLASSES]]
-
-
-def _easiest(graph: Graph) -> dict[int, Key]:
-    """By end, the schedule with the fewest switches that leads there. Children come after their parents."""
-    best: list[dict[str, Key]] = [{} for _ in graph.states]
-    best[0][""] = (0, 0, "")
-    ends: dict[int, Key] = {}
-    for number, state in enumerate(graph.states):
-        for last, (switches, length, done) in best[number].items():
-            for letter, child in state.edges.items():
-                way = (switches + (last not in ("", letter) and letter != DIES), length + 1, done + letter)
-                after = last if letter == DIES else letter
-                if after not in best[child] or way < best[child][after]:
-                    best[child][after] = way
-        if not state.edges and state.all and best[number]:
-            ends[number] = min(best[number].values())
-    return ends
 
 
 def _rank(state: State) -> int:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ...arguments import counted
 from ..player.notebook_cell import module_wanted
 from ..player.page import player_html
-from ..player.recording import Recording, switches
+from ..player.recording import DEATHS, Recording, switches
 from ..player.still import still
 from ..player.story import story
 from .budget import Budget
@@ -23,7 +23,6 @@ from .observations import Observations, observe
 from .postgresql import ServerTrial
 from .recorder import Recorder, record
 from .run_schedules import AnyTrial, Explored
-from .schedule_outcome import DEATHS
 from .server_observations import observe_server
 from .trace import Trace
 from .trial import Trial

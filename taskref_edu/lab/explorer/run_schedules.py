@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..player.recording import DEATHS
 from .budget import Budget
 from .errors import CannotMerge
 from .experiment import Experiment
 from .graph import Graph
 from .merging import merged_graph
 from .postgresql import ServerTrial
-from .schedule_outcome import DEATHS, Limits, ScheduleOutcome
+from .schedule_outcome import Limits, ScheduleOutcome
 from .trial import Trial
 
 AnyTrial = Trial | ServerTrial

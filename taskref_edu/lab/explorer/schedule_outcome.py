@@ -10,10 +10,6 @@ from typing import Any
 
 from .errors_in_words import error_text
 
-DIES = "x"  # in a schedule: the crashing actor is killed here
-DIES_IN_COMMIT = "y"  # on a server: after its COMMIT was sent, and before the reply arrived
-DEATHS = (DIES, DIES_IN_COMMIT)
-
 
 @dataclass(frozen=True)
 class Limits:

@@ -17,11 +17,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 
+from ..player.recording import DIES_IN_COMMIT
 from .errors import ActorKilled, LabError, PastTheExplorer
 from .errors_in_words import database_name, error_text
 from .experiment import ActorFunction, file_of, line_in, name_of
 from .past_the_explorer import refuse_later
-from .schedule_outcome import DIES_IN_COMMIT
 
 NO_STEP = ("SAVEPOINT", "RELEASE")
 LOCKING = re.compile(r"\bFOR\s+(NO\s+KEY\s+)?(KEY\s+)?(UPDATE|SHARE)\b", re.IGNORECASE)

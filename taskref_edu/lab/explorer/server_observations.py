@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from ..player.recording import DEATHS, DIES
 from .errors_in_words import database_name, error_text
 from .graph import Graph, Schedules
 from .observations import Observations, SeenState, SeenStep
 from .postgresql import ServerTrial
 from .repeated_reads import FetchedRows, RepeatedReads
-from .schedule_outcome import DEATHS, DIES
 from .server_actor import ServerActor, ServerAnswer, is_open, only_reads
 
 KINDS = {"SELECT": "read", "COMMIT": "commit", "ROLLBACK": "rollback"}

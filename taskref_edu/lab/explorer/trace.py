@@ -9,12 +9,11 @@ from typing import Any
 
 from ..player.notebook_cell import module_wanted
 from ..player.page import player_html
-from ..player.recording import Recording
+from ..player.recording import DEATHS, DIES, Recording
 from ..player.still import still
 from ..player.story import story
 from .database_snapshot import Rows
 from .observations import Observations
-from .schedule_outcome import DEATHS, DIES
 
 
 @dataclass(frozen=True)

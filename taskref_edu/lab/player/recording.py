@@ -19,7 +19,10 @@ from .short_sql import Clause, clauses
 
 VERSION = 2
 KINDS = ("schedules", "crashes")
-DIES, RECOVERS = "x", "r"
+DIES = "x"  # in a schedule: the crashing actor is killed here
+DIES_IN_COMMIT = "y"  # on a server: after its COMMIT was sent, and before the reply arrived
+DEATHS = (DIES, DIES_IN_COMMIT)
+RECOVERS = "r"
 LIVE = ("pending", "running")  # the statuses of a task that has not ended
 RANKS = {"bad": 0, "err": 1, "good": 2}
 _TABLE = re.compile(r"\b(?:FROM|UPDATE|INTO)\s+[\"`]?(\w+)", re.IGNORECASE)
@@ -49,7 +52,7 @@ class RecordedRun:
 
 def switches(schedule: str) -> int:
     """How many times a schedule passes from one actor to another; a death is the dying actor's own step."""
-    return sum(one != other for one, other in pairwise(schedule.replace(DIES, "").upper()))
+    return sum(one != other for one, other in pairwise(move.upper() for move in schedule if move not in DEATHS))
 
 
 @dataclass(frozen=True)

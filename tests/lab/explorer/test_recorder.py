@@ -10,8 +10,8 @@ import pytest
 
 from taskref_edu.lab.explorer.graph import Schedules
 from taskref_edu.lab.explorer.recorder import listed, one_of, plain, without_times
-from taskref_edu.lab.explorer.schedule_outcome import DIES
 from taskref_edu.lab.player.page import data
+from taskref_edu.lab.player.recording import DIES
 from tests.lab.player.scenarios import SCENARIOS, found, recorded
 
 

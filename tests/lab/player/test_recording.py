@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from taskref_edu.lab import explore
+from taskref_edu.lab.explorer.graph import Graph
 from taskref_edu.lab.player.recording import Bracket, Change, Recording, RecordingError, switches
 from taskref_edu.lab.player.short_sql import one_line
 from tests.lab.player.scenarios import recorded, run, tables
@@ -95,6 +96,15 @@ def test_transactions_are_bracketed__a_lone_read_is_not() -> None:
     assert torn == Bracket("A", 1, 2, torn=True)
     (going_on,) = race.brackets(race.moments("AA"))
     assert going_on.open
+
+
+@pytest.mark.parametrize(("schedule", "count"), [("AABB", 1), ("ABbA", 2), ("AAxBB", 1), ("AAyBB", 1), ("BAxB", 2)])
+def test_a_death_is_no_switch__nor_a_statement_that_waits(schedule: str, count: int) -> None:
+    assert switches(schedule) == count
+    graph = Graph()
+    graph.add(schedule, ("broken",), {})
+    graph.count_paths()
+    assert graph.easiest() == {len(schedule): (count, len(schedule), schedule)}
 
 
 def test_a_writing_is_seen_from_its_commit_on() -> None:

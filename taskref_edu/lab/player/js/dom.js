@@ -51,7 +51,7 @@ const brief = (value, most = MOST) =>
 const inCell = (value) => span(/\S{15}/.test(shown(value)) ? "val any" : "val", brief(value));
 const number = (n) => n.toLocaleString("en");
 const plural = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
-const switches = (s) => [...s.replace("x", "").toUpperCase()].filter((c, i, all) => i && c !== all[i - 1]).length;
+const switches = (s) => [...s.replace(/[xy]/, "").toUpperCase()].filter((c, i, all) => i && c !== all[i - 1]).length;
 // A column's name in lines of some nine characters, broken at its underscores.
 const heading = (name) => {
   const lines = [""];

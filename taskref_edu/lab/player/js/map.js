@@ -101,10 +101,10 @@ class ScheduleMap {
 
   strip(run) {
     const { rec } = this.player;
-    const cells = [...run.s].map((c) => (c === "x" ? span("cut") : h("i", { cls: `lane-${c.toUpperCase()}` })));
+    const cells = [...run.s].map((c) => (/[xy]/.test(c) ? span("cut") : h("i", { cls: `lane-${c.toUpperCase()}` })));
     const dead = rec.letters.length === 1 && rec.whole ? rec.whole.length - (run.s.length - 1) : 0;
     for (let k = 0; k < dead; k++) cells.push(h("i", { cls: "ghost lane-A" }));
-    const tick = (dead || rec.whole) && span("tick", run.s.indexOf("x") + 1 || "–");
+    const tick = (dead || rec.whole) && span("tick", run.s.search(/[xy]/) + 1 || "–");
     const body = [cells, span("m", ICON[run.out]), tick];
     return this.option(`strip${this.mine(run)}`, run, body);
   }
