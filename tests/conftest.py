@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlmodel import Session
 
-from taskref_edu import Order, TaskQueue, errors, open_database, writing
+from taskref_edu import Order, Task, TaskQueue, errors, open_database, reading, writing
 from taskref_edu.beyond.embedded_postgresql import start_postgres
 from taskref_edu.queue.running_task import RunningTask
 from taskref_edu.schema import SchemaName
@@ -180,6 +180,24 @@ def in_transaction(engine: Engine, act: Callable[[Session], T]) -> T:
     """What `act` returns, run in a write transaction of its own."""
     with writing(engine) as session:
         return act(session)
+
+
+def enqueue(queue: TaskQueue, type: str = "work", payload: object = None, **keywords: object) -> Task:
+    """Enqueue in a transaction of its own."""
+    with writing(queue.engine) as session:
+        return queue.enqueue(session, type, payload, **keywords)  # type: ignore[arg-type]
+
+
+def row(queue: TaskQueue, task_id: int | None) -> Task:
+    """The task as it is in the database."""
+    with reading(queue.engine) as session:
+        return session.get_one(Task, task_id)
+
+
+def scalar(engine: Engine, sql: str) -> object:
+    """What a query with one value returns."""
+    with engine.connect() as connection:
+        return connection.execute(text(sql)).scalar()
 
 
 def until(condition: Callable[[], object], seconds: float = 15.0) -> None:

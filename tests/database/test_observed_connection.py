@@ -17,7 +17,7 @@ from taskref_edu import Order, Task, TaskQueue, errors, open_database, reading, 
 from taskref_edu.database.observed_connection import ObservedConnection
 from taskref_edu.database.sqlite_engine import file_of, observers_of, sqlite_engine
 from taskref_edu.lab import capture_sql
-from tests.conftest import in_transaction, new_orders
+from tests.conftest import in_transaction, new_orders, scalar
 
 
 @contextmanager
@@ -116,11 +116,6 @@ def test_without_a_write_ahead_log_a_commit_waits_for_readers(tmp_path: Path) ->
     new_orders(engine, 1)
     thread.join()
     engine.dispose()
-
-
-def scalar(engine: Engine, sql: str) -> object:
-    with engine.connect() as connection:
-        return connection.execute(text(sql)).scalar()
 
 
 class Recorder:

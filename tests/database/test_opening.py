@@ -10,21 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 from sqlmodel import select
 
 from taskref_edu import Order, errors, open_database, reading
 from taskref_edu.database.sqlite_engine import file_of
-from tests.conftest import new_orders
-
-
-def run_python(program: str) -> str:
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-
-
-def scalar(engine: Engine, sql: str) -> object:
-    with engine.connect() as connection:
-        return connection.execute(text(sql)).scalar()
+from tests.conftest import new_orders, scalar
 
 
 class TestOpening:

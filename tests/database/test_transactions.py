@@ -11,12 +11,7 @@ from sqlalchemy import inspect as sqlalchemy_inspect
 from sqlmodel import Session, select
 
 from taskref_edu import Order, errors, reading, writing
-from tests.conftest import OpenDatabase, new_orders
-
-
-def scalar(engine: Engine, sql: str) -> object:
-    with engine.connect() as connection:
-        return connection.execute(text(sql)).scalar()
+from tests.conftest import OpenDatabase, new_orders, scalar
 
 
 class TestTransactions:

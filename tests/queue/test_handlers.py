@@ -6,14 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from taskref_edu import Task, TaskQueue, Worker, errors, writing
+from taskref_edu import TaskQueue, Worker, errors, writing
 from taskref_edu.queue.running_task import RunningTask
 from tests.conftest import claim
-
-
-def enqueue(queue: TaskQueue, type: str = "work", payload: object = None, **keywords: object) -> Task:
-    with writing(queue.engine) as session:
-        return queue.enqueue(session, type, payload, **keywords)  # type: ignore[arg-type]
 
 
 def test_the_sugar_checks_names_at_the_call_and_payloads_at_the_run(queue: TaskQueue) -> None:

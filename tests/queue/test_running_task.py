@@ -4,18 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from taskref_edu import Task, TaskQueue, errors, reading, writing
-from tests.conftest import Clock, claim, in_transaction
-
-
-def row(queue: TaskQueue, task_id: int | None) -> Task:
-    with reading(queue.engine) as session:
-        return session.get_one(Task, task_id)
-
-
-def enqueue(queue: TaskQueue, type: str = "work", payload: object = None, **keywords: object) -> Task:
-    with writing(queue.engine) as session:
-        return queue.enqueue(session, type, payload, **keywords)  # type: ignore[arg-type]
+from taskref_edu import TaskQueue, errors
+from tests.conftest import Clock, claim, enqueue, in_transaction
 
 
 def test_completing_refuses_a_stale_holder_before_its_effect(queue: TaskQueue, clock: Clock) -> None:

@@ -10,17 +10,7 @@ from sqlalchemy import Engine, delete, update
 from sqlmodel import Session, col, select
 
 from taskref_edu import Order, Task, TaskQueue, TaskStatus, errors, reading, writing
-from tests.conftest import Clock, claim, in_transaction, new_orders
-
-
-def row(queue: TaskQueue, task_id: int | None) -> Task:
-    with reading(queue.engine) as session:
-        return session.get_one(Task, task_id)
-
-
-def enqueue(queue: TaskQueue, type: str = "work", payload: object = None, **keywords: object) -> Task:
-    with writing(queue.engine) as session:
-        return queue.enqueue(session, type, payload, **keywords)  # type: ignore[arg-type]
+from tests.conftest import Clock, claim, enqueue, in_transaction, new_orders, row
 
 
 class TestEnqueue:

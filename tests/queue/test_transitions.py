@@ -4,20 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from taskref_edu import Order, Task, TaskQueue, TaskStatus, errors, reading, writing
+from taskref_edu import Order, TaskQueue, TaskStatus, errors, reading, writing
 from taskref_edu.models import TRANSITIONS
 from taskref_edu.queue.running_task import RunningTask
-from tests.conftest import Clock, claim, in_transaction, new_orders
-
-
-def row(queue: TaskQueue, task_id: int | None) -> Task:
-    with reading(queue.engine) as session:
-        return session.get_one(Task, task_id)
-
-
-def enqueue(queue: TaskQueue, type: str = "work", payload: object = None, **keywords: object) -> Task:
-    with writing(queue.engine) as session:
-        return queue.enqueue(session, type, payload, **keywords)  # type: ignore[arg-type]
+from tests.conftest import Clock, claim, enqueue, in_transaction, new_orders, row
 
 
 def _bring_to(queue: TaskQueue, clock: Clock, status: TaskStatus) -> RunningTask:
