@@ -125,14 +125,27 @@ def _check(path: Path, create: bool, schema: SchemaName | None) -> None:
         raise CannotOpen(f"{path} may not be read: change its permissions, or use another file")
     elif not os.access(path, os.W_OK):
         raise CannotOpen(f"{path} is read-only: change its permissions, or work on a copy")
-    elif _first_bytes(path) not in (b"", b"SQLite format 3\0"):
-        raise CannotOpen(f"{path} is not a SQLite database: choose another name; the file was left as it is")
     else:
         from sqlalchemy.dialects import sqlite  # here, so that importing this package does not import it
 
         with closing(sqlite3.connect(uri(path, "ro"), uri=True)) as connection, translating_errors(path):
-            found, version = connection.execute(OBJECTS["sqlite"]).fetchall(), partial(connection.execute, VERSION)
-            has_our_tables(found, version, schema, create, sqlite.dialect(), path)
+            found = _objects(connection, path)
+            has_our_tables(found, partial(connection.execute, VERSION), schema, create, sqlite.dialect(), path)
+
+
+def _objects(connection: sqlite3.Connection, path: Path) -> list[tuple[str, str]]:
+    """What is in the file, as OBJECTS returns it.
+
+    SQLite reads it, never we: when a process closes a file, POSIX drops the locks that its other connections hold on
+    it. Another process would then take itself for the last one, and delete the log of those that are still in use.
+    """
+    try:
+        return connection.execute(OBJECTS["sqlite"]).fetchall()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB and not path.read_bytes().startswith(b"SQLite format 3\0"):
+            reason = "is not a SQLite database: choose another name; the file was left as it is"
+            raise CannotOpen(f"{path} {reason}") from None
+        raise
 
 
 def _create_empty(path: Path) -> None:
@@ -140,11 +153,6 @@ def _create_empty(path: Path) -> None:
         path.touch()
     except OSError as error:
         raise CannotOpen(f"cannot create {path}: {error.strerror}. Choose a folder that you may write to") from None
-
-
-def _first_bytes(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(16)
 
 
 def _text(path: Any) -> str:

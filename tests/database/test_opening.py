@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlmodel import select
 
-from taskref_edu import Order, errors, open_database, reading
+from taskref_edu import Order, TaskQueue, errors, open_database, reading, writing
 from taskref_edu.database.sqlite_engine import file_of
 from tests.conftest import new_orders, scalar
 
@@ -198,3 +198,22 @@ gc.collect()
 """
     ran = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_opened_twice_in_a_process_it_keeps_its_log(tmp_path: Path) -> None:
+    """A process that closed the file itself would lose its locks on it; then this other one would delete the log."""
+    path = tmp_path / "tasks.db"
+    queue = TaskQueue(engine := open_database(path))
+    with writing(engine) as session:
+        queue.enqueue(session, "work")
+    open_database(path).dispose()
+    other = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('UPDATE task SET attempt = 1'); c.commit()"
+    )
+    subprocess.run([sys.executable, "-c", f"{other}; c.close()", str(path)], check=True)
+    assert path.with_name("tasks.db-wal").exists()
+    with writing(engine) as session:
+        queue.enqueue(session, "work")
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT attempt FROM task ORDER BY id").fetchall() == [(1,), (0,)]
+    engine.dispose()
