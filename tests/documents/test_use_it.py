@@ -100,13 +100,24 @@ with writing(engine) as session:  # an invoice in process, as the first version 
     task = queue.enqueue(session, "send_invoice")
     row = {"id": "0" * 31 + "1", "task": task.id}
     session.execute(text("INSERT INTO invoice (id, email, sent, sending_task_id) VALUES (:id, '', FALSE, :task)"), row)
+    kind = "CHAR(32)" if engine.dialect.name == "sqlite" else "UUID"
+    session.execute(text(f"CREATE TABLE line (invoice {kind} REFERENCES invoice (id) ON DELETE CASCADE)"))
+    session.execute(text("INSERT INTO line VALUES (:id)"), row)
 """
 STILL = """
 from shop.database import engine
 from shop.models import SENDING
+from sqlalchemy import text
 from taskref_edu import reading
 with reading(engine) as session:
-    print(len(SENDING.in_process(session)))
+    print(len(SENDING.in_process(session)), session.scalar(text("SELECT count(*) FROM line")))
+"""
+TIDY = """
+from shop.database import engine
+from sqlalchemy import text
+from taskref_edu import writing
+with writing(engine) as session:
+    session.execute(text("DROP TABLE line"))
 """
 DEPLOY = "from shop.deploy import main; main()"
 CHECK = """
@@ -203,7 +214,8 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     project.run(FIRST)
     for _ in range(2):
         project.run(DEPLOY)
-        assert project.run(STILL) == "1", "what was in process still is"
+        assert project.run(STILL) == "1 1", "what was in process still is, and what references it is there"
+    project.run(TIDY)
     yield project
     project.close()
 
