@@ -51,8 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """One process more than there are cores: many tests wait for a browser, a server or a child."""
-    return (yield) + 1
+    """Two processes more than there are cores: many tests wait for a browser, a server or a child."""
+    return (yield) + 2
 
 
 @pytest.fixture(scope="session", autouse=True)

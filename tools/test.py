@@ -12,9 +12,13 @@ code. What then passes is named, and is still worth a look. Not covered: setting
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,6 +30,7 @@ ONLY = ["-m", "pytest", "-q", "-m", "not browser and not environments"]
 BESIDE = ["-n", "auto", "--dist", "loadgroup"]
 ALONE = ["-n", "0"]
 MOST_AGAIN = 10  # more failures than these are no accident
+MEMORY, ROOM = Path("/dev/shm"), 2 << 30  # bytes
 LINTERS = {
     "ruff check": ["-m", "ruff", "check", "."],
     "ruff format": ["-m", "ruff", "format", "--check", "."],
@@ -35,13 +40,15 @@ LINTERS = {
 
 def main(arguments: list[str]) -> int:
     """Run all the checks, or some of the tests; returns 0 if every one of them passed."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each of the processes that tests start would compile the package
     match arguments:
         case ["--slow", *more]:
             return 0 if run_tests(["tests", *more], ROOT, SLOW) else 1
         case ["--only", *paths]:
             return 0 if run_tests(paths, ROOT, ONLY) else 1
     print("--- pytest", flush=True)
-    with ThreadPoolExecutor(1) as beside:  # the tests wait a third of their time: for browsers, servers and leases
+    # The tests wait a third of their time: for browsers, servers and leases.
+    with temporary_files_in_memory(), ThreadPoolExecutor(1) as beside:
         linted = beside.submit(lint)
         failed = [] if run_tests(["tests", *arguments], ROOT) else ["pytest"]
     for name, done in linted.result().items():
@@ -50,6 +57,20 @@ def main(arguments: list[str]) -> int:
             failed.append(name)
     print(f"--- failed: {', '.join(failed)}" if failed else f"--- all passed: pytest, {', '.join(LINTERS)}")
     return 1 if failed else 0
+
+
+@contextmanager
+def temporary_files_in_memory() -> Iterator[None]:
+    """Where Linux has room for them: the tests open thousands of new databases, and each waits for the disk."""
+    room = MEMORY.is_dir() and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC and shutil.disk_usage(MEMORY).free > ROOM
+    if not room or "TMPDIR" in os.environ:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="taskref-tests-", dir=MEMORY, ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o1777)  # as /tmp is: root's PostgreSQL runs as another user
+        os.environ["TMPDIR"] = folder
+        yield
+        del os.environ["TMPDIR"]
 
 
 def lint() -> dict[str, subprocess.CompletedProcess[str]]:
@@ -80,12 +101,7 @@ def last_failed(root: Path) -> list[str]:
 
 
 def run(arguments: list[str], root: Path = ROOT) -> int:
-    return subprocess.run([sys.executable, *arguments], cwd=root, env=environment()).returncode
-
-
-def environment() -> dict[str, str]:
-    """Without PYTHONDONTWRITEBYTECODE: hundreds of processes that tests start would each compile all they import."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run([sys.executable, *arguments], cwd=root).returncode
 
 
 if __name__ == "__main__":

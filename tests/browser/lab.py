@@ -59,7 +59,10 @@ def browser_path() -> str:
 def running_browser(*more_flags: str) -> Iterator[Browser]:
     """A Chromium. Raises CannotStart."""
     path = browser_path()
+    temporary = os.environ.pop("TMPDIR", None)  # a Chromium from a snap reaches no other folder of that kind than /tmp
     with sync_playwright() as started:
+        if temporary:
+            os.environ["TMPDIR"] = temporary
         browser = started.chromium.launch(executable_path=path, args=[*FLAGS, *more_flags])
         yield browser
         browser.close()

@@ -13,10 +13,10 @@ WRONG = EXERCISE.cell(EXERCISE.wrong_answers[0].code).rstrip()
 TEXT = "window.jupyterapp.shell.currentWidget.content.model.cells.get(0).sharedModel.getSource()"
 
 
-def test_hints_a_solution_beside_mine_and_the_cell_as_it_was(alone: Notebook) -> None:
-    page = alone.page
-    alone.open(alone.lab.write("buttons.ipynb", WRONG))
-    alone.run_cell('@exercise("1.1")')
+def test_hints_a_solution_beside_mine_and_the_cell_as_it_was(notebook: Notebook) -> None:
+    page = notebook.page
+    notebook.open(notebook.lab.write("buttons.ipynb", WRONG))
+    notebook.run_cell('@exercise("1.1")')
     button = {name: page.get_by_role("button", name=name, exact=True) for name in ("Hint", "Solution", "Reset")}
     button["Hint"].click()
     expect(page.get_by_text("Hint 1 of 3")).to_be_visible()
@@ -35,6 +35,6 @@ def test_hints_a_solution_beside_mine_and_the_cell_as_it_was(alone: Notebook) ->
         assert page.evaluate(TEXT).strip() == EXERCISE.cell().strip()
     page.locator(".jp-Cell.jp-mod-active .cm-content").press("ControlOrMeta+z")
     assert page.evaluate(TEXT).strip() == WRONG
-    alone.shut_down_kernel()
+    notebook.shut_down_kernel()
     button["Hint"].click()
     expect(page.get_by_text("The kernel was restarted or shut down. Run this cell again")).to_be_visible()

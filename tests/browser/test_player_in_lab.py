@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
 from taskref_edu.lab.player.page import element_name
 
 from .conftest import Notebook
-from .lab import Lab, new_page
+from .lab import SIZE, Lab, new_page
 
 NAME = element_name()
 CLICKS = """\
@@ -44,16 +44,18 @@ TELL = "print('tried:', game.tried)"
 
 
 @pytest.fixture(scope="module")
-def played(chromium: Browser, lab: Lab) -> Iterator[Notebook]:
+def played(page: Page, lab: Lab) -> Iterator[Notebook]:
     """One notebook for all tests here: a result, a game, a panel."""
-    with new_page(chromium, viewport={"width": 1280, "height": 1100}) as page:
-        notebook = Notebook(page, lab)
-        notebook.open(lab.write("players.ipynb", CLICKS, SCHEDULER, PANEL, TELL))
-        notebook.run_all()
-        notebook.wait_until_run()
-        expect(players(notebook)).to_have_count(2)
-        expect(players(notebook).first.locator(".verdict")).to_contain_text("34 of 36 interleavings break")
-        yield notebook
+    page.set_viewport_size({"width": 1280, "height": 1100})
+    notebook = Notebook(page, lab)
+    notebook.open(lab.write("players.ipynb", CLICKS, SCHEDULER, PANEL, TELL))
+    notebook.run_all()
+    notebook.wait_until_run()
+    expect(players(notebook)).to_have_count(2)
+    expect(players(notebook).first.locator(".verdict")).to_contain_text("34 of 36 interleavings break")
+    yield notebook
+    notebook.close()
+    page.set_viewport_size(SIZE)
 
 
 def players(notebook: Notebook) -> Locator:
