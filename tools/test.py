@@ -30,7 +30,7 @@ ONLY = ["-m", "pytest", "-q", "-m", "not browser and not environments"]
 BESIDE = ["-n", "auto", "--dist", "loadgroup"]
 ALONE = ["-n", "0"]
 MOST_AGAIN = 10  # more failures than these are no accident
-MEMORY, ROOM = Path("/dev/shm"), 2 << 30  # bytes
+MEMORY, ROOM = Path("/dev/shm"), 1 << 30  # bytes
 LINTERS = {
     "ruff check": ["-m", "ruff", "check", "."],
     "ruff format": ["-m", "ruff", "format", "--check", "."],

@@ -96,7 +96,7 @@ def test_the_machine_has_no_name() -> None:
 
 
 @pytest.mark.skipif(not (peers.FOLDER / "complete").exists(), reason="the peers are not installed: make bench")
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_peers() -> None:
     tables, chart = compare.run(quick=True)
     assert [table.title for table in tables] == ["Peers", "What the peers promise"]

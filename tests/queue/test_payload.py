@@ -9,14 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskref_edu.errors import PayloadError
-from taskref_edu.queue.payload import clean, decoded, encoded
+from taskref_edu.queue.payload import LARGEST_BARE_INTEGER, clean, decoded, encoded
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
 scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | text
 json_values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(text, inner), max_leaves=20)
 
 
-@given(json_values)
+def is_kept(value: object) -> bool:
+    """Not an integer that SQLite would make a float, which is refused."""
+    return not isinstance(value, int) or abs(value) <= LARGEST_BARE_INTEGER
+
+
+@given(json_values.filter(is_kept))
 def test_json_comes_back_as_it_was(value: object) -> None:
     assert decoded(encoded(value)) == value
 

@@ -111,12 +111,18 @@ def hide_the_server(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two folders with all notebooks: unsolved, and solved."""
-    folders = [tmp_path_factory.mktemp("unsolved"), tmp_path_factory.mktemp("solved")]
-    for folder, code_of in zip(folders, (stub_of, solution_of), strict=True):
-        build_into(ROOT / "authoring", folder, code_of)
-    return folders
+def unsolved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all notebooks."""
+    folder = tmp_path_factory.mktemp("unsolved")
+    build_into(ROOT / "authoring", folder, stub_of)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def solved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("solved")
+    build_into(ROOT / "authoring", folder, solution_of)
+    return folder
 
 
 def check(notebook: nbformat.NotebookNode, verdict: str) -> None:
@@ -133,25 +139,25 @@ QUICK = [name for name in NAMES if name[:2] in ("00", "07")]
 
 
 @pytest.mark.parametrize("name", QUICK)
-def test_run_all(built: list[Path], name: str) -> None:
-    (unsolved,) = run(built[0] / f"{name}.ipynb")
-    check(unsolved, "not attempted")
+def test_run_all(unsolved: Path, name: str) -> None:
+    (notebook,) = run(unsolved / f"{name}.ipynb")
+    check(notebook, "not attempted")
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", NAMES[1:])
-def test_run_all__then_solved_and_run_all_again(built: list[Path], name: str) -> None:
+def test_run_all__then_solved_and_run_all_again(unsolved: Path, solved: Path, name: str) -> None:
     """In one kernel: what the first run left behind must not disturb the second.
 
     Nor can it help it: a check loads a solution into a namespace of its own (`exercises/test_catalog.py`).
     """
-    unsolved, solved = run(*(folder / f"{name}.ipynb" for folder in built))
-    check(unsolved, "not attempted")
-    check(solved, "passed")
+    first, second = run(unsolved / f"{name}.ipynb", solved / f"{name}.ipynb")
+    check(first, "not attempted")
+    check(second, "passed")
 
 
 @pytest.mark.nightly
-def test_09_without_a_server(built: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_09_without_a_server(unsolved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hide_the_server(tmp_path, monkeypatch)
-    (unsolved,) = run(built[0] / "09_beyond_one_machine.ipynb")
-    check(unsolved, "not attempted")
+    (notebook,) = run(unsolved / "09_beyond_one_machine.ipynb")
+    check(notebook, "not attempted")

@@ -14,6 +14,8 @@ from taskref_edu.lab.player.page import data
 from taskref_edu.lab.player.recording import DIES
 from tests.lab.player.scenarios import SCENARIOS, found, recorded
 
+pytestmark = pytest.mark.xdist_group("recordings")  # each is recorded once, in one process
+
 
 @pytest.mark.parametrize("name", ["race", "locked", "exercise", "cancel", "crash_recover", "crash_two"])
 def test_every_schedule_is_as_replayed(name: str) -> None:

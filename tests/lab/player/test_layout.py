@@ -13,6 +13,8 @@ from taskref_edu.lab.player.recording import Recording
 from taskref_edu.lab.player.still import MONO, Still
 from tests.lab.player.scenarios import recorded
 
+pytestmark = pytest.mark.xdist_group("recordings")  # each is recorded once, in one process
+
 
 def test_a_task_that_has_ended_needs_no_order() -> None:
     facts = json.loads(json.dumps(recorded("race").facts))

@@ -23,6 +23,8 @@ from taskref_edu.lab.player.page import (
 from taskref_edu.lab.player.still import still
 from tests.lab.player.scenarios import recorded
 
+pytestmark = pytest.mark.xdist_group("recordings")  # each is recorded once, in one process
+
 
 def test_the_module_is_small() -> None:
     """JavaScript and CSS as a page gets them."""

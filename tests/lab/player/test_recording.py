@@ -13,6 +13,8 @@ from taskref_edu.lab.player.recording import Bracket, Change, Recording, Recordi
 from taskref_edu.lab.player.short_sql import one_line
 from tests.lab.player.scenarios import recorded, run, tables
 
+pytestmark = pytest.mark.xdist_group("recordings")  # each is recorded once, in one process
+
 
 def test_the_worst_with_the_fewest_switches_comes_first() -> None:
     race = recorded("race")

@@ -18,6 +18,8 @@ from taskref_edu.lab.player.why import why
 from tests.lab.player.scenarios import buy, deliver, item, recorded
 from tests.lab.player.scenarios import run as send
 
+pytestmark = pytest.mark.xdist_group("recordings")  # each is recorded once, in one process
+
 NAMES = ["again", "cancel", "closing", "crash", "crash_recover", "crash_two", "early", "exercise", "form", "locked", "lost", "many", "race", "skew", "stale"]  # fmt: skip
 
 
