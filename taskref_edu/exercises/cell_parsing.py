@@ -188,7 +188,7 @@ def _strays(tree: ast.Module, names: frozenset[str]) -> Iterator[tuple[str | Non
         if not isinstance(node, ast.Call) or node in seen or not _is_exercise(node.func, names):
             continue
         if (id := _id_of(node)) is not None:
-            yield id, "`exercise(…)` is no decorator here: write `@exercise(…)` on the line above a `def`."
+            yield id, "`exercise(…)` is not used as a decorator here: write `@exercise(…)` on the line above a `def`."
 
 
 def _why_not(node: ast.AST, top: bool, id: str | None) -> str:

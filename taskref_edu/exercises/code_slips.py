@@ -52,7 +52,7 @@ def _python_for_sql(tree: ast.Module) -> Found:
                 yield node.lineno, f"`{ast.unparse(left)}` is a column: `col(…).{method}(…)`"
             case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot() as op, *_]) if _is_column(left, models):
                 method = "is_" if isinstance(op, ast.Is) else "is_not"
-                yield node.lineno, f"Python's `is` is decided at once: `col(…).{method}(None)`"
+                yield node.lineno, f"Python decides `is` at once, before any SQL: `col(…).{method}(None)`"
             case ast.Compare(left=left, ops=[ast.Eq()], comparators=[ast.Tuple() | ast.List() | ast.Set()]) if (
                 _is_column(left, models)
             ):
@@ -68,7 +68,7 @@ def _python_for_sql(tree: ast.Module) -> Found:
                 text = f"Python's `{word}` keeps one of the two conditions: `(…) {sign} (…)`"
                 yield node.lineno, text
             case ast.UnaryOp(op=ast.Not(), operand=operand) if _is_condition(operand, models):
-                yield node.lineno, "Python's `not` is decided at once: `~(…)`"
+                yield node.lineno, "Python decides `not` at once, before any SQL: `~(…)`"
             case ast.BinOp(left=left, op=ast.BitAnd() | ast.BitOr(), right=right) if isinstance(
                 left, ast.Constant
             ) or _is_column(right, models):
@@ -119,7 +119,7 @@ def _misspelt(tree: ast.Module, exercise: Exercise) -> Found:
             for word in words:
                 close = get_close_matches(word, WORDS, 1, CLOSE)
                 if word in unknown and not close:
-                    yield node.lineno, f"`{word}` is no status; they are {', '.join(TaskStatus)}"
+                    yield node.lineno, f"`{word}` is not a status; the statuses are {', '.join(TaskStatus)}"
                 if close and word != close[0] and word not in meant:
                     yield (
                         node.lineno,

@@ -73,11 +73,11 @@ KNOWN = [
         r"Multiple rows were found",
         "the query found several rows where one was expected: its WHERE is too wide",
     ),
-    (r'near "order"', "ORDER is a word of SQL; the table is `orders`"),
+    (r'near "order"', "ORDER is a keyword of SQL; the table is `orders`"),
     (r"one statement at a time", "the text holds several statements, and one is expected"),
     (
         r"Incorrect number of bindings",
-        "there are more or fewer parameters than values. In quotes it is no parameter: `:id`, not `':id'`",
+        "the numbers of parameters and of values differ. Inside quotes it is not a parameter: `:id`, not `':id'`",
     ),
     (r"ambiguous column name", "several tables have this column: put the table's name before it, as in `task.type`"),
     (r"IN expression list", "`in_` takes a list of values: `in_([…, …])`"),
@@ -114,7 +114,7 @@ LEFT_BEHIND = [
         r"closed database|is closed|reconnect|not bound to|closed transaction",
         "closed or took away the session's connection",
     ),
-    (r"No row was found|ObjectDeletedError|StaleDataError", "removed a row with which its caller goes on"),
+    (r"No row was found|ObjectDeletedError|StaleDataError", "removed a row that its caller still needs"),
     (r"no such table|no such column|has no column|values for", "removed or changed a table"),
     (r"constraint failed", "left a row in the session that the table refuses"),
 ]

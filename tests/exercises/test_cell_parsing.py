@@ -56,7 +56,7 @@ def test_no_answer_is_found(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "id", "said"),
     [
-        ('order_of = exercise("1.1")(lambda session, task: 1)', "1.1", "no decorator here"),
+        ('order_of = exercise("1.1")(lambda session, task: 1)', "1.1", "not used as a decorator here"),
         ("class A:\n    @exercise('1.1')\n    def f(self): ...", "1.1", "inside another block"),
         ("if True:\n    " + ANSWER.strip().replace("\n", "\n    "), "1.1", "inside another block"),
         ("@exercise('1.1')\nclass order_of: ...", "1.1", "a class found"),

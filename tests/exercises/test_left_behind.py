@@ -32,7 +32,7 @@ def after_the_solution(id: str, statement: str) -> str:
         pytest.param(
             "3.3",
             "session.execute(text('DELETE FROM orders'))",
-            "removed a row with which its caller goes on",
+            "removed a row that its caller still needs",
             marks=nightly,
         ),
         ("3.3", "session.execute(text('ALTER TABLE orders RENAME TO gone'))", "removed or changed a table"),

@@ -149,7 +149,7 @@ def test_a_front_end_with_other_ids_is_known_by_the_text_of_its_cells(kernel: Ke
 def test_what_cannot_be_checked_is_said(kernel: Kernel) -> None:
     kernel.run("from taskref_edu.exercises import exercise")
     assert "`async def order_of` found" in kernel.shown(SOLVED.replace("def ", "async def "))
-    assert "no decorator here" in kernel.shown('order_of = exercise("1.1")(lambda session, task: None)')
+    assert "not used as a decorator here" in kernel.shown('order_of = exercise("1.1")(lambda session, task: None)')
     assert "1.1 Follow the arrow" in kernel.shown("mark = [exercise][0]\n@mark('1.1')\ndef order_of(session, task): 1")
 
 

@@ -98,7 +98,7 @@ def letters_of(arrange: Callable[[], Any], lines: Iterable[str], *, once: Iterab
     for letter in letters:
         if letter not in lines:
             capital = f"; the letters are capital ones, such as `{letter.upper()}`" if letter.upper() in lines else ""
-            plain = "; nothing stands between the letters" if letter in ",;-" or letter.isspace() else ""
+            plain = "; write the letters with nothing between them" if letter in ",;-" or letter.isspace() else ""
             shown = letter if letter.isprintable() else repr(letter)
             raise CheckFailed(f"There is no line `{shown}`{capital}{plain}. The lines are {', '.join(lines)}.")
     for letter in once:
@@ -130,7 +130,7 @@ def words_for(predict: Callable[[], Any], names: Iterable[str], words: Iterable[
         if said[name] not in words:
             capital = ", in small letters" if said[name].strip().lower() in words else ""
             raise CheckFailed(
-                f"`{name}`: `{said[name]!r:.40}` is no {what}; expected one of {', '.join(words)}{capital}.",
+                f"`{name}`: `{said[name]!r:.40}` is not a {what}; expected one of {', '.join(words)}{capital}.",
                 expected={name: " | ".join(words)},
                 found={name: said[name]},
             )
@@ -152,7 +152,7 @@ def missing_key(name: Any, said: Mapping[Any, Any], names: Iterable[Any]) -> Che
     """What to say of a dict without this key, beside the keys that it has in its place."""
     strange = [key for key in said if key not in names]
     instead = f" `{strange[0]!r:.40}` found in its place." if strange else ""
-    problem = f"There is nothing for `{name!r}`; expected are the keys {', '.join(map(repr, names))}.{instead}"
+    problem = f"There is nothing for `{name!r}`; expected the keys {', '.join(map(repr, names))}.{instead}"
     return CheckFailed(problem, expected=set(names), found=list(said))
 
 

@@ -175,7 +175,7 @@ TypeError. Nobody planned that difference.
         Wrong(_answer(deleted="refused"), "its task ended as `failed`, at attempt 3"),
         Wrong(_answer(object="failed"), "the enqueue raised PayloadError"),
         Wrong(_answer(nothing="lost"), "`nothing`: you predicted `lost`"),
-        Wrong(_answer(nothing="error"), "`'error'` is no fate"),
+        Wrong(_answer(nothing="error"), "`'error'` is not a fate"),
         Wrong(_answer(typo="failed", text="failed", true="failed"), "3 predictions differ"),
     ],
 )

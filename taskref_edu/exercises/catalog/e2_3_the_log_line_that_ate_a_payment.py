@@ -146,7 +146,7 @@ def check_another_key_error_keeps_its_name(handler: Handler) -> None:
     """A KeyError that has nothing to do with the payload is reported as what it is."""
     for name in ("Dora", "Ed"):
         (end,) = ran(handler, {"order_id": CUSTOMERS[name]})
-        what = f"{name} has no account, which is no fault of the payload"
+        what = f"{name} has no account, which is not the payload's fault"
         own = isinstance(end.error, KeyError) and end.error.args == (name,)
         expected = {"status": "failed", "error": f"KeyError: '{name}'"}
         found = {"status": end.status, "error": end.text}
@@ -261,19 +261,19 @@ The KeyError about Dora is tried again, and rightly: meanwhile somebody may have
         ),
         Wrong(
             _mended("        raise PayloadError(f\"payload {task.payload!r} found, key 'order_id' expected\")\n"),
-            "Dora has no account, which is no fault of the payload. Yet the task fails with `PayloadError",
+            "Dora has no account, which is not the payload's fault. Yet the task fails with `PayloadError",
         ),
         Wrong(
             STUB.replace("except KeyError", "except Exception").replace(
                 HANDLER, '        raise PayloadError(f"payload {task.payload!r} found, order_id expected")\n'
             ),
-            "Dora has no account, which is no fault of the payload. Yet the task fails with `PayloadError",
+            "Dora has no account, which is not the payload's fault. Yet the task fails with `PayloadError",
         ),
         Wrong(
             MOVED.replace("account = ACCOUNTS[session", "account = ACCOUNTS.get(session").replace(
                 ".customer]", ".customer)"
             ),
-            "Dora has no account, which is no fault of the payload. Yet the task ends as `succeeded`",
+            "Dora has no account, which is not the payload's fault. Yet the task ends as `succeeded`",
         ),
         Wrong(
             MOVED.replace(

@@ -158,6 +158,6 @@ stop it: the customer sees an error. `immediate` and `write_first` take the lock
         Wrong(_answer(immediate="error"), "`immediate`: you predicted `error`; in fact, in none of"),
         Wrong(_answer(write_first="duplicate"), "`write_first`: you predicted `duplicate`; in fact, in none of"),
         Wrong(_answer(write_first="error"), "`write_first`: you predicted `error`; in fact, in none of"),
-        Wrong(_answer(immediate="nothing"), "`'nothing'` is no word; expected one of"),
+        Wrong(_answer(immediate="nothing"), "`'nothing'` is not a word; expected one of"),
     ],
 )

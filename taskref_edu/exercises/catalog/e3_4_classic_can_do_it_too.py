@@ -92,9 +92,9 @@ def _wrongly_refused(rows: dict[int, Row], row: Row, move: str) -> str:
     """Which row was refused, and beside which others, none of which may stand in its way."""
     named = row.named()
     if not row.is_live_payment():
-        return f"Refused: {move}. It is no live payment, so the index must leave it out."
+        return f"Refused: {move}. It is not a live payment, so the index must leave it out."
     if named is None:
-        return f"Refused: {move}. Of payments that name no order there may be several."
+        return f"Refused: {move}. There may be several payments that name no order."
     others = [f"`{other.type}` {id} ({other.status})" for id, other in rows.items() if other.named() == named]
     beside = f"; stored of it are {', '.join(others)}" if others else ""
     return f"Refused: {move}, and no other payment of that order is live{beside}."
@@ -121,7 +121,7 @@ def refused(engine: Engine, queue: TaskQueue, payload: Any, type: str = PAYMENT)
         return True
     except sqlalchemy_errors.DBAPIError as error:
         raise CheckFailed(
-            f"SQLite takes the statement, and from then on it cannot store a task: {with_meaning(error)}"
+            f"SQLite accepts the statement, but then no task can be stored: {with_meaning(error)}"
         ) from None
     return False
 
@@ -266,7 +266,7 @@ the index, and the next click gets in.
             _answer("type = 'process_payment' AND status = 'pending' OR status = 'running'"),
             "and no other payment of that order is live",
         ),
-        Wrong(_answer(RIGHT, what="json_extract(payload, 'order_id')"), "from then on it cannot store a task"),
+        Wrong(_answer(RIGHT, what="json_extract(payload, 'order_id')"), "but then no task can be stored"),
         Wrong(_answer(RIGHT, kind="INDEX"), "The index is not unique"),
         Wrong(_answer(RIGHT, what="payload"), "While a payment of the order is `pending`, a second one is stored"),
         Wrong(_answer(RIGHT, what="type"), "stops that of order 8"),

@@ -110,7 +110,7 @@ def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
     """Which task came back and is not wanted, and why it is not."""
     by_id = {row.id: row for row in rows}
     if number not in by_id:
-        return f"`{number!r:.40}` came back, which is no task's id; expected the ids of tasks."
+        return f"`{number!r:.40}` came back, which is not a task's id; expected the ids of tasks."
     row = by_id[number]
     found = f"Asked for order {order}, the query found task {number}"
     if row.payload is None:
@@ -127,7 +127,7 @@ def missing(lost: Sequence[Row], there: Sequence[Row], order: int) -> str:
     """How many tasks did not come back, and what tells them from those that did."""
     row, count = lost[0], f"{len(there):,} of the {len(lost) + len(there):,} live payments of order {order}"
     if all(was_asked_to_stop(each) for each in lost) and not any(was_asked_to_stop(each) for each in there):
-        why = "it was asked to stop, and runs: to ask once more does no harm"
+        why = "it was asked to stop and still runs; asking again does no harm"
     elif {each.status for each in lost}.isdisjoint(each.status for each in there) and there:
         why = f"it is {row.status}, and what is pending or running can still be stopped"
     else:
@@ -230,9 +230,9 @@ It reads every live task, unless an index serves it. That comes at the end of th
         _wrong(f"{TYPE} AND status != 'succeeded' AND {EXACT}", "whose status is `failed`"),
         _wrong(f"{TYPE} AND {STATUS} AND json_extract(payload, '$.order_id') = 1", "has no `:order`"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "returns 14 columns", what="*"),
-        _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "which is no task's id", what="payload"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "which is not a task's id", what="payload"),
         _wrong(f"{TYPE} AND {STATUS} AND order_id = :order", "no such column: order_id"),
-        _wrong(f"{TYPE} AND {STATUS} AND {EXACT} AND cancel_requested_at IS NULL", "it was asked to stop, and runs"),
+        _wrong(f"{TYPE} AND {STATUS} AND {EXACT} AND cancel_requested_at IS NULL", "asked to stop and still runs"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT} LIMIT 1000", "1,000 of the 1,200 live payments"),
         _wrong(f"{TYPE} AND {STATUS} AND {EXACT}", "how many. Expected which ones", what="count(*)"),
     ],

@@ -259,7 +259,7 @@ def cancel_payment(session, queue, order):
         ),
         (
             r"task \d+ not found",
-            "That is no task's id; is it the order's? `queue.cancel` takes the task's: ask the order's row, now, "
+            "That is not a task's id; is it the order's? `queue.cancel` takes the task's: ask the order's row, now, "
             "which one it references",
         ),
         (

@@ -106,7 +106,7 @@ def _judge(sql: str, rows: Sequence[Row], orders: Sequence[int]) -> None:
 def _too_many(order: Any, rows: Sequence[Row], orders: Sequence[int]) -> str:
     if order is None:
         return (
-            "NULL came back, in place of an order that is deleted or that a payload does not name; expected are ids of "
+            "NULL came back, in place of an order that is deleted or that a payload does not name; expected ids of "
             "orders that there are."
         )
     if order not in orders:

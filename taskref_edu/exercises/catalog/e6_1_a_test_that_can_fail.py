@@ -233,7 +233,7 @@ def _misjudged(said: list[str], faults: list[tuple[str, set[int]]], session: Ses
     broken = {id for _, ids in faults for id in ids}
     for one, numbers in zip(said, named, strict=True):
         if not numbers & broken:
-            return f"`{one:.80}` is about nothing that is broken. {_excuse(one, session)}".strip()
+            return f"`{one:.80}` names nothing that is broken. {_excuse(one, session)}".strip()
     if len(said) < len(faults):
         return f"{_counts(said, faults)}; expected one for each."
     return ""

@@ -230,7 +230,7 @@ def reserve(session, queue, row, column, type):
         ),
         (
             r"additional tables in the SET|Unconsumed column names",
-            "The column is not one of the model that is updated, or was named as text: "
+            "The column does not belong to the model that is updated, or was given as text: "
             "`update(column.class_)`, and `.values({column: task.id})`",
         ),
         (

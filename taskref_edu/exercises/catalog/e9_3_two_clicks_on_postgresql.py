@@ -168,6 +168,6 @@ on a real one and compares every outcome.
         Wrong(_answer(one_update="duplicate"), "`one_update`: you predicted `duplicate`; in fact, in none of"),
         Wrong(_answer(repeatable_read="duplicate"), "a click fails with an error"),
         Wrong(_answer(repeatable_read="neither"), "`repeatable_read`: you predicted `neither`; in fact, nobody pays"),
-        Wrong(_answer(one_update="nothing"), "`'nothing'` is no word; expected one of"),
+        Wrong(_answer(one_update="nothing"), "`'nothing'` is not a word; expected one of"),
     ],
 )
