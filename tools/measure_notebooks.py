@@ -21,7 +21,7 @@ from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell
 
 from taskref_edu.series.build import build_into
-from taskref_edu.series.minutes import MEASURED, guesses_of, minutes_of, words_of
+from taskref_edu.series.minutes import MEASURED, minutes_of, words_of
 from taskref_edu.series.source import read_source, sources
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,7 +48,7 @@ def main(numbers: list[str]) -> int:
     print("|" + "---|" * 7)
     for path in sources(ROOT / "authoring"):
         source, one = read_source(path), measured.get(path.name[:2], {"seconds": "?", "slowest": "?"})
-        counts = (words_of(source), len(guesses_of(source)), len(source.exercise_ids), minutes_of(source))
+        counts = (words_of(source), len(source.guesses), len(source.exercise_ids), minutes_of(source))
         print("|", source.name, "|", *(f"{count} |" for count in counts), one["seconds"], "|", one["slowest"], "|")
     return 0
 

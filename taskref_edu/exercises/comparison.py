@@ -75,12 +75,9 @@ EXPECTED, YOURS = "rgba(22,101,52,.22)", "rgba(185,28,28,.22)"
 def _row_html(row: Row, labelled: bool) -> str:
     mark = f'<span aria-label="differs">{MARK}</span>' if row.differs else ""
     label = f'<th scope="row" style="{LINED};font-weight:normal">{escape(row.label)}</th>' if labelled else ""
-    cells = "".join(_cell_html(text, row.differs, colour) for text, colour in _coloured(row))
+    pairs = ((row.expected, EXPECTED), (row.found, YOURS))
+    cells = "".join(_cell_html(text, row.differs, colour) for text, colour in pairs)
     return f'<tr style="{PLAIN}"><td style="{LINED};font-weight:bold">{mark}</td>{label}{cells}</tr>'
-
-
-def _coloured(row: Row) -> list[tuple[str, str]]:
-    return [(row.expected, EXPECTED), (row.found, YOURS)]
 
 
 def _cell_html(text: str, differs: bool, colour: str) -> str:

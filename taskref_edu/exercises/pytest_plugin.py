@@ -17,7 +17,7 @@ from .check import check_attempt
 from .exercise import UnknownExercise
 from .loader import Attempt
 from .notebook_files import answered
-from .outcomes import Outcome, Verdict
+from .outcomes import Verdict
 
 
 def items_of(notebook: pytest.File) -> Iterator[ExerciseItem]:
@@ -43,11 +43,7 @@ def _is_ours(attempt: Attempt) -> bool:
 
 
 class NotPassed(Exception):
-    """Carries the outcome from the run to the report."""
-
-    def __init__(self, outcome: Outcome) -> None:
-        super().__init__(str(outcome))
-        self.outcome = outcome
+    """Carries the outcome from the run to the report, as its text."""
 
 
 class ExerciseItem(pytest.Item):

@@ -46,21 +46,8 @@ RUNNING, LEVEL = "TASKREF_RUNNING", "TASKREF_SANDBOX"
 Result = dict[str, Any]
 
 
-def limit_memory() -> None:
-    """Give this process and its children a limit on memory."""
-    _limit({"RLIMIT_AS": MEMORY})
-
-
-def limit_resources(running: int) -> None:
-    """Set limits that this process cannot raise again. running: how many processes and threads the user has now.
-
-    For forked children only: the kernel counts all processes of the user, so a process that must fork gets no limit.
-    """
-    limits = {"RLIMIT_FSIZE": FILE_SIZE, "RLIMIT_NPROC": running + MOST_PROCESSES, "RLIMIT_CORE": 0}
-    _limit(limits)
-
-
-def _limit(limits: dict[str, int]) -> None:
+def limit(**limits: int) -> None:
+    """Set limits on resources for this process and its children, which they cannot raise again."""
     try:
         import resource
     except ImportError:
@@ -156,7 +143,8 @@ def _be_the_attempt(attempt: Attempt, folder: Path, running: int, writer: int, s
         tempfile.tempdir = None  # so that it is determined again
         if os.environ.get(LEVEL) != "none" and sandbox.landlock_version():
             sandbox.restrict_writes(folder)  # again, so that this process cannot access its parent
-        limit_resources(running)
+        # Of children only: the kernel counts all processes of the user, so one that must fork gets no limit on them.
+        limit(RLIMIT_FSIZE=FILE_SIZE, RLIMIT_NPROC=running + MOST_PROCESSES, RLIMIT_CORE=0)
         result = json.dumps(_outcome(attempt)).encode()
         with os.fdopen(writer, "wb") as out:
             out.write(seal + result[:MAX_RESULT])
@@ -247,7 +235,7 @@ def main(paths: list[str]) -> int:
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what attempts print is not a result
     adopt_orphans()
-    limit_memory()
+    limit(RLIMIT_AS=MEMORY)
     if os.environ.get(LEVEL) == "files":
         sandbox.restrict_writes(Path.cwd())
     for path in paths:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 
 from ..exercises import cell_parsing as cells
-from ..exercises.exercise import find, names
 from .source import FENCED, Block, Source, headings
 
 MAX_WORDS, MAX_EXPLAINED, MAX_GOAL, MAX_LONG, MAX_LINES = 60, 80, 110, 3, 10
@@ -97,12 +96,10 @@ def wording(source: Source) -> Found:
 
 def _exercise_texts(source: Source) -> Iterator[tuple[int, str]]:
     """What an exercise says to the learner, each text at the line of its block."""
-    for block in source.blocks:
-        if block.kind == "exercise" and block.head in names():
-            exercise = find(block.head)
-            proved = [(check.__doc__ or "").partition("\n")[0] for check in exercise.checks]
-            texts = (exercise.goal, exercise.stub, *exercise.hints, exercise.discussion, *proved)
-            yield from ((block.line, text) for text in texts)
+    for line, exercise in source.exercises():
+        proved = [(check.__doc__ or "").partition("\n")[0] for check in exercise.checks]
+        texts = (exercise.goal, exercise.stub, *exercise.hints, exercise.discussion, *proved)
+        yield from ((line, text) for text in texts)
 
 
 def prose_is_short(source: Source) -> Found:
@@ -115,10 +112,9 @@ def prose_is_short(source: Source) -> Found:
     for block in source.blocks:
         if block.kind == "explain" and (count := count_words(block.text)) > MAX_EXPLAINED:
             yield block.line, f"an explanation of {count} words found, {MAX_EXPLAINED} expected"
-        # The text of an exercise states every rule that its checks enforce, so it may be longer.
-        known = block.kind == "exercise" and block.head in names()
-        if known and (count := count_words(find(block.head).goal)) > MAX_GOAL:
-            yield block.line, f"exercise {block.head} has a goal of {count} words, {MAX_GOAL} expected"
+    for line, exercise in source.exercises():  # its text states every rule that the checks enforce: it may be longer
+        if (count := count_words(exercise.goal)) > MAX_GOAL:
+            yield line, f"exercise {exercise.id} has a goal of {count} words, {MAX_GOAL} expected"
 
 
 def count_words(text: str) -> int:
@@ -160,6 +156,15 @@ def code_blocks(source: Source) -> Iterator[tuple[Block, ast.Module]]:
                 yield block, cells.parse(block.text)
             except SyntaxError:  # reported by code_is_short
                 continue
+
+
+def calls_of(source: Source, *names: str) -> Iterator[tuple[str, str, int, ast.Call]]:
+    """Each call of these functions with an id, such as `guess("03-a", …)`: its name, id, line and the call itself."""
+    for block, tree in code_blocks(source):
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(id)), *_]) if name in names:
+                    yield name, id, block.line + node.lineno - 1, node
 
 
 def _prose_lines(source: Source) -> Iterator[tuple[int, str]]:

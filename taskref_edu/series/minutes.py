@@ -14,13 +14,11 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..exercises.exercise import find, names
 from .cell_rules import count_words
 from .source import Source
 
 WORDS_A_MINUTE, PREDICTION, GAME, EXERCISE, CORE, STEP = 200, 1, 3, 4, 6, 5
 MEASURED = "run_seconds.json"
-GUESS = re.compile(r"""^guess\(["'](\d\d-\w)["']""", re.MULTILINE)
 PLAYED = re.compile(r"\b(?:break_the_shop|Scheduler|RecordedGame)\(|\bsteps=\[")
 NUMBERED = re.compile(r"\| *(\d\d)\b")
 
@@ -32,23 +30,17 @@ def minutes_of(source: Source) -> int:
 
 def exact_minutes_of(source: Source) -> float:
     """The same, not rounded."""
-    found = [find(id) for id in source.exercise_ids if id in names()]
-    exact = words_of(source) / WORDS_A_MINUTE + seconds_of(source) / 60 + PREDICTION * len(guesses_of(source))
+    exact = words_of(source) / WORDS_A_MINUTE + seconds_of(source) / 60 + PREDICTION * len(source.guesses)
     exact += GAME * sum(len(PLAYED.findall(block.text)) for block in source.blocks if block.kind == "code")
-    return exact + sum(CORE if exercise.core else EXERCISE for exercise in found)
+    return exact + sum(CORE if exercise.core else EXERCISE for _, exercise in source.exercises())
 
 
 def words_of(source: Source) -> int:
     """How many words there are to read in the notebook, its code included."""
-    goals = [find(id).goal for id in source.exercise_ids if id in names()]
+    goals = [exercise.goal for _, exercise in source.exercises()]
     read = [f"{block.head} {block.text}" for block in source.blocks if block.kind in ("prose", "recall", "explain")]
     code = [block.text for block in source.blocks if block.kind == "code"]
     return sum(map(count_words, [*read, *goals])) + sum(len(text.split()) for text in code)
-
-
-def guesses_of(source: Source) -> list[str]:
-    """The ids of the notebook's predictions, from the top down."""
-    return [id for block in source.blocks if block.kind == "code" for id in GUESS.findall(block.text)]
 
 
 def seconds_of(source: Source) -> float:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..exercises import cell_parsing as cells
-from ..exercises.exercise import find, names
+from ..exercises.exercise import names
 from .cell_rules import (
     Found,
+    calls_of,
     code_blocks,
     code_is_short,
     figures_have_words,
@@ -26,7 +27,6 @@ from .cell_rules import (
 )
 from .minutes import minutes_of
 from .notebook import slug, to_notebook
-from .outline_writer import questions_of
 from .source import BadSource, Block, Source, headings, read_source
 
 MINUTES, FIRST_MINUTES = range(20, 46), range(5, 16)
@@ -81,16 +81,15 @@ def length_fits(source: Source) -> Found:
 
 def objectives_have_exercises(source: Source) -> Found:
     """Each objective is named by an exercise of the notebook, and the other way round."""
-    ids = [id for id in source.exercise_ids if id in names()]
-    named = {find(id).objective for id in ids}
+    named = {exercise.id: exercise.objective for _, exercise in source.exercises()}
     for objective in source.objectives:
-        if objective not in named:
-            yield 1, f"objective {objective} has no exercise: none of {', '.join(ids) or 'none'} names it"
+        if objective not in named.values():
+            yield 1, f"objective {objective} has no exercise: none of {', '.join(named) or 'none'} names it"
     for block in source.blocks:
-        if block.kind == "exercise" and block.head not in names():
+        if block.kind == "exercise" and block.head not in named:
             yield block.line, f"exercise {block.head} is not in the catalog"
-        elif block.kind == "exercise" and find(block.head).objective not in source.objectives:
-            yield block.line, f"exercise {block.head} names the objective {find(block.head).objective}: not listed"
+        elif block.kind == "exercise" and named[block.head] not in source.objectives:
+            yield block.line, f"exercise {block.head} names the objective {named[block.head]}: not listed"
     if not source.objectives and source.number != FIRST:
         yield 1, "the front matter has no objectives"
 
@@ -107,7 +106,7 @@ def two_recall_items(source: Source) -> Found:
 
 def guesses_come_first(source: Source) -> Found:
     """From 01 on, at least one guess; each comes before its reveal, and each is revealed or kept for later."""
-    calls = list(_calls(source, "guess", "reveal"))
+    calls = list(calls_of(source, "guess", "reveal"))
     guessed = [id for name, id, _, _ in calls if name == "guess"]
     if source.number != FIRST and not guessed:
         yield 1, "no guess found: at least one before the first experiment"
@@ -126,7 +125,7 @@ def guesses_come_first(source: Source) -> Found:
 
 def guess_letters_follow_the_page(source: Source) -> Found:
     """The guesses of a notebook are a, b, c from the top down, so that a class can refer to them."""
-    guesses = [(id, line) for _, id, line, _ in _calls(source, "guess")]
+    guesses = [(id, line) for _, id, line, _ in calls_of(source, "guess")]
     for number, (id, line) in enumerate(guesses):
         wanted = f"{source.number}-{chr(ord('a') + number)}"
         if id != wanted:
@@ -135,8 +134,8 @@ def guess_letters_follow_the_page(source: Source) -> Found:
 
 def guesses_ask_something_of_their_own(source: Source) -> Found:
     """Each guess has a question: a missed one is asked again in the next notebook, without what stood around it."""
-    questions = questions_of(source)
-    for _, id, line, _ in _calls(source, "guess"):
+    questions = source.guesses
+    for _, id, line, _ in calls_of(source, "guess"):
         same = [other for other in questions if questions[other] == questions.get(id)]
         if same and same[0] != id:
             yield line, f"guess {id!r} asks what {same[0]!r} asks: put a question of its own above it"
@@ -151,17 +150,9 @@ def guess_cells_hold_nothing_else(source: Source) -> Found:
             yield block.line, "a guess stands with other code: give it a cell of its own, so that it can be skipped"
 
 
-def _calls(source: Source, *names: str) -> Iterator[tuple[str, str, int, ast.Call]]:
-    for block, tree in code_blocks(source):
-        for node in ast.walk(tree):
-            match node:
-                case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(id)), *_]) if name in names:
-                    yield name, id, block.line + node.lineno - 1, node
-
-
 def explanations_have_a_reveal(source: Source) -> Found:
     """Each explanation comes after the reveal that shows it, and no guess has two."""
-    revealed = {id: line for _, id, line, _ in _calls(source, "reveal")}
+    revealed = {id: line for _, id, line, _ in calls_of(source, "reveal")}
     seen: set[str] = set()
     for block in source.blocks:
         if block.kind == "explain":
@@ -191,13 +182,7 @@ def ends_with_one_sentence(source: Source) -> Found:
 
 def exercises_stop_nobody(source: Source) -> Found:
     """No cell outside an exercise uses or binds a name that an exercise's cell defines."""
-    from_exercises = {
-        name
-        for id in source.exercise_ids
-        if id in names()
-        for text in (find(id).cell(), find(id).cell(find(id).solution))
-        for name in cells.bound_names(cells.parse(text))
-    }
+    from_exercises = {name for _, tree in _exercise_cells(source) for name in cells.bound_names(tree)}
     for block, tree in code_blocks(source):
         for name in sorted(from_exercises & (cells.used_names(tree) | cells.bound_names(tree))):
             yield block.line, f"{name} is defined by an exercise: an unsolved exercise would stop this cell"
@@ -205,18 +190,20 @@ def exercises_stop_nobody(source: Source) -> Found:
 
 def imports_agree(source: Source) -> Found:
     """If an exercise and a code cell import the same name, it means the same in both: cells share their names."""
-    taken = {
-        name: (origin, id)
-        for id in source.exercise_ids
-        if id in names()
-        for text in (find(id).cell(), find(id).cell(find(id).solution))
-        for name, origin in cells.origins(cells.parse(text)).items()
-    }
+    exercises = list(_exercise_cells(source))
+    taken = {name: (origin, id) for id, tree in exercises for name, origin in cells.origins(tree).items()}
     for block, tree in code_blocks(source):
         for name, origin in cells.origins(tree).items():
             other, id = taken.get(name, (origin, ""))
             if other != origin:
                 yield block.line, f"{name} is {origin} here and {other} in exercise {id}: import the same in both"
+
+
+def _exercise_cells(source: Source) -> Iterator[tuple[str, ast.Module]]:
+    """The cells that exercises fill, as they are given and as they are solved."""
+    for _, exercise in source.exercises():
+        for text in (exercise.cell(), exercise.cell(exercise.solution)):
+            yield exercise.id, cells.parse(text)
 
 
 def cell_ids_differ(source: Source) -> Found:

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import TaskrefError
+from ..exercises.exercise import Exercise, find, names
 
 Kind = Literal["prose", "code", "exercise", "recall", "explain"]
 OWN = re.compile(r"^```\{(exercise|recall|explain)\}[ \t]*(.*)\n((?:.*\n)*?)```[ \t]*$", re.MULTILINE)
 HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
+GUESS = re.compile(r"""^guess\(["'](\d\d-\w)["']""", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
@@ -65,6 +67,27 @@ class Source:
     def exercise_ids(self) -> list[str]:
         """The notebook's exercises, from the top down."""
         return [block.head for block in self.blocks if block.kind == "exercise"]
+
+    def exercises(self) -> Iterator[tuple[int, Exercise]]:
+        """Those of them that are in the catalog, each with its line."""
+        known = names()
+        for block in self.blocks:
+            if block.kind == "exercise" and block.head in known:
+                yield block.line, find(block.head)
+
+    @property
+    def guesses(self) -> Mapping[str, str]:
+        """What each prediction asks, by its id: the last paragraph with a question mark in the prose above it."""
+        found: dict[str, str] = {}
+        question = ""
+        for block in self.blocks:
+            if block.kind == "prose":
+                bare = HEADING.sub("", FENCED.sub("", block.text))
+                asking = [text for text in re.split(r"\n\s*\n", bare) if "?" in text]
+                question = " ".join(asking[-1].split()) if asking else question
+            elif block.kind == "code":
+                found |= dict.fromkeys(GUESS.findall(block.text), question)
+        return found
 
     @property
     def explanations(self) -> Mapping[str, str]:

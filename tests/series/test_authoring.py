@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from taskref_edu.exercises.predictions import explanation_of
-from taskref_edu.series.minutes import guesses_of
 from taskref_edu.series.notebook import to_notebook, to_text
 from taskref_edu.series.rules import violations
 from taskref_edu.series.source import read_source, sources
@@ -72,5 +71,5 @@ def test_no_explanation_stands_in_the_notebook(path: Path) -> None:
 
 
 def test_every_prediction_has_its_explanation_and_the_package_ships_it() -> None:
-    asked = [id for path in SOURCES for id in guesses_of(read_source(path))]
+    asked = [id for path in SOURCES for id in read_source(path).guesses]
     assert [id for id in asked if not explanation_of(id) and id not in KEPT_FOR_LATER] == []

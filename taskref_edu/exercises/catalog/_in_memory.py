@@ -29,7 +29,7 @@ INSERT = f"INSERT INTO task ({COLUMNS.replace(' ', ', ')}) VALUES ({', '.join('?
 
 
 @dataclass(frozen=True)
-class Row:
+class StoredTask:
     """A task as it stands in the table: the payload is text, because programs write JSON in several spellings."""
 
     payload: str | None
@@ -47,14 +47,14 @@ class Row:
         return self.type == PAYMENT and self.status in LIVE
 
 
-def numbered(rows: Sequence[Row], dice: random.Random | None = None) -> list[Row]:
+def numbered(rows: Sequence[StoredTask], dice: random.Random | None = None) -> list[StoredTask]:
     """The rows with ids: of one to four digits if there are dice, else from 1 on."""
     ids = some_ids(dice, len(rows)) if dice else range(1, len(rows) + 1)
     return [replace(row, id=id) for row, id in zip(rows, ids, strict=True)]
 
 
 def answer(
-    sql: str, rows: Sequence[Row], orders: Sequence[int] = (), *, index: str = "", **parameters: Any
+    sql: str, rows: Sequence[StoredTask], orders: Sequence[int] = (), *, index: str = "", **parameters: Any
 ) -> list[Any]:
     """The one column that the query returns, on a database with these rows and index, which it can only read."""
     with closing(sqlite3.connect(":memory:")) as database:
@@ -96,13 +96,13 @@ def tables() -> str:
     return ";".join([*tables, *INDEXES["sqlite"]])
 
 
-def columns_of(row: Row) -> tuple[Any, ...]:
+def columns_of(row: StoredTask) -> tuple[Any, ...]:
     """The row's values; those that it does not name are anything, and the same for the same id."""
     others = task_row(random.Random(row.id), row.id, type=row.type, status=row.status, payload=row.payload)
     return tuple(_stored(value) for value in others.values())
 
 
-def was_asked_to_stop(row: Row) -> bool:
+def was_asked_to_stop(row: StoredTask) -> bool:
     """Whether somebody has asked this task to stop."""
     return columns_of(row)[COLUMNS.split().index("cancel_requested_at")] is not None
 

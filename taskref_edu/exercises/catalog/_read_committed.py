@@ -32,21 +32,21 @@ class SerializationFailure(Exception):
 
 
 @dataclass
-class Server:
+class ModelServer:
     """What is committed: the order's reference, how often it was changed, and how many tasks there are."""
 
     reference: int | None = None
     changes: int = 0
     tasks: int = 0
-    holder: Connection | None = None  # of the lock of the order's row
+    holder: ModelConnection | None = None  # of the lock of the order's row
     ids: count[int] = field(default_factory=lambda: count(1))
 
 
 @dataclass(eq=False)
-class Connection:
+class ModelConnection:
     """One transaction after another; `execute` returns False for a statement that has to wait."""
 
-    server: Server
+    server: ModelServer
     repeatable: bool = False
     snapshot: tuple[int | None, int] | None = None
     own: list[int] = field(default_factory=list)  # references that it has set, and not committed
@@ -127,8 +127,8 @@ class Schedule:
 class _Actor:
     """A version that runs on a connection of the model, up to its next step."""
 
-    def __init__(self, letter: str, version: Version, server: Server, done: Schedule) -> None:
-        self.letter, self.connection, self.done = letter, Connection(server), done
+    def __init__(self, letter: str, version: Version, server: ModelServer, done: Schedule) -> None:
+        self.letter, self.connection, self.done = letter, ModelConnection(server), done
         self.step: tuple[str, dict[str, Any]] | None = None  # the statement that comes next
         self.waits = False
         self._greenlet = greenlet(lambda: carry_out(version, self._run))
@@ -177,7 +177,7 @@ def carry_out(version: Version, run: Run) -> BaseException | None:
 
 def run_schedule(versions: Sequence[Version], prefix: str) -> tuple[Schedule, list[str]]:
     """Follow the prefix, then always the first who can go on; the other ways in which it could have gone on."""
-    server, done = Server(), Schedule()
+    server, done = ModelServer(), Schedule()
     actors = [_Actor(letter, version, server, done) for letter, version in zip("ABC", versions, strict=False)]
     others: list[str] = []
     while ready := [actor for actor in actors if actor.step and not actor.waits]:

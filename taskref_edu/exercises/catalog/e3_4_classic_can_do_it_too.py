@@ -17,7 +17,7 @@ from sqlmodel import Session
 from taskref_edu import Order, Task, TaskQueue, as_written, reading, writing
 from taskref_edu.exercises.catalog._answer_forms import sql_of
 from taskref_edu.exercises.catalog._clicks import ORDER, PAYMENT, bring_to, one_live_payment, one_order
-from taskref_edu.exercises.catalog._in_memory import COLUMNS, INSERT, Row, columns_of, tables
+from taskref_edu.exercises.catalog._in_memory import COLUMNS, INSERT, StoredTask, columns_of, tables
 from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, opened, some_ids
 from taskref_edu.exercises.error_texts import with_meaning
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
@@ -57,7 +57,7 @@ def _run_sequence(dice: random.Random, database: sqlite3.Connection, length: int
     """Random moves on the table; each is compared with what one live payment for each order allows."""
     first = dice.choice([*some_ids(dice, 2), 1_234, 4_711])
     orders = [first, dice.choice([first + 1, first + 1_000, first * 10, first + 2**32]), *some_ids(dice, 1)]
-    rows: dict[int, Row] = {}
+    rows: dict[int, StoredTask] = {}
     done: list[str] = []
     for id in some_ids(dice, length):
         if rows and dice.random() < 0.5:
@@ -66,7 +66,9 @@ def _run_sequence(dice: random.Random, database: sqlite3.Connection, length: int
         else:
             payload = dice.choice([{"order_id": dice.choice(orders)}] * 4 + [{"note": "gift"}, {}])
             spelt = json.dumps(dice.choice([payload, {"note": dice.randint(1, 9), **payload}]))
-            row = Row(dice.choice([spelt, spelt, spelt, None]), dice.choice([PAYMENT, PAYMENT, *OTHER_TYPES]), id=id)
+            row = StoredTask(
+                dice.choice([spelt, spelt, spelt, None]), dice.choice([PAYMENT, PAYMENT, *OTHER_TYPES]), id=id
+            )
         others = [other for other in rows.values() if other.id != id and other.is_live_payment()]
         named = row.named()
         is_second = row.is_live_payment() and named is not None and named in [each.named() for each in others]
@@ -88,7 +90,7 @@ def _run_sequence(dice: random.Random, database: sqlite3.Connection, length: int
             rows[id] = row
 
 
-def _wrongly_refused(rows: dict[int, Row], row: Row, move: str) -> str:
+def _wrongly_refused(rows: dict[int, StoredTask], row: StoredTask, move: str) -> str:
     """Which row was refused, and beside which others, none of which may stand in its way."""
     named = row.named()
     if not row.is_live_payment():
@@ -100,7 +102,7 @@ def _wrongly_refused(rows: dict[int, Row], row: Row, move: str) -> str:
     return f"Refused: {move}, and no other payment of that order is live{beside}."
 
 
-def _stored(database: sqlite3.Connection, row: Row) -> sqlite3.Error | None:
+def _stored(database: sqlite3.Connection, row: StoredTask) -> sqlite3.Error | None:
     """Insert or replace the row; the error with which SQLite refuses it."""
     values = columns_of(row)
     names = COLUMNS.split()

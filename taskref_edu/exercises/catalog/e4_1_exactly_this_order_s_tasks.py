@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from taskref_edu.exercises.catalog._answer_forms import sql_of
-from taskref_edu.exercises.catalog._in_memory import Row, answer, numbered, was_asked_to_stop
+from taskref_edu.exercises.catalog._in_memory import StoredTask, answer, numbered, was_asked_to_stop
 from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, PAYMENT
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.models import ENDED, LIVE
@@ -42,28 +42,28 @@ def strangers(order: int) -> list[str | None]:
     return [None, *map(json.dumps, payloads)]
 
 
-def every_trap() -> list[Row]:
+def every_trap() -> list[StoredTask]:
     """Each trap once, order 1 being asked for."""
     plain = json.dumps({"order_id": 1})
     rows = [
-        *(Row(json.dumps({"order_id": other})) for other in ORDERS),
-        *(Row(plain, status=status) for status in ("running", *ENDED)),
-        *map(Row, spellings(1)),
-        Row(plain, type="refund"),
-        *map(Row, strangers(1)),
-        Row(plain, status="running"),
+        *(StoredTask(json.dumps({"order_id": other})) for other in ORDERS),
+        *(StoredTask(plain, status=status) for status in ("running", *ENDED)),
+        *map(StoredTask, spellings(1)),
+        StoredTask(plain, type="refund"),
+        *map(StoredTask, strangers(1)),
+        StoredTask(plain, status="running"),
     ]
     return numbered(rows)
 
 
-def random_rows(dice: random.Random, size: int) -> list[Row]:
+def random_rows(dice: random.Random, size: int) -> list[StoredTask]:
     """So many tasks, of several orders, types, statuses and spellings; what else a row holds is anything."""
     rows = []
     for _ in range(size):
         order = dice.choice(ORDERS)
         payload = dice.choice(spellings(order) if dice.random() < 0.7 else strangers(order))
         type = dice.choice([PAYMENT, PAYMENT, *OTHER_TYPES])
-        rows.append(Row(payload, type, dice.choice([*LIVE, *LIVE, *ENDED])))
+        rows.append(StoredTask(payload, type, dice.choice([*LIVE, *LIVE, *ENDED])))
     return numbered(rows, dice)
 
 
@@ -88,10 +88,10 @@ def check_fifty_databases(query: Query) -> None:
 
 def check_many_payments(query: Query) -> None:
     """However many payments of the order are live, each of them is found."""
-    judge(query(), numbered([Row(json.dumps({"order_id": 7}), status=dice) for dice in LIVE * MANY]), 7)
+    judge(query(), numbered([StoredTask(json.dumps({"order_id": 7}), status=dice) for dice in LIVE * MANY]), 7)
 
 
-def judge(sql: str, rows: Sequence[Row], order: int) -> None:
+def judge(sql: str, rows: Sequence[StoredTask], order: int) -> None:
     """Compare the query's answer with the oracle's; the message names the first task that is wrong."""
     wanted = {row.id for row in rows if row.is_live_payment() and row.named() == order}
     found = answer(sql, rows, order=order)
@@ -106,7 +106,7 @@ def judge(sql: str, rows: Sequence[Row], order: int) -> None:
         raise CheckFailed(twice, shown(rows, found, wanted), expected=wanted, found=found)
 
 
-def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
+def too_many(number: Any, rows: Sequence[StoredTask], order: int) -> str:
     """Which task came back and is not wanted, and why it is not."""
     by_id = {row.id: row for row in rows}
     if number not in by_id:
@@ -123,7 +123,7 @@ def too_many(number: Any, rows: Sequence[Row], order: int) -> str:
     return f"{found}, whose status is `{row.status}`; expected those that can still be stopped: pending and running."
 
 
-def missing(lost: Sequence[Row], there: Sequence[Row], order: int) -> str:
+def missing(lost: Sequence[StoredTask], there: Sequence[StoredTask], order: int) -> str:
     """How many tasks did not come back, and what tells them from those that did."""
     row, count = lost[0], f"{len(there):,} of the {len(lost) + len(there):,} live payments of order {order}"
     if all(was_asked_to_stop(each) for each in lost) and not any(was_asked_to_stop(each) for each in there):
@@ -135,7 +135,7 @@ def missing(lost: Sequence[Row], there: Sequence[Row], order: int) -> str:
     return f"The query finds {count}. It misses task {row.id}: {why}."
 
 
-def shown(rows: Sequence[Row], found: Sequence[Any], wanted: set[int]) -> str:
+def shown(rows: Sequence[StoredTask], found: Sequence[Any], wanted: set[int]) -> str:
     """The tasks that were wanted or found, those first about which the two differ."""
     either = [row for row in rows if row.id in wanted or row.id in found]
     first = sorted(either, key=lambda row: (row.id in wanted) == (row.id in found))[:SHOWN]

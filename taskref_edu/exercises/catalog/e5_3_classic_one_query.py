@@ -11,7 +11,7 @@ from sqlmodel import text
 
 from taskref_edu import writing
 from taskref_edu.exercises.catalog._answer_forms import sql_of
-from taskref_edu.exercises.catalog._in_memory import Row, answer, numbered, was_asked_to_stop
+from taskref_edu.exercises.catalog._in_memory import StoredTask, answer, numbered, was_asked_to_stop
 from taskref_edu.exercises.catalog._worlds import OTHER_TYPES, PAYMENT, some_ids
 from taskref_edu.exercises.exercise import CheckFailed, Exercise, Wrong
 from taskref_edu.lab import measure
@@ -30,12 +30,12 @@ def text_of(query: Query) -> str:
     return sql_of(query, "query", "SELECT id FROM orders WHERE …")
 
 
-def payment(order: Any, status: str = "pending", key: str = "order_id") -> Row:
+def payment(order: Any, status: str = "pending", key: str = "order_id") -> StoredTask:
     """A payment task of this order."""
-    return Row(json.dumps({key: order}), status=status)
+    return StoredTask(json.dumps({key: order}), status=status)
 
 
-def every_trap() -> tuple[list[Row], list[int]]:
+def every_trap() -> tuple[list[StoredTask], list[int]]:
     """Tasks and orders with each trap once: in process are the orders 2, 3 and 10."""
     ended = [payment(3 + n, status) for n, status in enumerate(ENDED, 1)]
     rows = [
@@ -43,22 +43,22 @@ def every_trap() -> tuple[list[Row], list[int]]:
         payment(3, "running"),
         *ended,
         payment(7, key="orderid"),
-        Row(json.dumps({"order_id": 8}), type="refund"),
+        StoredTask(json.dumps({"order_id": 8}), type="refund"),
         payment(999),
-        Row(None),
+        StoredTask(None),
         payment(2, "failed"),
         payment(10, "running"),
     ]
     return numbered(rows), list(range(1, 11))
 
 
-def random_shop(dice: random.Random, size: int) -> tuple[list[Row], list[int]]:
+def random_shop(dice: random.Random, size: int) -> tuple[list[StoredTask], list[int]]:
     """So many orders, some deleted; each with a past, and perhaps with one payment that is live."""
     rows, orders = [], some_ids(dice, size)
     for order in orders:
         past = [payment(order, dice.choice(ENDED)) for _ in range(dice.randint(0, 2))]
         live = [payment(order, dice.choice(LIVE), dice.choice(["order_id", "order_id", "orderid"]))]
-        other = [Row(json.dumps({"order_id": order}), dice.choice(OTHER_TYPES), dice.choice([*LIVE, *ENDED]))]
+        other = [StoredTask(json.dumps({"order_id": order}), dice.choice(OTHER_TYPES), dice.choice([*LIVE, *ENDED]))]
         rows += [*past, *live * dice.randint(0, 1), *other * (dice.random() < 0.5)]
     dice.shuffle(rows)
     return numbered(rows, dice), [order for order in orders if dice.random() < 0.8]
@@ -81,7 +81,7 @@ def check_many_in_process(query: Query) -> None:
     _judge(text_of(query), numbered([payment(order) for order in range(1, MANY_LIVE)]), range(1, MANY_LIVE))
 
 
-def _judge(sql: str, rows: Sequence[Row], orders: Sequence[int]) -> None:
+def _judge(sql: str, rows: Sequence[StoredTask], orders: Sequence[int]) -> None:
     found = answer(sql, rows, orders, index=INDEX)
     named = {row.named(): row for row in rows if row.is_live_payment()}
     wanted = {order for order in orders if order in named}
@@ -103,7 +103,7 @@ def _judge(sql: str, rows: Sequence[Row], orders: Sequence[int]) -> None:
         raise CheckFailed(problem, _shown(rows, orders), expected=wanted, found=found)
 
 
-def _too_many(order: Any, rows: Sequence[Row], orders: Sequence[int]) -> str:
+def _too_many(order: Any, rows: Sequence[StoredTask], orders: Sequence[int]) -> str:
     if order is None:
         return (
             "NULL came back, in place of an order that is deleted or that a payload does not name; expected ids of "
@@ -119,7 +119,7 @@ def _too_many(order: Any, rows: Sequence[Row], orders: Sequence[int]) -> str:
     return f"Order {order} came back, and no payment of it is pending or running (its tasks: {tasks})."
 
 
-def _shown(rows: Sequence[Row], orders: Sequence[int]) -> str:
+def _shown(rows: Sequence[StoredTask], orders: Sequence[int]) -> str:
     lines = [f"orders {list(orders)}", "tasks:"]
     return "\n".join([*lines, *(f"  {row.type:<26}{row.status:<11}{row.payload or 'NULL'}" for row in rows[:60])])
 

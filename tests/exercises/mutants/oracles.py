@@ -420,7 +420,7 @@ def payments_of(answer: Answer) -> Observations:
     for size in range(40):
         rows = random_rows(dice, 3 + size)
         yield _rows_of_query(answer, rows, (), "", {"order": dice.choice([1, 11, 12, 21, 112])})
-    many_rows = _in_memory.numbered([_in_memory.Row('{"order_id": 7}', status="running")] * 1_100)
+    many_rows = _in_memory.numbered([_in_memory.StoredTask('{"order_id": 7}', status="running")] * 1_100)
     yield _rows_of_query(answer, many_rows, (), "", {"order": 7})
 
 
@@ -460,7 +460,7 @@ def live_payment_index(answer: Answer) -> Observations:
                 payload = dice.choice([*(f'{{"order_id": {order}}}' for order in orders), "{}", None])
                 kind = dice.choice(["process_payment", "process_payment", "refund", "send_receipt"])
                 for status in (dice.choice(_worlds.LIVE), dice.choice([*_worlds.LIVE, *_worlds.ENDED])):
-                    row = _in_memory.Row(payload, kind, str(status), id)
+                    row = _in_memory.StoredTask(payload, kind, str(status), id)
                     try:
                         database.execute(f"INSERT OR REPLACE INTO task {_VALUES}", _in_memory.columns_of(row))
                     except sqlite3.Error as error:
