@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -181,14 +181,16 @@ def rows(connection: sqlite3.Connection) -> tuple[list[Any], list[Any]]:
     return connection.execute("SELECT id, status FROM task").fetchall(), P["in_process"](connection)
 
 
-def test_the_use_that_readme_shows(connection: sqlite3.Connection) -> None:
+def test_the_use_that_readme_shows(connection: sqlite3.Connection, tmp_path: Path) -> None:
     charged: list[int] = []
     names = {**P, "connection": connection, "time": time, "charge_the_card": charged.append}
     exec(USE, names)
     assert connection.execute("SELECT status FROM orders WHERE id = 7").fetchone() == ("paid",)
     assert rows(connection) == ([(1, "succeeded")], [])
     assert charged == [7]
-    assert not connection.in_transaction
+    connection.close()
+    with closing(sqlite3.connect(tmp_path / "shop.db")) as other:
+        assert other.execute("SELECT status FROM orders WHERE id = 7").fetchone() == ("paid",), "it was committed"
 
 
 def test_a_task_whose_order_was_deleted_ends_without_a_charge(connection: sqlite3.Connection) -> None:
