@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 from .exercise import UnknownExercise, find
@@ -61,20 +62,32 @@ def recall(notebook: str) -> Recall:
     place = position(notebook)
     kept = Progress()
     known = kept.read()
-    again = list(_missed(notebooks()[place - 1], known)) if place else []
+    again = _again(notebooks()[place - 1], known) if place else []
     fixed = [Item(one["question"], one["answer"]) for one in notebooks()[place].recall]
     return Recall(tuple([*again, *fixed][:ASKED]), kept.take_notes())
 
 
+def _again(before: NotebookOutline, known: Mapping[str, Mapping[str, Any]]) -> list[Item]:
+    """What went wrong: a prediction and an exercise by turns, so that many of one kind do not hide the other."""
+    pairs = zip_longest(_missed(before, known), _hard(before, known))
+    return [item for pair in pairs for item in pair if item]
+
+
+def _link(before: NotebookOutline) -> str:
+    return f"[{before.number} {before.title}]({before.file})"
+
+
 def _missed(before: NotebookOutline, known: Mapping[str, Mapping[str, Any]]) -> Iterator[Item]:
-    link = f"[{before.number} {before.title}]({before.file})"
     for id, question in before.guesses.items():
         entry = known["guesses"].get(id, {})
         if question and state_of(entry) == "missed":
             choices = ", ".join(f"`{choice}`" for choice in before.choices.get(id, ()))
-            answer = f"`{entry['answer']}`. {explanation_of(id)}\n\n{link}"
+            answer = f"`{entry['answer']}`. {explanation_of(id)}\n\n{_link(before)}"
             asked = f"{question} {f'({choices})' if choices else ''}".strip()
             yield Item(asked, answer, f"You guessed {entry['guess']!r} ({id}). Once more: ")
+
+
+def _hard(before: NotebookOutline, known: Mapping[str, Mapping[str, Any]]) -> Iterator[Item]:
     for id in before.exercises:
         tries = tries_of(known["exercises"].get(id, {}))
         if tries > TRIES:
@@ -83,7 +96,8 @@ def _missed(before: NotebookOutline, known: Mapping[str, Mapping[str, Any]]) -> 
             except UnknownExercise:  # of an earlier version of the series
                 continue
             question = f"How do you do this? {objective_of(exercise.goal)}"
-            yield Item(question, f"{exercise.discussion.strip()}\n\n{link}", f"Exercise {id} took you {tries} tries. ")
+            answer = f"{exercise.discussion.strip()}\n\n{_link(before)}"
+            yield Item(question, answer, f"Exercise {id} took you {tries} tries. ")
 
 
 def tries_of(entry: Mapping[str, Any]) -> int:

@@ -217,14 +217,18 @@ def _token(text: str, state: State, label: str, *, round_: bool = False) -> str:
 
 
 def _tile(stop: Stop, here: bool) -> str:
+    counts = bool(stop.exercises or stop.guesses)
     percent = round(100 * stop.share)
     fill = f"linear-gradient(to top,{FULL} {percent}%,transparent {percent}%)"
+    line = "solid" if counts else "dotted"
     outline = f"outline:2px solid {HALF};outline-offset:2px" if here else ""
-    label = f"{stop.outline.number} {stop.outline.title}: {percent}% done{', you are here' if here else ''}"
+    done = f"{percent}% done" if counts else "to read and play"
+    label = f"{stop.outline.number} {stop.outline.title}: {done}{', you are here' if here else ''}"
     return (
         f'<span style="display:inline-block;text-align:center;margin-right:8px;font-size:11px;line-height:13px">'
-        f'<span role="img" aria-label="{escape(label)}" title="{escape(label)}" style="display:block;width:18px;'
-        f'height:18px;margin-bottom:5px;border:1px solid {EMPTY};border-radius:3px;background:{fill};{outline}"></span>'
+        f'<span role="img" aria-label="{escape(label)}" title="{escape(label)}" style="display:block;'
+        f"width:18px;height:18px;margin-bottom:5px;border:1px {line} {EMPTY};border-radius:3px;"
+        f'background:{fill};{outline}"></span>'
         f"{stop.outline.number}</span>"
     )
 
