@@ -74,7 +74,7 @@ def buttons(id: str) -> Buttons:
 
 
 def choice_buttons(
-    id: str, choices: Sequence[Any], picked: Any, pick: Callable[[Any], Note], note: Note
+    id: str, choices: Sequence[Any], picked: Any, pick: Callable[[Any], tuple[int | None, Note]], note: Note
 ) -> widgets.VBox:
     """A button for each choice, and a line that says what is kept; a pick locks the row. picked: the index of the
     answer that is kept already, or None."""
@@ -82,9 +82,11 @@ def choice_buttons(
     row = [_choice_button(id, choice) for choice in choices]
 
     def clicked(number: int) -> None:
-        _lock(row, number)
+        _lock(row, None)
         try:
-            said.value = pick(choices[number])._repr_html_()
+            kept, note = pick(choices[number])
+            _lock(row, kept)
+            said.value = note._repr_html_()
         except Exception as error:  # a callback's error would vanish in a log
             said.value = html_of(f"The guess was not kept: {type(error).__name__}: {error}")
 
@@ -101,7 +103,7 @@ def _choice_button(id: str, choice: Any) -> widgets.Button:
     return widgets.Button(description=text, tooltip=f"Guess {id}: {text}", layout=layout)
 
 
-def _lock(row: Sequence[widgets.Button], picked: int) -> None:
+def _lock(row: Sequence[widgets.Button], picked: int | None) -> None:
     for number, button in enumerate(row):
         button.disabled = True
         if number == picked:

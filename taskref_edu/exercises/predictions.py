@@ -58,9 +58,12 @@ class Question(Note):
         text = self.text if self.picked is not None else f"{self.refused} Pick one; nobody grades it.".strip()
         return choice_buttons(self.id, self.choices, self.picked, self._pick, Note(self.heading, text))
 
-    def _pick(self, choice: Any) -> Note:
-        kept = guess(self.id, choice, choices=self.choices, keep_for=self.keep_for)
-        return Note(kept.heading, kept.text)
+    def _pick(self, choice: Any) -> tuple[int | None, Note]:
+        """Keep the choice, unless one was picked meanwhile in another notebook; which one is kept, and what is said."""
+        kept = guess(self.id, choices=self.choices, keep_for=self.keep_for)
+        if kept.picked is None:
+            kept = guess(self.id, choice, choices=self.choices, keep_for=self.keep_for)
+        return kept.picked, Note(kept.heading, kept.text)
 
 
 def guess(id: str, value: Any = None, *, choices: Sequence[Any] = (), keep_for: str = "") -> Question:

@@ -235,6 +235,10 @@ def test_a_guess_is_picked_with_a_button_and_locked(kernel: Kernel) -> None:
     )
     again = kernel.shown('said, row = guess("99-a", choices=["one", "two"]).buttons().children\nprint(said.value)')
     assert "Your guess" in again
+    kernel.run('rows = [guess("99-c", choices=["one", "two"]).buttons().children for _ in range(2)]  # two notebooks')
+    kernel.run("for number, (said, row) in enumerate(rows): row.children[number].click()")
+    assert "Your guess: <code>&#x27;one&#x27;</code>" in kernel.shown("print(rows[1][0].value)"), "the first pick stays"
+    assert kernel.shown("print([button.icon for button in rows[1][1].children])") == "['check', '']\n"
 
 
 def test_a_guess_in_code_that_is_no_choice_or_has_no_quotes_gets_a_sentence(kernel: Kernel) -> None:
