@@ -176,15 +176,10 @@ def _ordinary(error: BaseException, attempt: Attempt, exercise: Exercise, where:
     said = first_line(error)
     name = getattr(error, "name", None)
     if isinstance(error, NameError) and name in attempt.elsewhere:
-        return (
-            f"{said}{where}. Another cell defines `{name}`; a check runs this cell alone.",
-            f"Move `{name}` into this cell.",
-        )
-    if isinstance(error, NameError) and name in GIVEN:
-        given = ", ".join(argument.arg for argument in function_of(exercise.stub).args.args) or "nothing"
-        return f"{said}{where}.", f"`{exercise.function}` is not given a `{name}`; it is given {given}."
+        alone = f"{said}{where}. Another cell defines `{name}`; a check runs this cell alone."
+        return alone, f"Move `{name}` into this cell."
     if isinstance(error, NameError) and name:
-        return f"{said}{where}.", _where_from(name)
+        return f"{said}{where}.", _not_given(name, exercise) if name in GIVEN else _where_from(name)
     if isinstance(error, AttributeError) and (nearly := _nearly(error)):
         return f"{said}{where}.", f"Did you mean `{nearly}`?"
     if isinstance(error, ModuleNotFoundError):
@@ -201,6 +196,11 @@ def _ordinary(error: BaseException, attempt: Attempt, exercise: Exercise, where:
     if own := _own_statement(error, attempt):
         return f"{said}{where}.", f"Your own `{own}` did this, where the goal asks for no error: change that. {AGAIN}"
     return f"{said}{where}.", f"Look at the line named here. {AGAIN}"
+
+
+def _not_given(name: str, exercise: Exercise) -> str:
+    given = ", ".join(argument.arg for argument in function_of(exercise.stub).args.args) or "nothing"
+    return f"`{exercise.function}` is not given a `{name}`; it is given {given}."
 
 
 def _own_statement(error: BaseException, attempt: Attempt) -> str:

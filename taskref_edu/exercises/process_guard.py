@@ -104,9 +104,8 @@ def process_restored() -> Iterator[Contained]:
     Inside, files beside the notebook cannot be imported, because a terminal or a grader would find other ones. Warnings
     are ignored, because in some environments they are errors.
     """
-    contained = Contained()
-    folder, environment, path = _working_directory(), dict(os.environ), list(sys.path)
-    streams, depth = (sys.stdout, sys.stderr, sys.stdin), sys.getrecursionlimit()
+    contained, folder, path = Contained(), _working_directory(), list(sys.path)
+    streams, before = (sys.stdout, sys.stderr, sys.stdin), [read() for _, read, _ in SETTINGS]
     beside = _modules_beside_the_notebook(folder)
     indexes = {table: set(table.indexes) for table in Base.metadata.tables.values()}
     try:
@@ -122,17 +121,10 @@ def process_restored() -> Iterator[Contained]:
         if sys.stdout is not contained.printed or sys.stderr is not contained.printed or sys.stdin is not streams[2]:
             contained.notes.append("The code replaced `sys.stdout`, `sys.stderr` or `sys.stdin`; it was put back.")
         sys.stdout, sys.stderr, sys.stdin = streams
-        if sys.getrecursionlimit() != depth:
-            contained.notes.append("The code changed the recursion limit; it was put back.")
-            sys.setrecursionlimit(depth)
-        if os.environ != environment:
-            contained.notes.append("The code changed the environment variables; they were put back.")
-            os.environ.clear()
-            os.environ.update(environment)
-        if _working_directory() != folder and folder is not None:
-            contained.notes.append("The code changed the working directory; it was put back.")
-            with contextlib.suppress(OSError):
-                os.chdir(folder)
+        for (what, read, write), value in zip(SETTINGS, before, strict=True):
+            if value is not None and read() != value:
+                contained.notes.append(f"The code changed the {what} put back.")
+                write(value)
 
 
 def _working_directory() -> Path | None:
@@ -140,6 +132,24 @@ def _working_directory() -> Path | None:
         return Path.cwd()
     except OSError:  # it was deleted
         return None
+
+
+def _change_directory(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.chdir(folder)
+
+
+def _set_environment(variables: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(variables)
+
+
+# Settings of the process: what is said if it was changed, how it is read, and how it is set.
+SETTINGS: list[tuple[str, Callable[[], Any], Callable[[Any], None]]] = [
+    ("recursion limit; it was", sys.getrecursionlimit, sys.setrecursionlimit),
+    ("environment variables; they were", lambda: dict(os.environ), _set_environment),
+    ("working directory; it was", _working_directory, _change_directory),
+]
 
 
 def _modules_beside_the_notebook(folder: Path | None) -> dict[str, ModuleType]:

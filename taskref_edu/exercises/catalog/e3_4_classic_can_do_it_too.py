@@ -59,16 +59,9 @@ def _run_sequence(dice: random.Random, database: sqlite3.Connection, length: int
     orders = [first, dice.choice([first + 1, first + 1_000, first * 10, first + 2**32]), *some_ids(dice, 1)]
     rows: dict[int, StoredTask] = {}
     done: list[str] = []
-    for id in some_ids(dice, length):
-        if rows and dice.random() < 0.5:
-            id = dice.choice([*rows])
-            row = replace(rows[id], status=dice.choice([*LIVE, *LIVE, *ENDED]))
-        else:
-            payload = dice.choice([{"order_id": dice.choice(orders)}] * 4 + [{"note": "gift"}, {}])
-            spelt = json.dumps(dice.choice([payload, {"note": dice.randint(1, 9), **payload}]))
-            row = StoredTask(
-                dice.choice([spelt, spelt, spelt, None]), dice.choice([PAYMENT, PAYMENT, *OTHER_TYPES]), id=id
-            )
+    for new in some_ids(dice, length):
+        row = _some_move(dice, rows, orders, new)
+        id = row.id
         others = [other for other in rows.values() if other.id != id and other.is_live_payment()]
         named = row.named()
         is_second = row.is_live_payment() and named is not None and named in [each.named() for each in others]
@@ -88,6 +81,15 @@ def _run_sequence(dice: random.Random, database: sqlite3.Connection, length: int
             )
         if error is None:
             rows[id] = row
+
+
+def _some_move(dice: random.Random, rows: dict[int, StoredTask], orders: list[int], id: int) -> StoredTask:
+    """A new task of this id, or one that is there with another status."""
+    if rows and dice.random() < 0.5:
+        return replace(rows[dice.choice([*rows])], status=dice.choice([*LIVE, *LIVE, *ENDED]))
+    payload = dice.choice([{"order_id": dice.choice(orders)}] * 4 + [{"note": "gift"}, {}])
+    spelt = json.dumps(dice.choice([payload, {"note": dice.randint(1, 9), **payload}]))
+    return StoredTask(dice.choice([spelt, spelt, spelt, None]), dice.choice([PAYMENT, PAYMENT, *OTHER_TYPES]), id=id)
 
 
 def _wrongly_refused(rows: dict[int, StoredTask], row: StoredTask, move: str) -> str:

@@ -32,39 +32,15 @@ WORLDS = 9
 def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> None:
     with opened() as engine:
         rows(engine)
-        queue, place = TaskQueue(engine), f"{name} of {model.__name__.lower()} 7"
+        queue = TaskQueue(engine)
         with writing(engine) as session:
             row = session.get_one(model, 7)
             with callers(session):
                 said = reserve(session, queue, row, getattr(model, name), "some_work")
-            tasks, found = session.exec(select(Task.id, Task.type)).all(), references(session)
-            if place not in found:
-                raise CheckFailed(
-                    f"{model.__name__} 7, which was to be reserved, is gone.", expected="there", found="gone"
-                )
-            types = [type for _, type in tasks]
-            if types != ["some_work"]:
-                none = f"After reserving {model.__name__.lower()} 7 there is no task."
-                others = f"Tasks found: {tasks}; expected one, `some_work`."
-                raise CheckFailed(others if tasks else none, expected=["some_work"], found=types)
-            set_to = {where: task_id for where, task_id in found.items() if task_id is not None}
-            if set_to != {place: tasks[0][0]}:
-                what = f"`{place}` was to reference the task; what does is: {', '.join(set_to) or 'none'}."
-                other = f"`{place}` is {found[place]!r}; the task is {tasks[0][0]}."
-                problem = other if [*set_to] == [place] else what
-                raise CheckFailed(problem, expected={place: tasks[0][0]}, found=set_to)
-            if not isinstance(said, Task):
-                returned = f"The row was free; expected the task, returned was `{said!r:.60}`."
-                raise CheckFailed(returned, expected="a task", found=said)
+            _expect_reserved(session, model, name, said)
             with callers(session):
                 again = reserve(session, queue, row, getattr(model, name), "some_work")
-            if again is not None:
-                returned = f"{model.__name__} 7 was reserved already; expected None, got {_said(again)}."
-                raise CheckFailed(returned, expected=None, found=again)
-            left = len(session.exec(select(Task.id)).all())
-            if left != 1:
-                behind = f"A reservation that came too late left a task behind: {left} tasks for one row."
-                raise CheckFailed(behind, expected={"tasks": 1}, found={"tasks": left})
+            _expect_refused(session, model, again)
             if other:
                 assert reserve(session, queue, row, getattr(model, other), "other_work"), (
                     f"`{name}` is taken, and `{other}` of the same row was refused, too."
@@ -73,6 +49,39 @@ def _reserved_alone(reserve: Reserve, model: Model, name: str, other: str) -> No
         with reading(engine) as session:
             count = len(session.exec(select(Task.id)).all())
         assert not count, "After the caller's `rollback()` the task is still there: the function committed by itself."
+
+
+def _expect_reserved(session: Session, model: Model, name: str, said: Any) -> None:
+    """One task, which only this column of row 7 references, and which was returned."""
+    place = f"{name} of {model.__name__.lower()} 7"
+    tasks, found = session.exec(select(Task.id, Task.type)).all(), references(session)
+    if place not in found:
+        raise CheckFailed(f"{model.__name__} 7, which was to be reserved, is gone.", expected="there", found="gone")
+    types = [type for _, type in tasks]
+    if types != ["some_work"]:
+        none = f"After reserving {model.__name__.lower()} 7 there is no task."
+        others = f"Tasks found: {tasks}; expected one, `some_work`."
+        raise CheckFailed(others if tasks else none, expected=["some_work"], found=types)
+    set_to = {where: task_id for where, task_id in found.items() if task_id is not None}
+    if set_to != {place: tasks[0][0]}:
+        what = f"`{place}` was to reference the task; what does is: {', '.join(set_to) or 'none'}."
+        other = f"`{place}` is {found[place]!r}; the task is {tasks[0][0]}."
+        problem = other if [*set_to] == [place] else what
+        raise CheckFailed(problem, expected={place: tasks[0][0]}, found=set_to)
+    if not isinstance(said, Task):
+        returned = f"The row was free; expected the task, returned was `{said!r:.60}`."
+        raise CheckFailed(returned, expected="a task", found=said)
+
+
+def _expect_refused(session: Session, model: Model, again: Any) -> None:
+    """None for who comes later, and no second task."""
+    if again is not None:
+        returned = f"{model.__name__} 7 was reserved already; expected None, got {_said(again)}."
+        raise CheckFailed(returned, expected=None, found=again)
+    left = len(session.exec(select(Task.id)).all())
+    if left != 1:
+        behind = f"A reservation that came too late left a task behind: {left} tasks for one row."
+        raise CheckFailed(behind, expected={"tasks": 1}, found={"tasks": left})
 
 
 def check_an_order(reserve: Reserve) -> None:

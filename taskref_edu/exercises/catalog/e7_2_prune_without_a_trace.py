@@ -229,6 +229,13 @@ def _problem(prune: Prune, session: Session, before: datetime, limit: int, due: 
     if said != count or isinstance(said, bool):
         returned = f"With a limit of {limit:,}, {_count(count)} went, and the function returned `{said!r:.40}`."
         return CheckFailed(returned, expected=expected, found=found)
+    return _changed_besides(rows, new, gone)
+
+
+def _changed_besides(
+    rows: dict[tuple[str, int], dict[str, Any]], new: dict[tuple[str, int], Any], gone: set[int]
+) -> CheckFailed | None:
+    """A change other than the deleted tasks, and the references to them that were cleared."""
     for (table, id), row in new.items():
         cleared = table == "orders" and row == {"processing_task_id": None}
         if (table, id) not in {("task", each) for each in gone} and not (
