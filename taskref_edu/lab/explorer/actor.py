@@ -217,13 +217,7 @@ class Actor:
         if kind is not Kind.READ and kind is not Kind.WRITE:
             kind = self._kind(connection, statement)
         if kind is Kind.FREE:
-            if statement.lingers:
-                self._expect_shared_file(statement, sql)
-            listener = self.listener
-            result = run() if listener is None else listener.free(self, connection, statement, sql, run)
-            self._locks.ran(connection, kind)
-            self._lingers(connection, statement)
-            return result
+            return self._run_free(connection, statement, sql, run)
         if kind is Kind.WRITE and not connection.in_transaction and is_many(parameters) and len(parameters) > 1:
             self._fail("called executemany() outside a transaction", "begin one, or call execute() for each row")
         step = Step(connection, kind, sql, parameters, statement.tables)
@@ -244,6 +238,15 @@ class Actor:
             if result is not None:
                 self._cursors.append(weakref.ref(result))
             return result
+
+    def _run_free(self, connection: ObservedConnection, statement: Classified, sql: str, run: Callable[[], Any]) -> Any:
+        """A statement that is not a step."""
+        if statement.lingers:
+            self._expect_shared_file(statement, sql)
+        result = run() if self.listener is None else self.listener.free(self, connection, statement, sql, run)
+        self._locks.ran(connection, Kind.FREE)
+        self._lingers(connection, statement)
+        return result
 
     def _around_elsewhere(self, current: greenlet, run: Callable[[], Any]) -> Any:
         if current is self._life.explorer:

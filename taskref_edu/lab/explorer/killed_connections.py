@@ -1,4 +1,7 @@
-"""What happens to a killed actor's connections: uncommitted writes are undone, locks released, later SQL refused."""
+"""What happens to a killed actor's connections: uncommitted writes are undone, locks released, later SQL refused.
+
+Apart from `actor.py`, which decides when: here is what SQLite and its driver need for it.
+"""
 
 from __future__ import annotations
 

@@ -35,12 +35,8 @@ class LocalStates:
         if number is not None:
             self.compare(index, self._locals[number])
             return number
-        number = self._numbers[key] = len(self._locals)
-        local = Local(number, steps)
-        self._locals.append(local)
-        local.transactions, local.unfinished = seen
-        local.reads = any(reads for _, reads, holds in local.transactions if not holds)
-        local.holds = any(holds for *_, holds in local.transactions)
+        local = self._new(seen, steps)
+        number = self._numbers[key] = local.number
         if step is None:
             local.ended = True
             local.error = None if actor.error is None else self._log.plain(error_text(actor.error))
@@ -51,6 +47,15 @@ class LocalStates:
             local.parameters, local.created = self._log.parameters(index, f"{actor.letter}{number}")
             local.names = names | known_names(answers) | frozenset(local.created)
         return number
+
+    def _new(self, seen: Any, steps: int) -> Local:
+        """A new local state, with these transactions and connections with unfetched rows."""
+        local = Local(len(self._locals), steps)
+        self._locals.append(local)
+        local.transactions, local.unfinished = seen
+        local.reads = any(reads for _, reads, holds in local.transactions if not holds)
+        local.holds = any(holds for *_, holds in local.transactions)
+        return local
 
     def _next(self, index: int) -> NextStep | None:
         step = self._log.next[index]

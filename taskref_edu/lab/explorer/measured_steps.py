@@ -78,12 +78,11 @@ class MeasuredSteps:
             old = next((view for view in state.views[index] if view.connection == number), None)
             if holds:
                 views.append(self._wrote(old, connection, number, step))
-            elif old is None or isinstance(old, WriteView):
-                views.append(Fresh(number))
-            else:
-                moved = number in before[1] and before[1][number] != data_version(connection)
-                own_commit = commits and step.connection == number
-                views.append(Fresh(number) if moved or own_commit else Kept(number))
+                continue
+            moved = number in before[1] and before[1][number] != data_version(connection)
+            own_commit = commits and step.connection == number
+            fresh = old is None or isinstance(old, WriteView) or moved or own_commit
+            views.append(Fresh(number) if fresh else Kept(number))
         unfinished &= {number for number, *_ in transactions}
         seen = (tuple(transactions), tuple(sorted(unfinished)))
         return Effect(

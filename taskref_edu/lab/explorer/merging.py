@@ -144,11 +144,15 @@ class Merging:
                     exploration.give_up(outcome)
             choices = ""
         exploration.end(outcome)
-        key = self._verdict_key(state)
+        self._judge(state, outcome)
+
+    def _judge(self, end: Situation, outcome: ScheduleOutcome) -> None:
+        """Check the invariant, unless the verdict on this end is known."""
+        key = self._verdict_key(end)
         if key not in self._verdicts:
             self._verdicts[key] = self._trial.problems(outcome)
-            if key is state:  # a deadlock
-                self._deadlocks[state] = outcome.error_texts()
+            if key is end:  # a deadlock
+                self._deadlocks[end] = outcome.error_texts()
         counts = self._crash is None or outcome.crashed is not None
         outcome.forget()
         self._budget.ran(bool(self._verdicts[key]) and counts)

@@ -8,10 +8,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ...arguments import counted
-from ..player.notebook_cell import module_wanted
-from ..player.page import player_html
 from ..player.recording import DEATHS, Recording, switches
-from ..player.still import still
 from ..player.story import story
 from .budget import Budget
 from .errors import CannotMerge, CannotWriteTest
@@ -24,13 +21,13 @@ from .postgresql import ServerTrial
 from .recorder import Recorder, record
 from .run_schedules import AnyTrial, Explored
 from .server_observations import observe_server
-from .trace import Trace
+from .trace import Trace, WithRecording
 from .trial import Trial
 
 LISTED = 200  # breaking schedules that a notebook lists
 
 
-class ExplorationResult:
+class ExplorationResult(WithRecording):
     """The result of explore(). Prints as text; a notebook shows it as a map and lanes.
 
     count: how many schedules. broken: those after which something is broken. errors: those in which an actor got an
@@ -122,24 +119,9 @@ class ExplorationResult:
         end = graph.states[-1]
         return Trace(schedule, end.problems, errors, seen, lambda file: self._record_one(schedule, seen, file))
 
-    def recording(self, *, file: str | None = None, code: str | None = None) -> dict[str, Any]:
-        """What the player draws, as JSON; docs/recording.md describes the format.
-
-        file: the file whose line numbers are recorded for the steps, by default each actor's own.
-        code: that file's source, to be shown beside the lanes.
-        """
-        if file is None and code is None:
-            return self._recording
-        return record(self, self._described(), file=file) | ({"code": code} if code is not None else {})
-
     def recording_of(self, schedules: Sequence[str]) -> dict[str, Any]:
         """The recording of these schedules only, or of prefixes of schedules."""
         return Recorder(self.observe(schedules), [], self._described()).facts()
-
-    def svg(self) -> str:
-        """A still picture of the worst schedule with the fewest switches; replay(schedule).svg() draws another one."""
-        recording = Recording(self.recording())
-        return still(recording, recording.opened, helped=True)
 
     def observe(
         self, schedules: Iterable[str] | None = None, most: int = 2_000, *, file: str | None = None
@@ -200,15 +182,15 @@ class ExplorationResult:
             lines += ["", self._opened_headline(opened), *self._story(opened)]
         return "\n".join(lines)
 
-    def _repr_html_(self) -> str:
-        return player_html(self.recording(), with_module=module_wanted())
-
     def _story(self, schedule: str) -> list[str]:
         return ["", story(Recording(self.replay(schedule).recording()), schedule, helped=True)]
 
     @cached_property
     def _recording(self) -> dict[str, Any]:
         return record(self, self._described())
+
+    def _record(self, file: str | None) -> dict[str, Any]:
+        return self._recording if file is None else record(self, self._described(), file=file)
 
     def _record_one(self, schedule: str, seen: Observations, file: str | None) -> dict[str, Any]:
         """The recording of one schedule that was replayed; once more, to find the line numbers of a file."""

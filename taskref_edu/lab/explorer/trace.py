@@ -16,6 +16,29 @@ from .database_snapshot import Rows
 from .observations import Observations
 
 
+class WithRecording:
+    """What has a recording shows itself by it: as a picture, and as a player in a notebook."""
+
+    def recording(self, *, file: str | None = None, code: str | None = None) -> dict[str, Any]:
+        """What the player draws, as JSON; docs/recording.md describes the format.
+
+        file: the file whose line numbers are recorded for the steps, by default each actor's own.
+        code: that file's source, to be shown beside the lanes.
+        """
+        return self._record(file) | ({"code": code} if code is not None else {})
+
+    def svg(self) -> str:
+        """A still picture of the worst schedule with the fewest switches."""
+        recording = Recording(self.recording())
+        return still(recording, recording.opened, helped=True)
+
+    def _record(self, file: str | None) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return player_html(self.recording(), with_module=module_wanted())
+
+
 @dataclass(frozen=True)
 class TraceStep:
     """One step: the actor's letter, its SQL with the parameters filled in, and every table's rows after it.
@@ -35,7 +58,7 @@ class TraceStep:
 
 
 @dataclass(repr=False)
-class Trace:
+class Trace(WithRecording):
     """A schedule, what is broken after it, and its actors' errors. Times differ between replays."""
 
     schedule: str
@@ -62,16 +85,8 @@ class Trace:
         own = state.open.get(step.by)
         return TraceStep(step.by, step.sql + waits, step.error, state.rows if own is None else own, own is None)
 
-    def recording(self, *, file: str | None = None, code: str | None = None) -> dict[str, Any]:
-        """What the player draws; the arguments are those of ExplorationResult.recording()."""
-        return self.record(file) | ({"code": code} if code is not None else {})
-
-    def svg(self) -> str:
-        """A still picture of it."""
-        return still(Recording(self.recording()), self.schedule, helped=True)
+    def _record(self, file: str | None) -> dict[str, Any]:
+        return self.record(file)
 
     def __repr__(self) -> str:
         return story(Recording(self.recording()), self.schedule)
-
-    def _repr_html_(self) -> str:
-        return player_html(self.recording(), with_module=module_wanted())

@@ -18,7 +18,7 @@ from .remedies import remedy
 from .story import ICONS, bare_error, ending, headline
 from .svg import Place, arrow, broken, head_lines, line, rect, sheet, text
 from .why import why
-from .words import columns, words
+from .words import columns, news
 
 MONO, PROSE, LINE = 7.3, 7.6, 18  # width of a character of 12 px code, of 14 px prose; height of a line of code
 MARGIN, NUMBERS, GAP, SIDE_GAP, HEAD = 24, 34, 10, 30, 34
@@ -56,7 +56,7 @@ class Still:
         self.remedy = remedy(self.why, self.run.outcome) if helped else ""
         self.answers = AnswerTexts(recording)
         self.dependencies = dependencies(recording, self.moments)
-        self.notes = notes(recording, self.moments, self.dependencies, words(recording)["now"])
+        self.notes = notes(recording, self.moments, self.dependencies, news(recording, self.answers))
         self.lane = {1: 420, 2: 296}.get(len(recording.letters), max(210, 640 // len(recording.letters)))
         self.lefts = {x: MARGIN + NUMBERS + n * (self.lane + GAP) for n, x in enumerate(recording.letters)}
         self.right = max(self.lefts.values()) + self.lane

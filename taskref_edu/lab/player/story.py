@@ -12,7 +12,7 @@ from .recording import Moment, RecordedRun, Recording
 from .remedies import remedy
 from .short_sql import one_line
 from .why import why
-from .words import columns, words
+from .words import columns, news
 
 WIDTH = 100  # of the lanes of all actors together
 HELPED = "What would have helped:"
@@ -68,7 +68,7 @@ def ending(run: RecordedRun) -> list[str]:
 
 def _lanes(recording: Recording, moments: Sequence[Moment]) -> list[str]:
     width = WIDTH // len(recording.letters) - 2
-    beside = notes(recording, moments, dependencies(recording, moments), words(recording)["now"])
+    beside = notes(recording, moments, dependencies(recording, moments), news(recording, AnswerTexts(recording)))
     lines = ["     " + "  ".join(letter.ljust(width) for letter in recording.letters)]
     for moment in moments[1:]:
         cells = {moment.by: _step(recording, moments, moment, width)}

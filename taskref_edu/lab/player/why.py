@@ -265,14 +265,7 @@ def stale_read(case: Case) -> Why | None:
             or (dependency.by, case.sql(dependency.read)) not in telling
         ):
             continue
-        moment, count = case.moments[dependency.stale], sum(run.outcome == "bad" for run in case.recording.runs)
-        table = case.table(dependency.read)
-        news = [w for w in case.writes if w.commit == moment.number and w.change.table == table and w.change.columns]
-        change: list[Part] = []
-        if news:
-            latest = news[-1].change
-            column = latest.columns[-1]
-            change = [" ", ("code", column), " = ", ("b", shown((latest.now or {})[column]))]
+        count = sum(run.outcome == "bad" for run in case.recording.runs)
         return sentence(
             "stale read",
             (dependency.read,),
@@ -281,12 +274,21 @@ def stale_read(case: Case) -> Why | None:
             B=who(dependency.by),
             answer=case.answered(dependency.read),
             read=at(dependency.read),
-            A=who(moment.by),
-            change=change,
-            commit=at(moment.number),
+            A=who(case.moments[dependency.stale].by),
+            change=_committed(case, dependency.stale, case.table(dependency.read)),
+            commit=at(dependency.stale),
             act=at(dependency.act),
         )
     return None
+
+
+def _committed(case: Case, number: int, table: str) -> list[Part]:
+    """The latest change of this table that a step has committed."""
+    changes = [w.change for w in case.writes if w.commit == number and w.change.table == table and w.change.columns]
+    if not changes:
+        return []
+    column = changes[-1].columns[-1]
+    return [" ", ("code", column), " = ", ("b", shown((changes[-1].now or {})[column]))]
 
 
 @lru_cache(maxsize=4)

@@ -29,7 +29,7 @@ def words(recording: Recording) -> dict[str, Any]:
     return {
         "sql": [[list(clause) for clause in clauses(sql, recording.times)] for sql in facts["sql"]],
         "answers": [_packed(answers.of(step)) for step in facts["steps"]],
-        "now": _now(recording, answers),
+        "now": news(recording, answers),
         "why": {run.schedule: _why(recording, run, remedies) for run in recording.runs},
         "remedies": remedies,
         "live": LIVE,
@@ -64,7 +64,7 @@ def _packed(answer: AnswerText | None) -> list[Any] | None:
     return answer and [answer.value, answer.column, *([1] if answer.weak else [])]
 
 
-def _now(recording: Recording, answers: AnswerTexts) -> dict[str, dict[str, dict[str, str]]]:
+def news(recording: Recording, answers: AnswerTexts) -> dict[str, dict[str, dict[str, str]]]:
     """What each outdated SELECT would return now, in words."""
     found: dict[str, dict[str, dict[str, str]]] = {}
     reads = _reads_by_state(recording)
