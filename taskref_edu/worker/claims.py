@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import suppress
 
 from sqlalchemy import Engine, PoolProxiedConnection
 
+from ..arguments import counted
 from ..database.error_names import translated
 from ..database.observed_connection import BEGIN_IMMEDIATE, ObservedConnection
 from ..database.sqlite_engine import expect_same_file, file_of
@@ -22,7 +24,7 @@ from ..errors import StaleLease
 from ..queue.running_task import RunningTask
 from ..queue.statement_execution import sqlalchemy_error
 from ..queue.task_queue import TaskQueue
-from .attempt import AttemptProblem, describe
+from .attempt import AttemptProblem, describe, logger
 
 
 class ReclaimTimer:
@@ -50,14 +52,20 @@ class TaskFetcher:
         self._queue = queue
         self._kept = KeptConnection(queue.engine) if queue.engine.dialect.name == "sqlite" else None
         self._timer = timer or ReclaimTimer()
+        self._reclaimed = 0  # tasks that were put back, and not logged yet
 
     def claim(self) -> RunningTask | None:
         """Take the oldest due task; None if there is none."""
         with self._kept or writing(self._queue.engine) as transaction:
-            return self._next(transaction, self._queue.claim(transaction))
+            task = self._next(transaction, self._queue.claim(transaction))
+        if self._reclaimed:
+            self._report_reclaimed()
+        return task
 
     def complete(self, task: RunningTask, *, and_claim: bool) -> tuple[AttemptProblem | None, RunningTask | None]:
         """Record the success of `task`; with `and_claim`, take the next. Returns what went wrong, and the next task."""
+        if self._reclaimed:
+            self._report_reclaimed()
         with self._kept or writing(self._queue.engine) as transaction:
             try:
                 if not and_claim:
@@ -74,9 +82,18 @@ class TaskFetcher:
             self._kept.close()
 
     def _next(self, transaction: Transaction, task: RunningTask | None) -> RunningTask | None:
-        if self._timer.is_due(self._queue, task) and self._queue.reclaim(transaction) and task is None:
-            return self._queue.claim(transaction)
+        if self._timer.is_due(self._queue, task) and (count := self._queue.reclaim(transaction)):
+            self._reclaimed += count
+            if task is None:
+                return self._queue.claim(transaction)
         return task
+
+    def _report_reclaimed(self) -> None:
+        """Log what was put back; after the transaction, because a log handler may be slow."""
+        count, self._reclaimed = self._reclaimed, 0
+        what = "lease over: its worker died or hung. Pending again, or failed if no attempt was left"
+        with suppress(Exception):  # a log handler that fails must not lose the task that was claimed
+            logger.warning("%s with the %s", counted(count, "task"), what)
 
 
 BUSY_FILE_INTERVAL = 0.005  # seconds between two checks of the file: one takes as long as a statement

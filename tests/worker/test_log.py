@@ -12,6 +12,7 @@ from sqlmodel import select
 
 from taskref_edu import Task, TaskQueue, TaskStatus, Worker, errors, reading, writing
 from taskref_edu.queue import RunningTask
+from tests.conftest import Clock, claim
 
 
 def run(engine: Engine, handler: object, max_attempts: int | None = None) -> TaskQueue:
@@ -97,6 +98,21 @@ def test_a_log_handler_that_fails_does_not_lose_the_outcome(sqlite: Engine, rais
     with reading(sqlite) as session:
         task = session.exec(select(Task)).one()
     assert (task.status, task.error) == (TaskStatus.FAILED, "ValueError: no such card")
+
+
+def test_an_attempt_whose_worker_died_leaves_one__by_whoever_puts_the_task_back(
+    sqlite: Engine, caplog: pytest.LogCaptureFixture, clock: Clock
+) -> None:
+    queue = TaskQueue(sqlite, now=clock)
+    queue.handler("work")(lambda task: None)
+    with writing(sqlite) as session:
+        queue.enqueue(session, "work")
+    claim(queue)
+    clock.advance(queue.lease)
+    assert Worker(queue).run_until_idle() == 1
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("taskref_edu.worker", "WARNING")
+    assert record.getMessage().startswith("1 task with the lease over: its worker died")
 
 
 def test_a_success_leaves_none(sqlite: Engine, caplog: pytest.LogCaptureFixture) -> None:
