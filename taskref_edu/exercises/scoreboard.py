@@ -50,15 +50,14 @@ class Scoreboard:
     def __str__(self) -> str:
         width = max([len(row.title) for row in self.rows], default=0)
         lines = [f"{'★' if row.core else ' '} {row.id:<5} {row.title:<{width}}  {row.state}" for row in self.rows]
-        return "\n".join([*lines, self.summary, *(f"Note: {note}" for note in self.notes)])
+        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         heads = "".join(f'<th scope="col" style="text-align:left">{head}</th>' for head in HEADS)
         rows = "".join(_row(row) for row in self.rows)
-        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        return f"<table><caption>{escape(self.summary)}</caption><tr>{heads}</tr>{rows}</table>{notes}"
+        return f"<table><caption>{escape(self.summary)}</caption><tr>{heads}</tr>{rows}</table>"
 
 
 HEADS = ("exercise", "title", "state", "checks", "hints")

@@ -75,14 +75,7 @@ class SeriesMap:
 
     def __str__(self) -> str:
         filled = [f"  {bar_text(share)} {claim}" for claim, share in self.claims()]
-        return "\n".join(
-            [
-                str(self.board),
-                self.summary,
-                "The document's claims, and how much of the evidence you have seen:",
-                *filled,
-            ]
-        )
+        return "\n".join([str(self.board), self.summary, f"{SEEN}:", *filled])
 
     __repr__ = __str__
 

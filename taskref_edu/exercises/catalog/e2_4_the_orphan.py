@@ -164,21 +164,23 @@ def check_the_worker_goes_on(find_order: FindOrder) -> None:
             ended = {name: session.get_one(Task, id) for name, id in ids.items()}
             paid = session.exec(select(Order.id).where(Order.status == "paid")).all()
         for name in ("unset", "deleted"):
-            task = ended[name]
-            how = f"`{task.status}` with `{task.error or 'no error':.80}`"
-            error = raised.get(task.id or 0, "no error")
-            by_name = task.status == "failed" and error == "OrphanTask"
-            expected = {"status": "failed", "attempts": 1, "error": "OrphanTask"}
-            found = {"status": task.status, "attempts": task.attempt, "error": error}
-            if not by_name:
-                ends = f"In a worker the orphan ends as {how}; expected `failed` with OrphanTask."
-                raise CheckFailed(ends, expected=expected, found=found)
-            if task.attempt != 1:
-                tried = f"The orphan was tried {task.attempt} times; a permanent failure is tried once."
-                raise CheckFailed(tried, expected=expected, found=found)
+            _expect_failed(ended[name], raised.get(ids[name], "no error"))
         if paid != [CLEO]:
             problem = f"After the orphans the orders {paid} are paid; expected {[CLEO]}."
             raise CheckFailed(problem, expected={CLEO}, found=paid)
+
+
+def _expect_failed(task: Task, error: str) -> None:
+    """The orphan failed by name, at its first attempt."""
+    expected = {"status": "failed", "attempts": 1, "error": "OrphanTask"}
+    found = {"status": task.status, "attempts": task.attempt, "error": error}
+    if task.status != "failed" or error != "OrphanTask":
+        how = f"`{task.status}` with `{task.error or 'no error':.80}`"
+        ends = f"In a worker the orphan ends as {how}; expected `failed` with OrphanTask."
+        raise CheckFailed(ends, expected=expected, found=found)
+    if task.attempt != 1:
+        tried = f"The orphan was tried {task.attempt} times; a permanent failure is tried once."
+        raise CheckFailed(tried, expected=expected, found=found)
 
 
 def check_hides_nothing_else(find_order: FindOrder) -> None:

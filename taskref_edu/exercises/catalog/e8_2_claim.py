@@ -177,6 +177,11 @@ def _problem(claim: Claim, engine: Engine, world: World) -> CheckFailed | None:
     if len(statements) != 1:
         more = f"{len(statements)} statements were sent; one is to find the task, to take it and to tell its id."
         return CheckFailed(more, "\n".join(statements), expected=1, found=len(statements))
+    return _wrongly_changed(first, new)
+
+
+def _wrongly_changed(first: Row | None, new: dict[tuple[str, int], Any]) -> CheckFailed | None:
+    """What is wrong with these changes, where this task was the one to be claimed."""
     wanted = {}
     if first:
         until = f"{WORLD_UNTIL:%Y-%m-%d %H:%M:%S.%f}"

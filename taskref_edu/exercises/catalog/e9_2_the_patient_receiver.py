@@ -161,18 +161,25 @@ def check_in_random_worlds(receive: Receive) -> None:
                 found = dict(session.execute(text("SELECT id, balance FROM account")).all())  # type: ignore[arg-type]
                 noted = set(session.scalars(text("SELECT message_id FROM received")))
                 session.rollback()
-            new = message.id not in known
-            wanted = {**balances, 1: balances[1] + message.amount} if new else balances
-            what = f"Message {message.id} ({message.amount:+}) is {'new' if new else 'known'}; received: {known}."
-            if found != wanted:
-                id = next(id for id in {**wanted, **found} if found.get(id) != wanted.get(id))
-                there = f"was {balances.get(id)}, is {found.get(id)}, and should be {wanted.get(id)}"
-                problem = f"{what} The balance of account {id} {there}."
-                accounts = ({f"account {id}": balance for id, balance in each.items()} for each in (wanted, found))
-                raise CheckFailed(problem, expected=next(accounts), found=next(accounts))
-            if noted != {*known, message.id}:
-                problem = f"{what} Noted afterwards are {sorted(noted)}; expected its id, and those before."
-                raise CheckFailed(problem, expected={*known, message.id}, found=noted)
+            _expect_applied_once(message, known, balances, found, noted)
+
+
+def _expect_applied_once(
+    message: Message, known: Sequence[int], balances: Mapping[int, int], found: Mapping[int, int], noted: set[int]
+) -> None:
+    """The message changed its account if it was new, and nothing otherwise; and its id is noted."""
+    new = message.id not in known
+    wanted = {**balances, 1: balances[1] + message.amount} if new else balances
+    what = f"Message {message.id} ({message.amount:+}) is {'new' if new else 'known'}; received: {known}."
+    if found != wanted:
+        id = next(id for id in {**wanted, **found} if found.get(id) != wanted.get(id))
+        there = f"was {balances.get(id)}, is {found.get(id)}, and should be {wanted.get(id)}"
+        problem = f"{what} The balance of account {id} {there}."
+        accounts = ({f"account {id}": balance for id, balance in each.items()} for each in (wanted, found))
+        raise CheckFailed(problem, expected=next(accounts), found=next(accounts))
+    if noted != {*known, message.id}:
+        problem = f"{what} Noted afterwards are {sorted(noted)}; expected its id, and those before."
+        raise CheckFailed(problem, expected={*known, message.id}, found=noted)
 
 
 def _fill(session: Session, known: Sequence[int], balances: Mapping[int, int]) -> None:
