@@ -27,6 +27,7 @@ from .sqlite_locks import in_transaction
 from .step_kinds import Classified, Kind
 from .trial import Trial
 
+MOST_EDGES = 2_000  # that are observed
 ENDS = ("COMMIT", "END", "ROLLBACK", "RELEASE")
 
 
@@ -75,25 +76,20 @@ class Observations:
     steps: dict[tuple[int, str], SeenStep] = field(default_factory=dict)
     states: dict[int, SeenState] = field(default_factory=dict)
     recovered: dict[int, tuple[SeenState, str | None]] = field(default_factory=dict)
-    complete: bool = True
     times: set[str] = field(default_factory=set)  # columns that hold times
     keys: dict[str, str] = field(default_factory=dict)  # by table
     references: dict[str, str] = field(default_factory=dict)  # "table.column": table
 
 
-def observe(
-    trial: Trial, graph: Graph, schedules: Iterable[str] | None, most: int, file: str | None = None
-) -> Observations:
-    """Observe up to `most` edges of the graph; with `schedules`, only theirs. file: whose line numbers are recorded."""
-    wanted = _edges(graph, schedules)
+def observe(trial: Trial, graph: Graph, schedules: Iterable[str] | None, file: str | None = None) -> Observations:
+    """Observe the edges of the graph; with `schedules`, only theirs. file: whose line numbers are recorded."""
     database = trial.exploration.database
     seen = Observations(graph, times=database.times(), keys=database.keys(), references=database.references())
-    seen.complete = len(wanted) <= most
     watching = _Watching(trial, file, seen.times)
     for actor in trial.exploration.actors:
         actor.listener = watching
     try:
-        paths, left = _paths(graph), dict.fromkeys(wanted[:most])
+        paths, left = _paths(graph), dict.fromkeys(_edges(graph, schedules)[:MOST_EDGES])
         while left:
             state, letter = next(iter(left))
             watching.run(paths[state] + letter, seen, left)

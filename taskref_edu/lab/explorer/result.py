@@ -24,7 +24,7 @@ from .server_observations import observe_server
 from .trace import Trace, WithRecording
 from .trial import Trial
 
-LISTED = 200  # breaking schedules that a notebook lists
+SPARE_RUNS = 200  # that merging may take beyond those of the exploration
 
 
 class ExplorationResult(WithRecording):
@@ -115,7 +115,7 @@ class ExplorationResult(WithRecording):
             graph.add(schedule, trial.problems(outcome), errors)
             graph.count_paths()
             outcome.forget()
-            seen = _seen(trial, graph, None, len(schedule), None)
+            seen = _seen(trial, graph, None, None)
         end = graph.states[-1]
         return Trace(schedule, end.problems, errors, seen, lambda file: self._record_one(schedule, seen, file))
 
@@ -123,23 +123,21 @@ class ExplorationResult(WithRecording):
         """The recording of these schedules only, or of prefixes of schedules."""
         return Recorder(self.observe(schedules), [], self._described()).facts()
 
-    def observe(
-        self, schedules: Iterable[str] | None = None, most: int = 2_000, *, file: str | None = None
-    ) -> Observations:
-        """Run up to `most` edges of the graph once more, to observe for display what happens on each.
+    def observe(self, schedules: Iterable[str] | None = None, *, file: str | None = None) -> Observations:
+        """Run the edges of the graph once more, to observe for display what happens on each.
 
         schedules: only the edges of these. file: whose line numbers are recorded, by default each actor's own. The
         graph of the observations has merged states if possible, however few schedules there are.
         """
         with self._open_trial() as trial:
             graph = self._merged(trial) if isinstance(trial, Trial) else self.graph
-            return _seen(trial, graph, schedules, most, file)
+            return _seen(trial, graph, schedules, file)
 
     def _merged(self, trial: Trial) -> Graph:
         if self.runs < self.count or not self.complete or not self._whole:
             return self.graph
         try:
-            with Budget(self.runs + LISTED) as budget:
+            with Budget(self.runs + SPARE_RUNS) as budget:
                 return merged_graph(trial, budget)
         except CannotMerge:
             return self.graph
@@ -196,7 +194,7 @@ class ExplorationResult(WithRecording):
         """The recording of one schedule that was replayed; once more, to find the line numbers of a file."""
         if file is not None:
             with self._open_trial() as trial:
-                seen = _seen(trial, seen.graph, None, len(schedule), file)
+                seen = _seen(trial, seen.graph, None, file)
         start = seen.graph.start
         alone = {"count": 1, "broken": start.broken, "errors": start.erring, "notes": []}
         return Recorder(seen, [(schedule, 1)], {**self._described(schedule), **alone}).facts()
@@ -264,10 +262,10 @@ class ExplorationResult(WithRecording):
         return f"{which} ({switches(schedule)}): {schedule}"
 
 
-def _seen(trial: AnyTrial, graph: Graph, schedules: Iterable[str] | None, most: int, file: str | None) -> Observations:
+def _seen(trial: AnyTrial, graph: Graph, schedules: Iterable[str] | None, file: str | None) -> Observations:
     if isinstance(trial, ServerTrial):
-        return observe_server(trial, graph, schedules, most, file)
-    return observe(trial, graph, schedules, most, file)
+        return observe_server(trial, graph, schedules, file)
+    return observe(trial, graph, schedules, file)
 
 
 def _ranked(counts: Counter[str]) -> list[tuple[int, str]]:

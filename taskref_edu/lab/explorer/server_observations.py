@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from ..player.recording import DEATHS, DIES
 from .errors_in_words import database_name, error_text
 from .graph import Graph, Schedules
-from .observations import Observations, SeenState, SeenStep
+from .observations import MOST_EDGES, Observations, SeenState, SeenStep
 from .postgresql import ServerTrial
 from .repeated_reads import FetchedRows, RepeatedReads
 from .server_actor import ServerActor, ServerAnswer, is_open, only_reads
@@ -21,15 +21,14 @@ KINDS = {"SELECT": "read", "COMMIT": "commit", "ROLLBACK": "rollback"}
 
 
 def observe_server(
-    trial: ServerTrial, graph: Graph, schedules: Iterable[str] | None, most: int, file: str | None = None
+    trial: ServerTrial, graph: Graph, schedules: Iterable[str] | None, file: str | None = None
 ) -> Observations:
-    """Observe up to `most` edges of these schedules, or of all. file: whose line numbers are recorded."""
+    """Observe the edges of these schedules, or of all. file: whose line numbers are recorded."""
     database = trial.database
     seen = Observations(graph, times=database.times(), keys=database.keys(), references=database.references())
     wanted = Schedules(graph) if schedules is None else schedules
     for schedule in wanted:
-        if len(seen.steps) >= most:
-            seen.complete = False
+        if len(seen.steps) >= MOST_EDGES:
             break
         path = graph.walk(schedule)
         if any((state, move) not in seen.steps for state, move in zip(path, schedule, strict=False)):
