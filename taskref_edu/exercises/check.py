@@ -114,7 +114,7 @@ def _contained(attempt: Attempt, exercise: Exercise) -> CheckRun:
 
 
 def _refused(call: str) -> BaseException:
-    found = f"`{call}()` would end the process that runs this check, in a notebook the kernel"
+    found = f"The code would end the kernel, or whatever process runs this check, with `{call}()`"
     return noticed(NotAllowed(found, "Return a value or raise an error instead."))
 
 

@@ -54,7 +54,7 @@ def test_good_wrong_untouched_and_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        pytest.param("os._exit(0)", "would end the process", id="_exit"),
+        pytest.param("os._exit(0)", "would end the kernel", id="_exit"),
         pytest.param("ctypes.CDLL(None)._exit(0)", "without a result", id="_exit of C"),
         pytest.param('ctypes.CDLL(None)["raise"](9)', "by signal 9", id="kill", marks=pytest.mark.nightly),
         pytest.param("sys.exit(0)", "SystemExit", id="exit", marks=pytest.mark.nightly),
