@@ -70,9 +70,9 @@ def install_reference(engine: Engine, reference: Reference) -> None:
     """Create the index and the trigger where they are missing, each in a transaction of its own.
 
     The index comes first: if the rows violate it, nothing is left behind. Once the trigger is there, what it has missed
-    is cleared. An index or trigger that an earlier version
-    created under another name is replaced. Raises SchemaMissing without the table, NameTaken if a name is in use for
-    something else, TypeError for a column that cannot hold every task id.
+    is cleared. An index or trigger that an earlier version created under another name is replaced. Raises SchemaMissing
+    without the table, NameTaken if a name is in use for something else, TypeError for a column that cannot hold every
+    task id.
     """
     with reading(engine) as session:  # first: to create what exists already would still wait for the table's writers
         connection = session.connection()

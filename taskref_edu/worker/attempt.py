@@ -72,9 +72,7 @@ def run_attempt(queue: TaskQueue, task: RunningTask, complete: Complete, blocked
         if isinstance(error, KeyboardInterrupt):
             raise
         return problem
-    if task.completed:
-        return None
-    return complete(task)
+    return None if task.completed else complete(task)
 
 
 def complete_alone(queue: TaskQueue, task: RunningTask, blocked: Blocked) -> AttemptProblem | None:
