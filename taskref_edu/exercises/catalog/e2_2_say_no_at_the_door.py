@@ -62,13 +62,13 @@ def check_lets_the_good_in(order_id_of: OrderIdOf) -> None:
         try:
             found = order_id_of(payload)
         except PayloadError:
-            refused = f"`{payload!r}` was refused; it is right, and {id} is expected."
+            refused = f"`{payload!r}` was refused; it is right; expected {id}."
             raise CheckFailed(refused, expected=id, found="PayloadError") from None
         if found is None:
-            nothing = f"`{payload!r}` gave nothing; {id} is expected. Is a `return` missing?"
+            nothing = f"`{payload!r}` gave nothing; expected {id}. Is a `return` missing?"
             raise CheckFailed(nothing, expected=id, found=None)
         if (type(found), found) != (int, id):
-            raise CheckFailed(f"`{payload!r}` gave `{found!r:.60}`; {id} is expected.", expected=id, found=found)
+            raise CheckFailed(f"`{payload!r}` gave `{found!r:.60}`; expected {id}.", expected=id, found=found)
 
 
 def check_refuses_the_bad(order_id_of: OrderIdOf) -> None:
@@ -242,7 +242,7 @@ def order_id_of(payload):
         return payload
     raise PayloadError(f"{payload!r} found, order_id expected")
 """,
-            "gave `{'order_id': 1}`; 1 is expected",
+            "gave `{'order_id': 1}`; expected 1",
         ),
         Wrong(
             HEAD

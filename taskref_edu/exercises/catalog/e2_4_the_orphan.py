@@ -93,10 +93,10 @@ def _raised(find_order: FindOrder, session: Session, task: RunningTask, why: str
         return str(error)
     except Exception as error:
         kind = type(error).__name__
-        raised = f"For a task {why} the function raised {kind}; OrphanTask is expected."
+        raised = f"For a task {why} the function raised {kind}; expected OrphanTask."
         raise CheckFailed(raised, expected="OrphanTask", found=kind) from None
     what = f"order {found.id}" if isinstance(found, Order) else f"`{found!r:.40}`"
-    returned = f"For a task {why} the function returned {what}; OrphanTask is expected."
+    returned = f"For a task {why} the function returned {what}; expected OrphanTask."
     raise CheckFailed(returned, expected="OrphanTask", found=found)
 
 
@@ -297,7 +297,7 @@ def find_order(session, task):
 def find_order(session, task):
     return session.exec(select(Order).where(Order.processing_task_id == task.id)).one()
 """,
-            "the function raised NoResultFound; OrphanTask is expected",
+            "the function raised NoResultFound; expected OrphanTask",
         ),
         Wrong(
             HEAD

@@ -83,7 +83,7 @@ def _as_it_should(status: TaskStatus | None, got: Any) -> None:
             twice = f"A click {while_} enqueues another one: the order is paid twice."
             raise CheckFailed(twice, expected=None, found=got)
         if got is not None:
-            returned = f"A click {while_} enqueues nothing, and returns `{got!r:.60}`; None is expected."
+            returned = f"A click {while_} enqueues nothing, and returns `{got!r:.60}`; expected None."
             raise CheckFailed(returned, expected=None, found=got)
     elif not isinstance(got, Task):
         again = "it has ended, and must not stand in the way" if status else "nothing stands in the way"
@@ -121,7 +121,7 @@ def _problem(click: Click, engine: Engine, world: World) -> CheckFailed | None:
                 found=got,
             )
         if not live and not (isinstance(got, Task) and list(new) == [("task", got.id)]):
-            nothing = f"No payment of the order is live, and {told} enqueues nothing; one task is expected."
+            nothing = f"No payment of the order is live, and {told} enqueues nothing; expected one task."
             return CheckFailed(nothing, expected="a task", found=got)
     return None
 

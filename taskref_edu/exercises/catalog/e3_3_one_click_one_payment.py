@@ -52,9 +52,9 @@ def check_enqueues_for_the_caller(once: Once) -> None:
             with callers(session):
                 task = once(session, queue, free)
             session.rollback()
-        number = ": the id, or the number of changed rows? Its task" if isinstance(task, int) else "; its task"
+        number = " (the id, or the number of changed rows?)" if isinstance(task, int) else ""
         if not isinstance(task, Task):
-            returned = f"The first click returned `{task!r:.60}`{number} is expected."
+            returned = f"The first click returned `{task!r:.60}`{number}; expected its task."
             raise CheckFailed(returned, expected="a task", found=task)
         with reading(engine) as session:
             left = session.exec(select(func.count()).select_from(Task)).one()
@@ -88,7 +88,7 @@ def check_refuses_the_second(once: Once) -> None:
             live, renamed = live_payments(session), session.get_one(Order, 8).customer == "Bob B."
         got = f"task {again.id}" if isinstance(again, Task) else f"`{again!r:.40}`"
         if again is not None:
-            problem = f"A second click, which had seen the order free, got {got}; None is expected."
+            problem = f"A second click, which had seen the order free, got {got}; expected None."
             raise CheckFailed(problem, expected=None, found=again)
         if not live:
             raise CheckFailed(
@@ -158,10 +158,10 @@ def _wrong_change(task: Any, new: dict[tuple[str, int], Any], order: Row, queue:
     """What is wrong with this task returned and these changes, for an order that was so."""
     if order["processing_task_id"]:
         if task is not None:
-            return f"A click returned `{task!r:.60}`; None is expected, because a payment is in process."
+            return f"A click returned `{task!r:.60}`; expected None, because a payment is in process."
         return f"A click returned None, and changed: {_listed(new)}." if new else ""
     if not isinstance(task, Task):
-        return f"A click returned `{task!r:.60}`; a task is expected, because the order is free."
+        return f"A click returned `{task!r:.60}`; expected a task, because the order is free."
     stored = new.pop(("task", task.id or 0), None)
     if stored is None or new.pop(("orders", order["id"]), None) != {"processing_task_id": task.id}:
         return f"Task {task.id} was returned; it is not stored, or the order does not reference it."
@@ -356,7 +356,7 @@ This is what "natural prevention of duplicates" needs. The column alone prevents
         ),
         Wrong(
             SOLUTION.replace("return task", "return task.id"),
-            "The first click returned `1`: the id, or the number of changed rows?",
+            "The first click returned `1` (the id, or the number of changed rows?)",
         ),
         Wrong(
             SOLUTION.replace("def enqueue", "PAID = set()\n\n\ndef enqueue").replace(
@@ -368,7 +368,7 @@ This is what "natural prevention of duplicates" needs. The column alone prevents
             SOLUTION.replace(
                 "    with", "    if order.processing_task_id is not None:\n        return None\n    with", 1
             ),
-            "a task is expected, because the order is free",
+            "expected a task, because the order is free",
         ),
         Wrong(
             SOLUTION.replace(

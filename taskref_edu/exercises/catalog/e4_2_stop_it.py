@@ -108,7 +108,7 @@ def check_spares_strangers(cancel_payment: CancelPayment) -> None:
                 cancel_payment(session, queue, order)
             spared = session.get_one(Task, other).cancel_requested_at is None
     if not spared:
-        stopped = f"Order {shop.ORDER} was to be stopped, and the payment of order 8 was stopped, too."
+        stopped = f"Order {shop.ORDER} should be stopped, but the payment of order 8 was stopped, too."
         raise CheckFailed(stopped, expected={"asked to stop": {shop.ORDER}}, found={"asked to stop": [shop.ORDER, 8]})
 
 
@@ -124,7 +124,7 @@ def check_every_status(cancel_payment: CancelPayment) -> None:
                 count = cancel_payment(session, queue, order)
             with reading(engine) as session:
                 order, task = session.get(Order, id), session.get(Task, task_id)
-                assert order is not None, f"Order {id} was deleted; only its payment was to be cancelled."
+                assert order is not None, f"Order {id} was deleted; only its payment should be cancelled."
                 assert task is not None, f"Task {task_id} was deleted; a cancelled task stays, as a record."
                 judge(status, count, task, order)
 
@@ -144,13 +144,13 @@ def _misjudged(was: TaskStatus, task: Task, order: Order) -> str:
     """What is wrong with the rows now."""
     if was == TaskStatus.PENDING and task.status != TaskStatus.CANCELLED:
         asked = ", and only asked to stop, which no worker hears" if task.cancel_requested_at else ""
-        return f"A pending task was to be cancelled; it is now `{task.status}`{asked}."
+        return f"A pending task should be cancelled; it is now `{task.status}`{asked}."
     if was == TaskStatus.RUNNING:
         if task.status != was:
             hands = "under its worker's hands"
             return f"A running task became `{task.status}` {hands}; `queue.cancel` only asks it to stop."
         if task.cancel_requested_at is None:
-            return "A running task was to be asked to stop; nobody asked it."
+            return "A running task should be asked to stop; nobody asked it."
         if order.processing_task_id != task.id:
             return "The task runs on, and the order no longer references it: the next click starts a second payment."
     if was in ENDED and task.status != was:

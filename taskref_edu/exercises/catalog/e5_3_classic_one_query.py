@@ -106,8 +106,8 @@ def _judge(sql: str, rows: Sequence[StoredTask], orders: Sequence[int]) -> None:
 def _too_many(order: Any, rows: Sequence[StoredTask], orders: Sequence[int]) -> str:
     if order is None:
         return (
-            "NULL came back, in place of an order that is deleted or that a payload does not name; expected ids of "
-            "orders that there are."
+            "NULL came back, in place of an order that is deleted or that a payload does not name; expected the "
+            "ids of existing orders."
         )
     if order not in orders:
         return f"`{order!r:.40}` came back, and there is no such order; expected rows of `orders`."

@@ -56,7 +56,7 @@ def _expect_reserved(session: Session, model: Model, name: str, said: Any) -> No
     place = f"{name} of {model.__name__.lower()} 7"
     tasks, found = session.exec(select(Task.id, Task.type)).all(), references(session)
     if place not in found:
-        raise CheckFailed(f"{model.__name__} 7, which was to be reserved, is gone.", expected="there", found="gone")
+        raise CheckFailed(f"{model.__name__} 7, which should be reserved, is gone.", expected="there", found="gone")
     types = [type for _, type in tasks]
     if types != ["some_work"]:
         none = f"After reserving {model.__name__.lower()} 7 there is no task."
@@ -64,7 +64,7 @@ def _expect_reserved(session: Session, model: Model, name: str, said: Any) -> No
         raise CheckFailed(others if tasks else none, expected=["some_work"], found=types)
     set_to = {where: task_id for where, task_id in found.items() if task_id is not None}
     if set_to != {place: tasks[0][0]}:
-        what = f"`{place}` was to reference the task; what does is: {', '.join(set_to) or 'none'}."
+        what = f"`{place}` should reference the task; the reference is in: {', '.join(set_to) or 'none'}."
         other = f"`{place}` is {found[place]!r}; the task is {tasks[0][0]}."
         problem = other if [*set_to] == [place] else what
         raise CheckFailed(problem, expected={place: tasks[0][0]}, found=set_to)
@@ -152,7 +152,7 @@ def _not_reserved(
         return CheckFailed(f"{about} {other}", expected=wanted, found=kept)
     if new or moved != {place: said.id}:
         changed = {**moved, **{" ".join(map(str, key)): "changed" for key in new}}
-        problem = f"{about} Afterwards it was to reference task {said.id}; changed: {', '.join(changed) or 'nothing'}."
+        problem = f"{about} Afterwards it should reference task {said.id}; changed: {', '.join(changed) or 'nothing'}."
         return CheckFailed(problem, expected={place: said.id}, found=changed)
     return None
 
@@ -302,7 +302,7 @@ with session.begin_nested() as savepoint:
         return task
     savepoint.rollback()
 """,
-            "what does is: processing_task_id of order 7",
+            "the reference is in: processing_task_id of order 7",
         ),
         _wrong(
             """
@@ -368,6 +368,6 @@ session.rollback()
 """,
             "takes back all that the caller did, too",
         ),
-        _wrong("return queue.enqueue(session, type)", "what does is: none"),
+        _wrong("return queue.enqueue(session, type)", "the reference is in: none"),
     ],
 )

@@ -151,7 +151,7 @@ def _judge(schedules: Schedules, number: int) -> None:
 
 
 def _three(answer: Any) -> Sequence[str]:
-    expected, form = 'three schedules in quotes are expected, such as `"AB", "AB", "ABC"`', "three texts, such as 'ABC'"
+    expected, form = 'expected three schedules in quotes, such as `"AB", "AB", "ABC"`', "three texts, such as 'ABC'"
     if isinstance(answer, tuple | list) and len(answer) != 3:
         raise CheckFailed(f"{len(answer)} values returned; {expected}.", expected=form, found=answer)
     if not isinstance(answer, tuple | list) or not all(isinstance(one, str) for one in answer):
@@ -235,6 +235,6 @@ A break with few switches is the one to show to a colleague. A break with many i
         _wrong("ABBBAA", "ABC", "ABCA", "names `C`"),
         _wrong("ABBBAA", "ABA", "AABC", "Bug 3 (the late worker): after `AABC` nothing is broken"),
         _wrong("ABBBAA", "ABA", "ABAC", "Bug 3 (the late worker): after `ABAC` nothing is broken"),
-        Wrong('def schedules():\n    return "ABBBAA"', "three schedules in quotes are expected"),
+        Wrong('def schedules():\n    return "ABBBAA"', "expected three schedules in quotes"),
     ],
 )

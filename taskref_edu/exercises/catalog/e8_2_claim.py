@@ -240,7 +240,7 @@ def _explore(claim: Claim, workers: int, **options: str) -> None:
         worst = max(problem for problems in found.problems.values() for problem in problems)  # "two …" before "a …"
         raise CheckFailed(f"In {len(found.broken)} {of}, {worst}.", found)
     if found.errors:
-        why = "`database is locked`: who reads first and writes later cannot wait"
+        why = "`database is locked`: a transaction that has read before it writes cannot wait"
         raise CheckFailed(f"In {len(found.errors)} {of}, a worker gets {why}.", found)
     more = f"Not proven: {workers} workers have more than {ENOUGH} schedules; with one statement each there are few."
     assert found.complete, more
@@ -372,7 +372,7 @@ There one also writes `FOR UPDATE SKIP LOCKED`, so that workers pass each other 
             taken = session.execute(this.where(Task.status == "pending").values(new)).rowcount
             return task.id if taken else claim(session, now, until)
             """,
-            "who reads first and writes later cannot wait",
+            "a transaction that has read before it writes cannot wait",
         ),
         _changed("Task.id == oldest, ", "Task.available_at <= now, ", "one claim took them all", TAKES_ALL),
         _changed('(Task.status == "pending") & ', "", "only pending tasks are free", ONLY_BY_ID),
