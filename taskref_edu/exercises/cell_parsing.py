@@ -14,33 +14,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 # Cell magics whose cell does not run as Python in this kernel. Under all others (%%time, %%memit, …) it does.
-ELSEWHERE = frozenset(
-    [
-        "!",
-        "bash",
-        "cmd",
-        "file",
-        "html",
-        "javascript",
-        "js",
-        "latex",
-        "markdown",
-        "perl",
-        "pypy",
-        "python",
-        "python2",
-        "python3",
-        "R",
-        "ruby",
-        "script",
-        "sh",
-        "skip",
-        "sql",
-        "svg",
-        "sx",
-        "system",
-        "writefile",
-    ]
+ELSEWHERE = re.compile(
+    "!|bash|cmd|file|html|javascript|js|latex|markdown|perl|pypy|python[23]?|R|ruby|script|sh|skip|sql|svg|sx|system"
+    "|writefile"
 )
 CELL_MAGIC = re.compile(r"%%(\w+|!)(?!\?)")
 ID = re.compile(r"\d+\.\d+\Z")
@@ -85,7 +61,7 @@ def as_python(text: str) -> str:
     for transform in (leading_indent, classic_prompt, ipython_prompt):
         lines = transform(lines)
     if lines and (magic := CELL_MAGIC.match(lines[0])):
-        body = "" if magic[1] in ELSEWHERE else "".join(lines[1:])
+        body = "" if ELSEWHERE.fullmatch(magic[1]) else "".join(lines[1:])
         return "\n" * (blank + 1) + (body if not body or _is_python(body) else as_python(body))
     manager = TransformerManager()
     for _ in range(TRANSFORMS):
@@ -161,7 +137,7 @@ def strays(text: str, imported: Iterable[ast.AST] = ()) -> list[Stray]:
     """The uses of `exercise` in a cell that answer no exercise, each with the reason."""
     stripped = text.lstrip()
     magic = CELL_MAGIC.match(stripped)
-    if magic and magic[1] in ELSEWHERE:
+    if magic and ELSEWHERE.fullmatch(magic[1]):
         why = f"The cell begins with `{magic[0]}`, which does not run it as Python here: take that line away."
         return [Stray(id, why) for id in NAMED.findall(text)]
     try:

@@ -137,7 +137,7 @@ def grade(
     return sorted(grades, key=lambda one: one.learner)
 
 
-def grade_one(learner: str, submission: Submission, level: Level, seconds: float = SECONDS) -> Grade:
+def grade_one(learner: str, submission: Submission, level: Level, seconds: float) -> Grade:
     """Grade one submission in a process of its own; never raises because of what the submission contains or does."""
     one = Grade(presentable(learner, MAX_NAME), problems=list(submission.problems))
     if not submission.notebooks:
