@@ -19,6 +19,7 @@ from types import FrameType
 from typing import Any
 
 from ...arguments import counted
+from ...clone import running_ipython
 
 AFTER = 0.5  # seconds until it appears
 EVERY = 0.25  # seconds between two updates
@@ -86,8 +87,7 @@ def _place() -> _Terminal | _Notebook | None:
     """Where it is shown."""
     if threading.current_thread() is not threading.main_thread():
         return None
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
+    shell = running_ipython()
     if hasattr(shell, "kernel"):
         return _Notebook()
     return _Terminal() if sys.stderr.isatty() else None

@@ -7,8 +7,9 @@ results, exercises and the scheduler share it.
 
 from __future__ import annotations
 
-import sys
 from typing import Any, NamedTuple
+
+from ...clone import running_ipython
 
 
 class Cell(NamedTuple):
@@ -35,7 +36,7 @@ def module_wanted() -> bool:
 
 def current_cell() -> Cell | None:
     """The cell that runs now; None outside a kernel."""
-    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    shell = running_ipython()
     if not hasattr(shell, "kernel"):
         return None
     request: dict[str, Any] = shell.get_parent() or {}

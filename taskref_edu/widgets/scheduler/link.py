@@ -6,7 +6,6 @@ page has the module while the kernel runs, even if the output that first loaded 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any, Protocol
 from uuid import uuid4
@@ -16,6 +15,7 @@ import anywidget
 import traitlets
 from sqlalchemy import exc
 
+from ...clone import running_ipython
 from ...lab.explorer.errors import LabError
 from ...lab.player.page import module
 
@@ -60,7 +60,7 @@ _link: Link | None = None
 def link(game: Played) -> dict[str, str]:
     """The options with which a page finds this game in its kernel; none outside a notebook."""
     global _link
-    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    shell = running_ipython()
     if not hasattr(shell, "kernel"):
         return {}
     _link = _link or Link()
