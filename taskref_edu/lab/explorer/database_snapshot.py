@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from sqlalchemy import Engine
 from ...database.sqlite_engine import sqlite_engine
 from ...schema import SchemaName, create_schema
 from .errors import LabError
-from .experiment import Journal
+from .experiment import Journal, Setup
 from .past_the_explorer import refuse_later
 
 FEW = 100  # rows: deleting more one by one is slower than emptying the table
@@ -34,7 +33,7 @@ _TABLES = (
 class SnapshotDatabase:
     """A database file, and the snapshot from which it is restored."""
 
-    def __init__(self, setup: Callable[[Engine], object] | None, schema: SchemaName | None, journal: Journal) -> None:
+    def __init__(self, setup: Setup | None, schema: SchemaName | None, journal: Journal) -> None:
         if journal not in ("wal", "delete"):
             raise ValueError(f"journal {journal!r} found, 'wal' or 'delete' expected")
         self._folder = tempfile.TemporaryDirectory(prefix="taskref-explore-", ignore_cleanup_errors=True)
@@ -135,7 +134,7 @@ class SnapshotDatabase:
         self.observer.close()
         self._folder.cleanup()
 
-    def _prepare(self, setup: Callable[[Engine], object] | None, schema: SchemaName | None) -> None:
+    def _prepare(self, setup: Setup | None, schema: SchemaName | None) -> None:
         self.path.touch()
         engine = self.engine()
         try:

@@ -17,6 +17,10 @@ from .errors import CannotWriteTest
 
 Journal = Literal["wal", "delete"]
 ActorFunction = Callable[[Engine], Any]
+Setup = Callable[[Engine], object]
+Recover = Callable[[Engine], object]
+# invariant(session), invariant(session, errors) or invariant(session, errors, results): a list of what is broken
+Invariant = Callable[..., Sequence[str]]
 URL_VARIABLE = "TEST_DATABASE_URL"  # where a written test finds the server
 
 
@@ -25,9 +29,9 @@ class Experiment:
     """The functions and the options of an exploration. crash: the index of the actor that may die."""
 
     actors: Sequence[ActorFunction]
-    invariant: Callable[..., Any]
-    setup: Callable[..., Any] | None = None
-    recover: Callable[..., Any] | None = None
+    invariant: Invariant
+    setup: Setup | None = None
+    recover: Recover | None = None
     crash: int | None = None
     schema: SchemaName | None = "both"
     journal: Journal = "wal"

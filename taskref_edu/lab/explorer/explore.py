@@ -13,20 +13,15 @@ Not covered: races between Python variables, other files, and threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-
-from sqlalchemy import Engine
 
 from ...schema import SchemaName
 from .budget import MAX_RUNS, Budget, Progress
-from .experiment import ActorFunction, Experiment, Journal
-from .invariant import Invariant
+from .experiment import ActorFunction, Experiment, Invariant, Journal, Setup
 from .result import ExplorationResult
 from .run_schedules import run_all, run_these, trial_of
 from .schedule_outcome import Limits
-
-Setup = Callable[[Engine], object]
 
 
 def explore(

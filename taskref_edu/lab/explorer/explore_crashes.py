@@ -22,9 +22,7 @@ from ...schema import SchemaName
 from ..player.recording import DEATHS, DIES
 from ..player.short_sql import short_sql
 from .budget import MAX_RUNS, Budget, Progress
-from .experiment import ActorFunction, Experiment, Journal
-from .explore import Setup
-from .invariant import Invariant, Recover
+from .experiment import ActorFunction, Experiment, Invariant, Journal, Recover, Setup
 from .result import ExplorationResult
 from .run_schedules import run_all, trial_of
 from .schedule_outcome import Limits

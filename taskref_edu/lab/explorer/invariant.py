@@ -6,7 +6,7 @@ Not covered: running the schedules (`trial.py` on SQLite, `postgresql.py` on a s
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -15,13 +15,9 @@ from sqlmodel import Session
 
 from .errors import PastTheExplorer
 from .errors_in_words import error_text
-from .experiment import Experiment
+from .experiment import Experiment, Invariant
 from .past_the_explorer import refuse_later
 from .schedule_outcome import ScheduleOutcome
-
-# invariant(session), invariant(session, errors) or invariant(session, errors, results): a list of what is broken
-Invariant = Callable[..., Sequence[str]]
-Recover = Callable[[Engine], object]
 
 
 class InvariantCheck:

@@ -6,7 +6,6 @@ Not covered: actors that change the schema; data outside this database.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection, Engine, make_url, text
@@ -16,6 +15,7 @@ from ...database.postgresql_engine import server_engine
 from ...schema import SchemaName, create_schema
 from .database_snapshot import Rows
 from .errors import LabError
+from .experiment import Setup
 from .past_the_explorer import refuse_later
 
 DEADLOCK_SECONDS = 0.1  # until the server checks for a deadlock; 1 second if the role may not set it
@@ -42,7 +42,7 @@ TIMES = "SELECT column_name FROM information_schema.columns WHERE data_type ~ '^
 class ScratchDatabase:
     """A database on the server of `url`, with tables and setup. connection: the explorer's own, in autocommit mode."""
 
-    def __init__(self, url: str, setup: Callable[[Engine], object] | None, schema: SchemaName | None) -> None:
+    def __init__(self, url: str, setup: Setup | None, schema: SchemaName | None) -> None:
         self._server = server_engine(make_url(url)).execution_options(isolation_level="AUTOCOMMIT")
         self._name = f"taskref_explore_{secrets.token_hex(6)}"
         with self._server.connect() as server:
@@ -70,7 +70,7 @@ class ScratchDatabase:
         self._engines.append(engine)
         return engine
 
-    def _prepare(self, setup: Callable[[Engine], object] | None, schema: SchemaName | None) -> None:
+    def _prepare(self, setup: Setup | None, schema: SchemaName | None) -> None:
         engine = self.engine()
         if schema is not None:
             with engine.begin() as connection:

@@ -6,15 +6,12 @@ large, the page gets missing steps from the kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-
-from sqlalchemy import Engine
 
 from ...lab import explore
 from ...lab.explorer.errors import NoSuchSchedule
-from ...lab.explorer.experiment import ActorFunction, Journal
-from ...lab.explorer.invariant import Invariant
+from ...lab.explorer.experiment import ActorFunction, Invariant, Journal, Setup
 from ...lab.player.notebook_cell import module_wanted
 from ...lab.player.page import data, player_html
 from ...lab.player.recording import Facts
@@ -35,7 +32,7 @@ class Scheduler:
         actors: Sequence[ActorFunction],
         *,
         invariant: Invariant,
-        setup: Callable[[Engine], object] | None = None,
+        setup: Setup | None = None,
         schema: SchemaName | None = "both",
         journal: Journal = "wal",
         goal: str = "",
