@@ -68,10 +68,11 @@ def ending(run: RecordedRun) -> list[str]:
 
 def _lanes(recording: Recording, moments: Sequence[Moment]) -> list[str]:
     width = WIDTH // len(recording.letters) - 2
-    beside = notes(recording, moments, dependencies(recording, moments), news(recording, AnswerTexts(recording)))
+    answers = AnswerTexts(recording)
+    beside = notes(recording, moments, dependencies(recording, moments), news(recording, answers))
     lines = ["     " + "  ".join(letter.ljust(width) for letter in recording.letters)]
     for moment in moments[1:]:
-        cells = {moment.by: _step(recording, moments, moment, width)}
+        cells = {moment.by: _step(answers, moments, moment, width)}
         for letter in recording.letters:
             if letter != moment.by and (note := beside.get((moment.number, letter))):
                 cells[letter] = [f"({note[0]})"]
@@ -85,9 +86,9 @@ def _lanes(recording: Recording, moments: Sequence[Moment]) -> list[str]:
     return lines
 
 
-def _step(recording: Recording, moments: Sequence[Moment], moment: Moment, width: int) -> list[str]:
+def _step(answers: AnswerTexts, moments: Sequence[Moment], moment: Moment, width: int) -> list[str]:
     """A step in its lane: the statement, what it returned, the rows that it changed."""
-    step = moment.step
+    step, recording = moment.step, answers.recording
     changes = recording.changes(moments, moment.number)
     told = [f"  {row_words(recording, c, columns(recording, c.table))}" for c in changes]
     if not moment.by:
@@ -98,7 +99,7 @@ def _step(recording: Recording, moments: Sequence[Moment], moment: Moment, width
             "  " + ("its transaction is rolled back" if step.get("undone") else "no transaction open"),
         ]
     lines = ["".join(text for text, _ in line) for line in wrapped(recording.clauses(step), width)]
-    answer = AnswerTexts(recording).of(step)
+    answer = answers.of(step)
     if error := recording.refusal(moments, moment.number):
         return [*lines, f"  ✕ {error}"]
     lines += [f"  → {answer}"] if answer else []
@@ -118,7 +119,7 @@ def _rows(recording: Recording, moment: Moment) -> list[str]:
 
 def steps_table(recording: Recording, schedule: str) -> str:
     """The schedule as an HTML table without styles, for screen readers and code hosts."""
-    moments, run = recording.moments(schedule), recording.run(schedule)
+    moments, run, answers = recording.moments(schedule), recording.run(schedule), AnswerTexts(recording)
     heads = ("step", "actor", "statement", "what came back", "rows changed")
     rows = []
     for moment in moments[1:]:
@@ -127,7 +128,7 @@ def steps_table(recording: Recording, schedule: str) -> str:
             row_words(recording, c, columns(recording, c.table)) for c in recording.changes(moments, moment.number)
         ]
         what = "is killed" if step.get("dies") else one_line(recording.clauses(step))
-        came = recording.refusal(moments, moment.number) or str(AnswerTexts(recording).of(step) or "")
+        came = recording.refusal(moments, moment.number) or str(answers.of(step) or "")
         cells = (moment.by or "recovery", what, came, "; ".join(changes))
         rows.append(
             f'<tr><th scope="row">{moment.number}</th>{"".join(f"<td>{escape(text)}</td>" for text in cells)}</tr>'
