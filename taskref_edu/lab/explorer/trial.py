@@ -1,4 +1,7 @@
-"""One exploration on a SQLite file: runs its schedules, and checks the invariant after each of them."""
+"""One exploration on a SQLite file: runs its schedules, and checks the invariant after each of them.
+
+Apart from `invariant.py`, which explorations on a server share, and from `exploration.py`, which makes single steps.
+"""
 
 from __future__ import annotations
 
