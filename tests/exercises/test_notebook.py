@@ -263,10 +263,10 @@ def test_an_explanation_is_folded_only_where_somebody_could_have_guessed(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel.run("from taskref_edu.exercises import *")
-    (converted,) = kernel.run('reveal("03-b", "nearly all")')
+    (converted,) = kernel.run('reveal("03-b", "most")')
     assert "<details>" not in converted.data["text/markdown"]
     monkeypatch.setattr(kernel._client.kc, "allow_stdin", True)  # as a page does
-    (folded,) = kernel.run('reveal("03-b", "nearly all")')
+    (folded,) = kernel.run('reveal("03-b", "most")')
     assert "<details><summary>Show the explanation" in folded.data["text/markdown"]
 
 
