@@ -222,7 +222,7 @@ class ExplorationResult(WithRecording):
     def _kinds(self) -> list[str]:
         """In how many schedules each problem and each error occurs, if there are several."""
         problems, errors = self._texts
-        lines = [f"{number:,} × {text}" for number, text in [*_ranked(problems), *_ranked(errors)]]
+        lines = [f"in {number:,}: {text}" for number, text in [*_ranked(problems), *_ranked(errors)]]
         return lines if len(lines) > 1 else []
 
     @cached_property
@@ -248,8 +248,7 @@ class ExplorationResult(WithRecording):
 
     def _summary(self) -> list[str]:
         problems, errors = self._texts
-        lines = [f"  {number:>6,} x {text}" for number, text in _ranked(problems)]
-        lines += [f"  {number:>6,} x {text}" for number, text in _ranked(errors)]
+        lines = [f"  in {number:,}: {text}" for number, text in [*_ranked(problems), *_ranked(errors)]]
         sentences = explained(set(errors))
         lines += [f"  {line}" for line in sentences]
         refuses = sentences and self.experiment.url is None

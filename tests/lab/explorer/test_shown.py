@@ -38,7 +38,7 @@ def test_the_shortest_has_the_fewest_switches(found: ExplorationResult) -> None:
 def test_text_begins_with_the_counts(found: ExplorationResult) -> None:
     lines = str(found).splitlines()
     assert lines[0] == "26 of 28 schedules break; nobody gets an error"
-    assert lines[1] == "      26 x 2 live tasks"
+    assert lines[1] == "  in 26: 2 live tasks"
     assert f"The breaking schedule with the fewest switches (2): {found.shortest}" in lines
     assert "✕ Broken: 2 live tasks" in lines
     assert lines[-1].startswith("What would have helped: Check and write in one step")
@@ -78,7 +78,7 @@ def test_busy_is_explained_in_words() -> None:
     found = explore([click, click], setup=one_order, invariant=one_live_task)
     lines = str(found).splitlines()
     assert lines[0] == "0 of 24 schedules break; in 22 an actor gets an error"
-    assert any(re.match(r" +7 x A: DatabaseLocked: database is locked \(SQLITE_BUSY\)$", line) for line in lines)
+    assert any(re.match(r"  in 7: A: DatabaseLocked: database is locked \(SQLITE_BUSY\)$", line) for line in lines)
     assert any(line.startswith("  SQLITE_BUSY: somebody else is writing") for line in lines)
     assert any(line.startswith("  SQLITE_BUSY_SNAPSHOT: somebody has written since") for line in lines)
     assert found.shortest is None
