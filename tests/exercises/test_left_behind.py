@@ -42,7 +42,7 @@ def after_the_solution(id: str, statement: str) -> str:
         pytest.param(
             "7.1",
             "session.execute(text('DELETE FROM orders'))",
-            "Order 7, which was to be reserved, is gone",
+            "Order 7, which should be reserved, is gone",
             marks=nightly,
         ),
     ],
