@@ -33,9 +33,9 @@ def begin(open_panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                 monkeypatch.setitem(act["set"], "seconds", LONG if seconds > 2 else 0.05)
     engines = []
 
-    def begin_one(name: str, schema: str = "both") -> Hand:
+    def begin_one(name: str, schema: str = "both", attempts: int = 3) -> Hand:
         engines.append(open_database(tmp_path / f"{schema}.db", schema=schema))  # type: ignore[arg-type]
-        hand = open_panel("both", queue=TaskQueue(engines[-1], lease=0.6, backoff=0))
+        hand = open_panel("both", queue=TaskQueue(engines[-1], lease=0.6, backoff=0, max_attempts=attempts))
         assert hand.panel.run(name) is hand.panel
         return hand
 
@@ -44,9 +44,9 @@ def begin(open_panel: OpenPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         engine.dispose()
 
 
-def step_through(hand: Hand, name: str) -> None:
-    """Read each step and guess its first choice, or click on Next; then read the answer."""
-    steps = SCENARIOS[name].steps
+def step_through(hand: Hand, name: str) -> list[str]:
+    """Read each step and guess its first choice, or click on Next; then read the answer. Returns the answers."""
+    steps, answers = SCENARIOS[name].steps, list[str]()
     for number, step in enumerate(steps, 1):
         until(lambda number=number, step=step: shown(hand, "say") == step.say and shown(hand, "asks"))
         assert shown(hand, "place") == f"step {number} of {len(steps)}"
@@ -57,9 +57,11 @@ def step_through(hand: Hand, name: str) -> None:
         if step.answer:
             until(lambda step=step: step.answer in shown(hand, "answer"))
             assert not step.choices or shown(hand, "right"), f"no choice was right: {step.say}"
+            answers.append(shown(hand, "answer"))
             if number < len(steps):
                 hand.click("next")
     until(lambda: shown(hand, "rule") == f"The rule: {SCENARIOS[name].rule}")
+    return answers
 
 
 def shown(hand: Hand, what: str) -> Any:
@@ -138,6 +140,14 @@ def test_zombie(begin: Begin):
     assert tasks(hand) == [[("succeeded", 2)]] * 2
     for view in hand.panel.views:
         assert "refused as stale" in str(view.timeline.lines)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("name", "right"), [("worker killed", "Not so: never."), ("zombie", "Not so: nobody's.")])
+def test_where_one_attempt_is_all_the_answer_is_another_one(begin: Begin, name: str, right: str):
+    hand = begin(name, attempts=1)
+    assert step_through(hand, name)[-1].startswith(right)
+    assert tasks(hand) == [[("failed", 1)]] * 2
 
 
 def test_pruning(begin: Begin):
