@@ -16,6 +16,7 @@ from sqlmodel import Session
 
 from taskref_edu import Order, Task, TaskQueue, errors, open_database, reading, writing
 from taskref_edu.beyond.embedded_postgresql import start_postgres
+from taskref_edu.cli.launch import UNUSED_PARSER
 from taskref_edu.queue.running_task import RunningTask
 from taskref_edu.schema import SchemaName
 
@@ -36,9 +37,8 @@ THOROUGH = (
     "a_handler_that_takes_long",
     "postgresql",
 )
-# nbformat imports this parser of international URLs, which takes 1.5 seconds in each process. It is optional, and no
-# notebook holds such a URL.
-sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+# nbformat imports it, too, which takes 1.5 seconds in each process.
+sys.modules.setdefault(UNUSED_PARSER, None)  # type: ignore[arg-type]
 OpenDatabase = Callable[..., Engine]
 T = TypeVar("T")
 

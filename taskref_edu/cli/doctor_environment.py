@@ -119,7 +119,7 @@ def server() -> Finding:
     except launch.CannotStart as error:
         found, _, remedy = str(error).partition(": ")
         return Finding(found, remedy)
-    without = f"import sys; sys.modules[{launch.UNUSED!r}] = None"
+    without = f"import sys; sys.modules[{launch.UNUSED_PARSER!r}] = None"
     program = f"{without}; from jupyterlab.labapp import LabApp; LabApp.initialize_server(sys.argv[1:])"
     arguments = [*launch.options(clone), "--no-browser", "--allow-root"]
     tried = {**os.environ, **launch.environment(os.environ)}

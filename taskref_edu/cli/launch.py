@@ -27,7 +27,7 @@ SILENCE = 3.0  # seconds without a word, at most
 # With one of these, JupyterLab prints something and starts nothing.
 PRINTS_ONLY = {"--version", "--help-all", "--show-config", "--show-config-json", "--generate-config"}
 # JupyterLab imports this optional parser of international URLs, which takes longer than importing all the rest.
-UNUSED = "rfc3987_syntax"
+UNUSED_PARSER = "rfc3987_syntax"
 
 
 class CannotStart(TaskrefError):
@@ -46,7 +46,7 @@ def start(arguments: Sequence[str]) -> int:
     if PRINTS_ONLY.isdisjoint(arguments):
         print("Starting JupyterLab; its address comes last ...", flush=True)
         threading.Thread(target=say_that_it_starts, daemon=True).start()
-    sys.modules.setdefault(UNUSED, None)  # type: ignore[arg-type]
+    sys.modules.setdefault(UNUSED_PARSER, None)  # type: ignore[arg-type]
     from jupyterlab.labapp import LabApp
 
     return LabApp.launch_instance([*options(clone), *as_root(arguments), *arguments]) or 0

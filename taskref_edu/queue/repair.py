@@ -173,7 +173,7 @@ def _repair(queue: TaskQueue, session: Session, references: list[ReferenceColumn
 def _references(connection: Connection, lessons: bool) -> tuple[list[ReferenceColumn], list[str]]:
     """The columns that reference the task at work on their row; and what is wrong with triggers that clear nothing."""
     inspector, own = inspect(connection), _own_schema(connection)
-    cleared = {(_but(own, one.schema), one.table, one.column): one for one in cleared_columns(connection)}
+    cleared = {(_unless_own(own, one.schema), one.table, one.column): one for one in cleared_columns(connection)}
     orders = [(ORDERS.schema, ORDERS.name, ORDERS.c.processing_task_id.name)] if lessons else []
     references, broken = [], []
     for schema, name, which in sorted({*orders, *cleared}, key=lambda one: (one[0] or "", *one[1:])):
@@ -195,15 +195,15 @@ def _without_trigger(connection: Connection, references: list[ReferenceColumn]) 
     own = _own_schema(connection)
     known = {(reference.table.schema, reference.table.name, reference.column.key) for reference in references}
     for schema, *name in connection.execute(text(_FOREIGN_KEYS[connection.dialect.name])):
-        if (_but(own, schema), *name) not in known:
-            yield ".".join(filter(None, (_but(own, schema), *name)))
+        if (_unless_own(own, schema), *name) not in known:
+            yield ".".join(filter(None, (_unless_own(own, schema), *name)))
 
 
 def _own_schema(connection: Connection) -> str | None:
     return connection.scalar(text("SELECT current_schema()")) if connection.dialect.name == "postgresql" else None
 
 
-def _but(own: str | None, schema: str | None) -> str | None:
+def _unless_own(own: str | None, schema: str | None) -> str | None:
     """The schema, as a table's name is written: None if it is our own."""
     return None if schema == own else schema
 
